@@ -1,0 +1,207 @@
+"""Where the products run: NumPy arrays on the CPU, PyTorch tensors on the device that they are on.
+
+An engine turns a part of a batch into float64 rows about a shift and adds its products to sums that stay on
+its device. `checked` tells from the array itself which engine it is for; PyTorch is never imported here.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import blas, lapack
+
+from .errors import SpanmatchError
+
+if TYPE_CHECKING:
+    import torch
+
+CHECKED_AT_ONCE = 1 << 22  # elements; bounds the memory that a check for NaN takes
+
+
+class Engine(Protocol):
+    """The products that the moments are made of, on one device."""
+
+    def zeros(self, *shape: int) -> Any:
+        """Return a float64 accumulator."""
+
+    def rows(self, array: Any, index: NDArray[np.intp], shift: Any) -> Any:
+        """Return array[index] - shift as float64."""
+
+    def add_sum(self, total: Any, A: Any) -> None:
+        """Add the column sums of A."""
+
+    def add_gram(self, total: Any, A: Any) -> None:
+        """Add A^T A to the lower triangle."""
+
+    def add_product(self, total: Any, A: Any, B: Any) -> None:
+        """Add A^T B."""
+
+    def add_factor(self, total: Any, A: Any, B: Any) -> None:
+        """Replace the triangular factor R by that of [R; 1 A B]."""
+
+    def constant(self, host: NDArray[np.float64]) -> Any:
+        """Return a host array on the device."""
+
+    def host(self, array: Any) -> NDArray[np.float64]:
+        """Return a device array on the host."""
+
+
+@dataclass(frozen=True)
+class NumpyEngine:
+    """Products by BLAS, accumulated in place."""
+
+    def zeros(self, *shape: int) -> NDArray[np.float64]:
+        """Return zeros."""
+        return np.zeros(shape)
+
+    def rows(self, array: Any, index: NDArray[np.intp], shift: Any) -> NDArray[np.float64]:
+        """Gather and shift in one pass."""
+        return np.subtract(array[index], shift, dtype=np.float64)
+
+    def add_sum(self, total: Any, A: Any) -> None:
+        """Add the column sums."""
+        total += A.sum(axis=0)
+
+    def add_gram(self, total: Any, A: Any) -> None:
+        """Half the work of a product; `total.T` is Fortran-ordered, so that BLAS adds in place."""
+        blas.dsyrk(1.0, A.T, beta=1.0, c=total.T, overwrite_c=1)
+
+    def add_product(self, total: Any, A: Any, B: Any) -> None:
+        """The transposed product, for the same reason."""
+        blas.dgemm(1.0, B.T, A.T, trans_b=1, beta=1.0, c=total.T, overwrite_c=1)
+
+    def add_factor(self, total: Any, A: Any, B: Any) -> None:
+        """QR of a triangle on top of a block, which leaves the triangle's zeros alone."""
+        block = np.asfortranarray(np.hstack([np.ones((len(A), 1)), A, B]))
+        size = len(total)
+        R, *_ = lapack.dtpqrt(0, min(32, size), np.asfortranarray(total), block, overwrite_b=1)
+        total[:] = np.triu(R)
+
+    def constant(self, host: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The array itself."""
+        return host
+
+    def host(self, array: Any) -> NDArray[np.float64]:
+        """The array itself."""
+        return np.asarray(array)
+
+
+@dataclass(frozen=True)
+class TorchEngine:
+    """Products by PyTorch on one device, in float64."""
+
+    device: torch.device
+
+    def zeros(self, *shape: int) -> torch.Tensor:
+        """Return zeros on the device."""
+        import torch
+
+        return torch.zeros(shape, dtype=torch.float64, device=self.device)
+
+    def rows(self, array: Any, index: NDArray[np.intp], shift: Any) -> torch.Tensor:
+        """Gather on the device, then widen."""
+        import torch
+
+        chosen: torch.Tensor = array[torch.from_numpy(index).to(self.device)]
+        return chosen.to(torch.float64) - shift
+
+    def add_sum(self, total: Any, A: Any) -> None:
+        """Add the column sums."""
+        total += A.sum(dim=0)
+
+    def add_gram(self, total: Any, A: Any) -> None:
+        """The whole product: only its lower triangle is read."""
+        total.addmm_(A.T, A)
+
+    def add_product(self, total: Any, A: Any, B: Any) -> None:
+        """Accumulate in place."""
+        total.addmm_(A.T, B)
+
+    def add_factor(self, total: Any, A: Any, B: Any) -> None:
+        """QR of the stack."""
+        import torch
+
+        block = torch.cat([torch.ones_like(A[:, :1]), A, B], dim=1)
+        total.copy_(torch.linalg.qr(torch.cat([total, block]), mode="r").R)
+
+    def constant(self, host: NDArray[np.float64]) -> torch.Tensor:
+        """Copy to the device."""
+        import torch
+
+        return torch.from_numpy(host).to(self.device)
+
+    def host(self, array: Any) -> NDArray[np.float64]:
+        """Copy to the host."""
+        return np.asarray(array.cpu().numpy())
+
+
+def checked(layer: str, array: Any) -> tuple[Engine, Any]:
+    """Return the engine for an array of activations, and the array as that engine takes it.
+
+    Raises SpanmatchError for what is not a finite, non-empty, real matrix, naming the layer and the place.
+    """
+    torch = sys.modules.get("torch")
+    engine: Engine = NumpyEngine()
+    if torch is not None and isinstance(array, torch.Tensor):
+        array = array.detach()
+        if array.is_complex():
+            raise SpanmatchError(f"layer {layer!r}: complex activations ({array.dtype}); give real numbers")
+        if array.device.type == "cuda":
+            engine = TorchEngine(array.device)
+        else:  # other devices have no float64
+            array = array.cpu()
+            array = (array.float() if array.dtype == torch.bfloat16 else array).numpy()
+    else:
+        array = _numpy(layer, array)
+    _check_shape(layer, tuple(array.shape))
+    _check_finite(layer, array)
+    return engine, array
+
+
+def _numpy(layer: str, array: Any) -> NDArray[Any]:
+    try:
+        array = np.asarray(array)
+    except ValueError as error:
+        raise SpanmatchError(f"layer {layer!r}: not an array ({error})") from error
+    if array.dtype.kind not in "biuf":
+        raise SpanmatchError(
+            f"layer {layer!r}: activations of type {array.dtype}; give real numbers (floats or integers)"
+        )
+    return array
+
+
+def _check_shape(layer: str, shape: tuple[int, ...]) -> None:
+    if len(shape) != 2:
+        raise SpanmatchError(
+            f"layer {layer!r}: shape {shape} has {len(shape)} dimensions; give rows x neurons, "
+            "for a convolution with positions as rows and channels as neurons"
+        )
+    if 0 in shape:
+        raise SpanmatchError(f"layer {layer!r}: shape {shape} is empty; give at least one row and one neuron")
+
+
+def _check_finite(layer: str, array: Any) -> None:
+    if isinstance(array, np.ndarray):
+        if array.dtype.kind != "f":
+            return
+        step = max(1, CHECKED_AT_ONCE // array.shape[1])
+        for start in range(0, len(array), step):
+            finite = np.isfinite(array[start : start + step])
+            if not finite.all():
+                _refuse_value(layer, array, start, finite)
+    elif array.is_floating_point() and not bool((array.sum() * 0 == 0).item()):
+        finite = np.asarray(array.isfinite().cpu().numpy())
+        if not finite.all():
+            _refuse_value(layer, array, 0, finite)
+
+
+def _refuse_value(layer: str, array: Any, start: int, finite: NDArray[np.bool_]) -> None:
+    row, neuron = (int(i[0]) for i in np.nonzero(~finite))
+    value = float(array[start + row, neuron])
+    raise SpanmatchError(
+        f"layer {layer!r}: {value} in neuron {neuron}, row {start + row} of this batch; activations must be finite"
+    )

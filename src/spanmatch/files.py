@@ -1,0 +1,78 @@
+"""Files: written beside their place and renamed into it, read without running anything in them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from os import PathLike
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from .errors import SpanmatchError
+
+Path_ = str | PathLike[str]
+
+
+@contextlib.contextmanager
+def replacing(path: Path_) -> Iterator[Path]:
+    """Give a temporary path in the same folder; on success rename it to `path`, on failure remove it.
+
+    Raises SpanmatchError if the folder is missing or cannot be written.
+    """
+    path = Path(path)
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    except OSError as error:
+        raise SpanmatchError(f"cannot write {path}: {error.strerror}") from error
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
+    except BaseException as error:
+        temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise SpanmatchError(f"cannot write {path}: {error.strerror or error}") from error
+        raise
+
+
+def write_text(path: Path_, text: str) -> None:
+    """Write a text file in one step."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_tensors(path: Path_, arrays: Mapping[str, NDArray[np.generic]], metadata: Mapping[str, str]) -> None:
+    """Write a safetensors file in one step."""
+    with replacing(path) as temporary:
+        try:
+            save_file({k: np.ascontiguousarray(v) for k, v in arrays.items()}, temporary, dict(metadata))
+        except SafetensorError as error:
+            raise OSError(str(error)) from error
+
+
+def read_tensors(path: Path_) -> tuple[dict[str, NDArray[np.generic]], dict[str, str]]:
+    """Return the arrays and the metadata of a safetensors file.
+
+    Raises SpanmatchError if it is missing, cut short, or not a safetensors file.
+    """
+    if not Path(path).is_file():
+        raise SpanmatchError(f"{path}: no such file")
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+    except (SafetensorError, OSError, TypeError) as error:
+        raise SpanmatchError(f"{path}: cut short, or not a safetensors file ({error})") from error
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,257 @@
+"""The maximum match of two layers, at one eps and at every eps.
+
+A set of neurons A of X and B of Y is an eps-match when every neuron of each is within distance eps of the span
+of the other: dist(v, S) = min over u in span(S) of ||z_v - u|| / ||z_v||. There is one largest,
+the maximum match; its share of all neurons is the similarity s(eps) = (|A| + |B|) / (|X| + |Y|).
+Source: Wang et al., NeurIPS 2018; theory.md 2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, overload
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..errors import SpanmatchError, missing_extra
+from ..factor import Array, Index
+from ..pair import NOISE, Method, Pair
+from .peeling import Peeling
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+ROWS_PER_NEURON = 5
+"""Fewer rows than this for each neuron of the wider layer, and chance alone brings distances below 0.9."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a match was computed from, and how far it can be trusted."""
+
+    x_layer: str
+    y_layer: str
+    x_neurons: int
+    y_neurons: int
+    x_silent: tuple[int, ...]
+    """Neurons of x that never vary from 0: in no match, but counted in the similarity's denominator."""
+    y_silent: tuple[int, ...]
+    rows: int
+    centred: bool
+    method: Method
+    resolution: float
+    """Distances below this cannot be told from 0, and count as 0."""
+    chance_distance: float
+    """Where independent Gaussian layers of these widths would be, over so many independent rows."""
+    warnings: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain Python values."""
+        plain = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in plain.items()}
+
+
+@dataclass(frozen=True, eq=False)
+class Match:
+    """A match at one eps: neurons x of one layer and y of the other, each within eps of the span of the others."""
+
+    eps: float
+    x: Index
+    """Sorted indices of the matched neurons of x."""
+    y: Index
+    """Sorted indices of the matched neurons of y."""
+    source: Source
+
+    @property
+    def similarity(self) -> float:
+        """(|x| + |y|) / all neurons of both layers."""
+        return (len(self.x) + len(self.y)) / (self.source.x_neurons + self.source.y_neurons)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain Python values."""
+        found = {"eps": self.eps, "similarity": self.similarity, "x": self.x.tolist(), "y": self.y.tolist()}
+        return found | self.source.to_dict()
+
+    def __repr__(self) -> str:
+        s = self.source
+        return (
+            f"<Match at eps={self.eps:g}: {len(self.x)} of {s.x_neurons} neurons of {s.x_layer} and "
+            f"{len(self.y)} of {s.y_neurons} of {s.y_layer}, similarity {self.similarity:.3f}>"
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class MatchProfile:
+    """The maximum match at every eps, as the level of each neuron: the smallest eps at which it is in."""
+
+    x_levels: Array
+    """(p,) nan where silent."""
+    y_levels: Array
+    """(q,)"""
+    source: Source
+
+    @overload
+    def similarity(self, eps: float) -> float: ...
+    @overload
+    def similarity(self, eps: ArrayLike) -> Array: ...
+    def similarity(self, eps: ArrayLike) -> float | Array:
+        """Return s(eps), the share of all neurons that are in the maximum match at eps.
+
+        Args: eps in [0, 1), a number or an array. Raises SpanmatchError for others.
+        """
+        asked = checked_eps(eps)
+        levels = np.sort(np.concatenate([self.x_levels, self.y_levels]))  # nan comes last
+        share = np.searchsorted(levels, asked, side="right") / len(levels)
+        return float(share) if share.ndim == 0 else share
+
+    def at(self, eps: float) -> Match:
+        """Return the maximum match at eps.  Raises SpanmatchError if eps is not in [0, 1)."""
+        value = float(checked_eps(eps))
+        x, y = (np.flatnonzero(levels <= value) for levels in (self.x_levels, self.y_levels))
+        return Match(value, x, y, self.source)
+
+    def plot(self, ax: Axes | None = None, **line: Any) -> Axes:
+        """Draw s(eps) and return the axes; `line` goes to matplotlib's `step`."""
+        try:
+            import matplotlib.pyplot as plt
+        except ImportError as error:
+            raise missing_extra("matplotlib", "plot", "profile.plot") from error
+        if ax is None:
+            _, ax = plt.subplots()
+        levels = np.concatenate([self.x_levels, self.y_levels])
+        eps = np.unique(np.append(levels[levels < 1], 0.0))
+        share = self.similarity(eps)
+        label = f"{self.source.x_layer} and {self.source.y_layer}"
+        ax.step(np.append(eps, 1.0), np.append(share, share[-1]), **{"where": "post", "label": label} | line)
+        ax.set(xlim=(0, 1), ylim=(0, 1), xlabel="eps", ylabel="maximum matching similarity")
+        return ax
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain Python values; a silent neuron's level is None."""
+        x, y = (
+            [None if np.isnan(level) else level for level in levels.tolist()]
+            for levels in (self.x_levels, self.y_levels)
+        )
+        return {"x_levels": x, "y_levels": y} | self.source.to_dict()
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a table with one row for each neuron: layer, neuron, level, silent."""
+        try:
+            import pandas as pd
+        except ImportError as error:
+            raise missing_extra("pandas", "frames", "profile.to_frame") from error
+        return pd.DataFrame(self.neurons(), columns=["layer", "neuron", "level", "silent"])
+
+    def neurons(self) -> Iterator[tuple[str, int, float, bool]]:
+        """Yield layer, neuron, level, silent for every neuron of x, then of y."""
+        for layer, levels in ((self.source.x_layer, self.x_levels), (self.source.y_layer, self.y_levels)):
+            for neuron, level in enumerate(levels.tolist()):
+                yield layer, neuron, level, bool(np.isnan(level))
+
+    def __repr__(self) -> str:
+        s = self.source
+        shares = ", ".join(f"s({eps:g})={self.similarity(eps):.3f}" for eps in (0.15, 0.3, 0.5))
+        lines = [f"<MatchProfile of {s.x_layer} ({s.x_neurons}) and {s.y_layer} ({s.y_neurons}): {shares}"]
+        lines.append(f"  from {s.rows:,} rows, distances resolved to {s.resolution:.1g}")
+        return "\n".join([*lines, *(f"  warning: {warning}" for warning in s.warnings)]) + ">"
+
+
+def maximum_match(pair: Pair, eps: float, *, centred: bool = False) -> Match:
+    """Return the maximum match at eps: start from all neurons, drop those farther than eps, until none is.
+
+    Args: eps in [0, 1); 0 asks for exact matches, up to the resolution that the result names. `centred` takes each
+    neuron's mean out first. Raises SpanmatchError for another eps.
+    Cost: 5 (p^3 + q^3) / 3 operations, and up to 4 p^3 + 4 q^3 + 4 p q (p + q) more for the neurons that drop.
+    """
+    value = float(checked_eps(eps))
+    neurons, resolution = _awake(pair, centred), np.inf
+    for peeling, resolution in _sharpening(pair, neurons, centred, enough=value):
+        peeling.fall(max(value, resolution) ** 2)
+    return Match(value, *neurons, source=_source(pair, centred, resolution))
+
+
+def match_profile(pair: Pair, *, centred: bool = False) -> MatchProfile:
+    """Return the level of every neuron, and with them the maximum match at every eps.
+
+    level(v) = min {eps : v is in M(eps)}, so that M(eps) = {v : level(v) <= eps}, by peeling (see `peeling`).
+    Args: `centred` takes each neuron's mean out first.
+    Cost: about 6 (p^3 + q^3) + 4 p q (p + q) operations as matrix products; no pass over the rows.
+    """
+    neurons, resolution = _awake(pair, centred), np.inf
+    x, y = levels = (np.full(pair.neurons[0], np.nan), np.full(pair.neurons[1], np.nan))
+    threshold = np.inf
+    for peeling, resolution in _sharpening(pair, neurons, centred):
+        threshold = peeling.peel(levels, threshold, resolution**2)
+    for side, left in zip(levels, neurons, strict=True):
+        side[left] = 0.0
+        side[:] = np.sqrt(side)
+        side[side <= resolution] = 0.0
+    return MatchProfile(x, y, _source(pair, centred, resolution))
+
+
+def checked_eps(eps: ArrayLike) -> Array:
+    """Return eps as an array.  Raises SpanmatchError if a value is not in [0, 1)."""
+    try:
+        values = np.asarray(eps, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise SpanmatchError(f"eps={eps!r}: give numbers in [0, 1)") from error
+    wrong = values[~((values >= 0) & (values < 1))]
+    if wrong.size:
+        raise SpanmatchError(f"eps={wrong.flat[0]:g}: give a number in [0, 1); a distance is a sine")
+    return values
+
+
+def _awake(pair: Pair, centred: bool) -> list[Index]:
+    return [np.flatnonzero(pair.energy(side, centred=centred)) for side in ("x", "y")]
+
+
+def _sharpening(
+    pair: Pair, neurons: list[Index], centred: bool, enough: float = 0.0
+) -> Iterator[tuple[Peeling, float]]:
+    """Yield the two layers ready for peeling, and the distance that is resolved, until that is enough or the best.
+
+    Once distances reach the resolution, what is left is factored anew: without the neurons that have gone it
+    is better conditioned, and more is resolved. `neurons` are what is left, kept up to date.
+    """
+    resolution = np.inf
+    while True:
+        spans = pair.spans(neurons[0], neurons[1], centred=centred)
+        condition = max(1.0, *(span.condition for span in spans))
+        if NOISE[pair.method] * condition > resolution / 2:
+            return
+        resolution = min(1.0, NOISE[pair.method] * condition)
+        peeling = Peeling(spans, list(neurons))
+        yield peeling, resolution
+        neurons[:] = [np.sort(side) for side in peeling.neurons]
+        if resolution <= enough or not (len(neurons[0]) or len(neurons[1])):
+            return
+
+
+def _source(pair: Pair, centred: bool, resolution: float) -> Source:
+    p, q = pair.neurons
+    silent = [np.flatnonzero(pair.energy(side, centred=centred) == 0).tolist() for side in ("x", "y")]
+    wide = max(p - len(silent[0]), q - len(silent[1]))
+    chance = float(np.sqrt(max(0.0, 1 - wide / pair.rows)))
+    warnings = ()
+    if pair.rows < ROWS_PER_NEURON * wide:
+        warnings = (
+            f"{pair.rows:,} rows for {wide:,} neurons: independent layers would be at a distance of {chance:.2f} by "
+            f"chance; use at least {2 * ROWS_PER_NEURON * wide:,} rows, or fewer neurons",
+        )
+    return Source(
+        pair.x_layer,
+        pair.y_layer,
+        p,
+        q,
+        tuple(silent[0]),
+        tuple(silent[1]),
+        pair.rows,
+        centred,
+        pair.method,
+        resolution,
+        chance,
+        warnings,
+    )

@@ -1,0 +1,399 @@
+"""Moments: the joint second moments of named layers, exact, additive, from one pass over the data.
+
+For two layers X (n, p) and Y (n, q) whose rows correspond, every question of spanmatch needs only
+
+    sum x,  sum y,  sum x x^T,  sum x y^T,  sum y y^T
+
+over the rows. They are summed about a shift c, the mean of the first rows: sum (x - c)(x - c)^T. Means far larger
+than the spread then cost no digits: the centred moments keep a relative error of at most about
+(1 + rows / first rows) roundings, whatever the order. The sums are kept per fold of the examples (for held-out values and
+intervals), and beside them the product of a null pairing, rows of X against rows of another example
+of Y (for what chance gives). theory.md 2 and 5.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from functools import partial
+from itertools import combinations
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .engine import Engine, NumpyEngine, checked
+from .errors import SpanmatchError
+from .files import Path_, read_tensors, write_tensors
+from .pair import Method, Pair
+from .plan import ROWS_AT_ONCE, Examples, Plan, plans
+from .sums import Key, Sums
+
+Array = NDArray[np.float64]
+Layers = tuple[str, str]
+Pairs = Literal["matching", "all"] | Iterable[Layers]
+FORMAT, VERSION = "spanmatch.moments", 1
+
+
+class Moments:
+    """The joint second moments of named layers: update with batches, add to others, ask for pairs.
+
+    Layers are named "network:layer". Kept are each layer's own moments and, for the pairs asked for, those
+    between them.
+
+    Args:
+        pairs: "matching" for layers of the same name in different networks, "all" for every two layers, or a
+            list of pairs of names.
+        folds: how many folds; example e belongs to fold e mod folds. 1 keeps none apart.
+        null: whether to keep the null pairing: within a batch, each row of x meets the row of y one example on.
+        method: "gram" sums products; "qr" keeps a triangular factor of [1 X Y] for each pair, which resolves
+            distances to about 1e-15 x condition instead of 1e-8 x condition, at several times the cost.
+
+    Memory depends on neurons alone: 8 bytes x folds x (p^2 + q^2 + p q) a pair, and 8 p q for its null; with
+    "qr", 8 bytes x folds x (1 + p + q)^2.
+    """
+
+    def __init__(
+        self, *, pairs: Pairs = "matching", folds: int = 8, null: bool = True, method: Method = "gram"
+    ) -> None:
+        if isinstance(folds, bool) or not isinstance(folds, int | np.integer) or folds < 1:
+            raise SpanmatchError(f"folds={folds!r}: give a whole number, 1 or more")
+        if method not in ("gram", "qr"):
+            raise SpanmatchError(f"method={method!r}: give 'gram' or 'qr'")
+        self._asked = _asked(pairs)
+        self._folds, self._null, self._method = int(folds), bool(null), method
+        self._pairs: list[Layers] = []
+        self._shift: dict[str, Array] = {}
+        self._rows: dict[str, NDArray[np.int64]] = {}
+        self._null_rows: dict[str, int] = {}
+        self._sums: dict[Engine, Sums] = {}
+        self._lent = False
+
+    @property
+    def layers(self) -> dict[str, int]:
+        """Names of the layers, with their numbers of neurons."""
+        return {layer: len(shift) for layer, shift in self._shift.items()}
+
+    @property
+    def rows(self) -> dict[str, int]:
+        """Names of the layers, with the rows seen of each."""
+        return {layer: int(rows.sum()) for layer, rows in self._rows.items()}
+
+    @property
+    def pairs(self) -> list[Layers]:
+        """The pairs of layers that can be asked for."""
+        return list(self._pairs)
+
+    def update(self, batch: Mapping[str, Any], examples: Examples = None) -> None:
+        """Add a batch: the rows of all layers, which correspond.
+
+        Args:
+            batch: {layer: (rows, neurons)}, NumPy arrays or PyTorch tensors, floats or integers, on any device;
+                the products run there, in float64. Batches of some thousand rows are the most efficient.
+            examples: (rows,) whole numbers, the example that each row is of; a mapping by layer where layers
+                have different numbers of rows. By default each row is its own example, numbered as they come.
+
+        Raises SpanmatchError, with nothing added, if an array is not a finite real matrix, if the rows of paired
+        layers do not correspond, or if layers or widths are not those of the first batch.
+        Cost: rows x (p^2 + q^2 + 2 p q) operations a pair, and 2 p q more for the null.
+        """
+        engines, arrays = {}, {}
+        for layer, array in batch.items():
+            engines[layer], arrays[layer] = checked(layer, array)
+        self._check_layers({layer: array.shape[1] for layer, array in arrays.items()})
+        pairs = self._pairs or _kept(self._asked, list(arrays))
+        _check_rows(pairs, {layer: len(array) for layer, array in arrays.items()}, engines)
+        made = plans(arrays, examples, self.rows, self._folds)
+        _check_examples(pairs, made)
+        if not self._shift:
+            self._start(engines, arrays, pairs)
+        self._take_back()
+        paired = {layer for pair in pairs for layer in pair}
+        fresh = set(arrays)
+        for key in [*pairs, *((layer,) for layer in arrays if layer not in paired)]:
+            self._add(engines[key[0]], key, arrays, made[key[0]], fresh)
+            fresh.difference_update(key)
+        for layer, plan in made.items():
+            self._rows[layer] = self._rows[layer] + plan.rows_per_fold
+            self._null_rows[layer] += len(plan.examples) if self._null and plan.partner is not None else 0
+
+    def pair(self, x: str, y: str) -> Pair:
+        """Return the joint moments of two layers, in either order.
+
+        Raises SpanmatchError if a layer is not there or their moments were not kept. Cost: memory traffic only.
+        """
+        for layer in (x, y):
+            if layer not in self._shift:
+                raise SpanmatchError(f"no layer {layer!r}{_among(layer, self._shift)}")
+        if (x, y) not in self._pairs and (y, x) not in self._pairs:
+            kept = ", ".join(map(str, self._pairs[:5])) or "none"
+            raise SpanmatchError(
+                f"no moments were kept between {x!r} and {y!r} (kept: {kept}{', ...' * (len(self._pairs) > 5)}); "
+                f"make them with pairs='all' or pairs=[({x!r}, {y!r})]"
+            )
+        sums, self._lent = self._total(), True
+        shift = (self._shift[x], self._shift[y])
+        parts = [
+            sums.joint(x, y, fold, int(rows), shift) for fold, rows in enumerate(self._rows[x]) if rows
+        ]
+        null = None
+        if self._null:
+            null = partial(_null_product, sums, x, y, self._null_rows[x], self.rows[x])
+        return Pair.of((x, y), parts, null)
+
+    def __add__(self, other: Moments) -> Moments:
+        """Return the moments of both sets of rows.  Raises SpanmatchError if their layers or options differ."""
+        if not isinstance(other, Moments):
+            return NotImplemented
+        total = self._empty()
+        total += self
+        total += other
+        return total
+
+    def __iadd__(self, other: Moments) -> Moments:
+        """Add the moments of other rows."""
+        if not isinstance(other, Moments):
+            return NotImplemented
+        if not other._shift:
+            return self
+        if not self._shift:
+            self._check_options(other)
+            self._pairs, self._shift = list(other._pairs), dict(other._shift)
+            self._rows, self._null_rows = dict(other._rows), dict(other._null_rows)
+            self._sums = {NumpyEngine(): other._total().host()}
+            return self
+        self._check_options(other)
+        self._check_layers(other.layers)
+        theirs = other._total().host()
+        by = {layer: other._shift[layer] - shift for layer, shift in self._shift.items()}
+        theirs.move(by, other._rows, other._null_rows)
+        self._take_back()
+        self._total().merge(theirs)
+        for layer in self._rows:
+            self._rows[layer] = self._rows[layer] + other._rows[layer]
+            self._null_rows[layer] += other._null_rows[layer]
+        return self
+
+    def save(self, path: Path_) -> None:
+        """Write the moments to a safetensors file, in one step: a file of that name is whole at any time."""
+        layers = list(self._shift)
+        about = {
+            "layers": layers,
+            "pairs": self._pairs,
+            "asked": self._asked,
+            "folds": self._folds,
+            "null": self._null,
+            "method": self._method,
+            "null_rows": self._null_rows,
+        }
+        arrays: dict[str, NDArray[Any]] = {"version": np.array([VERSION])}
+        for layer, shift in self._shift.items():
+            arrays[_name(layers, ("shift", layer))] = shift
+            arrays[_name(layers, ("rows", layer))] = self._rows[layer]
+        if layers:
+            arrays |= {_name(layers, key): array for key, array in self._total().arrays.items()}
+        write_tensors(path, arrays, {"format": FORMAT, "version": str(VERSION), "about": json.dumps(about)})
+
+    @classmethod
+    def load(cls, path: Path_) -> Moments:
+        """Read moments from a file.
+
+        Raises SpanmatchError if the file is missing, cut short, not of moments, of another version, or inconsistent.
+        """
+        arrays, metadata = read_tensors(path)
+        if metadata.get("format") != FORMAT:
+            raise SpanmatchError(f"{path}: a safetensors file, but not of spanmatch moments")
+        if metadata.get("version") != str(VERSION):
+            raise SpanmatchError(
+                f"{path}: moments of version {metadata.get('version')}; this spanmatch reads version {VERSION}"
+            )
+        try:
+            return cls._from_file(json.loads(metadata["about"]), arrays)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise SpanmatchError(f"{path}: its contents do not fit together ({error})") from error
+
+    def __repr__(self) -> str:
+        rows = sorted(set(self.rows.values()))
+        seen = "no" if not rows else f"{rows[0]:,}" if len(rows) == 1 else f"{rows[0]:,} to {rows[-1]:,}"
+        return (
+            f"<Moments: {len(self._shift)} layers, {len(self._pairs)} pairs, {seen} rows, "
+            f"method={self._method!r}, folds={self._folds}, null={self._null}>"
+        )
+
+    def _empty(self) -> Moments:
+        return Moments(pairs=self._asked, folds=self._folds, null=self._null, method=self._method)
+
+    def _start(self, engines: Mapping[str, Engine], arrays: Mapping[str, Any], pairs: list[Layers]) -> None:
+        self._pairs = pairs
+        for layer, array in arrays.items():
+            first = np.arange(min(ROWS_AT_ONCE, len(array)))
+            rows = engines[layer].rows(array, first, 0.0)
+            self._shift[layer] = engines[layer].host(rows.mean(0))
+            self._rows[layer] = np.zeros(self._folds, dtype=np.int64)
+            self._null_rows[layer] = 0
+
+    def _add(self, engine: Engine, key: Key, arrays: Mapping[str, Any], plan: Plan, fresh: set[str]) -> None:
+        if engine not in self._sums:
+            self._sums[engine] = Sums.zeros(engine, self._shapes())
+        shift = {layer: engine.constant(self._shift[layer]) for layer in key}
+        self._sums[engine].add(key, arrays, shift, plan, fresh)
+
+    def _shapes(self) -> dict[Key, tuple[int, ...]]:
+        k, widths = self._folds, self.layers
+        shapes: dict[Key, tuple[int, ...]] = {}
+        for layer, p in widths.items():
+            shapes["sum", layer] = (k, p)
+            if self._method == "gram":
+                shapes["gram", layer] = (k, p, p)
+            if self._null:
+                shapes["null sum", layer] = (p,)
+        for x, y in self._pairs:
+            p, q = widths[x], widths[y]
+            if self._method == "gram":
+                shapes["cross", x, y] = (k, p, q)
+            else:
+                shapes["factor", x, y] = (k, 1 + p + q, 1 + p + q)
+            if self._null:
+                shapes["null", x, y] = (p, q)
+        return shapes
+
+    def _total(self) -> Sums:
+        """Return all sums on the host, in one place."""
+        host = self._sums.setdefault(NumpyEngine(), Sums.zeros(NumpyEngine(), self._shapes()))
+        for engine in [engine for engine in self._sums if engine != NumpyEngine()]:
+            host.merge(self._sums.pop(engine).host())
+        return host
+
+    def _take_back(self) -> None:
+        """Leave the arrays that pairs were given to them: what is added from here on goes to copies."""
+        if self._lent:
+            self._sums[NumpyEngine()] = self._total().host()
+            self._lent = False
+
+    def _check_layers(self, widths: Mapping[str, int]) -> None:
+        if not widths:
+            raise SpanmatchError("no layers: give {layer: array of rows x neurons}")
+        if not self._shift:
+            return
+        mine = self.layers
+        for layer in [*widths, *mine]:
+            if layer not in mine:
+                raise SpanmatchError(f"layer {layer!r} was not there before{_among(layer, mine)}")
+            if layer not in widths:
+                raise SpanmatchError(f"layer {layer!r} is missing; every batch must hold all layers")
+            if mine[layer] != widths[layer]:
+                raise SpanmatchError(f"layer {layer!r}: {widths[layer]} neurons, but {mine[layer]} before")
+
+    def _check_options(self, other: Moments) -> None:
+        for name in ("folds", "null", "method"):
+            mine, theirs = getattr(self, f"_{name}"), getattr(other, f"_{name}")
+            if mine != theirs:
+                raise SpanmatchError(f"moments with {name}={mine!r} and {name}={theirs!r} cannot be added")
+        if self._shift and set(self._pairs) != set(other._pairs):
+            raise SpanmatchError("moments of different pairs of layers cannot be added")
+
+    @classmethod
+    def _from_file(cls, about: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Moments:
+        asked = about["asked"] if isinstance(about["asked"], str) else [(x, y) for x, y in about["asked"]]
+        moments = cls(pairs=asked, folds=about["folds"], null=about["null"], method=about["method"])
+        layers = about["layers"]
+        for layer in layers:
+            moments._shift[layer] = arrays[_name(layers, ("shift", layer))]
+            moments._rows[layer] = arrays[_name(layers, ("rows", layer))]
+            moments._null_rows[layer] = int(about["null_rows"][layer])
+        moments._pairs = [(x, y) for x, y in about["pairs"]]
+        shapes = moments._shapes()
+        sums = {key: arrays[_name(layers, key)] for key in shapes}
+        for key, shape in shapes.items():
+            if sums[key].shape != shape or sums[key].dtype != np.float64:
+                raise ValueError(f"{' '.join(key)} is {sums[key].dtype} {sums[key].shape}, not float64 {shape}")
+        if layers:
+            moments._sums[NumpyEngine()] = Sums(NumpyEngine(), dict(sums))
+        return moments
+
+
+def pair(
+    X: Any,
+    Y: Any,
+    *,
+    examples: Any = None,
+    folds: int = 8,
+    null: bool = True,
+    method: Method = "gram",
+) -> Pair:
+    """Return the joint moments of two arrays of activations.
+
+    Args: X (n, p) and Y (n, q), rows x neurons; rows correspond. The others are as in `Moments`.
+    Raises SpanmatchError if they are not finite real matrices with equally many rows.
+    """
+    moments = Moments(pairs=[("x", "y")], folds=folds, null=null, method=method)
+    moments.update({"x": X, "y": Y}, examples)
+    return moments.pair("x", "y")
+
+
+def _asked(pairs: Pairs) -> Literal["matching", "all"] | list[Layers]:
+    if isinstance(pairs, str):
+        if pairs not in ("matching", "all"):
+            raise SpanmatchError(f"pairs={pairs!r}: give 'matching', 'all' or a list of pairs of layers")
+        return pairs
+    try:
+        listed = [(str(x), str(y)) for x, y in pairs]
+    except (TypeError, ValueError) as error:
+        raise SpanmatchError(f"pairs={pairs!r}: give 'matching', 'all' or a list of pairs of layers") from error
+    for x, y in listed:
+        if x == y or (y, x) in listed or listed.count((x, y)) > 1:
+            raise SpanmatchError(f"pair ({x!r}, {y!r}): give two different layers, and each pair once")
+    return listed
+
+
+def _kept(asked: Literal["matching", "all"] | list[Layers], layers: list[str]) -> list[Layers]:
+    if asked == "all":
+        return list(combinations(layers, 2))
+    if asked == "matching":
+        return [(x, y) for x, y in combinations(layers, 2) if _matching(x, y)]
+    for layer in (layer for pair in asked for layer in pair):
+        if layer not in layers:
+            raise SpanmatchError(f"pairs ask for layer {layer!r}, which the batch does not hold{_among(layer, layers)}")
+    return list(asked)
+
+
+def _matching(x: str, y: str) -> bool:
+    (a, colon, layer), (b, _, other) = x.partition(":"), y.partition(":")
+    return bool(colon) and layer == other and a != b
+
+
+def _check_rows(pairs: list[Layers], rows: Mapping[str, int], engines: Mapping[str, Engine]) -> None:
+    for x, y in pairs:
+        if rows[x] != rows[y]:
+            raise SpanmatchError(
+                f"layers {x!r} and {y!r}: {rows[x]} and {rows[y]} rows; rows of paired layers must correspond"
+            )
+        if engines[x] != engines[y]:
+            raise SpanmatchError(f"layers {x!r} and {y!r} are on different devices; move them to one")
+
+
+def _check_examples(pairs: list[Layers], made: Mapping[str, Plan]) -> None:
+    for x, y in pairs:
+        if made[x] is not made[y] and not np.array_equal(made[x].examples, made[y].examples):
+            raise SpanmatchError(f"layers {x!r} and {y!r}: their rows are not of the same examples")
+
+
+def _among(name: str, known: Iterable[str]) -> str:
+    known = list(known)
+    close = get_close_matches(name, known, n=3) or known[:5]
+    return f"; there is {', '.join(map(repr, close))}" + (", ..." if len(known) > len(close) else "") if known else ""
+
+
+def _name(layers: list[str], key: Key) -> str:
+    """Return the name of an array in a file; layers by number, as their names may hold anything."""
+    return " ".join([key[0], *(str(layers.index(layer)) for layer in key[1:])])
+
+
+def _null_product(sums: Sums, x: str, y: str, partners: int, rows: int) -> Array:
+    if partners < rows:
+        raise SpanmatchError(
+            f"layers {x!r} and {y!r}: {rows - partners} of {rows} rows have no partner for the null, as their batches "
+            "were of one example, or mostly of one; give batches of several examples"
+        )
+    return sums.null(x, y)

@@ -1,0 +1,196 @@
+"""Pair: the joint second moments of two layers, the argument of every question."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property, reduce
+from typing import Literal
+
+import numpy as np
+from scipy.linalg import qr
+
+from .errors import SpanmatchError
+from .factor import UNIT, Array, Index, Span, span_from_columns, span_from_gram
+
+Method = Literal["gram", "qr"]
+# What a distance can be wrong by, times the condition of the layer: squared distances from inner products carry
+# their rounding, residuals from a triangular factor do not need the square root.
+NOISE: dict[Method, float] = {"gram": float(np.sqrt(8 * UNIT)), "qr": 16 * UNIT}
+
+
+@dataclass(frozen=True, eq=False)
+class Joint:
+    """Sums over rows of two layers, about a fixed shift: what a pair is made from.
+
+    Without `factor`: own (lower triangles of sum (x - c)(x - c)^T) and cross. With it: the triangular factor of
+    [1, X - c, Y - c], (1 + p + q) square, in their place.
+    """
+
+    rows: int
+    shift: tuple[Array, Array]
+    sums: tuple[Array, Array]
+    own: tuple[Array, Array] | None
+    cross: Array | None
+    factor: Array | None
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """The joint moments of two layers over the same rows.
+
+    With m the means over n rows: xx = sum (x - m)(x - m)^T, and so xy, yy. Everything that can be asked of two
+    layers' spans is a function of these. Made by `sm.pair` and `Moments.pair`; not changed afterwards.
+    """
+
+    x_layer: str
+    y_layer: str
+    method: Method
+    rows: int
+    x_mean: Array
+    """(p,) mean activation of each neuron."""
+    y_mean: Array
+    """(q,)"""
+    xx: Array = field(repr=False)
+    """(p, p) centred second moments, summed over rows (not divided by them)."""
+    xy: Array = field(repr=False)
+    """(p, q)"""
+    yy: Array = field(repr=False)
+    """(q, q)"""
+    factor: Array | None = field(repr=False)
+    """(p + q, p + q), with method="qr": upper triangular, factor^T factor = [xx xy; yx yy]."""
+    _parts: Sequence[Joint] = field(repr=False, default=())
+    _null_product: Callable[[], Array] | None = field(repr=False, default=None)
+
+    @classmethod
+    def of(
+        cls, layers: tuple[str, str], parts: Sequence[Joint], null_product: Callable[[], Array] | None = None
+    ) -> Pair:
+        """Return the pair that the sums of some folds make.  Raises SpanmatchError if squares overflow."""
+        joint = total(parts)
+        n, (c, d), (s, t) = joint.rows, joint.shift, joint.sums
+        xx, xy, yy, factor = _centred(joint)
+        for layer, moments in zip(layers, (xx, yy), strict=True):
+            finite = np.isfinite(moments).all(axis=1)
+            if not finite.all():
+                neuron = int(np.argmin(finite))
+                raise SpanmatchError(f"layer {layer!r}: the squares of neuron {neuron} overflow; scale it down")
+        method: Method = "gram" if factor is None else "qr"
+        return cls(*layers, method, n, c + s / n, d + t / n, xx, xy, yy, factor, parts, null_product)
+
+    @property
+    def neurons(self) -> tuple[int, int]:
+        """The widths (p, q)."""
+        return len(self.x_mean), len(self.y_mean)
+
+    @cached_property
+    def folds(self) -> tuple[Pair, ...]:
+        """The pair on each fold of the examples; empty if no folds were kept apart."""
+        layers = (self.x_layer, self.y_layer)
+        return tuple(Pair.of(layers, [part]) for part in self._parts) if len(self._parts) > 1 else ()
+
+    @cached_property
+    def null(self) -> Pair:
+        """The pair in a world where nothing corresponds: rows of x against rows of other examples of y.
+
+        Raises SpanmatchError if no null pairing was kept, or not of all rows.
+        """
+        if self._null_product is None:
+            raise SpanmatchError(
+                f"layers {self.x_layer!r} and {self.y_layer!r}: no null pairing was kept; "
+                "make the moments with null=True"
+            )
+        s, t = total(self._parts).sums
+        xy = self._null_product() - np.outer(s / self.rows, t)
+        return replace(self, method="gram", xy=xy, factor=None, _parts=(), _null_product=None)
+
+    def energy(self, side: Literal["x", "y"], *, centred: bool = False) -> Array:
+        """Return each neuron's squared norm over the rows: sum z^2, or sum (z - mean)^2.  Exactly 0 if silent."""
+        own, mean = (self.xx, self.x_mean) if side == "x" else (self.yy, self.y_mean)
+        spread = np.clip(np.diagonal(own), 0.0, None)
+        if not centred:
+            return spread + self.rows * mean**2
+        constant = spread <= self.rows * (16 * UNIT * mean) ** 2
+        return np.where(constant, 0.0, spread)
+
+    def spans(self, x: Index, y: Index, *, centred: bool = False) -> tuple[Span, Span]:
+        """Return what the span of neurons x holds of neurons y, and the reverse, on columns of unit norm.
+
+        Args: x and y, indices of neurons that are not silent. Cost: of two triangular factors, about
+        5 (p^3 + q^3) / 3 operations from products, three times that from a triangular factor.
+        """
+        scale_x = 1 / np.sqrt(self.energy("x", centred=centred)[x])
+        scale_y = 1 / np.sqrt(self.energy("y", centred=centred)[y])
+        if self.factor is not None:
+            columns = self._columns(centred)
+            A = columns[:, x] * scale_x
+            B = columns[:, len(self.x_mean) + y] * scale_y
+            return span_from_columns(A, B), span_from_columns(B, A)
+        rows, u, v = 0 if centred else self.rows, self.x_mean, self.y_mean
+        xx = _unit(self.xx, x, x, (scale_x, scale_x), (u, u), rows)
+        xy = _unit(self.xy, x, y, (scale_x, scale_y), (u, v), rows)
+        yy = _unit(self.yy, y, y, (scale_y, scale_y), (v, v), rows)
+        return span_from_gram(xx, xy), span_from_gram(yy, xy.T)
+
+    def _columns(self, centred: bool) -> Array:
+        """Return all neurons as columns in orthonormal coordinates of the rows."""
+        assert self.factor is not None
+        if centred:
+            return self.factor
+        means = np.sqrt(self.rows) * np.concatenate([self.x_mean, self.y_mean])
+        return stacked_factor(means[None], self.factor)
+
+
+def total(parts: Sequence[Joint]) -> Joint:
+    """Return the sums over all rows of the parts, which have the same shift."""
+    if len(parts) == 1:
+        return parts[0]
+
+    def add(arrays: Sequence[Array]) -> Array:
+        return np.asarray(reduce(np.add, arrays[1:], arrays[0]))
+
+    first = parts[0]
+    sums = (add([part.sums[0] for part in parts]), add([part.sums[1] for part in parts]))
+    rows = sum(part.rows for part in parts)
+    if first.factor is not None:
+        factor = stacked_factor(*(part.factor for part in parts if part.factor is not None))
+        return Joint(rows, first.shift, sums, None, None, factor)
+    own = [part.own for part in parts if part.own is not None]
+    cross = add([part.cross for part in parts if part.cross is not None])
+    return Joint(rows, first.shift, sums, (add([o[0] for o in own]), add([o[1] for o in own])), cross, None)
+
+
+def stacked_factor(*factors: Array) -> Array:
+    """Return the triangular factor of matrices stacked."""
+    width = factors[0].shape[1]
+    return np.asarray(qr(np.vstack(factors), mode="r", check_finite=False)[0][:width])
+
+
+def _centred(joint: Joint) -> tuple[Array, Array, Array, Array | None]:
+    """Return xx, xy, yy and, if there is one, the factor of the centred columns."""
+    n, (s, t) = joint.rows, joint.sums
+    if joint.factor is not None:
+        # The first row of the factor carries the means: below it is the factor of the centred columns.
+        factor = joint.factor[1:, 1:]
+        X, Y = factor[:, : len(s)], factor[:, len(s) :]
+        return X.T @ X, X.T @ Y, Y.T @ Y, factor
+    assert joint.own is not None and joint.cross is not None
+    xx, yy = (_whole(own) - np.outer(v / n, v) for own, v in zip(joint.own, (s, t), strict=True))
+    return xx, joint.cross - np.outer(s / n, t), yy, None
+
+
+def _whole(lower: Array) -> Array:
+    """Return the symmetric matrix of a lower triangle."""
+    return np.tril(lower) + np.tril(lower, -1).T
+
+
+def _unit(
+    moments: Array, i: Index, j: Index, scales: tuple[Array, Array], means: tuple[Array, Array], rows: int
+) -> Array:
+    """Return inner products of unit columns: of the activations, or (rows = 0) of the centred ones."""
+    chosen = moments[np.ix_(i, j)]
+    if rows:
+        chosen += np.outer(rows * means[0][i], means[1][j])
+    chosen *= scales[0][:, None]
+    chosen *= scales[1]
+    return chosen
