@@ -3,7 +3,7 @@
 from .errors import SpanmatchError
 from .match import Match, MatchProfile, match_profile, maximum_match
 from .moments import Moments, pair
-from .pair import Pair
+from .joint import Pair
 
 __version__ = "0.1.0"
 

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from .engine import Engine, NumpyEngine, checked
 from .errors import SpanmatchError
 from .files import Path_, read_tensors, write_tensors
-from .pair import Method, Pair
+from .joint import Method, Pair
 from .plan import ROWS_AT_ONCE, Examples, Plan, plans
 from .sums import Key, Sums
 

@@ -14,7 +14,7 @@ from .errors import SpanmatchError
 
 Index = NDArray[np.intp]
 Examples = ArrayLike | Mapping[str, ArrayLike] | None
-ROWS_AT_ONCE = 2048
+ROWS_AT_ONCE = 1024
 
 
 @dataclass(frozen=True, eq=False)

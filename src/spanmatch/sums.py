@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .engine import Engine, NumpyEngine
-from .pair import Joint, stacked_factor
+from .joint import Joint, stacked_factor
 from .plan import Plan
 
 Array = NDArray[np.float64]

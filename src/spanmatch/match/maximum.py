@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 
 from ..errors import SpanmatchError, missing_extra
 from ..factor import Array, Index
-from ..pair import NOISE, Method, Pair
+from ..joint import NOISE, Method, Pair
 from .peeling import Peeling
 
 if TYPE_CHECKING:
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 ROWS_PER_NEURON = 5
 """Fewer rows than this for each neuron of the wider layer, and chance alone brings distances below 0.9."""
+
+COARSEST = 0.1
+"""A resolution above this is not used to call distances 0, but warned of."""
 
 
 @dataclass(frozen=True)
@@ -169,7 +172,7 @@ def maximum_match(pair: Pair, eps: float, *, centred: bool = False) -> Match:
     value = float(checked_eps(eps))
     neurons, resolution = _awake(pair, centred), np.inf
     for peeling, resolution in _sharpening(pair, neurons, centred, enough=value):
-        peeling.fall(max(value, resolution) ** 2)
+        peeling.fall(max(value, _floor(resolution)) ** 2)
     return Match(value, *neurons, source=_source(pair, centred, resolution))
 
 
@@ -184,11 +187,11 @@ def match_profile(pair: Pair, *, centred: bool = False) -> MatchProfile:
     x, y = levels = (np.full(pair.neurons[0], np.nan), np.full(pair.neurons[1], np.nan))
     threshold = np.inf
     for peeling, resolution in _sharpening(pair, neurons, centred):
-        threshold = peeling.peel(levels, threshold, resolution**2)
+        threshold = peeling.peel(levels, threshold, _floor(resolution) ** 2)
     for side, left in zip(levels, neurons, strict=True):
         side[left] = 0.0
         side[:] = np.sqrt(side)
-        side[side <= resolution] = 0.0
+        side[side <= _floor(resolution)] = 0.0
     return MatchProfile(x, y, _source(pair, centred, resolution))
 
 
@@ -230,16 +233,27 @@ def _sharpening(
             return
 
 
+def _floor(resolution: float) -> float:
+    """Return the distance up to which distances count as 0."""
+    return min(resolution, COARSEST)
+
+
 def _source(pair: Pair, centred: bool, resolution: float) -> Source:
     p, q = pair.neurons
     silent = [np.flatnonzero(pair.energy(side, centred=centred) == 0).tolist() for side in ("x", "y")]
     wide = max(p - len(silent[0]), q - len(silent[1]))
     chance = float(np.sqrt(max(0.0, 1 - wide / pair.rows)))
-    warnings = ()
+    warnings = []
     if pair.rows < ROWS_PER_NEURON * wide:
-        warnings = (
+        warnings.append(
             f"{pair.rows:,} rows for {wide:,} neurons: independent layers would be at a distance of {chance:.2f} by "
-            f"chance; use at least {2 * ROWS_PER_NEURON * wide:,} rows, or fewer neurons",
+            f"chance; use at least {2 * ROWS_PER_NEURON * wide:,} rows, or fewer neurons"
+        )
+    if resolution > COARSEST:
+        advice = "use method='qr'" if pair.method == "gram" else "leave out neurons that nearly repeat others"
+        warnings.append(
+            f"neurons of a layer are so nearly combinations of others that distances below {resolution:.2g} "
+            f"are rounding; {advice}"
         )
     return Source(
         pair.x_layer,
@@ -253,5 +267,5 @@ def _source(pair: Pair, centred: bool, resolution: float) -> Source:
         pair.method,
         resolution,
         chance,
-        warnings,
+        tuple(warnings),
     )
