@@ -1,18 +1,23 @@
 """spanmatch: to what extent did two neural networks learn the same representations?"""
 
+from .__about__ import VERSION as __version__
+from .capture import capture
+from .compare import Comparison, compare
 from .errors import SpanmatchError
+from .joint import Pair
 from .match import Match, MatchProfile, match_profile, maximum_match
 from .moments import Moments, pair
-from .joint import Pair
-
-__version__ = "0.1.0"
 
 __all__ = [
+    "Comparison",
     "Match",
     "MatchProfile",
     "Moments",
     "Pair",
     "SpanmatchError",
+    "__version__",
+    "capture",
+    "compare",
     "match_profile",
     "maximum_match",
     "pair",

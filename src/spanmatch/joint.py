@@ -59,12 +59,18 @@ class Pair:
     """(q, q)"""
     factor: Array | None = field(repr=False)
     """(p + q, p + q), with method="qr": upper triangular, factor^T factor = [xx xy; yx yy]."""
+    layout: str = ""
+    """How the rows were made, in words."""
     _parts: Sequence[Joint] = field(repr=False, default=())
     _null_product: Callable[[], Array] | None = field(repr=False, default=None)
 
     @classmethod
     def of(
-        cls, layers: tuple[str, str], parts: Sequence[Joint], null_product: Callable[[], Array] | None = None
+        cls,
+        layers: tuple[str, str],
+        parts: Sequence[Joint],
+        null_product: Callable[[], Array] | None = None,
+        layout: str = "",
     ) -> Pair:
         """Return the pair that the sums of some folds make.  Raises SpanmatchError if squares overflow."""
         joint = total(parts)
@@ -76,7 +82,7 @@ class Pair:
                 neuron = int(np.argmin(finite))
                 raise SpanmatchError(f"layer {layer!r}: the squares of neuron {neuron} overflow; scale it down")
         method: Method = "gram" if factor is None else "qr"
-        return cls(*layers, method, n, c + s / n, d + t / n, xx, xy, yy, factor, parts, null_product)
+        return cls(*layers, method, n, c + s / n, d + t / n, xx, xy, yy, factor, layout, parts, null_product)
 
     @property
     def neurons(self) -> tuple[int, int]:
@@ -87,7 +93,7 @@ class Pair:
     def folds(self) -> tuple[Pair, ...]:
         """The pair on each fold of the examples; empty if no folds were kept apart."""
         layers = (self.x_layer, self.y_layer)
-        return tuple(Pair.of(layers, [part]) for part in self._parts) if len(self._parts) > 1 else ()
+        return tuple(Pair.of(layers, [part], layout=self.layout) for part in self._parts) if len(self._parts) > 1 else ()
 
     @cached_property
     def null(self) -> Pair:

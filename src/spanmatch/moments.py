@@ -67,6 +67,7 @@ class Moments:
         self._shift: dict[str, Array] = {}
         self._rows: dict[str, NDArray[np.int64]] = {}
         self._null_rows: dict[str, int] = {}
+        self._layout: dict[str, str] = {}
         self._sums: dict[Engine, Sums] = {}
         self._lent = False
 
@@ -84,6 +85,15 @@ class Moments:
     def pairs(self) -> list[Layers]:
         """The pairs of layers that can be asked for."""
         return list(self._pairs)
+
+    @property
+    def layout(self) -> dict[str, str]:
+        """How the rows of each layer were made, in words, as far as `describe` said."""
+        return dict(self._layout)
+
+    def describe(self, layout: Mapping[str, str]) -> None:
+        """Say in words how the rows of some layers were made; results carry it."""
+        self._layout |= layout
 
     def update(self, batch: Mapping[str, Any], examples: Examples = None) -> None:
         """Add a batch: the rows of all layers, which correspond.
@@ -140,7 +150,7 @@ class Moments:
         null = None
         if self._null:
             null = partial(_null_product, sums, x, y, self._null_rows[x], self.rows[x])
-        return Pair.of((x, y), parts, null)
+        return Pair.of((x, y), parts, null, self._layout.get(x, ""))
 
     def __add__(self, other: Moments) -> Moments:
         """Return the moments of both sets of rows.  Raises SpanmatchError if their layers or options differ."""
@@ -161,6 +171,7 @@ class Moments:
             self._check_options(other)
             self._pairs, self._shift = list(other._pairs), dict(other._shift)
             self._rows, self._null_rows = dict(other._rows), dict(other._null_rows)
+            self._layout = dict(other._layout)
             self._sums = {NumpyEngine(): other._total().host()}
             return self
         self._check_options(other)
@@ -186,6 +197,7 @@ class Moments:
             "null": self._null,
             "method": self._method,
             "null_rows": self._null_rows,
+            "layout": self._layout,
         }
         arrays: dict[str, NDArray[Any]] = {"version": np.array([VERSION])}
         for layer, shift in self._shift.items():
@@ -302,6 +314,7 @@ class Moments:
             moments._shift[layer] = arrays[_name(layers, ("shift", layer))]
             moments._rows[layer] = arrays[_name(layers, ("rows", layer))]
             moments._null_rows[layer] = int(about["null_rows"][layer])
+        moments._layout = {layer: str(words) for layer, words in about["layout"].items()}
         moments._pairs = [(x, y) for x, y in about["pairs"]]
         shapes = moments._shapes()
         sums = {key: arrays[_name(layers, key)] for key in shapes}

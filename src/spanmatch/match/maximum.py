@@ -43,6 +43,8 @@ class Source:
     """Neurons of x that never vary from 0: in no match, but counted in the similarity's denominator."""
     y_silent: tuple[int, ...]
     rows: int
+    layout: str
+    """How the rows were made, in words."""
     centred: bool
     method: Method
     resolution: float
@@ -263,6 +265,7 @@ def _source(pair: Pair, centred: bool, resolution: float) -> Source:
         tuple(silent[0]),
         tuple(silent[1]),
         pair.rows,
+        pair.layout,
         centred,
         pair.method,
         resolution,

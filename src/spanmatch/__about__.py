@@ -1,0 +1,3 @@
+"""Which spanmatch this is."""
+
+VERSION = "0.1.0"

@@ -1,0 +1,129 @@
+"""From a layer's output to rows x neurons, for NumPy arrays and PyTorch tensors alike.
+
+    (examples, neurons)                 rows are examples
+    (examples, channels, space ...)     channels are neurons, positions are rows; or, with units="location",
+                                        every channel at every position is a neuron and rows are examples
+    (examples, tokens, neurons)         tokens are rows, without those that a mask drops
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import SpanmatchError
+
+Units = Literal["channel", "location"]
+Channels = Literal["auto", "first", "last"]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How outputs become rows.
+
+    Args:
+        units: "channel", or "location" to flatten each example into one row.
+        channels: where the neurons of an output with more than two axes are, "first" after the examples
+            (convolutions) or "last" (sequences); "auto" goes by the kind of the module.
+        positions: None for all positions of a convolution, or how many to sample in each example.
+        seed: of the sample; two layers of equally many positions get the same sample, so that rows correspond.
+    """
+
+    units: Units = "channel"
+    positions: int | None = None
+    seed: int = 0
+    channels: Channels = "auto"
+
+    def __post_init__(self) -> None:
+        if self.units not in ("channel", "location"):
+            raise SpanmatchError(f"units={self.units!r}: give 'channel' or 'location'")
+        if self.channels not in ("auto", "first", "last"):
+            raise SpanmatchError(f"channels={self.channels!r}: give 'auto', 'first' or 'last'")
+        if self.positions is not None and (not isinstance(self.positions, int) or self.positions < 1):
+            raise SpanmatchError(f"positions={self.positions!r}: give a whole number, 1 or more, or None for all")
+
+    def rows(
+        self, layer: str, output: Any, first: int, *, channels_first: bool, mask: Any = None
+    ) -> tuple[Any, NDArray[np.int64], str]:
+        """Return rows x neurons, the example of each row, and how the rows were made.
+
+        Args:
+            output: examples first. `first`: the number of the first of them.
+            channels_first: what "auto" means for it: neurons on the second axis, or on the last.
+            mask: (examples, tokens), which tokens of a sequence count.
+        Raises SpanmatchError if the output has no neurons to speak of.
+        """
+        if output.ndim < 2:
+            raise SpanmatchError(
+                f"layer {layer!r}: output of shape {tuple(output.shape)}; examples and neurons are needed"
+            )
+        if self.channels != "auto":
+            channels_first = self.channels == "first"
+        n = output.shape[0]
+        examples = np.arange(first, first + n)
+        if output.ndim == 2:
+            return output, examples, "rows are examples"
+        if self.units == "location":
+            if mask is not None and not channels_first:
+                raise SpanmatchError(f"layer {layer!r}: a mask drops tokens, so that locations cannot be neurons")
+            return output.reshape(n, -1), examples, "rows are examples, each location of each channel is a neuron"
+        if channels_first:
+            return self._positions(output, examples)
+        return _tokens(layer, output, examples, mask)
+
+    def _positions(self, output: Any, examples: NDArray[np.int64]) -> tuple[Any, NDArray[np.int64], str]:
+        n, channels = output.shape[:2]
+        rows = _move_last(output.reshape(n, channels, -1))
+        count = rows.shape[1]
+        if self.positions is None or self.positions >= count:
+            how = f"rows are examples x {count} positions, channels are neurons"
+            return rows.reshape(-1, channels), np.repeat(examples, count), how
+        chosen = self._sample(int(examples[0]), n, count)
+        rows = rows[_like(rows, np.arange(n)[:, None]), _like(rows, chosen)]
+        how = (
+            f"rows are examples x {self.positions} of {count} positions, sampled with seed {self.seed}; "
+            "channels are neurons"
+        )
+        return rows.reshape(-1, channels), np.repeat(examples, self.positions), how
+
+    def _sample(self, first: int, n: int, count: int) -> NDArray[np.intp]:
+        random = np.random.default_rng([self.seed, first, count]).random((n, count))
+        return np.sort(np.argpartition(random, self.positions or 0, axis=1)[:, : self.positions], axis=1)
+
+
+def _tokens(
+    layer: str, output: Any, examples: NDArray[np.int64], mask: Any
+) -> tuple[Any, NDArray[np.int64], str]:
+    neurons = output.shape[-1]
+    tokens = output.reshape(len(examples), -1, neurons)
+    each = np.repeat(examples, tokens.shape[1])
+    rows = tokens.reshape(-1, neurons)
+    if mask is None:
+        return rows, each, "rows are tokens"
+    if tuple(mask.shape) != tuple(tokens.shape[:2]):
+        raise SpanmatchError(
+            f"layer {layer!r}: mask of shape {tuple(mask.shape)} for {tuple(tokens.shape[:2])} examples x tokens"
+        )
+    kept = np.asarray(mask.cpu() if hasattr(mask, "cpu") else mask).astype(bool).ravel()
+    return rows[_like(rows, np.flatnonzero(kept))], each[kept], "rows are tokens that the mask keeps"
+
+
+def _move_last(array: Any) -> Any:
+    """Return (n, channels, positions) as (n, positions, channels)."""
+    return array.swapaxes(1, 2)
+
+
+def _like(array: Any, index: NDArray[Any]) -> Any:
+    """Return an index as `array` takes it."""
+    if isinstance(array, np.ndarray):
+        return index
+    return _torch_index(array, index)
+
+
+def _torch_index(array: Any, index: NDArray[Any]) -> Any:
+    import torch
+
+    return torch.from_numpy(index).to(array.device)

@@ -1,0 +1,197 @@
+"""One call for everything: two or more networks in, every layer compared, files and a page out."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import __about__
+from .capture import capture, capture_stored
+from .errors import SpanmatchError, missing_extra
+from .files import Path_, write_text
+from .match import MatchProfile, match_profile
+from .match.maximum import checked_eps
+from .moments import Moments
+from .progress import tracked
+from .report import render
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from torch import nn
+
+EPS = (0.15, 0.2, 0.25, 0.3, 0.5)
+"""Those of Wang et al."""
+FORMAT, VERSION = "spanmatch.comparison", 1
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """The match profiles of pairs of layers, and the moments that they were computed from."""
+
+    profiles: tuple[MatchProfile, ...]
+    eps: tuple[float, ...]
+    moments: Moments = field(repr=False)
+    notes: Mapping[str, str] = field(default_factory=dict)
+    """Anything worth saying beside the results, by title."""
+
+    @property
+    def networks(self) -> list[str]:
+        """The names of the networks, in the order they came."""
+        return list(dict.fromkeys(_split(layer)[0] for layer in self.moments.layers))
+
+    def names(self) -> list[str]:
+        """Return a short name for each pair of layers."""
+        return [self._name(profile) for profile in self.profiles]
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a table with one row for each pair of layers."""
+        try:
+            import pandas as pd
+        except ImportError as error:
+            raise missing_extra("pandas", "frames", "comparison.to_frame") from error
+        return pd.DataFrame([self._row(profile) for profile in self.profiles])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain Python values, as comparison.json has it."""
+        rows = [profile.source.rows for profile in self.profiles]
+        return {
+            "format": FORMAT,
+            "version": VERSION,
+            "spanmatch": __about__.VERSION,
+            "networks": self.networks,
+            "eps": list(self.eps),
+            "rows": [min(rows), max(rows)],
+            "centred": self.profiles[0].source.centred,
+            "method": self.profiles[0].source.method,
+            "notes": dict(self.notes),
+            "pairs": [
+                {"name": name, "similarity": list(profile.similarity(self.eps)), **profile.to_dict()}
+                for name, profile in zip(self.names(), self.profiles, strict=True)
+            ],
+        }
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw s(eps) of every pair of layers, from light to dark by depth, and return the axes."""
+        try:
+            import matplotlib.pyplot as plt
+        except ImportError as error:
+            raise missing_extra("matplotlib", "plot", "comparison.plot") from error
+        colours = plt.get_cmap("viridis_r")(np.linspace(0.15, 1, len(self.profiles)))
+        for name, profile, colour in zip(self.names(), self.profiles, colours, strict=True):
+            ax = profile.plot(ax, label=name, color=colour)
+        assert ax is not None
+        ax.legend()
+        return ax
+
+    def report(self, path: Path_) -> Path:
+        """Write the page, one HTML file that needs nothing else, and return its path."""
+        write_text(path, render(self.to_dict()))
+        return Path(path)
+
+    def save(self, folder: Path_) -> Path:
+        """Write comparison.json, levels.csv, moments.safetensors and report.html, and return the folder."""
+        folder = Path(folder)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise SpanmatchError(f"cannot make folder {folder}: {error.strerror}") from error
+        self.moments.save(folder / "moments.safetensors")
+        write_text(folder / "comparison.json", json.dumps(self.to_dict(), allow_nan=False, indent=1) + "\n")
+        write_text(folder / "levels.csv", self._levels())
+        self.report(folder / "report.html")
+        return folder
+
+    def _levels(self) -> str:
+        text = io.StringIO()
+        table = csv.writer(text, lineterminator="\n")
+        table.writerow(["network", "layer", "neuron", "level", "silent", "compared_with"])
+        for profile in self.profiles:
+            source = profile.source
+            for layer, neuron, level, silent in profile.neurons():
+                other = source.y_layer if layer == source.x_layer else source.x_layer
+                value = "" if silent else repr(level)
+                table.writerow([*_split(layer), neuron, value, str(silent).lower(), other])
+        return text.getvalue()
+
+    def _name(self, profile: MatchProfile) -> str:
+        x, y = profile.source.x_layer, profile.source.y_layer
+        same = _split(x)[1] == _split(y)[1] and len(self.networks) == 2
+        return _split(x)[1] if same else f"{x} ~ {y}"
+
+    def _row(self, profile: MatchProfile) -> dict[str, Any]:
+        source = profile.source
+        shares = profile.similarity(self.eps)
+        return {
+            "x_layer": source.x_layer,
+            "y_layer": source.y_layer,
+            "x_neurons": source.x_neurons,
+            "y_neurons": source.y_neurons,
+            "x_silent": len(source.x_silent),
+            "y_silent": len(source.y_silent),
+            "rows": source.rows,
+            **{f"s({eps:g})": share for eps, share in zip(self.eps, shares, strict=True)},
+            "chance_distance": source.chance_distance,
+            "resolution": source.resolution,
+            "warnings": "; ".join(source.warnings),
+        }
+
+
+def compare(
+    networks: Mapping[str, nn.Module | Path_ | Mapping[str, Any]],
+    batches: Iterable[Any] | None = None,
+    *,
+    eps: Sequence[float] = EPS,
+    centred: bool = False,
+    notes: Mapping[str, str] | None = None,
+    **options: Any,
+) -> Comparison:
+    """Compare networks layer by layer: the match profile of every pair of layers, from one pass.
+
+    Args:
+        networks: {name: PyTorch module}, with `batches` to run them on; or {name: file of activations}, or
+            {name: {layer: array}}, without.
+        eps: those that tables show; the profiles hold every eps.
+        centred: whether to take each neuron's mean out first.
+        notes: shown in the page, by title.
+        options: of `capture`: layers, units, positions, seed, channels, pairs, folds, null, method.
+    Raises SpanmatchError if an eps is not in [0, 1), or as `capture` does.
+    """
+    shown = tuple(checked_eps(list(eps)).tolist())
+    if not shown:
+        raise SpanmatchError("eps: give at least one")
+    moments = _moments(networks, batches, options)
+    if not moments.pairs:
+        raise SpanmatchError("nothing to compare: no two layers were paired; give two networks, or pairs='all'")
+    profiles = tuple(
+        match_profile(moments.pair(x, y), centred=centred) for x, y in tracked(moments.pairs, "matching")
+    )
+    return Comparison(profiles, shown, moments, dict(notes or {}))
+
+
+def _moments(networks: Mapping[str, Any], batches: Iterable[Any] | None, options: Mapping[str, Any]) -> Moments:
+    if not isinstance(networks, Mapping) or not networks:
+        raise SpanmatchError("networks: give {name: network}, at least one")
+    stored = [isinstance(network, str | PathLike | Mapping) for network in networks.values()]
+    if all(stored):
+        if batches is not None:
+            raise SpanmatchError("stored activations are compared as they are; leave batches out")
+        return capture_stored(networks, **options)
+    if any(stored):
+        raise SpanmatchError("networks and stored activations cannot be mixed in one comparison")
+    if batches is None:
+        raise SpanmatchError("batches: give what the networks are to be run on")
+    return capture(networks, batches, **options)
+
+
+def _split(layer: str) -> tuple[str, str]:
+    network, _, name = layer.partition(":")
+    return network, name
