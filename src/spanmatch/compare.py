@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
@@ -171,9 +171,7 @@ def compare(
     moments = _moments(networks, batches, options)
     if not moments.pairs:
         raise SpanmatchError("nothing to compare: no two layers were paired; give two networks, or pairs='all'")
-    profiles = tuple(
-        match_profile(moments.pair(x, y), centred=centred) for x, y in tracked(moments.pairs, "matching")
-    )
+    profiles = tuple(match_profile(moments.pair(x, y), centred=centred) for x, y in tracked(moments.pairs, "matching"))
     return Comparison(profiles, shown, moments, dict(notes or {}))
 
 

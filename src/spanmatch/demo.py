@@ -61,10 +61,10 @@ def train(seed: int, images: Tensor, labels: Tensor) -> DigitsNet:
         optimiser = torch.optim.AdamW(network.parameters(), lr=1e-3)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, max_lr=4e-3, total_steps=steps)
         for _ in tracked(range(EPOCHS), f"training seed {seed}"):
-            for chosen in torch.randperm(len(images)).split(BATCH):
+            for chosen in torch.split(torch.randperm(len(images)), BATCH):
                 loss = nn.functional.cross_entropy(network(images[chosen]), labels[chosen])
                 optimiser.zero_grad()
-                loss.backward()
+                torch.autograd.backward(loss)
                 optimiser.step()
                 schedule.step()
     return network.eval()

@@ -60,7 +60,7 @@ class NumpyEngine:
 
     def rows(self, array: Any, index: NDArray[np.intp], shift: Any) -> NDArray[np.float64]:
         """Gather and shift in one pass."""
-        return np.subtract(array[index], shift, dtype=np.float64)
+        return np.asarray(np.subtract(array[index], shift, dtype=np.float64))
 
     def add_sum(self, total: Any, A: Any) -> None:
         """Add the column sums."""
@@ -107,7 +107,8 @@ class TorchEngine:
         import torch
 
         chosen: torch.Tensor = array[torch.from_numpy(index).to(self.device)]
-        return chosen.to(torch.float64) - shift
+        rows: torch.Tensor = chosen.to(torch.float64) - shift
+        return rows
 
     def add_sum(self, total: Any, A: Any) -> None:
         """Add the column sums."""
@@ -164,14 +165,14 @@ def checked(layer: str, array: Any) -> tuple[Engine, Any]:
 
 def _numpy(layer: str, array: Any) -> NDArray[Any]:
     try:
-        array = np.asarray(array)
+        values: NDArray[Any] = np.asarray(array)
     except ValueError as error:
         raise SpanmatchError(f"layer {layer!r}: not an array ({error})") from error
-    if array.dtype.kind not in "biuf":
+    if values.dtype.kind not in "biuf":
         raise SpanmatchError(
-            f"layer {layer!r}: activations of type {array.dtype}; give real numbers (floats or integers)"
+            f"layer {layer!r}: activations of type {values.dtype}; give real numbers (floats or integers)"
         )
-    return array
+    return values
 
 
 def _check_shape(layer: str, shape: tuple[int, ...]) -> None:

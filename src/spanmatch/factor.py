@@ -2,7 +2,7 @@
 
 The neurons of one layer (the *regressors*, columns A) span a subspace; the neurons of the other (the
 *targets*, columns T) lie partly inside it. With A = Q R of rank r, everything a match asks for is in
-four small arrays, all in the coordinates of Q (theory.md 2.2):
+four small arrays, all in the coordinates of Q (docs/theory.md):
 
     dual     W (r, m)   w_i . a_j = 1 if i = j else 0, for independent regressors: W = R^-T
     null     Z (d, m)   the linear relations among the regressors: A n = 0 exactly when n is in the row space of Z
@@ -10,13 +10,14 @@ four small arrays, all in the coordinates of Q (theory.md 2.2):
     outside  (t,)       the targets' squared distances to the span
 
 Taking regressors J away loses the directions that only they reach: the vectors W_J a with Z_J a = 0.
-A regressor with a relation left (its column of Z is not zero) can be written in terms of the others, so that its removal
-loses nothing and only uses the relation up. Columns are of unit norm, so all tolerances are relative.
+A regressor with a relation left (its column of Z is not zero) is a combination of the others, so that its
+removal loses nothing and only uses the relation up. Columns are of unit norm, so all tolerances are relative.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,7 @@ from scipy.linalg import blas, lapack, qr
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
+Kind = TypeVar("Kind", bound=np.generic)
 
 UNIT = float(np.finfo(np.float64).eps)
 # Columns of Z below this are rounding: Z comes from an orthonormal basis, so that it is relative.
@@ -162,7 +164,7 @@ def span_from_columns(A: Array, T: Array) -> Span:
     return _span(np.tril(R[:rank].T), order, rank, np.asfortranarray(top[:rank]), outside)
 
 
-def compacted(columns: NDArray[np.generic], gone: Index) -> NDArray[np.generic]:
+def compacted(columns: NDArray[Kind], gone: Index) -> NDArray[Kind]:
     """Return the columns that stay, as a prefix of the same memory: the last ones fill the holes."""
     stay = columns.shape[-1] - len(gone)
     holes = gone[gone < stay]
@@ -184,7 +186,8 @@ def _span(L: Array, order: Index, rank: int, C: Array, outside: Array) -> Span:
 
 
 def _empty_span(targets: int) -> Span:
-    return Span(*(np.zeros((0, n), order="F") for n in (0, 0, targets)), outside=np.ones(targets))
+    nothing = np.zeros((0, 0), order="F")
+    return Span(nothing, nothing.copy(), np.zeros((0, targets), order="F"), np.ones(targets))
 
 
 def _placed(columns: Array, order: Index) -> Array:
@@ -210,7 +213,7 @@ def _qr(columns: Array) -> tuple[Array, Array]:
     """Return Q, R: by two rounds of Cholesky, all matrix products, or by Householder where those would not do."""
     if not columns.size:
         return np.zeros((len(columns), 0), order="F"), np.zeros((0, columns.shape[1]), order="F")
-    Q, R = np.asfortranarray(columns), None
+    Q, R = np.asfortranarray(columns), np.eye(columns.shape[1], order="F")
     for _ in range(2):
         gram = blas.dsyrk(1.0, Q, trans=1)
         step, failed = lapack.dpotrf(gram)
@@ -218,7 +221,7 @@ def _qr(columns: Array) -> tuple[Array, Array]:
             Q, R = qr(columns, mode="economic", check_finite=False)
             return np.asfortranarray(Q), np.asfortranarray(R)
         Q = blas.dtrsm(1.0, step, Q, side=1)
-        R = step if R is None else blas.dtrmm(1.0, step, R)
+        R = blas.dtrmm(1.0, step, R)
     return Q, R
 
 

@@ -93,7 +93,9 @@ class Pair:
     def folds(self) -> tuple[Pair, ...]:
         """The pair on each fold of the examples; empty if no folds were kept apart."""
         layers = (self.x_layer, self.y_layer)
-        return tuple(Pair.of(layers, [part], layout=self.layout) for part in self._parts) if len(self._parts) > 1 else ()
+        return (
+            tuple(Pair.of(layers, [part], layout=self.layout) for part in self._parts) if len(self._parts) > 1 else ()
+        )
 
     @cached_property
     def null(self) -> Pair:

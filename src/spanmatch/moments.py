@@ -6,9 +6,9 @@ For two layers X (n, p) and Y (n, q) whose rows correspond, every question of sp
 
 over the rows. They are summed about a shift c, the mean of the first rows: sum (x - c)(x - c)^T. Means far larger
 than the spread then cost no digits: the centred moments keep a relative error of at most about
-(1 + rows / first rows) roundings, whatever the order. The sums are kept per fold of the examples (for held-out values and
-intervals), and beside them the product of a null pairing, rows of X against rows of another example
-of Y (for what chance gives). theory.md 2 and 5.
+(1 + rows / first rows) roundings, whatever the order. The sums are kept per fold of the examples (for held-out
+values and intervals), and beside them the product of a null pairing, rows of X against rows of another example
+of Y (for what chance gives). See docs/theory.md.
 """
 
 from __future__ import annotations
@@ -144,9 +144,7 @@ class Moments:
             )
         sums, self._lent = self._total(), True
         shift = (self._shift[x], self._shift[y])
-        parts = [
-            sums.joint(x, y, fold, int(rows), shift) for fold, rows in enumerate(self._rows[x]) if rows
-        ]
+        parts = [sums.joint(x, y, fold, int(rows), shift) for fold, rows in enumerate(self._rows[x]) if rows]
         null = None
         if self._null:
             null = partial(_null_product, sums, x, y, self._null_rows[x], self.rows[x])
@@ -307,8 +305,7 @@ class Moments:
 
     @classmethod
     def _from_file(cls, about: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Moments:
-        asked = about["asked"] if isinstance(about["asked"], str) else [(x, y) for x, y in about["asked"]]
-        moments = cls(pairs=asked, folds=about["folds"], null=about["null"], method=about["method"])
+        moments = cls(pairs=about["asked"], folds=about["folds"], null=about["null"], method=about["method"])
         layers = about["layers"]
         for layer in layers:
             moments._shift[layer] = arrays[_name(layers, ("shift", layer))]

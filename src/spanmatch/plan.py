@@ -81,8 +81,7 @@ def _whole_numbers(layer: str, given: ArrayLike, rows: int) -> NDArray[np.int64]
     ids = np.asarray(given)
     if ids.dtype.kind not in "iu" or ids.ndim != 1:
         raise SpanmatchError(
-            f"layer {layer!r}: examples of type {ids.dtype} and shape {ids.shape}; "
-            "give one whole number for each row"
+            f"layer {layer!r}: examples of type {ids.dtype} and shape {ids.shape}; give one whole number for each row"
         )
     if len(ids) != rows:
         raise SpanmatchError(

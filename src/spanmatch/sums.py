@@ -54,9 +54,7 @@ class Sums:
                 engine.add_factor(arrays["factor", *pair][fold], *rows.values())
             if null is not None:
                 x, y = pair
-                engine.add_product(
-                    arrays["null", x, y], rows[x], engine.rows(batch[y], null[index], shift[y])
-                )
+                engine.add_product(arrays["null", x, y], rows[x], engine.rows(batch[y], null[index], shift[y]))
 
     def _add_own(self, layer: str, fold: int, rows: Any, plan: Plan) -> None:
         self.engine.add_sum(self.arrays["sum", layer][fold], rows)
@@ -97,7 +95,9 @@ class Sums:
             else:
                 array += other.arrays[key]
 
-    def move(self, by: Mapping[str, Array], rows: Mapping[str, NDArray[np.int64]], null_rows: Mapping[str, int]) -> None:
+    def move(
+        self, by: Mapping[str, Array], rows: Mapping[str, NDArray[np.int64]], null_rows: Mapping[str, int]
+    ) -> None:
         """Change the shifts from c to c - by, on the host: x - (c - by) = (x - c) + by."""
         old = {key: a.copy() for key, a in self.arrays.items() if key[0] in ("sum", "null sum")}
         for key, array in self.arrays.items():

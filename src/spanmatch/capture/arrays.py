@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -43,7 +43,7 @@ class Stored:
         if isinstance(source, Mapping):
             self.name = "activations"
             for layer, array in source.items():
-                self._add(layer, tuple(np.shape(array)), None, lambda start, stop, array=array: array[start:stop])
+                self._add(layer, tuple(np.shape(array)), None, _slicing(array))
         else:
             self.name = str(source)
             self._open(Path(source))
@@ -91,9 +91,9 @@ class Stored:
         with self.path.open("rb") as file:
             shape, _, dtype = _header(file)
         if dtype.hasobject:
-            self._add("activations", shape, dtype, lambda start, stop: np.empty(0))
+            self._add("activations", shape, dtype, _slicing(None))
         array = np.load(self.path, mmap_mode="r", allow_pickle=False)
-        self._add("activations", array.shape, array.dtype, lambda start, stop: array[start:stop])
+        self._add("activations", array.shape, array.dtype, _slicing(array))
 
     def _open_npz(self) -> None:
         archive = self._stack.enter_context(zipfile.ZipFile(self.path))
@@ -112,14 +112,16 @@ class Stored:
             if dtype in NUMPY_LACKS:
                 self._add(name, shape, None, self._widened(name))
             else:
-                self._add(name, shape, None, lambda start, stop, part=part: part[start:stop])
+                self._add(name, shape, None, _slicing(part))
 
     def _widened(self, name: str) -> Read:
         """Return a reader of a type that NumPy does not have, by way of PyTorch."""
         try:
             import torch
         except ImportError as error:
-            raise missing_extra("PyTorch", "torch", f"{self.name}: array {name!r} of a type unknown to NumPy") from error
+            raise missing_extra(
+                "PyTorch", "torch", f"{self.name}: array {name!r} of a type unknown to NumPy"
+            ) from error
         part = self._stack.enter_context(safe_open(self.path, framework="pt")).get_slice(name)
         return lambda start, stop: part[start:stop].to(torch.float32).numpy()
 
@@ -163,9 +165,7 @@ def capture_stored(
                 start, stop = shape[0] * k // count, shape[0] * (k + 1) // count
                 chunk = stored[name].read(layer, start, stop)
                 key = f"{name}:{layer}"
-                rows[key], examples[key], how = layout.rows(
-                    key, chunk, start, channels_first=chunk.ndim >= 4
-                )
+                rows[key], examples[key], how = layout.rows(key, chunk, start, channels_first=chunk.ndim >= 4)
                 moments.describe({key: how})
             moments.update(rows, examples)
     return moments
@@ -182,6 +182,10 @@ def _common(stored: Mapping[str, Stored], pairs: Pairs) -> dict[tuple[str, str],
         listed = "; ".join(f"{file.name}: {', '.join(list(file.shapes)[:8])}" for file in stored.values())
         raise SpanmatchError(f"no layer has the same name in two of them ({listed})")
     return common
+
+
+def _slicing(array: Any) -> Read:
+    return lambda start, stop: array[start:stop]
 
 
 def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:

@@ -1,9 +1,9 @@
 """From a layer's output to rows x neurons, for NumPy arrays and PyTorch tensors alike.
 
-    (examples, neurons)                 rows are examples
-    (examples, channels, space ...)     channels are neurons, positions are rows; or, with units="location",
-                                        every channel at every position is a neuron and rows are examples
-    (examples, tokens, neurons)         tokens are rows, without those that a mask drops
+(examples, neurons)                 rows are examples
+(examples, channels, space ...)     channels are neurons, positions are rows; or, with units="location",
+                                    every channel at every position is a neuron and rows are examples
+(examples, tokens, neurons)         tokens are rows, without those that a mask drops
 """
 
 from __future__ import annotations
@@ -69,7 +69,11 @@ class Layout:
         if self.units == "location":
             if mask is not None and not channels_first:
                 raise SpanmatchError(f"layer {layer!r}: a mask drops tokens, so that locations cannot be neurons")
-            return output.reshape(n, -1), examples, "rows are examples, each location of each channel is a neuron"
+            return (
+                output.reshape(n, -1),
+                examples,
+                "rows are examples, each location of each channel is a neuron",
+            )
         if channels_first:
             return self._positions(output, examples)
         return _tokens(layer, output, examples, mask)
@@ -94,9 +98,7 @@ class Layout:
         return np.sort(np.argpartition(random, self.positions or 0, axis=1)[:, : self.positions], axis=1)
 
 
-def _tokens(
-    layer: str, output: Any, examples: NDArray[np.int64], mask: Any
-) -> tuple[Any, NDArray[np.int64], str]:
+def _tokens(layer: str, output: Any, examples: NDArray[np.int64], mask: Any) -> tuple[Any, NDArray[np.int64], str]:
     neurons = output.shape[-1]
     tokens = output.reshape(len(examples), -1, neurons)
     each = np.repeat(examples, tokens.shape[1])

@@ -24,9 +24,37 @@ if TYPE_CHECKING:
 
 ROWS_TOGETHER = 4096
 BYTES_TOGETHER = 256 << 20
-PASSING_ON = ("Flatten", "Unflatten", "Identity", "Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "AlphaDropout")
-CHANNELS_LAST = ("Linear", "LayerNorm", "RMSNorm", "Embedding", "MultiheadAttention", "Transformer", "LSTM", "GRU")
-CHANNELS_FIRST = ("Conv", "LazyConv", "BatchNorm", "LazyBatchNorm", "InstanceNorm", "GroupNorm", "MaxPool", "AvgPool", "Adaptive")
+PASSING_ON = (
+    "Flatten",
+    "Unflatten",
+    "Identity",
+    "Dropout",
+    "Dropout1d",
+    "Dropout2d",
+    "Dropout3d",
+    "AlphaDropout",
+)
+CHANNELS_LAST = (
+    "Linear",
+    "LayerNorm",
+    "RMSNorm",
+    "Embedding",
+    "MultiheadAttention",
+    "Transformer",
+    "LSTM",
+    "GRU",
+)
+CHANNELS_FIRST = (
+    "Conv",
+    "LazyConv",
+    "BatchNorm",
+    "LazyBatchNorm",
+    "InstanceNorm",
+    "GroupNorm",
+    "MaxPool",
+    "AvgPool",
+    "Adaptive",
+)
 
 
 def capture(
@@ -127,7 +155,11 @@ class _Recorder:
             layer = f"{self.name}:{path}" + (f"#{call}" if call > 1 else "")
             tensor = _tensor(layer, output)
             rows, examples, how = self.layout.rows(
-                layer, tensor, self.outputs.first, channels_first=_channels_first(module, tensor), mask=self.mask
+                layer,
+                tensor,
+                self.outputs.first,
+                channels_first=_channels_first(module, tensor),
+                mask=self.mask,
             )
             # The next module may work in place (a ReLU): rows must not share its memory.
             shared = rows.untyped_storage().data_ptr() == tensor.untyped_storage().data_ptr()
@@ -139,9 +171,7 @@ class _Recorder:
 
 
 @contextlib.contextmanager
-def _recording(
-    name: str, network: nn.Module, patterns: Sequence[str] | None, layout: Layout
-) -> Iterator[_Recorder]:
+def _recording(name: str, network: nn.Module, patterns: Sequence[str] | None, layout: Layout) -> Iterator[_Recorder]:
     """Give a recorder; put the training flags back and take the hooks off at the end, however it ends."""
     modules = _chosen(name, network, patterns)
     training = {module: module.training for module in network.modules()}

@@ -3,7 +3,7 @@
 A set of neurons A of X and B of Y is an eps-match when every neuron of each is within distance eps of the span
 of the other: dist(v, S) = min over u in span(S) of ||z_v - u|| / ||z_v||. There is one largest,
 the maximum match; its share of all neurons is the similarity s(eps) = (|A| + |B|) / (|X| + |Y|).
-Source: Wang et al., NeurIPS 2018; theory.md 2.
+Source: Wang et al., NeurIPS 2018; docs/theory.md.
 """
 
 from __future__ import annotations
@@ -175,7 +175,8 @@ def maximum_match(pair: Pair, eps: float, *, centred: bool = False) -> Match:
     neurons, resolution = _awake(pair, centred), np.inf
     for peeling, resolution in _sharpening(pair, neurons, centred, enough=value):
         peeling.fall(max(value, _floor(resolution)) ** 2)
-    return Match(value, *neurons, source=_source(pair, centred, resolution))
+    x, y = neurons
+    return Match(value, x, y, _source(pair, centred, resolution))
 
 
 def match_profile(pair: Pair, *, centred: bool = False) -> MatchProfile:

@@ -1,7 +1,7 @@
 """Peeling: the level of every neuron, by taking neurons away in the order of their distance.
 
 M(eps), the maximum match, grows with eps, so each neuron has a level: the smallest eps at which it is in. The
-levels come from one peeling (theory.md 2.1): take the neuron with the largest distance r, lower the
+levels come from one peeling (docs/theory.md): take the neuron with the largest distance r, lower the
 threshold t to min(t, r), give the neuron the level t, update the distances of the other side.
 
 Done one at a time, that is a matrix times a vector per neuron, bound by memory. Here it goes in panels: the
@@ -93,9 +93,7 @@ class _Panel:
     def __init__(self, peeling: Peeling, width: int) -> None:
         self.peeling = peeling
         self.members = _farthest([peeling.distances(side) for side in (X, Y)], width)
-        self.sides = [
-            _Side(peeling.spans[side], self.members[side], self.members[1 - side]) for side in (X, Y)
-        ]
+        self.sides = [_Side(peeling.spans[side], self.members[side], self.members[1 - side]) for side in (X, Y)]
         self.steps: list[_Step] = []
 
     def order(self, threshold: float, floor: float) -> None:
@@ -123,9 +121,7 @@ class _Panel:
     def commit(self, taken: int, levels: tuple[Array, Array]) -> float:
         """Take the first steps for good: write their levels, remove them, return the threshold reached."""
         lost, relations = (
-            (self.steps[taken].lost, self.steps[taken].relations)
-            if taken < len(self.steps)
-            else self._counts()
+            (self.steps[taken].lost, self.steps[taken].relations) if taken < len(self.steps) else self._counts()
         )
         gone = []
         for side in (X, Y):
@@ -170,7 +166,7 @@ class _Side:
         outsiders = np.ones(len(self.span.outside), dtype=bool)
         outsiders[self.targets] = False
         grown = np.vstack([self.span.outside[outsiders], self.held[:, outsiders] ** 2]).cumsum(axis=0)
-        return grown.max(axis=1, initial=-1.0)
+        return np.asarray(grown.max(axis=1, initial=-1.0))
 
     def commit(self, lost: int, relations: int) -> None:
         """Apply the first directions and relations to the whole span."""
@@ -182,10 +178,7 @@ class _Side:
 def _farthest(distances: list[Array], width: int) -> list[Index]:
     """Return the positions, by side, of the `width` neurons with the largest distances."""
     both = np.concatenate(distances)
-    if width < len(both):
-        first = np.argpartition(-both, width)[:width]
-    else:
-        first = np.arange(len(both))
+    first = np.argpartition(-both, width)[:width] if width < len(both) else np.arange(len(both))
     split = len(distances[X])
     return [first[first < split], first[first >= split] - split]
 
@@ -194,4 +187,4 @@ def _columns(vectors: list[Array], basis: Array) -> Array:
     """Return basis @ [vectors], Fortran-ordered, with no columns if there are no vectors."""
     if not vectors:
         return np.zeros((basis.shape[0], 0), order="F")
-    return blas.dgemm(1.0, basis, np.asfortranarray(np.column_stack(vectors)))
+    return np.asarray(blas.dgemm(1.0, basis, np.asfortranarray(np.column_stack(vectors))))

@@ -37,9 +37,10 @@
       figure,
       Plot.plot({
         width: Math.max(figure.clientWidth, 280),
-        height: 340,
+        height: 350,
+        marginTop: 34,
         marginBottom: pairs.length > 6 ? 90 : 50,
-        marginRight: 60,
+        marginRight: 24,
         style: { background: "transparent", fontSize: "12px" },
         x: {
           domain: pairs.map((_, i) => i),
@@ -49,7 +50,7 @@
           type: "point",
         },
         y: { domain: [0, 1], grid: true, label: "share of neurons matched", tickFormat: ".0%" },
-        color: { type: "ordinal", domain: data.eps, range: d3.quantize(d3.interpolateRgb(...range), Math.max(2, data.eps.length)) },
+        color: { type: "ordinal", legend: true, label: "eps", tickFormat: (eps) => `eps ${eps}`, domain: data.eps, range: d3.quantize(d3.interpolateRgb(...range), Math.max(2, data.eps.length)) },
         marks: [
           Plot.ruleY([0]),
           Plot.lineY(rows, { x: "index", y: "share", z: "eps", stroke: "eps", strokeWidth: 2 }),
@@ -61,16 +62,6 @@
             tip: true,
             title: (d) => `${d.name}\ns(${d.eps}) = ${d.share.toFixed(3)}`,
           }),
-          Plot.text(rows.filter((d) => d.index === pairs.length - 1), Plot.dodgeY({
-            x: "index",
-            y: "share",
-            text: (d) => `eps ${d.eps}`,
-            dx: 10,
-            textAnchor: "start",
-            fill: "currentColor",
-            anchor: "middle",
-            r: 6,
-          })),
         ],
       }),
     );
@@ -86,7 +77,8 @@
       figure,
       Plot.plot({
         width: Math.max(figure.clientWidth, 280),
-        height: 380,
+        height: 390,
+        marginTop: 34,
         style: { background: "transparent", fontSize: "12px" },
         x: { domain: [0, 1], label: "eps", grid: true },
         y: { domain: [0, 1], label: "maximum matching similarity s(eps)", grid: true },
@@ -118,12 +110,12 @@
       figure,
       Plot.plot({
         width: Math.max(figure.clientWidth, 280),
-        height: 260,
+        height: 280,
         marginTop: 28,
         style: { background: "transparent", fontSize: "12px" },
         x: { domain: [0, 1], label: "level (eps)" },
         y: { label: "neurons", grid: true, nice: true },
-        fy: { label: null, domain: sides.map(([layer]) => layer), axis: null },
+        fy: { label: null, domain: sides.map(([layer]) => layer), axis: null, padding: 0.25 },
         color: { domain: sides.map(([layer]) => layer), range: [token("--x"), token("--y")] },
         marks: [
           Plot.rectY(
@@ -136,7 +128,7 @@
               { x: "level", fy: "layer", fill: "layer", thresholds: d3.range(0, 1.0001, 0.02), inset: 0.5, tip: true },
             ),
           ),
-          Plot.text(sides, { fy: (d) => d[0], text: (d) => d[0], frameAnchor: "top-left", dy: -14, fontWeight: 600, fill: (d) => d[0] }),
+          Plot.text(sides, { fy: (d) => d[0], text: (d) => d[0], frameAnchor: "top-right", dy: -12, fontWeight: 600, fill: (d) => d[0] }),
           Plot.ruleY([0]),
         ],
       }),

@@ -1,0 +1,47 @@
+# Everything runs in .venv, which these targets set up themselves: Python 3.11+ and make are all that is needed.
+PYTHON ?= python3
+BIN := .venv/bin
+TORCH := torch==2.13.0
+
+.PHONY: demo test check format benchmarks vendor clean
+
+demo: .venv/ready
+	$(BIN)/spanmatch demo
+
+test: .venv/ready
+	$(BIN)/pytest
+
+check: .venv/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: .venv/ready
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+benchmarks: .venv/ready
+	$(BIN)/python benchmarks/profile.py
+	$(BIN)/python benchmarks/update.py
+	$(BIN)/python benchmarks/memory.py
+	$(BIN)/python benchmarks/compare.py
+
+# PyTorch comes first and alone, by its exact version: elsewhere its CPU build has an index of its own, which
+# TORCH_INDEX can name. The package itself last, so that a change of code needs no new set-up.
+.venv/ready: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) $(TORCH)
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --requirement requirements-dev.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[all]'
+	touch $@
+
+# The two libraries that draw the page's charts stand in the package, as published.
+vendor:
+	rm -rf build/vendor && mkdir -p build/vendor
+	cd build/vendor && npm pack --silent d3@7.9.0 @observablehq/plot@0.6.17 && for f in *.tgz; do tar xzf $$f --one-top-level; done
+	cp build/vendor/d3-7.9.0/package/dist/d3.min.js src/spanmatch/report/vendor/
+	cp build/vendor/observablehq-plot-0.6.17/package/dist/plot.umd.min.js src/spanmatch/report/vendor/
+
+clean:
+	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,141 @@
+"""Networks and data named on the command line: files of code, weights and arrays."""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+import sys
+from collections.abc import Iterable
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .capture.arrays import Stored
+from .errors import BadArgument, SpanmatchError, missing_extra
+
+if TYPE_CHECKING:
+    from torch import nn
+
+WEIGHTS = (".safetensors", ".pt", ".pth")
+
+
+def is_code(text: str) -> bool:
+    """Tell "file.py:function", with or without "@weights", from a file of arrays."""
+    return ".py:" in text
+
+
+def network(text: str) -> nn.Module:
+    """Return the network that "file.py:function" or "file.py:function@weights" names.
+
+    Raises BadArgument if a file or the function is not there, SpanmatchError if it gives no module or the
+    weights do not fit. The file's code is run: it is the user's own.
+    """
+    try:
+        from torch import nn
+    except ImportError as error:
+        raise missing_extra("PyTorch", "torch", text) from error
+    code, _, weights = text.partition("@")
+    made = _call(code)
+    if not isinstance(made, nn.Module):
+        raise SpanmatchError(f"{code} gives a {type(made).__name__}; it must give a torch.nn.Module")
+    if weights:
+        _load_weights(made, Path(weights))
+    return made
+
+
+def data(text: str, batch_size: int) -> Iterable[Any]:
+    """Return batches from "file.py:function", or from a file of arrays, cut along the first axis.
+
+    A file with one array gives tensors; with several, dicts of keyword arguments.
+    """
+    if is_code(text):
+        batches = _call(text)
+        if not isinstance(batches, Iterable):
+            raise SpanmatchError(f"{text} gives a {type(batches).__name__}; it must give batches")
+        return batches
+    return _StoredBatches(text, batch_size)
+
+
+class _StoredBatches:
+    """The arrays of a file in batches; it can be gone through once for each iterator."""
+
+    def __init__(self, path: str, batch_size: int) -> None:
+        if batch_size < 1:
+            raise BadArgument(f"batch size {batch_size}: give 1 or more")
+        with Stored(path) as stored:
+            self.counts = {name: shape[0] for name, shape in stored.shapes.items()}
+        if len(set(self.counts.values())) > 1:
+            listed = ", ".join(f"{name}: {n}" for name, n in self.counts.items())
+            raise SpanmatchError(f"{path}: arrays of different length ({listed})")
+        self.path, self.size = path, batch_size
+        self.total = next(iter(self.counts.values()))
+
+    def __len__(self) -> int:
+        return -(-self.total // self.size)
+
+    def __iter__(self) -> Any:
+        import torch
+
+        with Stored(self.path) as stored:
+            for start in range(0, self.total, self.size):
+                stop = min(start + self.size, self.total)
+                batch = {n: torch.from_numpy(np.array(stored.read(n, start, stop))) for n in self.counts}
+                yield batch if len(batch) > 1 else next(iter(batch.values()))
+
+
+def _call(text: str) -> Any:
+    path, _, name = text.rpartition(":")
+    function = getattr(_module(Path(path)), name, None)
+    if not callable(function):
+        known = [n for n, f in inspect.getmembers(_module(Path(path)), callable) if not n.startswith("_")]
+        close = get_close_matches(name, known, n=5) or known[:10]
+        raise BadArgument(f"{path} has no function {name!r}; there is {', '.join(close) or 'none'}")
+    try:
+        return function()
+    except Exception as error:
+        raise SpanmatchError(f"{text} failed: {type(error).__name__}: {error}") from error
+
+
+def _module(path: Path) -> Any:
+    if not path.is_file():
+        raise BadArgument(f"{path}: no such file")
+    name = f"spanmatch_user_{abs(hash(path.resolve()))}"
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    sys.path.insert(0, str(path.resolve().parent))  # what the file imports from beside it
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[name]
+        raise SpanmatchError(f"{path} failed: {type(error).__name__}: {error}") from error
+    finally:
+        sys.path.remove(str(path.resolve().parent))
+    return module
+
+
+def _load_weights(module: nn.Module, path: Path) -> None:
+    import torch
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    if path.suffix not in WEIGHTS:
+        raise BadArgument(f"{path}: unknown file type {path.suffix!r}; give one of {', '.join(WEIGHTS)}")
+    if not path.is_file():
+        raise BadArgument(f"{path}: no such file")
+    try:
+        if path.suffix == ".safetensors":
+            weights: Any = load_file(path)
+        else:
+            weights = torch.load(path, map_location="cpu", weights_only=True)
+            weights = weights.get("state_dict", weights) if isinstance(weights, dict) else weights
+        module.load_state_dict(weights)
+    except (SafetensorError, OSError, EOFError, RuntimeError, TypeError, ValueError, AttributeError) as error:
+        raise SpanmatchError(f"{path}: these weights do not fit, or are cut short ({error})") from error
+    except Exception as error:  # torch.load refuses pickled code with an exception of pickle's
+        raise SpanmatchError(f"{path}: not a file of weights alone ({error})") from error
