@@ -28,9 +28,7 @@ def mixing(k: int, condition: float, r: np.random.Generator) -> np.ndarray:
     return U @ np.diag(np.logspace(0, -np.log10(condition), k)) @ V
 
 
-def planted(
-    n: int = 400, k: int = 12, condition: float = 10, seed: int = 0
-) -> tuple[np.ndarray, np.ndarray]:
+def planted(n: int = 400, k: int = 12, condition: float = 10, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """The first k neurons of each side span the same space; 7 and 9 others are noise."""
     r = np.random.default_rng(seed)
     shared = r.standard_normal((n, k))

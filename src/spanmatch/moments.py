@@ -318,6 +318,14 @@ class Moments:
         for key, shape in shapes.items():
             if sums[key].shape != shape or sums[key].dtype != np.float64:
                 raise ValueError(f"{' '.join(key)} is {sums[key].dtype} {sums[key].shape}, not float64 {shape}")
+            if not np.isfinite(sums[key]).all():
+                raise ValueError(f"{' '.join(key)} is not finite")
+        for layer, shift in moments._shift.items():
+            if shift.ndim != 1 or shift.dtype != np.float64 or not np.isfinite(shift).all():
+                raise ValueError(f"the shift of {layer} is {shift.dtype} {shift.shape}")
+        for layer, rows in moments._rows.items():
+            if rows.shape != (moments._folds,) or rows.dtype != np.int64 or rows.min() < 0:
+                raise ValueError(f"rows of {layer} are {rows.tolist()}")
         if layers:
             moments._sums[NumpyEngine()] = Sums(NumpyEngine(), dict(sums))
         return moments

@@ -181,6 +181,11 @@ def _common(stored: Mapping[str, Stored], pairs: Pairs) -> dict[tuple[str, str],
     if not common:
         listed = "; ".join(f"{file.name}: {', '.join(list(file.shapes)[:8])}" for file in stored.values())
         raise SpanmatchError(f"no layer has the same name in two of them ({listed})")
+    for layer in often:
+        lengths = {name: shape[0] for (name, other), shape in common.items() if other == layer}
+        if len(set(lengths.values())) > 1:
+            listed = " and ".join(str(length) for length in lengths.values())
+            raise SpanmatchError(f"array {layer!r} has {listed} rows; rows of the same layer must correspond")
     return common
 
 

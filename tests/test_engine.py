@@ -1,0 +1,67 @@
+"""The PyTorch engine gives the sums that the NumPy engine gives; on a GPU too, where there is one."""
+
+from __future__ import annotations
+
+import layers
+import numpy as np
+import pytest
+import torch
+
+import spanmatch as sm
+from spanmatch import engine
+
+DEVICES = [
+    "cpu",
+    pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")),
+]
+
+
+@pytest.fixture(params=DEVICES)
+def on_device(request, monkeypatch):
+    """Make tensors run through the PyTorch engine, on the CPU as well."""
+    device = torch.device(request.param)
+    plain = engine.checked
+
+    def checked(layer, array):
+        chosen, values = plain(layer, array)
+        if isinstance(array, torch.Tensor):
+            return engine.TorchEngine(device), array
+        return chosen, values
+
+    monkeypatch.setattr("spanmatch.moments.checked", checked)
+    return lambda array: torch.from_numpy(array).to(device)
+
+
+@pytest.mark.parametrize("method", ["gram", "qr"])
+def test_sums_on_a_device_are_those_of_numpy(on_device, method):
+    X, Y = layers.correlated(n=300)
+    X, Y = X.astype(np.float32) + 5, Y.astype(np.float32)
+    ours, theirs = sm.Moments(method=method), sm.Moments(method=method)
+    for rows in np.split(np.arange(300), [120, 121, 260]):
+        ours.update({"a:l": X[rows], "b:l": Y[rows]})
+        theirs.update({"a:l": on_device(X[rows]), "b:l": on_device(Y[rows])})
+    mine, other = ours.pair("a:l", "b:l"), theirs.pair("a:l", "b:l")
+    for name in ("x_mean", "y_mean", "xx", "xy", "yy"):
+        np.testing.assert_allclose(getattr(other, name), getattr(mine, name), rtol=1e-11, atol=1e-10)
+    with pytest.raises(sm.SpanmatchError, match="of 300 rows have no partner"):  # the batch of one row
+        _ = other.null
+    np.testing.assert_allclose(sm.match_profile(other).x_levels, sm.match_profile(mine).x_levels, atol=1e-9)
+
+
+def test_sums_of_two_engines_come_together(on_device):
+    X, Y = layers.correlated(n=200)
+    mixed, plain = sm.Moments(), sm.Moments()
+    for rows in (slice(0, 90), slice(90, 200)):
+        plain.update({"a:l": X[rows], "b:l": Y[rows]})
+    mixed.update({"a:l": X[:90], "b:l": Y[:90]})
+    mixed.update({"a:l": on_device(X[90:]), "b:l": on_device(Y[90:])})
+    np.testing.assert_allclose(mixed.pair("a:l", "b:l").xy, plain.pair("a:l", "b:l").xy, rtol=1e-11, atol=1e-11)
+    np.testing.assert_allclose(mixed.pair("a:l", "b:l").null.xy, plain.pair("a:l", "b:l").null.xy, atol=1e-10)
+    mixed.update({"a:l": on_device(X), "b:l": on_device(Y)})
+    assert (mixed + plain).pair("a:l", "b:l").rows == 600
+
+
+def test_paired_layers_on_different_devices_are_refused(on_device):
+    X, Y = layers.random()
+    with pytest.raises(sm.SpanmatchError, match="'a:l' and 'b:l' are on different devices"):
+        sm.Moments().update({"a:l": on_device(X), "b:l": Y})
