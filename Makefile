@@ -22,7 +22,7 @@ format: .venv/ready
 	$(BIN)/ruff format .
 
 benchmarks: .venv/ready
-	$(BIN)/python benchmarks/profile.py
+	$(BIN)/python benchmarks/match_profile.py
 	$(BIN)/python benchmarks/update.py
 	$(BIN)/python benchmarks/memory.py
 	$(BIN)/python benchmarks/compare.py

@@ -358,7 +358,7 @@ def test_files_that_cannot_be_used(tmp_path):
     store(tmp_path / "other.npz", {"m": X})
     store(tmp_path / "shorter.npz", {"l": Y[:50]})
     store(tmp_path / "flat.npz", {"l": X[0]})
-    store(tmp_path / "text.npz", {"l": np.array([["a"]])})
+    store(tmp_path / "text.npz", {"l": np.full((100, 2), "a")})
     np.savez(tmp_path / "pickled.npz", l=np.array([[{}]], dtype=object))
     np.save(tmp_path / "pickled.npy", np.array([[{}]], dtype=object))
     (tmp_path / "cut.npz").write_bytes(good.read_bytes()[:-30])

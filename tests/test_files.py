@@ -143,5 +143,5 @@ def test_an_interrupted_write_leaves_nothing(tmp_path, monkeypatch):
 
 
 def test_a_missing_folder_is_named(tmp_path):
-    with pytest.raises(sm.SpanmatchError, match="cannot write .*nowhere"):
+    with pytest.raises(sm.SpanmatchError, match=r"cannot write .*nowhere"):
         write_text(tmp_path / "nowhere" / "x.txt", "hello")

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+if TYPE_CHECKING:
+    from markupsafe import Markup
 
 SCRIPTS = ("vendor/d3.min.js", "vendor/plot.umd.min.js", "assets/page.js")
 STYLES = ("assets/page.css",)
@@ -20,6 +20,8 @@ STYLES = ("assets/page.css",)
 
 def render(comparison: Mapping[str, Any]) -> str:
     """Return the page of a comparison, given as in comparison.json."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
     environment = Environment(
         loader=PackageLoader("spanmatch.report", "assets"),
         autoescape=True,
@@ -36,4 +38,6 @@ def render(comparison: Mapping[str, Any]) -> str:
 
 def _own(name: str) -> Markup:
     """Return one of the package's own files, to stand in the page as it is."""
+    from markupsafe import Markup
+
     return Markup(files("spanmatch.report").joinpath(name).read_text(encoding="utf-8"))

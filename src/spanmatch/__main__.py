@@ -1,0 +1,5 @@
+"""python -m spanmatch."""
+
+from .cli import main
+
+main()

@@ -1,0 +1,252 @@
+"""The command line: results, messages, exit codes, and nothing half-written."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import layers
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+from typer.testing import CliRunner
+
+import spanmatch as sm
+from spanmatch.cli import app
+
+NETWORK = """
+import torch
+from torch import nn
+
+def net():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(6, 9), nn.ReLU(), nn.Linear(9, 4))
+
+def other():
+    torch.manual_seed(1)
+    return nn.Sequential(nn.Linear(6, 9), nn.ReLU(), nn.Linear(9, 4))
+
+def batches():
+    return torch.randn(10, 30, 6, generator=torch.Generator().manual_seed(2))
+
+def nothing():
+    return None
+
+def broken():
+    raise RuntimeError("no such luck")
+"""
+
+
+def plain(text: str) -> str:
+    """Return a message without colours and frames."""
+    return " ".join(re.sub(r"\x1b\[[0-9;]*m|[│╭╮╰╯─]", " ", text).split())
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "100")
+    (tmp_path / "nets.py").write_text(NETWORK)
+    X, Y = layers.with_silent()
+    np.savez("a.npz", one=X, two=Y)
+    np.savez("b.npz", one=Y, two=X)
+
+    def invoke(*arguments: str):
+        return CliRunner().invoke(app, list(arguments))
+
+    return invoke
+
+
+def test_two_files(run):
+    result = run("compare", "a.npz", "b.npz", "--eps", "0.2, 0.6", "--out", "results")
+    assert result.exit_code == 0, result.stderr
+    assert "a and b" in result.stdout
+    assert "Report: results/report.html" in result.stdout
+    saved = json.loads(Path("results/comparison.json").read_text())
+    for pair in saved["pairs"]:
+        assert f"{pair['similarity'][1]:.3f}" in result.stdout
+    assert saved["eps"] == [0.2, 0.6]
+    assert sorted(p.name for p in Path("results").iterdir()) == [
+        "comparison.json",
+        "levels.csv",
+        "moments.safetensors",
+        "report.html",
+    ]
+
+
+def test_json_is_all_of_standard_output(run):
+    result = run("compare", "a.npz", "b.npz", "--json", "--centred", "--method", "qr")
+    printed = json.loads(result.stdout)
+    assert printed == json.loads(Path("spanmatch-compare/comparison.json").read_text())
+    assert printed["centred"]
+    assert printed["method"] == "qr"
+
+
+def test_two_networks(run):
+    result = run("compare", "nets.py:net", "nets.py:other", "--data", "nets.py:batches", "--json")
+    assert result.exit_code == 0, result.stderr
+    printed = json.loads(result.stdout)
+    assert printed["networks"] == ["net", "other"]
+    assert [pair["name"] for pair in printed["pairs"]] == ["0", "1", "2"]
+    assert printed["rows"] == [300, 300]
+
+
+@pytest.mark.parametrize("kind", [".safetensors", ".pt"])
+def test_weights_and_data_from_files(run, kind):
+    weights = {
+        f"{i}.{n}": torch.randn(s)
+        for i, n, s in (
+            (0, "weight", (9, 6)),
+            (0, "bias", (9,)),
+            (2, "weight", (4, 9)),
+            (2, "bias", (4,)),
+        )
+    }
+    if kind == ".pt":
+        torch.save({"state_dict": weights}, "w.pt")
+    else:
+        save_file(weights, "w.safetensors")
+    x = np.random.default_rng(0).standard_normal((500, 6)).astype(np.float32)
+    np.save("x.npy", x)
+    np.savez("x.npz", input=x)
+    results = [
+        run("compare", "nets.py:net", f"nets.py:net@w{kind}", "--data", data, "--layers", "0", "--json")
+        for data in ("x.npy", "x.npz")
+    ]
+    for result in results:
+        assert result.exit_code == 0, result.stderr
+    printed = json.loads(results[0].stdout)
+    assert printed["pairs"] == json.loads(results[1].stdout)["pairs"]
+    from torch import nn
+
+    torch.manual_seed(0)
+    plain = nn.Linear(6, 9)
+    X = plain(torch.from_numpy(x)).detach().numpy()
+    Y = x @ weights["0.weight"].numpy().T + weights["0.bias"].numpy()
+    direct = sm.match_profile(sm.pair(X, Y))
+    np.testing.assert_allclose(printed["pairs"][0]["x_levels"], direct.x_levels, atol=1e-5)
+
+
+def test_warnings_are_printed_beside_the_table(run):
+    X, Y = layers.random(n=60)
+    np.save("x.npy", X)
+    np.save("y.npy", Y)
+    result = run("compare", "x.npy", "y.npy")
+    assert "warning: activations: 60 rows for 31 neurons" in result.stdout
+
+
+BAD_USAGE = {
+    ("compare", "a.npz"): "Missing argument",
+    ("compare", "a.npz", "missing.npz"): "missing.npz: no such file",
+    ("compare", "a.npz", "nets.py"): "unknown file type '.py'",
+    ("compare", "a.npz", "b.npz", "--eps", "1.5"): "1.5 is not in [0, 1)",
+    ("compare", "a.npz", "b.npz", "--eps", "some"): "give numbers in [0, 1)",
+    ("compare", "a.npz", "b.npz", "--eps", ""): "give at least one",
+    ("compare", "a.npz", "b.npz", "--data", "x.npy"): "--data is for networks",
+    ("compare", "a.npz", "nets.py:net"): "not one of each",
+    ("compare", "nets.py:net", "nets.py:other"): "--data is missing",
+    ("compare", "nets.py:nett", "nets.py:net", "--data", "nets.py:batches"): "no function 'nett'; there is net",
+    ("compare", "gone.py:net", "nets.py:net", "--data", "nets.py:batches"): "gone.py: no such file",
+    ("compare", "nets.py:net@w.bin", "nets.py:net", "--data", "nets.py:batches"): "unknown file type '.bin'",
+    ("compare", "nets.py:net@w.pt", "nets.py:net", "--data", "nets.py:batches"): "w.pt: no such file",
+    ("compare", "nets.py:net", "nets.py:other", "--data", "gone.npy"): "gone.npy: no such file",
+    ("compare", "a.npz", "b.npz", "--method", "svd"): "svd",
+    ("compare", "a.npz", "b.npz", "--folds", "0"): "folds",
+    ("unknown",): "No such command",
+}
+
+
+@pytest.mark.parametrize("arguments", BAD_USAGE)
+def test_bad_usage_exits_with_2(run, arguments):
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert BAD_USAGE[arguments] in plain(result.stderr)
+    assert not Path("spanmatch-compare").exists()
+
+
+def test_what_fails_exits_with_1(run):
+    X, Y = layers.random(n=50)
+    np.savez("short.npz", one=X)
+    np.savez("nan.npz", one=np.where(np.arange(24) == 2, np.nan, Y[:, :24]), two=Y)
+    np.savez("strange.npz", three=X)
+    Path("garbage.npz").write_bytes(b"PK garbage")
+    Path("w.safetensors").write_bytes(b"garbage")
+    save_file({"0.weight": torch.zeros(2, 2)}, "small.safetensors")
+    torch.save(torch.nn.Linear(2, 2), "pickled.pt")
+    data = ("--data", "nets.py:batches")
+    for arguments, message in (
+        (("a.npz", "short.npz"), "array 'one' has 500 and 50 rows"),
+        (("nan.npz", "nan.npz"), ": nan in neuron 2, row 0"),
+        (("a.npz", "strange.npz"), "no layer has the same name"),
+        (("a.npz", "garbage.npz"), "garbage.npz: cut short"),
+        (("a.npz", "b.npz", "--layers", "won"), "'won' matches nothing in a.npz; there is two, one"),
+        (("nets.py:nothing", "nets.py:net", *data), "nets.py:nothing gives a NoneType"),
+        (("nets.py:broken", "nets.py:net", *data), "RuntimeError: no such luck"),
+        (("nets.py:net", "nets.py:other", "--data", "nets.py:nothing"), "it must give batches"),
+        (("nets.py:net@w.safetensors", "nets.py:net", *data), "w.safetensors: these weights do not fit"),
+        (("nets.py:net@small.safetensors", "nets.py:net", *data), "small.safetensors: these weights do not fit"),
+        (("nets.py:net@pickled.pt", "nets.py:net", *data), "pickled.pt: not a file of weights alone"),
+    ):
+        result = run("compare", *arguments)
+        assert result.exit_code == 1, (arguments, result.stdout, result.stderr)
+        assert message in result.stderr
+        assert "Traceback" not in result.stderr
+    assert not Path("spanmatch-compare").exists()
+
+
+def test_version_and_help(run):
+    assert run("--version").stdout == f"spanmatch {sm.__version__}\n"
+    assert "compare" in run("--help").stdout
+
+
+def test_names_come_from_what_differs():
+    from spanmatch.cli import _names
+
+    assert _names("f.py:net@x.pt", "f.py:net@y.pt") == ("x", "y")
+    assert _names("f.py:base", "f.py:tuned@y.pt") == ("base", "tuned")
+    assert _names("f.py:net", "g.py:net") == ("f", "g")
+    assert _names("d/x.npz", "e/x.npz") == ("a", "b")
+
+
+def test_ctrl_c_exits_with_130_and_leaves_nothing(tmp_path):
+    (tmp_path / "slow.py").write_text(
+        NETWORK + "\nimport itertools, time, pathlib\n"
+        "def endless():\n"
+        "    for k in itertools.count():\n"
+        "        pathlib.Path('running').touch()\n"
+        "        time.sleep(0.05)\n"
+        "        yield torch.randn(2000, 6)\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-m", "spanmatch", "compare", "slow.py:net", "slow.py:other", "--data", "slow.py:endless"],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"COLUMNS": "100"},
+    )
+    for _ in range(600):
+        if (tmp_path / "running").exists():
+            break
+        time.sleep(0.1)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "interrupted; nothing was written" in stderr
+    assert "Traceback" not in stderr
+    assert sorted(p.name for p in tmp_path.iterdir() if p.name != "__pycache__") == ["running", "slow.py"]
+
+
+def test_demo_command(run, monkeypatch, digits_comparison):
+    monkeypatch.setattr("spanmatch.demo.demo", lambda: digits_comparison)
+    result = run("demo")
+    assert result.exit_code == 0
+    assert "Report: spanmatch-demo/report.html" in result.stdout
+    assert "conv1" in result.stdout

@@ -1,0 +1,114 @@
+"""The main job end to end: networks or files in, results and files out."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import layers
+import numpy as np
+import pytest
+from torch import nn
+
+import spanmatch as sm
+
+
+def two_layers():
+    X, Y = layers.with_silent()
+    return {"a": {"one": X, "two": Y}, "b": {"one": Y, "two": X}}
+
+
+def test_every_matching_layer_is_compared():
+    networks = two_layers()
+    comparison = sm.compare(networks, eps=[0.2, 0.6])
+    assert comparison.names() == ["one", "two"]
+    assert comparison.networks == ["a", "b"]
+    for profile, layer in zip(comparison.profiles, ("one", "two"), strict=True):
+        direct = sm.match_profile(sm.pair(networks["a"][layer], networks["b"][layer]))
+        np.testing.assert_allclose(profile.x_levels, direct.x_levels, atol=1e-12)
+    frame = comparison.to_frame()
+    assert frame["s(0.6)"].tolist() == [profile.similarity(0.6) for profile in comparison.profiles]
+    assert frame.x_silent.tolist() == [2, 1]
+    centred = sm.compare(networks, centred=True)
+    assert centred.to_dict()["centred"]
+    assert centred.profiles[0].source.centred
+
+
+def test_more_than_two_networks_and_all_pairs():
+    X, Y = layers.correlated()
+    comparison = sm.compare({"a": {"l": X}, "b": {"l": Y}, "c": {"l": X}})
+    assert comparison.names() == ["a:l ~ b:l", "a:l ~ c:l", "b:l ~ c:l"]
+    assert comparison.profiles[1].similarity(0) == 1.0
+    within = sm.compare({"a": {"l": X, "m": Y}}, pairs="all")
+    assert within.names() == ["a:l ~ a:m"]
+
+
+def test_saved_files_hold_the_results(tmp_path):
+    comparison = sm.compare(two_layers())
+    folder = comparison.save(tmp_path / "deep" / "results")
+    names = {"comparison.json", "levels.csv", "moments.safetensors", "report.html"}
+    assert {path.name for path in folder.iterdir()} == names
+    saved = json.loads((folder / "comparison.json").read_text())
+    assert saved == json.loads(json.dumps(comparison.to_dict()))
+    assert saved["pairs"][0]["similarity"] == comparison.profiles[0].similarity(comparison.eps).tolist()
+    with (folder / "levels.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 2 * (40 + 33)
+    assert rows[0] == {
+        "network": "a",
+        "layer": "one",
+        "neuron": "0",
+        "level": "",
+        "silent": "true",
+        "compared_with": "b:one",
+    }
+    assert float(rows[1]["level"]) == comparison.profiles[0].x_levels[1]
+    again = sm.Moments.load(folder / "moments.safetensors").pair("a:one", "b:one")
+    np.testing.assert_array_equal(sm.match_profile(again).x_levels, comparison.profiles[0].x_levels)
+
+
+def test_an_unusable_folder_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(sm.SpanmatchError, match=r"cannot make folder .*file"):
+        sm.compare(two_layers()).save(tmp_path / "file")
+
+
+def test_plot_draws_every_layer():
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    ax = sm.compare(two_layers()).plot()
+    assert [line.get_label() for line in ax.lines] == ["one", "two"]
+    mpl.pyplot.close("all")
+
+
+def test_what_cannot_be_compared():
+    network, X = nn.Sequential(nn.Linear(3, 3)), np.zeros((4, 3))
+    stored = two_layers()
+    for networks, batches, options, message in (
+        ({}, None, {}, "at least one"),
+        ({"a": network, "b": network}, None, {}, "batches: give"),
+        (stored, [X], {}, "leave batches out"),
+        ({"a": network, "b": stored["b"]}, [X], {}, "cannot be mixed"),
+        (stored, None, {"eps": [1.5]}, "eps=1.5"),
+        (stored, None, {"eps": []}, "at least one"),
+        (stored, None, {"layers": "thre*"}, "'thre\\*' matches nothing in activations; there is one, two"),
+        ({"a": {}, "b": {}}, None, {}, "holds no arrays"),
+        ({"a": {"l": X[0]}, "b": {"l": X[0]}}, None, {}, r"shape \(3,\)"),
+        ({"a": {"l": X}}, None, {"pairs": "all"}, "nothing to compare"),
+    ):
+        with pytest.raises(sm.SpanmatchError, match=message):
+            sm.compare(networks, batches, **options)
+
+
+def test_demo_finds_what_theory_says(digits_comparison):
+    comparison = digits_comparison
+    by_name = dict(zip(comparison.names(), comparison.profiles, strict=True))
+    assert list(by_name) == ["conv1", "relu1", "conv2", "relu2", "pool", "conv3", "relu3", "fc1", "relu4", "fc2"]
+    # Both first convolutions span all linear functions of a patch, so that they match exactly.
+    assert by_name["conv1"].similarity(0.0) == 1.0
+    assert by_name["relu3"].similarity(0.3) < by_name["conv3"].similarity(0.3)
+    assert by_name["relu1"].source.rows == 1797 * 64
+    assert "Test accuracy" in comparison.notes
+    accuracy = [float(part.split()[-1].rstrip("%")) for part in comparison.notes["Test accuracy"].split(",")]
+    assert min(accuracy) > 90

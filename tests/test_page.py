@@ -1,0 +1,87 @@
+"""The page: self-contained, true to the JSON, safe with hostile names, and working in a real browser."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+
+import layers
+import numpy as np
+import pytest
+
+import spanmatch as sm
+from spanmatch.report import render
+
+HOSTILE = "<script>alert(1)</script>\"'&</script><img src=x onerror=alert(2)> \u2028 層"
+
+
+@pytest.fixture(scope="module")
+def comparison():
+    X, Y = layers.with_silent()
+    A, B = layers.random(n=60)
+    return sm.compare({"a": {"first": X, HOSTILE: Y, "few": A}, "b": {"first": Y, HOSTILE: X, "few": B}})
+
+
+def test_the_page_holds_its_data_and_asks_for_nothing(comparison):
+    page = render(comparison.to_dict())
+    embedded = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
+    assert json.loads(embedded[1]) == json.loads(json.dumps(comparison.to_dict()))
+    assert not re.search(r'\b(?:src|href)="(?!data:)', page)
+    assert "default-src &#39;none&#39;" in page or "default-src 'none'" in page
+
+
+def test_names_are_text(comparison):
+    page = render(comparison.to_dict())
+    assert "<script>alert" not in page
+    assert "<img src=x" not in page
+
+
+def test_it_is_a_function_of_the_json(comparison):
+    data = json.loads(json.dumps(comparison.to_dict()))
+    assert render(data) == render(comparison.to_dict())
+
+
+@pytest.fixture(scope="module")
+def browser():
+    from playwright.sync_api import sync_playwright
+
+    executable = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if executable is None:
+        pytest.skip("no Chromium here: install Debian's package chromium")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox", "--disable-gpu"])
+        yield chromium
+        chromium.close()
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (1280, "dark"), (390, "light")])
+def test_in_a_browser(comparison, browser, tmp_path, width, scheme):
+    path = comparison.report(tmp_path / "report.html")
+    context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme, offline=True)
+    page = context.new_page()
+    problems, requests = [], []
+    page.on("console", lambda message: problems.append(message.text))
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("dialog", lambda dialog: problems.append(dialog.message))
+    page.on("request", lambda request: requests.append(request.url))
+    page.goto(path.as_uri())
+    page.wait_for_selector("#curves svg")
+    assert page.locator("#depth figure > svg").count() == 1
+    assert page.locator("details.layer[open] figure svg").count() == 1
+    page.locator("details.layer").nth(1).locator("summary").click()
+    page.wait_for_function("document.querySelectorAll('details.layer figure svg').length === 2")
+    cells = page.locator("section table tbody").first.locator("tr").all()
+    for row, profile in zip(cells, comparison.profiles, strict=True):
+        texts = row.locator("td").all_text_contents()
+        assert texts[3 : 3 + len(comparison.eps)] == [f"{s:.3f}" for s in profile.similarity(comparison.eps)]
+    members = page.locator("details.layer").nth(0).locator("tbody tr").nth(4).locator("td").first.text_content()
+    levels = comparison.profiles[0].x_levels
+    expected = np.flatnonzero((levels > 0.3) & (levels <= 0.5))
+    assert members == (", ".join(map(str, expected)) or "–")
+    assert page.locator("summary").nth(1).text_content().strip().startswith("<script>alert(1)")
+    assert page.locator(".warnings li").count() == 1
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert not problems
+    assert requests == [path.as_uri()]
+    context.close()
