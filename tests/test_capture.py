@@ -194,6 +194,21 @@ def test_kinds_of_batches():
         assert pair.null.rows == 600
 
 
+@pytest.mark.parametrize("count", [20, 21, 22])
+def test_small_batches_are_put_together_and_none_is_left_alone_or_out(count, monkeypatch):
+    modules = importlib.import_module("spanmatch.capture.modules")
+    monkeypatch.setattr(modules, "ROWS_TOGETHER", 10)
+    updates = []
+    monkeypatch.setattr(modules.Moments, "describe", lambda self, how: updates.append(self.rows["a:0"]), raising=True)
+    network, x = nn.Sequential(nn.Linear(4, 3)), torch.randn(count, 4)
+    pair = sm.capture({"a": network, "b": network}, x.split(1)).pair("a:0", "b:0")
+    exact = network(x).detach().double().numpy()
+    np.testing.assert_allclose(pair.xx, oracles.co_moments(exact, exact), atol=1e-9)
+    assert pair.rows == pair.null.rows == count
+    assert len(updates) > 1
+    assert min(np.diff([0, *updates])) > 1
+
+
 def test_one_dimensional_convolutions_and_channels_last():
     network = nn.Sequential(nn.Conv1d(2, 5, 3), nn.ReLU(), nn.LayerNorm(6))
     x = torch.randn(9, 2, 8)
