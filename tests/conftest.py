@@ -1,9 +1,12 @@
-"""Trained networks, once for all tests."""
+"""Trained networks, once for all tests; one thread for the small matrices that tests are made of."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
+
+threadpool_limits(1, user_api="blas")
 
 
 @pytest.fixture(scope="session")

@@ -31,7 +31,7 @@ def test_every_matching_layer_is_compared():
     assert frame.x_silent.tolist() == [2, 1]
     centred = sm.compare(networks, centred=True)
     assert centred.to_dict()["centred"]
-    assert centred.profiles[0].source.centred
+    assert centred.profiles[0].centred
 
 
 def test_more_than_two_networks_and_all_pairs():
@@ -108,7 +108,7 @@ def test_demo_finds_what_theory_says(digits_comparison):
     # Both first convolutions span all linear functions of a patch, so that they match exactly.
     assert by_name["conv1"].similarity(0.0) == 1.0
     assert by_name["relu3"].similarity(0.3) < by_name["conv3"].similarity(0.3)
-    assert by_name["relu1"].source.rows == 1797 * 64
+    assert by_name["relu1"].rows == 1797 * 64
     assert "Test accuracy" in comparison.notes
     accuracy = [float(part.split()[-1].rstrip("%")) for part in comparison.notes["Test accuracy"].split(",")]
     assert min(accuracy) > 90

@@ -28,9 +28,13 @@ def assert_same(left: sm.Pair, right: sm.Pair, rtol: float = 1e-10) -> None:
     assert left.rows == right.rows
     for name in ("x_mean", "y_mean"):
         np.testing.assert_allclose(getattr(left, name), getattr(right, name), rtol=rtol, atol=1e-12)
-    for name, a, b in (("xx", "xx", "xx"), ("xy", "xx", "yy"), ("yy", "yy", "yy")):
-        scale = np.sqrt(np.outer(np.diag(getattr(right, a)), np.diag(getattr(right, b))))
-        wrong = np.abs(getattr(left, name) - getattr(right, name)) / np.where(scale > 0, scale, 1)
+    # Relative to the spread of each neuron, or, for one that is constant, to the rounding of its mean.
+    x, y = (
+        np.sqrt(np.clip(np.diag(own), 0, None)) + 1e-9 * np.sqrt(right.rows) * np.abs(mean) + 1e-300
+        for own, mean in ((right.xx, right.x_mean), (right.yy, right.y_mean))
+    )
+    for name, u, v in (("xx", x, x), ("xy", x, y), ("yy", y, y)):
+        wrong = np.abs(getattr(left, name) - getattr(right, name)) / np.outer(u, v)
         assert wrong.max() < rtol, name
 
 

@@ -20,7 +20,7 @@ def assert_levels(profile: sm.MatchProfile, X: np.ndarray, Y: np.ndarray, tolera
     """Levels agree where they are resolved; where they are not, both are as good as 0."""
     for mine, direct in zip((profile.x_levels, profile.y_levels), oracles.levels(X, Y), strict=True):
         np.testing.assert_array_equal(np.isnan(mine), np.isnan(direct))
-        zero = direct <= profile.source.resolution
+        zero = direct <= profile.resolution
         np.testing.assert_array_equal(mine[zero], 0.0)
         awake = ~np.isnan(direct) & ~zero
         np.testing.assert_allclose(mine[awake], direct[awake], rtol=0, atol=tolerance)
@@ -68,7 +68,7 @@ def test_centred_is_the_profile_of_centred_activations(method):
     X, Y = layers.correlated()
     profile = sm.match_profile(sm.pair(X, Y, method=method), centred=True)
     assert_levels(profile, X - X.mean(axis=0), Y - Y.mean(axis=0))
-    assert profile.source.centred
+    assert profile.centred
     plain = sm.match_profile(sm.pair(X, Y, method=method))
     assert np.abs(plain.x_levels - profile.x_levels).max() > 1e-3  # it does make a difference
 
@@ -91,13 +91,13 @@ def test_planted_exact_matches_come_out_at_eps_0():
     X, Y = layers.planted()
     match = sm.maximum_match(sm.pair(X, Y), 0.0)
     assert match.x.tolist() == match.y.tolist() == list(range(12))
-    assert match.source.resolution < 1e-5
+    assert match.resolution < 1e-5
 
 
 def test_qr_resolves_what_products_cannot():
     X, Y = layers.planted(condition=1e6)
     fine = sm.match_profile(sm.pair(X, Y, method="qr"))
-    assert fine.source.resolution < 1e-7
+    assert fine.resolution < 1e-7
     np.testing.assert_array_equal(fine.x_levels[:12], 0.0)
     np.testing.assert_array_equal(fine.y_levels[:12], 0.0)
     pair = sm.pair(X, Y, method="qr")
@@ -108,7 +108,7 @@ def test_qr_resolves_what_products_cannot():
     coarse = sm.match_profile(sm.pair(X, Y))
     of_y, of_x = sm.pair(X, Y).spans(members, members)
     wrong_by = np.sqrt(max(of_y.outside.max(), of_x.outside.max()))
-    assert 1e-7 < wrong_by < coarse.source.resolution  # and says so
+    assert 1e-7 < wrong_by < coarse.resolution  # and says so
 
 
 @pytest.mark.parametrize("condition", [1.0, 1e2, 1e4, 1e6])
@@ -118,14 +118,14 @@ def test_resolution_bounds_what_exact_members_come_out_at(condition, method):
         X, Y = layers.planted(condition=condition, seed=seed)
         pair = sm.pair(X[:, :12], Y[:, :12], method=method)
         worst = max(np.sqrt(span.outside.max()) for span in pair.spans(np.arange(12), np.arange(12)))
-        assert worst <= sm.match_profile(pair).source.resolution
+        assert worst <= sm.match_profile(pair).resolution
 
 
 def test_what_cannot_be_resolved_is_warned_of_and_not_called_a_match():
     X, Y = layers.planted(condition=1e9)
     profile = sm.match_profile(sm.pair(X, Y))
-    assert profile.source.resolution > 0.1
-    assert any("method='qr'" in warning for warning in profile.source.warnings)
+    assert profile.resolution > 0.1
+    assert any("method='qr'" in warning for warning in profile.warnings)
     assert profile.x_levels[12:].min() > 0.5
     assert sm.match_profile(sm.pair(X, Y, method="qr")).at(0).x.tolist() == list(range(12))
 
@@ -140,8 +140,8 @@ def test_identical_layers_match_exactly(method):
 def test_silent_neurons_are_in_no_match_but_count():
     X, Y = layers.with_silent()
     profile = sm.match_profile(sm.pair(X, Y))
-    assert profile.source.x_silent == (0, 5)
-    assert profile.source.y_silent == (3,)
+    assert profile.x_silent == (0, 5)
+    assert profile.y_silent == (3,)
     assert np.isnan(profile.x_levels[[0, 5]]).all()
     assert profile.similarity(0.999) <= 1 - 3 / (40 + 33)
     assert 0 not in profile.at(0.999).x
@@ -162,8 +162,8 @@ def test_constant_neurons_are_silent_once_centred(method):
     X, Y = layers.correlated()
     X[:, 4] = 0.1
     pair = sm.pair(X, Y, method=method)
-    assert sm.match_profile(pair).source.x_silent == ()
-    assert sm.match_profile(pair, centred=True).source.x_silent == (4,)
+    assert sm.match_profile(pair).x_silent == ()
+    assert sm.match_profile(pair, centred=True).x_silent == (4,)
 
 
 @settings(max_examples=25, deadline=None)
@@ -223,18 +223,18 @@ def test_eps_outside_the_unit_interval_is_refused(eps):
 
 def test_too_few_rows_are_warned_of():
     few = sm.match_profile(sm.pair(*layers.random(n=100, p=30, q=30)))
-    assert "100 rows for 30 neurons" in few.source.warnings[0]
-    assert few.source.warnings[0] in repr(few)
-    assert few.source.chance_distance == pytest.approx(np.sqrt(0.7))
+    assert "100 rows for 30 neurons" in few.warnings[0]
+    assert few.warnings[0] in repr(few)
+    assert few.chance_distance == pytest.approx(np.sqrt(0.7))
     enough = sm.match_profile(sm.pair(*layers.random(n=400, p=30, q=30)))
-    assert enough.source.warnings == ()
+    assert enough.warnings == ()
 
 
 def test_chance_distance_is_where_independent_layers_are():
     X, Y = layers.random(n=400, p=100, q=100)
     pair = sm.pair(X, Y)
     span, _ = pair.spans(np.arange(100), np.arange(100))
-    expected = sm.match_profile(pair).source.chance_distance
+    expected = sm.match_profile(pair).chance_distance
     assert np.sqrt(span.outside.mean()) == pytest.approx(expected, rel=0.01)
 
 

@@ -182,7 +182,7 @@ def _finish(comparison: Comparison, out: Path, as_json: bool) -> None:
     console = Console(highlight=False)
     console.print(_table(comparison))
     for name, profile in zip(comparison.names(), comparison.profiles, strict=True):
-        for warning in profile.source.warnings:
+        for warning in profile.warnings:
             console.print(f"[yellow]warning:[/] {escape(name)}: {escape(warning)}", soft_wrap=True)
     console.print(f"Report: {escape(str(folder / 'report.html'))}", soft_wrap=True)
 
@@ -198,7 +198,7 @@ def _table(comparison: Comparison) -> Table:
     for title in ("neurons", "silent", "rows", *(f"{eps:g}" for eps in comparison.eps)):
         table.add_column(title, justify="right")
     for name, profile in zip(comparison.names(), comparison.profiles, strict=True):
-        s = profile.source
+        s = profile
         row: list[Any] = [
             escape(name),
             str(s.x_neurons) if s.x_neurons == s.y_neurons else f"{s.x_neurons}/{s.y_neurons}",

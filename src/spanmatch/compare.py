@@ -62,7 +62,7 @@ class Comparison:
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain Python values, as comparison.json has it."""
-        rows = [profile.source.rows for profile in self.profiles]
+        rows = [profile.rows for profile in self.profiles]
         return {
             "format": FORMAT,
             "version": VERSION,
@@ -70,8 +70,8 @@ class Comparison:
             "networks": self.networks,
             "eps": list(self.eps),
             "rows": [min(rows), max(rows)],
-            "centred": self.profiles[0].source.centred,
-            "method": self.profiles[0].source.method,
+            "centred": self.profiles[0].centred,
+            "method": self.profiles[0].method,
             "notes": dict(self.notes),
             "pairs": [
                 {"name": name, "similarity": list(profile.similarity(self.eps)), **profile.to_dict()}
@@ -115,33 +115,31 @@ class Comparison:
         table = csv.writer(text, lineterminator="\n")
         table.writerow(["network", "layer", "neuron", "level", "silent", "compared_with"])
         for profile in self.profiles:
-            source = profile.source
             for layer, neuron, level, silent in profile.neurons():
-                other = source.y_layer if layer == source.x_layer else source.x_layer
+                other = profile.y_layer if layer == profile.x_layer else profile.x_layer
                 value = "" if silent else repr(level)
                 table.writerow([*_split(layer), neuron, value, str(silent).lower(), other])
         return text.getvalue()
 
     def _name(self, profile: MatchProfile) -> str:
-        x, y = profile.source.x_layer, profile.source.y_layer
+        x, y = profile.x_layer, profile.y_layer
         same = _split(x)[1] == _split(y)[1] and len(self.networks) == 2
         return _split(x)[1] if same else f"{x} ~ {y}"
 
     def _row(self, profile: MatchProfile) -> dict[str, Any]:
-        source = profile.source
         shares = profile.similarity(self.eps)
         return {
-            "x_layer": source.x_layer,
-            "y_layer": source.y_layer,
-            "x_neurons": source.x_neurons,
-            "y_neurons": source.y_neurons,
-            "x_silent": len(source.x_silent),
-            "y_silent": len(source.y_silent),
-            "rows": source.rows,
+            "x_layer": profile.x_layer,
+            "y_layer": profile.y_layer,
+            "x_neurons": profile.x_neurons,
+            "y_neurons": profile.y_neurons,
+            "x_silent": len(profile.x_silent),
+            "y_silent": len(profile.y_silent),
+            "rows": profile.rows,
             **{f"s({eps:g})": share for eps, share in zip(self.eps, shares, strict=True)},
-            "chance_distance": source.chance_distance,
-            "resolution": source.resolution,
-            "warnings": "; ".join(source.warnings),
+            "chance_distance": profile.chance_distance,
+            "resolution": profile.resolution,
+            "warnings": "; ".join(profile.warnings),
         }
 
 

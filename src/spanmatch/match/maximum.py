@@ -31,9 +31,9 @@ COARSEST = 0.1
 """A resolution above this is not used to call distances 0, but warned of."""
 
 
-@dataclass(frozen=True)
-class Source:
-    """What a match was computed from, and how far it can be trusted."""
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Result:
+    """What every result of a match says of where it comes from, and how far it can be trusted."""
 
     x_layer: str
     y_layer: str
@@ -53,14 +53,16 @@ class Source:
     """Where independent Gaussian layers of these widths would be, over so many independent rows."""
     warnings: tuple[str, ...]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything as plain Python values."""
-        plain = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in plain.items()}
+    def _about(self) -> dict[str, Any]:
+        """Return these fields; a subclass has more."""
+        return {name: getattr(self, name) for name in Result.__dataclass_fields__}
+
+    def _plain(self) -> dict[str, Any]:
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in self._about().items()}
 
 
-@dataclass(frozen=True, eq=False)
-class Match:
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
+class Match(Result):
     """A match at one eps: neurons x of one layer and y of the other, each within eps of the span of the others."""
 
     eps: float
@@ -68,35 +70,32 @@ class Match:
     """Sorted indices of the matched neurons of x."""
     y: Index
     """Sorted indices of the matched neurons of y."""
-    source: Source
 
     @property
     def similarity(self) -> float:
         """(|x| + |y|) / all neurons of both layers."""
-        return (len(self.x) + len(self.y)) / (self.source.x_neurons + self.source.y_neurons)
+        return (len(self.x) + len(self.y)) / (self.x_neurons + self.y_neurons)
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain Python values."""
         found = {"eps": self.eps, "similarity": self.similarity, "x": self.x.tolist(), "y": self.y.tolist()}
-        return found | self.source.to_dict()
+        return found | self._plain()
 
     def __repr__(self) -> str:
-        s = self.source
         return (
-            f"<Match at eps={self.eps:g}: {len(self.x)} of {s.x_neurons} neurons of {s.x_layer} and "
-            f"{len(self.y)} of {s.y_neurons} of {s.y_layer}, similarity {self.similarity:.3f}>"
+            f"<Match at eps={self.eps:g}: {len(self.x)} of {self.x_neurons} neurons of {self.x_layer} and "
+            f"{len(self.y)} of {self.y_neurons} of {self.y_layer}, similarity {self.similarity:.3f}>"
         )
 
 
-@dataclass(frozen=True, eq=False)
-class MatchProfile:
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
+class MatchProfile(Result):
     """The maximum match at every eps, as the level of each neuron: the smallest eps at which it is in."""
 
     x_levels: Array
     """(p,) nan where silent."""
     y_levels: Array
     """(q,)"""
-    source: Source
 
     @overload
     def similarity(self, eps: float) -> float: ...
@@ -116,7 +115,7 @@ class MatchProfile:
         """Return the maximum match at eps.  Raises SpanmatchError if eps is not in [0, 1)."""
         value = float(checked_eps(eps))
         x, y = (np.flatnonzero(levels <= value) for levels in (self.x_levels, self.y_levels))
-        return Match(value, x, y, self.source)
+        return Match(eps=value, x=x, y=y, **self._about())
 
     def plot(self, ax: Axes | None = None, **line: Any) -> Axes:
         """Draw s(eps) and return the axes; `line` goes to matplotlib's `step`."""
@@ -129,7 +128,7 @@ class MatchProfile:
         levels = np.concatenate([self.x_levels, self.y_levels])
         eps = np.unique(np.append(levels[levels < 1], 0.0))
         share = self.similarity(eps)
-        label = f"{self.source.x_layer} and {self.source.y_layer}"
+        label = f"{self.x_layer} and {self.y_layer}"
         ax.step(np.append(eps, 1.0), np.append(share, share[-1]), **{"where": "post", "label": label} | line)
         ax.set(xlim=(0, 1), ylim=(0, 1), xlabel="eps", ylabel="maximum matching similarity")
         return ax
@@ -140,7 +139,7 @@ class MatchProfile:
             [None if np.isnan(level) else level for level in levels.tolist()]
             for levels in (self.x_levels, self.y_levels)
         )
-        return {"x_levels": x, "y_levels": y} | self.source.to_dict()
+        return {"x_levels": x, "y_levels": y} | self._plain()
 
     def to_frame(self) -> pd.DataFrame:
         """Return a table with one row for each neuron: layer, neuron, level, silent."""
@@ -152,16 +151,15 @@ class MatchProfile:
 
     def neurons(self) -> Iterator[tuple[str, int, float, bool]]:
         """Yield layer, neuron, level, silent for every neuron of x, then of y."""
-        for layer, levels in ((self.source.x_layer, self.x_levels), (self.source.y_layer, self.y_levels)):
+        for layer, levels in ((self.x_layer, self.x_levels), (self.y_layer, self.y_levels)):
             for neuron, level in enumerate(levels.tolist()):
                 yield layer, neuron, level, bool(np.isnan(level))
 
     def __repr__(self) -> str:
-        s = self.source
         shares = ", ".join(f"s({eps:g})={self.similarity(eps):.3f}" for eps in (0.15, 0.3, 0.5))
-        lines = [f"<MatchProfile of {s.x_layer} ({s.x_neurons}) and {s.y_layer} ({s.y_neurons}): {shares}"]
-        lines.append(f"  from {s.rows:,} rows, distances resolved to {s.resolution:.1g}")
-        return "\n".join([*lines, *(f"  warning: {warning}" for warning in s.warnings)]) + ">"
+        lines = [f"<MatchProfile of {self.x_layer} ({self.x_neurons}) and {self.y_layer} ({self.y_neurons}): {shares}"]
+        lines.append(f"  from {self.rows:,} rows, distances resolved to {self.resolution:.1g}")
+        return "\n".join([*lines, *(f"  warning: {warning}" for warning in self.warnings)]) + ">"
 
 
 def maximum_match(pair: Pair, eps: float, *, centred: bool = False) -> Match:
@@ -176,7 +174,7 @@ def maximum_match(pair: Pair, eps: float, *, centred: bool = False) -> Match:
     for peeling, resolution in _sharpening(pair, neurons, centred, enough=value):
         peeling.fall(max(value, _floor(resolution)) ** 2)
     x, y = neurons
-    return Match(value, x, y, _source(pair, centred, resolution))
+    return Match(eps=value, x=x, y=y, **_about(pair, centred, resolution))
 
 
 def match_profile(pair: Pair, *, centred: bool = False) -> MatchProfile:
@@ -195,7 +193,7 @@ def match_profile(pair: Pair, *, centred: bool = False) -> MatchProfile:
         side[left] = 0.0
         side[:] = np.sqrt(side)
         side[side <= _floor(resolution)] = 0.0
-    return MatchProfile(x, y, _source(pair, centred, resolution))
+    return MatchProfile(x_levels=x, y_levels=y, **_about(pair, centred, resolution))
 
 
 def checked_eps(eps: ArrayLike) -> Array:
@@ -241,7 +239,7 @@ def _floor(resolution: float) -> float:
     return min(resolution, COARSEST)
 
 
-def _source(pair: Pair, centred: bool, resolution: float) -> Source:
+def _about(pair: Pair, centred: bool, resolution: float) -> dict[str, Any]:
     p, q = pair.neurons
     silent = [np.flatnonzero(pair.energy(side, centred=centred) == 0).tolist() for side in ("x", "y")]
     wide = max(p - len(silent[0]), q - len(silent[1]))
@@ -258,18 +256,18 @@ def _source(pair: Pair, centred: bool, resolution: float) -> Source:
             f"neurons of a layer are so nearly combinations of others that distances below {resolution:.2g} "
             f"are rounding; {advice}"
         )
-    return Source(
-        pair.x_layer,
-        pair.y_layer,
-        p,
-        q,
-        tuple(silent[0]),
-        tuple(silent[1]),
-        pair.rows,
-        pair.layout,
-        centred,
-        pair.method,
-        resolution,
-        chance,
-        tuple(warnings),
-    )
+    return {
+        "x_layer": pair.x_layer,
+        "y_layer": pair.y_layer,
+        "x_neurons": p,
+        "y_neurons": q,
+        "x_silent": tuple(silent[0]),
+        "y_silent": tuple(silent[1]),
+        "rows": pair.rows,
+        "layout": pair.layout,
+        "centred": centred,
+        "method": pair.method,
+        "resolution": resolution,
+        "chance_distance": chance,
+        "warnings": tuple(warnings),
+    }
