@@ -135,11 +135,15 @@ def span_from_gram(aa: Array, at: Array) -> Span:
     """
     if not len(aa):
         return _empty_span(at.shape[1])
-    L, order, rank = _cholesky(aa, 4 * len(aa) * UNIT)
-    held = at if rank == len(aa) else at[order[:rank]]
-    C = np.asfortranarray(blas.dtrsm(1.0, np.asfortranarray(L[:rank, :rank]), held, lower=1))
-    outside = np.clip(1.0 - np.einsum("kt,kt->t", C, C), 0.0, None)
-    return _span(L, order, rank, C, outside)
+    L, order, rank, C = _coordinates(aa, at)
+    return _span(L, order, rank, C, _left(C))
+
+
+def outside_from_gram(aa: Array, at: Array) -> Array:
+    """Return the squared distances of unit targets to the span of unit regressors; as `span_from_gram`, without it."""
+    if not len(aa):
+        return np.ones(at.shape[1])
+    return _left(_coordinates(aa, at)[-1])
 
 
 def span_from_columns(A: Array, T: Array) -> Span:
@@ -171,6 +175,18 @@ def compacted(columns: NDArray[Kind], gone: Index) -> NDArray[Kind]:
     movers = np.setdiff1d(np.arange(stay, columns.shape[-1]), gone)
     columns[..., holes] = columns[..., movers]
     return columns[..., :stay]
+
+
+def _coordinates(aa: Array, at: Array) -> tuple[Array, Index, int, Array]:
+    """Return L, order, rank of A^T A = L L^T, and C = L^-1 A^T T."""
+    L, order, rank = _cholesky(aa, 4 * len(aa) * UNIT)
+    held = at if rank == len(aa) else at[order[:rank]]
+    return L, order, rank, np.asfortranarray(blas.dtrsm(1.0, np.asfortranarray(L[:rank, :rank]), held, lower=1))
+
+
+def _left(C: Array) -> Array:
+    """Return what unit vectors with coordinates C have outside the span, squared."""
+    return np.asarray(np.clip(1.0 - np.einsum("kt,kt->t", C, C), 0.0, None))
 
 
 def _span(L: Array, order: Index, rank: int, C: Array, outside: Array) -> Span:

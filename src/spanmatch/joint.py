@@ -11,7 +11,7 @@ import numpy as np
 from scipy.linalg import qr
 
 from .errors import SpanmatchError
-from .factor import UNIT, Array, Index, Span, span_from_columns, span_from_gram
+from .factor import UNIT, Array, Index, Span, outside_from_gram, span_from_columns, span_from_gram
 
 Method = Literal["gram", "qr"]
 # What a distance can be wrong by, times the condition of the layer: squared distances from inner products carry
@@ -33,6 +33,21 @@ class Joint:
     own: tuple[Array, Array] | None
     cross: Array | None
     factor: Array | None
+
+
+@dataclass(frozen=True, eq=False)
+class Unit:
+    """Neurons of both layers as columns of unit norm, x then y: their inner products and, with "qr", coordinates."""
+
+    gram: Array
+    columns: Array | None
+
+    def outside(self, regressors: Index, targets: Index) -> Array:
+        """Return the squared distances of some columns to the span of others."""
+        if self.columns is not None:
+            return span_from_columns(self.columns[:, regressors], self.columns[:, targets]).outside
+        gram = self.gram
+        return outside_from_gram(gram[np.ix_(regressors, regressors)], gram[np.ix_(regressors, targets)])
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,26 +142,41 @@ class Pair:
         Args: x and y, indices of neurons that are not silent. Cost: of two triangular factors, about
         5 (p^3 + q^3) / 3 operations from products, three times that from a triangular factor.
         """
-        scale_x = 1 / np.sqrt(self.energy("x", centred=centred)[x])
-        scale_y = 1 / np.sqrt(self.energy("y", centred=centred)[y])
         if self.factor is not None:
-            columns = self._columns(centred)
-            A = columns[:, x] * scale_x
-            B = columns[:, len(self.x_mean) + y] * scale_y
+            columns, p = self._columns(x, y, centred), len(x)
+            A, B = columns[:, :p], columns[:, p:]
             return span_from_columns(A, B), span_from_columns(B, A)
-        rows, u, v = 0 if centred else self.rows, self.x_mean, self.y_mean
-        xx = _unit(self.xx, x, x, (scale_x, scale_x), (u, u), rows)
-        xy = _unit(self.xy, x, y, (scale_x, scale_y), (u, v), rows)
-        yy = _unit(self.yy, y, y, (scale_y, scale_y), (v, v), rows)
+        xx, xy, yy = self._products(x, y, centred)
         return span_from_gram(xx, xy), span_from_gram(yy, xy.T)
 
-    def _columns(self, centred: bool) -> Array:
-        """Return all neurons as columns in orthonormal coordinates of the rows."""
+    def unit(self, x: Index, y: Index, *, centred: bool = False) -> Unit:
+        """Return neurons x and y, which are not silent, scaled to unit norm and side by side."""
+        if self.factor is not None:
+            columns = self._columns(x, y, centred)
+            return Unit(columns.T @ columns, columns)
+        xx, xy, yy = self._products(x, y, centred)
+        return Unit(np.block([[xx, xy], [xy.T, yy]]), None)
+
+    def _products(self, x: Index, y: Index, centred: bool) -> tuple[Array, Array, Array]:
+        """Return the inner products of unit columns, from products."""
+        rows, u, v = 0 if centred else self.rows, self.x_mean, self.y_mean
+        a = 1 / np.sqrt(self.energy("x", centred=centred)[x])
+        b = 1 / np.sqrt(self.energy("y", centred=centred)[y])
+        xx = _unit(self.xx, x, x, (a, a), (u, u), rows)
+        xy = _unit(self.xy, x, y, (a, b), (u, v), rows)
+        yy = _unit(self.yy, y, y, (b, b), (v, v), rows)
+        return xx, xy, yy
+
+    def _columns(self, x: Index, y: Index, centred: bool) -> Array:
+        """Return unit columns in orthonormal coordinates of the rows, from the triangular factor."""
         assert self.factor is not None
-        if centred:
-            return self.factor
-        means = np.sqrt(self.rows) * np.concatenate([self.x_mean, self.y_mean])
-        return stacked_factor(means[None], self.factor)
+        columns = self.factor
+        if not centred:
+            means = np.sqrt(self.rows) * np.concatenate([self.x_mean, self.y_mean])
+            columns = stacked_factor(means[None], columns)
+        energy = np.concatenate([self.energy("x", centred=centred), self.energy("y", centred=centred)])
+        chosen = np.concatenate([x, len(self.x_mean) + y])
+        return np.asarray(columns[:, chosen] / np.sqrt(energy[chosen]))
 
 
 def total(parts: Sequence[Joint]) -> Joint:
