@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, reduce
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -185,7 +185,10 @@ def total(parts: Sequence[Joint]) -> Joint:
         return parts[0]
 
     def add(arrays: Sequence[Array]) -> Array:
-        return np.asarray(reduce(np.add, arrays[1:], arrays[0]))
+        added = arrays[0].copy()
+        for array in arrays[1:]:
+            added += array
+        return added
 
     first = parts[0]
     sums = (add([part.sums[0] for part in parts]), add([part.sums[1] for part in parts]))
@@ -213,13 +216,17 @@ def _centred(joint: Joint) -> tuple[Array, Array, Array, Array | None]:
         X, Y = factor[:, : len(s)], factor[:, len(s) :]
         return X.T @ X, X.T @ Y, Y.T @ Y, factor
     assert joint.own is not None and joint.cross is not None
-    xx, yy = (_whole(own) - np.outer(v / n, v) for own, v in zip(joint.own, (s, t), strict=True))
-    return xx, joint.cross - np.outer(s / n, t), yy, None
+    xx, xy, yy = _whole(joint.own[0]), joint.cross.copy(), _whole(joint.own[1])
+    for moments, u, v in ((xx, s, s), (xy, s, t), (yy, t, t)):
+        moments -= np.outer(u / n, v)
+    return xx, xy, yy, None
 
 
 def _whole(lower: Array) -> Array:
     """Return the symmetric matrix of a lower triangle."""
-    return np.tril(lower) + np.tril(lower, -1).T
+    whole = lower + lower.T
+    np.fill_diagonal(whole, lower.diagonal())
+    return whole
 
 
 def _unit(

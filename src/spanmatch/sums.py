@@ -65,7 +65,7 @@ class Sums:
 
     def host(self) -> Sums:
         """Return a copy on the host."""
-        return Sums(NumpyEngine(), {key: self.engine.host(a).copy() for key, a in self.arrays.items()})
+        return Sums(NumpyEngine(), {key: _lower(key, self.engine.host(a).copy()) for key, a in self.arrays.items()})
 
     def joint(self, x: str, y: str, fold: int, rows: int, shift: tuple[Array, Array]) -> Joint:
         """Return one fold's sums of a pair, in either order, without copying where that can be."""
@@ -115,3 +115,8 @@ class Sums:
                 for f, total in enumerate(array):
                     moved = np.outer(old["sum", x][f], e) + np.outer(d, old["sum", y][f] + n[f] * e)
                     total += np.tril(moved) if kind == "gram" else moved
+
+
+def _lower(key: Key, array: Array) -> Array:
+    """Return sums of squares with nothing above the diagonal, whatever the engine left there."""
+    return np.tril(array) if key[0] == "gram" else array
