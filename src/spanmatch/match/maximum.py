@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike
 from ..errors import SpanmatchError, missing_extra
 from ..factor import Array, Index
 from ..joint import NOISE, Method, Pair
+from .direct import Coefficients, coefficients, distances
 from .peeling import Peeling
 
 if TYPE_CHECKING:
@@ -76,6 +77,15 @@ class Match(Result):
         """(|x| + |y|) / all neurons of both layers."""
         return (len(self.x) + len(self.y)) / (self.x_neurons + self.y_neurons)
 
+    def coefficients(self, pair: Pair) -> Coefficients:
+        """Return the least-squares maps both ways between the two groups, in units of activations."""
+        return coefficients(pair, self.x, self.y, centred=self.centred)
+
+    def verify(self, pair: Pair) -> bool:
+        """Tell, by least squares that share no code with the search, whether every distance is within eps."""
+        eps = max(self.eps, floor_of(self.resolution)) * (1 + 1e-9)
+        return all((side <= eps).all() for side in distances(pair, self.x, self.y, centred=self.centred))
+
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain Python values."""
         found = {"eps": self.eps, "similarity": self.similarity, "x": self.x.tolist(), "y": self.y.tolist()}
@@ -86,6 +96,19 @@ class Match(Result):
             f"<Match at eps={self.eps:g}: {len(self.x)} of {self.x_neurons} neurons of {self.x_layer} and "
             f"{len(self.y)} of {self.y_neurons} of {self.y_layer}, similarity {self.similarity:.3f}>"
         )
+
+
+@dataclass(frozen=True)
+class Stability:
+    """The interval [low, high) of eps over which the maximum match is the same as at eps."""
+
+    eps: float
+    low: float
+    high: float
+    leaving: tuple[tuple[str, int], ...]
+    """Who leaves first as eps falls below low: ("x", index) or ("y", index)."""
+    entering: tuple[tuple[str, int], ...]
+    """Who enters first as eps reaches high."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
@@ -116,6 +139,35 @@ class MatchProfile(Result):
         value = float(checked_eps(eps))
         x, y = (np.flatnonzero(levels <= value) for levels in (self.x_levels, self.y_levels))
         return Match(eps=value, x=x, y=y, **self._about())
+
+    def stability(self, eps: float) -> Stability:
+        """Return how far eps can move before the maximum match changes, and who would enter and leave.
+
+        The match is the same on [low, high): below low the neurons of that level leave, at high others enter.
+        """
+        value = float(checked_eps(eps))
+        levels = np.concatenate([self.x_levels, self.y_levels])
+        low = float(levels[levels <= value].max(initial=0.0))
+        high = float(levels[levels > value].min(initial=1.0))
+
+        def at(level: float) -> tuple[tuple[str, int], ...]:
+            return tuple(
+                (side, int(i))
+                for side, own in (("x", self.x_levels), ("y", self.y_levels))
+                for i in np.flatnonzero(own == level)
+            )
+
+        return Stability(value, low, high, leaving=at(low), entering=at(high))
+
+    def gaps(self, count: int = 5) -> list[tuple[float, float]]:
+        """Return the widest intervals of eps, widest first, over which a match that is not empty stays the same.
+
+        Their insides are natural choices of eps.
+        """
+        levels = np.concatenate([self.x_levels, self.y_levels])
+        ends = np.unique(np.append(levels[levels < 1], 1.0))
+        widest = np.argsort(-np.diff(ends), kind="stable")[:count]
+        return [(float(ends[i]), float(ends[i + 1])) for i in widest]
 
     def plot(self, ax: Axes | None = None, **line: Any) -> Axes:
         """Draw s(eps) and return the axes; `line` goes to matplotlib's `step`."""
@@ -172,7 +224,7 @@ def maximum_match(pair: Pair, eps: float, *, centred: bool = False) -> Match:
     value = float(checked_eps(eps))
     neurons, resolution = _awake(pair, centred), np.inf
     for peeling, resolution in _sharpening(pair, neurons, centred, enough=value):
-        peeling.fall(max(value, _floor(resolution)) ** 2)
+        peeling.fall(max(value, floor_of(resolution)) ** 2)
     x, y = neurons
     return Match(eps=value, x=x, y=y, **_about(pair, centred, resolution))
 
@@ -188,11 +240,11 @@ def match_profile(pair: Pair, *, centred: bool = False) -> MatchProfile:
     x, y = levels = (np.full(pair.neurons[0], np.nan), np.full(pair.neurons[1], np.nan))
     threshold = np.inf
     for peeling, resolution in _sharpening(pair, neurons, centred):
-        threshold = peeling.peel(levels, threshold, _floor(resolution) ** 2)
+        threshold = peeling.peel(levels, threshold, floor_of(resolution) ** 2)
     for side, left in zip(levels, neurons, strict=True):
         side[left] = 0.0
         side[:] = np.sqrt(side)
-        side[side <= _floor(resolution)] = 0.0
+        side[side <= floor_of(resolution)] = 0.0
     return MatchProfile(x_levels=x, y_levels=y, **_about(pair, centred, resolution))
 
 
@@ -234,7 +286,7 @@ def _sharpening(
             return
 
 
-def _floor(resolution: float) -> float:
+def floor_of(resolution: float) -> float:
     """Return the distance up to which distances count as 0."""
     return min(resolution, COARSEST)
 

@@ -22,7 +22,7 @@ from scipy.linalg import blas
 from ..factor import Array, Index, Removal, Span, compacted
 
 X, Y = 0, 1
-SMALLEST_PANEL, LARGEST_PANEL = 48, 192
+SMALLEST_PANEL, LARGEST_PANEL = 48, 256
 
 
 @dataclass

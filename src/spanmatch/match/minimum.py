@@ -1,0 +1,185 @@
+"""v-minimum matches: a smallest group of neurons around a neuron v that is a match.
+
+A v-minimum match is a match that holds v and of which no proper subset is a match that holds v. "v is in the
+maximum match within S" is monotone in S, so they are the minimal sets over a monotone predicate (Marques-Silva, Janota,
+Belov 2013). Source: Wang et al., NeurIPS 2018; docs/theory.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from ..errors import SpanmatchError
+from ..factor import Index
+from ..joint import Pair
+from .direct import survivors
+from .hitting import smallest_holding
+from .maximum import Match, Result, checked_eps, floor_of
+from .within import Within
+
+Neuron = tuple[str, int]
+Order = Literal["small", "index", "random", "smallest"]
+# How much a candidate's own distance, over eps, counts against what it gives. No one weight is best everywhere.
+WEIGHTS = (0.1, 0.3, 1.0, 3.0)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
+class MinimumMatch(Match):
+    """A v-minimum match: it holds the neuron v, and no proper subset of it is a match that does."""
+
+    neuron: Neuron
+    order: Order
+    seed: int | None
+    smallest: bool
+    """Whether no match that holds the neuron has fewer neurons; proven only by order="smallest"."""
+
+    def verify(self, pair: Pair) -> bool:
+        """Tell, by least squares that share no code with the search, whether it is a match and minimal.
+
+        Every single neuron is taken away in turn, and v must then fall; that is enough, since what holds for a
+        subset holds for all that contain it. Cost: of order (|x| + |y|)^4.
+        """
+        if not super().verify(pair):
+            return False
+        eps = max(self.eps, floor_of(self.resolution)) * (1 + 1e-9)
+        side, index = self.neuron
+        for gone in [("x", int(i)) for i in self.x] + [("y", int(j)) for j in self.y]:
+            if gone == self.neuron:
+                continue
+            x = self.x[self.x != gone[1]] if gone[0] == "x" else self.x
+            y = self.y[self.y != gone[1]] if gone[0] == "y" else self.y
+            left = survivors(pair, x, y, eps, centred=self.centred)
+            if index in left[0 if side == "x" else 1]:
+                return False
+        return index in (self.x if side == "x" else self.y)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain Python values."""
+        found = {"neuron": list(self.neuron), "order": self.order, "seed": self.seed, "smallest": self.smallest}
+        return found | super().to_dict()
+
+
+def minimum_match(
+    pair: Pair,
+    neuron: Neuron,
+    eps: float,
+    *,
+    order: Order = "small",
+    seed: int | None = None,
+    time_limit: float | None = None,
+    centred: bool = False,
+) -> MinimumMatch | None:
+    """Return a v-minimum match at eps, None if the neuron is in no match.
+
+    Args:
+        neuron: ("x", i) or ("y", j).
+        order: "small" grows matches around the neuron, by what each next neuron would give, trims them and keeps the
+            smallest; "index" deletes from the maximum match in the order of indices, "random" in that of a seed;
+            "smallest" finds a smallest one and proves it, by implicit hitting sets, for up to some 40 neurons.
+        seed: of "random"; 0 if not given.
+        time_limit: seconds for "smallest", after which the smallest found comes back, not proven.
+    Raises SpanmatchError for a neuron, an eps or an order that does not exist.
+    Cost: "small" grows with the size of the result, s^3 times the neurons looked at; "index" and "random" ask for the
+    maximum match within about as many sets as the maximum match has neurons.
+    """
+    check_neuron(pair, neuron)
+    if order not in ("small", "index", "random", "smallest"):
+        raise SpanmatchError(f"order={order!r}: give 'small', 'index', 'random' or 'smallest'")
+    within = Within(pair, float(checked_eps(eps)), centred=centred)
+    v = within.number(*neuron)
+    if v is None:
+        return None
+    seed = (seed or 0) if order == "random" else None
+    proven = False
+    if order == "smallest":
+        found, proven = smallest_holding(within, v, small(within, v), time_limit)
+    elif order == "small":
+        found = small(within, v)
+    else:
+        ranks = np.arange(len(within.everyone)) if seed is None else _shuffled(within, seed)
+        found = trimmed(within, within.everyone, v, lambda left: left[np.argsort(ranks[left])])
+    x, y = within.indices(found)
+    about = {name: getattr(within.match, name) for name in Result.__dataclass_fields__}
+    return MinimumMatch(
+        eps=within.match.eps, x=x, y=y, neuron=neuron, order=order, seed=seed, smallest=proven, **about
+    )
+
+
+def check_neuron(pair: Pair, neuron: Neuron) -> None:
+    """Raise SpanmatchError unless the neuron exists."""
+    try:
+        side, index = neuron
+        width = dict(zip(("x", "y"), pair.neurons, strict=True))[side]
+        if not 0 <= int(index) < width or int(index) != index:
+            raise SpanmatchError(f"neuron {neuron!r}: {side} has neurons 0 to {width - 1}")
+    except (TypeError, ValueError, KeyError) as error:
+        if isinstance(error, SpanmatchError):
+            raise
+        raise SpanmatchError(f"neuron {neuron!r}: give ('x', index) or ('y', index)") from error
+
+
+def small(within: Within, v: int) -> Index:
+    """Return a v-minimum match, the smallest of some that are grown around v and trimmed."""
+    best = within.everyone
+    for weight in WEIGHTS:
+        group = grown(within, v, weight)
+        if len(group) == len(within.everyone) and len(best) < len(group):
+            continue
+        found = trimmed(within, group, v, lambda left: left[np.argsort(within.flow(left, v), kind="stable")])
+        best = found if len(found) <= len(best) else best
+    return best
+
+
+def grown(within: Within, v: int, weight: float) -> Index:
+    """Return a match that holds v, grown from it.
+
+    As long as a neuron of the group is farther than eps from the group's other side, the other side gets the candidate
+    with the largest
+
+        (what it takes off the squared distances that are too large) - weight (its own excess over eps^2):
+
+    the excess is what it will itself ask for next. Sides take turns by who is farthest. Cost: s^3 (|M|) for s neurons.
+    """
+    group = np.array([v])
+    everyone = within.everyone
+    while len(group) < len(everyone):
+        x, y = within.sides(group)
+        sides = [(x, y, within.unit.outside(y, x)), (y, x, within.unit.outside(x, y))]
+        targets, others, squared = max(sides, key=lambda side: side[2].max(initial=0.0))
+        needy = targets[squared > within.threshold]
+        candidates = np.setdiff1d(within.sides(everyone)[0 if targets is y else 1], others)
+        if not len(needy) or not len(candidates):
+            break
+        excess = np.clip(within.unit.outside(targets, candidates) - within.threshold, 0, None)
+        score = within.gains(others, needy, candidates) - weight * excess
+        group = np.append(group, candidates[np.argmax(score)])
+    held = within.surviving(np.sort(group), holding=v)
+    return held if len(held) else everyone
+
+
+def trimmed(within: Within, neurons: Index, v: int, order: Callable[[Index], Index]) -> Index:
+    """Return a v-minimum match within some neurons that hold one, by trying to do without each in turn.
+
+    What v once could not do without, it never can: each neuron is tried once. After every success the order is
+    asked for anew, and the search goes on within the maximum match of what is left.
+    """
+    needed = {v}
+    while True:
+        for u in order(neurons).tolist():
+            if u in needed:
+                continue
+            left = within.surviving(neurons[neurons != u], holding=v)
+            if len(left):
+                neurons = left
+                break
+            needed.add(u)
+        else:
+            return neurons
+
+
+def _shuffled(within: Within, seed: int) -> Index:
+    return np.random.default_rng(seed).permutation(int(within.everyone.max(initial=0)) + 1)

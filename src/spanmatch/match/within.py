@@ -1,0 +1,112 @@
+"""The maximum match within a set of neurons: the question that every search for small matches asks, many times.
+
+Neurons are numbered through the maximum match: first those of x, then those of y. "v is in the maximum match within S"
+is monotone in S, so that the sets that hold a v-minimum match are found by asking it (docs/theory.md).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..factor import Array, Index, coordinates, span_from_gram
+from ..joint import Pair
+from .maximum import Match, floor_of, maximum_match
+
+FLOW_STEPS, FLOW_KEPT = 6, 0.5
+
+
+class Within:
+    """The maximum match of two layers at one eps, ready for questions about sets of its neurons."""
+
+    def __init__(self, pair: Pair, eps: float, *, centred: bool = False) -> None:
+        self.match: Match = maximum_match(pair, eps, centred=centred)
+        self.threshold = max(eps, floor_of(self.match.resolution)) ** 2
+        self.unit = pair.unit(self.match.x, self.match.y, centred=centred)
+        self.split = len(self.match.x)
+        self.everyone = np.arange(self.split + len(self.match.y))
+        self.asked = 0
+        # What is within rounding of eps may fall by this route: it is left out of all that follows.
+        self.everyone = self.surviving(self.everyone)
+
+    def number(self, side: str, index: int) -> int | None:
+        """Return the number of a neuron, None if it is not in the maximum match."""
+        members = self.match.x if side == "x" else self.match.y
+        place = int(np.searchsorted(members, index))
+        if place == len(members) or members[place] != index:
+            return None
+        number = place + (self.split if side == "y" else 0)
+        return number if number in self.everyone else None
+
+    def name(self, number: int) -> tuple[str, int]:
+        """Return ("x", index) or ("y", index)."""
+        if number < self.split:
+            return "x", int(self.match.x[number])
+        return "y", int(self.match.y[number - self.split])
+
+    def sides(self, neurons: Index) -> tuple[Index, Index]:
+        """Return the numbers of x and those of y."""
+        return neurons[neurons < self.split], neurons[neurons >= self.split]
+
+    def indices(self, neurons: Index) -> tuple[Index, Index]:
+        """Return sorted indices of x and of y in their layers."""
+        x, y = self.sides(np.sort(neurons))
+        return self.match.x[x], self.match.y[y - self.split]
+
+    def surviving(self, neurons: Index, holding: int | None = None) -> Index:
+        """Return the maximum match within some neurons; empty as soon as one that it should hold has fallen.
+
+        Cost: of two triangular factors and solves a round, about 4 |S|^3 / 3 operations.
+        """
+        self.asked += 1
+        x, y = self.sides(neurons)
+        nothing = neurons[:0]
+        while True:
+            if not len(x) or not len(y):
+                return nothing
+            if holding is not None:
+                others = y if holding < self.split else x
+                if self.unit.outside(others, np.array([holding]))[0] > self.threshold:
+                    return nothing
+            near_y = self.unit.outside(x, y) <= self.threshold
+            near_x = self.unit.outside(y, x) <= self.threshold
+            if near_x.all() and near_y.all():
+                return np.concatenate([x, y])
+            x, y = x[near_x], y[near_y]
+
+    def flow(self, neurons: Index, v: int) -> Array:
+        """Return how much of v each neuron carries: what flows from v along absolute coefficients, side to side.
+
+        A neuron's flow goes to the other side's neurons in proportion to its coefficients in their span; each step
+        passes a half on, so that near needs count more than far ones.
+        """
+        x, y = self.sides(neurons)
+        to_x, to_y = self._coefficients(x, y), self._coefficients(y, x)
+        step = np.zeros((len(neurons), len(neurons)))
+        step[: len(x), len(x) :] = to_x
+        step[len(x) :, : len(x)] = to_y
+        now = (np.concatenate([x, y]) == v).astype(np.float64)
+        total = now.copy()
+        for _ in range(FLOW_STEPS):
+            now = FLOW_KEPT * (step @ now)
+            total += now
+        return total
+
+    def _coefficients(self, regressors: Index, targets: Index) -> Array:
+        """Return |coefficients| of unit targets in the span of unit regressors, each target's summing to 1."""
+        gram = self.unit.gram
+        span = span_from_gram(gram[np.ix_(regressors, regressors)], gram[np.ix_(regressors, targets)])
+        size = np.abs(span.dual.T @ span.inside)
+        return np.asarray(size / size.sum(axis=0))
+
+    def gains(self, group: Index, needy: Index, candidates: Index) -> Array:
+        """Return how much of the needy's squared distance each candidate would take, beside a group of its side."""
+        gram = self.unit.gram
+        shared = gram[np.ix_(candidates, needy)]
+        left = np.ones(len(candidates))
+        if len(group):
+            both = np.concatenate([candidates, needy])
+            C = coordinates(gram[np.ix_(group, group)], gram[np.ix_(group, both)])
+            a, b = C[:, : len(candidates)], C[:, len(candidates) :]
+            shared = shared - a.T @ b
+            left = left - np.einsum("kc,kc->c", a, a)
+        return np.asarray((shared**2 / np.maximum(left, 1e-9)[:, None]).sum(axis=1))
