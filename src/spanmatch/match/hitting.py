@@ -18,9 +18,12 @@ from scipy.sparse import csr_array
 from ..factor import Array, Index
 from .within import Within
 
+CONSTRAINTS_AT_ONCE = 3
+INFEASIBLE = 2  # milp's status
+
 
 class _Map:
-    """Sets of neurons that hold v and are not ruled out yet."""
+    """What is known of sets of neurons, as linear constraints on 0/1 variables."""
 
     def __init__(self, everyone: Index, v: int) -> None:
         self.everyone = everyone
@@ -28,22 +31,47 @@ class _Map:
         self.rows: list[Array] = []
         self.bounds: list[float] = []
 
-    def ask(self, sign: int) -> Index | None:
-        """Return a smallest (sign 1) or largest (sign -1) set, None if all are ruled out."""
-        n = len(self.everyone)
-        constraints = []
+    def largest(self) -> Index | None:
+        """Return a largest set that holds v and is not ruled out, None if there is none."""
+        return self._solve(-np.ones(len(self.everyone)), [])[0]
+
+    def below(self, size: int, seconds: float) -> tuple[Index | None, bool]:
+        """Return some set of fewer than `size` neurons that is not ruled out; none, and whether that is proven."""
+        few = LinearConstraint(np.ones((1, len(self.everyone))), ub=size - 1)
+        return self._solve(np.zeros(len(self.everyone)), [few], seconds)
+
+    def _solve(
+        self, costs: Array, constraints: list[LinearConstraint], seconds: float = np.inf
+    ) -> tuple[Index | None, bool]:
         if self.rows:
-            constraints = [LinearConstraint(csr_array(np.array(self.rows)), lb=np.array(self.bounds))]
-        answer = milp(np.full(n, float(sign)), integrality=np.ones(n), bounds=Bounds(self.lower, 1), constraints=constraints)
-        return None if answer.x is None else self.everyone[answer.x > 0.5]
+            constraints = [*constraints, LinearConstraint(csr_array(np.array(self.rows)), lb=np.array(self.bounds))]
+        answer = milp(
+            costs,
+            integrality=np.ones(len(costs)),
+            bounds=Bounds(self.lower, np.ones(len(costs))),
+            constraints=constraints,
+            options={} if np.isinf(seconds) else {"time_limit": max(seconds, 0.01)},
+        )
+        return (None if answer.x is None else self.everyone[answer.x > 0.5]), answer.status == INFEASIBLE
 
-    def must_leave(self, fallen: Index) -> None:
-        """Rule out every subset of a set in which v falls."""
-        self.rows.append(~np.isin(self.everyone, fallen) * 1.0)
-        self.bounds.append(1.0)
+    def require(self, outside: Index, whenever: int | None = None) -> None:
+        """Rule out every set with none of some neurons, or only those of such sets that hold a certain one."""
+        row = np.isin(self.everyone, outside) * 1.0
+        if whenever is not None:
+            row -= self.everyone == whenever
+        self.rows.append(row)
+        self.bounds.append(1.0 if whenever is None else 0.0)
 
-    def must_not_hold(self, found: Index) -> None:
-        """Rule out every set that holds a match found."""
+    def completed(self, group: Index) -> Index:
+        """Return a larger set that meets every constraint, by adding what meets the most."""
+        rows, bounds = np.array(self.rows), np.array(self.bounds)
+        inside = np.isin(self.everyone, group) * 1.0
+        while len(unmet := np.flatnonzero(rows @ inside < bounds - 0.5)):
+            inside[np.argmax((rows[unmet] > 0).sum(axis=0) * (1 - inside))] = 1.0
+        return self.everyone[inside > 0.5]
+
+    def rule_out(self, found: Index) -> None:
+        """Rule out every set that holds all of some neurons."""
         self.rows.append(np.isin(self.everyone, found) * -1.0)
         self.bounds.append(1.0 - len(found))
 
@@ -51,45 +79,72 @@ class _Map:
 def smallest_holding(within: Within, v: int, known: Index, time_limit: float | None) -> tuple[Index, bool]:
     """Return a smallest match that holds v, and whether that is proven.
 
-    The smallest set that hits the outside of every set known to fail is a lower bound; once it holds a match, or is
-    as large as the smallest match known, the search is over.
+    A match that holds u has a neuron outside every set of the other side that leaves u farther than eps. A set of
+    fewer neurons than the smallest match known, which meets all such constraints found so far, is either a match, and
+    then smaller, or some of its neurons are farther than eps and give new ones. No such set: the proof.
     """
     ends = np.inf if time_limit is None else time.monotonic() + time_limit
-    map_, everyone = _Map(within.everyone, v), within.everyone
-    random = np.random.default_rng(0)
-    while time.monotonic() < ends:
-        candidate = map_.ask(1)
-        assert candidate is not None  # the maximum match itself hits everything
-        if len(candidate) >= len(known):
-            return known, True
-        held = within.surviving(candidate, holding=v)
-        if len(held):
-            return held, True
-        map_.must_leave(_largest_failing(within, v, candidate, random.permutation(everyone)))
-    return known, False
+    map_, random = _Map(within.everyone, v), np.random.default_rng(0)
+    candidate: Index | None = np.array([v])
+    proven = False
+    while candidate is not None:
+        # A candidate is completed until it is a match, with constraints on the way, before the next is asked for.
+        while len(far := _far(within, candidate)):
+            for u in far:
+                for _ in range(CONSTRAINTS_AT_ONCE):
+                    map_.require(_indispensable(within, u, candidate, random), whenever=u)
+            candidate = map_.completed(candidate)
+        if len(candidate) < len(known):
+            known = candidate
+        candidate, proven = map_.below(len(known), ends - time.monotonic())
+    return known, proven
+
+
+def _far(within: Within, group: Index) -> list[int]:
+    """Return the neurons of a group that are farther than eps from its other side."""
+    return [int(u) for u in group if within.squared_distance(int(u), group) > within.threshold]
+
+
+def _indispensable(within: Within, u: int, group: Index, random: np.random.Generator) -> Index:
+    """Return neurons of the other side, few, such that without all of them u is farther than eps.
+
+    What is useless to u is added to the group's other side, as long as u stays far: the rest is wanted. A little
+    chance in what counts as useless makes the sets differ.
+    """
+    side = 1 if u < within.split else 0
+    chosen, left = within.sides(group)[side], within.sides(within.everyone)[side]
+    left = np.setdiff1d(left, chosen)
+    while len(left):
+        squared = within.squared_distance(u, chosen)
+        gains = within.gains(chosen, np.array([u]), left)
+        fits = np.flatnonzero(squared - gains > within.threshold)
+        if not len(fits):
+            break
+        least = fits[np.argmin(gains[fits] * random.uniform(0.5, 1, len(fits)))]
+        chosen, left = np.sort(np.append(chosen, left[least])), np.delete(left, least)
+    return left
 
 
 def all_holding(
     within: Within, v: int, trim: Callable[[Index], Index], known: Index | None = None
 ) -> Iterator[Index]:
-    """Yield every v-minimum match but a known one; the iterator ends when there is no other."""
+    """Yield every v-minimum match but a known one; the iterator ends when there is no other.
+
+    The largest set not ruled out is tried: if it holds v's match, that is trimmed and its supersets are ruled out;
+    if not, the set is made as large as it gets, and its subsets are.
+    """
     map_ = _Map(within.everyone, v)
     if known is not None:
-        map_.must_not_hold(known)
-    while (candidate := map_.ask(-1)) is not None:
+        map_.rule_out(known)
+    while (candidate := map_.largest()) is not None:
         held = within.surviving(candidate, holding=v)
         if len(held):
             found = trim(held)
             yield found
-            map_.must_not_hold(found)
+            map_.rule_out(found)
         else:
-            map_.must_leave(_largest_failing(within, v, candidate, within.everyone))
-
-
-def _largest_failing(within: Within, v: int, fallen: Index, order: Index) -> Index:
-    """Return a set around `fallen` in which v falls still, and no neuron can be added to it."""
-    for u in np.setdiff1d(order, fallen, assume_unique=True):
-        larger = np.sort(np.append(fallen, u))
-        if not len(within.surviving(larger, holding=v)):
-            fallen = larger
-    return fallen
+            for u in np.setdiff1d(within.everyone, candidate):
+                larger = np.sort(np.append(candidate, u))
+                if not len(within.surviving(larger, holding=v)):
+                    candidate = larger
+            map_.require(np.setdiff1d(within.everyone, candidate))

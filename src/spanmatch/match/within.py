@@ -63,15 +63,18 @@ class Within:
         while True:
             if not len(x) or not len(y):
                 return nothing
-            if holding is not None:
-                others = y if holding < self.split else x
-                if self.unit.outside(others, np.array([holding]))[0] > self.threshold:
-                    return nothing
+            if holding is not None and self.squared_distance(holding, np.concatenate([x, y])) > self.threshold:
+                return nothing
             near_y = self.unit.outside(x, y) <= self.threshold
             near_x = self.unit.outside(y, x) <= self.threshold
             if near_x.all() and near_y.all():
                 return np.concatenate([x, y])
             x, y = x[near_x], y[near_y]
+
+    def squared_distance(self, v: int, group: Index) -> float:
+        """Return the squared distance of a neuron to the other side's neurons in a group."""
+        others = self.sides(group)[1 if v < self.split else 0]
+        return float(self.unit.outside(others, np.array([v]))[0])
 
     def flow(self, neurons: Index, v: int) -> Array:
         """Return how much of v each neuron carries: what flows from v along absolute coefficients, side to side.
