@@ -22,6 +22,18 @@ def correlated(n: int = 500, p: int = 40, q: int = 33, seed: int = 0) -> tuple[n
     return view(p), view(q)
 
 
+def related(n: int = 300, p: int = 16, q: int = 15, seed: int = 0, causes: int = 6) -> tuple[np.ndarray, np.ndarray]:
+    """Two noisy linear views of few causes, near enough for groups of a few neurons to match at eps = 0.3 to 0.6."""
+    r = np.random.default_rng(seed)
+    shared = r.standard_normal((n, causes))
+
+    def view(width: int) -> np.ndarray:
+        own = shared @ (r.standard_normal((causes, width)) * (r.random((causes, width)) < 0.5) + 0.1)
+        return own + 10 ** r.uniform(-1.5, 0, width) * r.standard_normal((n, width))
+
+    return view(p), view(q)
+
+
 def mixing(k: int, condition: float, r: np.random.Generator) -> np.ndarray:
     U, _ = np.linalg.qr(r.standard_normal((k, k)))
     V, _ = np.linalg.qr(r.standard_normal((k, k)))

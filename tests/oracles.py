@@ -46,3 +46,58 @@ def co_moments(X: np.ndarray, Y: np.ndarray) -> np.ndarray:
     """sum (x - mean)(y - mean)^T, in extended precision."""
     A, B = X.astype(np.longdouble), Y.astype(np.longdouble)
     return np.asarray((A - A.mean(axis=0)).T @ (B - B.mean(axis=0)), dtype=np.float64)
+
+
+def minimum_match(X: np.ndarray, Y: np.ndarray, v: tuple[str, int], eps: float) -> tuple[np.ndarray, np.ndarray] | None:
+    """Delete neurons one after another, in the order of indices, as long as v stays in the maximum match."""
+
+    def within(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        a, b = maximum_match(X[:, x], Y[:, y], eps)
+        return x[a], y[b]
+
+    def holds(x: np.ndarray, y: np.ndarray) -> bool:
+        return v[1] in (x if v[0] == "x" else y)
+
+    x, y = within(np.arange(X.shape[1]), np.arange(Y.shape[1]))
+    if not holds(x, y):
+        return None
+    for side, u in [("x", u) for u in x] + [("y", u) for u in y]:
+        if (side, u) == v or u not in (x if side == "x" else y):
+            continue
+        smaller = within(x[x != u], y) if side == "x" else within(x, y[y != u])
+        if holds(*smaller):
+            x, y = smaller
+    return x, y
+
+
+def is_minimum(X: np.ndarray, Y: np.ndarray, x: np.ndarray, y: np.ndarray, v: tuple[str, int], eps: float) -> bool:
+    """Tell whether (x, y) is a match that holds v, of which no proper subset is: v falls without any one other."""
+    a, b = maximum_match(X[:, x], Y[:, y], eps)
+    if len(a) != len(x) or len(b) != len(y) or v[1] not in (x if v[0] == "x" else y):
+        return False
+    for side, u in [("x", u) for u in x] + [("y", u) for u in y]:
+        if (side, int(u)) == v:
+            continue
+        xs, ys = (x[x != u], y) if side == "x" else (x, y[y != u])
+        a, b = maximum_match(X[:, xs], Y[:, ys], eps)
+        if v[1] in (xs[a] if v[0] == "x" else ys[b]):
+            return False
+    return True
+
+
+def simple_matches(X: np.ndarray, Y: np.ndarray, eps: float) -> set[tuple[tuple[int, ...], tuple[int, ...]]]:
+    """Try all subsets: keep the matches that are not the union of smaller ones."""
+    p, q = X.shape[1], Y.shape[1]
+    matches = []
+    for bits in range(1, 2 ** (p + q)):
+        inside = np.array([bits >> k & 1 for k in range(p + q)], dtype=bool)
+        x, y = np.flatnonzero(inside[:p]), np.flatnonzero(inside[p:])
+        a, b = maximum_match(X[:, x], Y[:, y], eps)
+        if len(a) == len(x) and len(b) == len(y):
+            matches.append(frozenset([("x", int(i)) for i in x] + [("y", int(j)) for j in y]))
+    simple = set()
+    for match in matches:
+        smaller = [other for other in matches if other < match]
+        if not smaller or frozenset().union(*smaller) != match:
+            simple.add((tuple(sorted(i for s, i in match if s == "x")), tuple(sorted(j for s, j in match if s == "y"))))
+    return simple

@@ -83,6 +83,12 @@ def compare(
     folds: Annotated[int, typer.Option(min=1, help="Folds to keep apart for evidence.")] = 8,
     null: Annotated[bool, typer.Option(help="Keep a pairing in which nothing corresponds, for evidence.")] = True,
     batch_size: Annotated[int, typer.Option(min=1, help="Examples in a batch of --data.")] = 256,
+    simple: Annotated[
+        bool, typer.Option("--simple", help="Find minimum and simple matches too, at every eps.")
+    ] = False,
+    simple_layers: Annotated[
+        list[str] | None, typer.Option(help="Do so only for these layers; can be repeated.")
+    ] = None,
 ) -> None:
     """Compare two networks, or two files of activations, at all layers of the same name."""
     with _exit_codes():
@@ -104,6 +110,8 @@ def compare(
             load.data(data, batch_size) if data is not None else None,
             eps=shown,
             centred=centred,
+            simple=shown if simple else (),
+            simple_layers=simple_layers,
             notes={names[0]: a, names[1]: b, **({"Data": data} if data else {})},
             layers=layers,
             units=units,
@@ -181,6 +189,8 @@ def _finish(comparison: Comparison, out: Path, as_json: bool) -> None:
         return
     console = Console(highlight=False)
     console.print(_table(comparison))
+    if comparison.simple:
+        console.print(_simple_table(comparison))
     for name, profile in zip(comparison.names(), comparison.profiles, strict=True):
         for warning in profile.warnings:
             console.print(f"[yellow]warning:[/] {escape(name)}: {escape(warning)}", soft_wrap=True)
@@ -206,4 +216,21 @@ def _table(comparison: Comparison) -> Table:
             f"{s.rows:,}",
         ]
         table.add_row(*row, *(f"{share:.3f}" for share in profile.similarity(comparison.eps)))
+    return table
+
+
+def _simple_table(comparison: Comparison) -> Table:
+    table = Table(
+        title="Smallest groups found around each neuron (minimum matches), by eps",
+        title_justify="left",
+        title_style="bold",
+        box=SIMPLE_HEAD,
+    )
+    table.add_column("layer", overflow="fold")
+    for title in ("eps", "neurons matched", "median size", "from", "to", "different"):
+        table.add_column(title, justify="right")
+    for found in comparison.simple:
+        sizes = sorted(found.sizes.values())
+        spread = [f"{sizes[len(sizes) // 2]}", f"{sizes[0]}", f"{sizes[-1]}"] if sizes else ["-"] * 3
+        table.add_row(escape(found.x_layer), f"{found.eps:g}", str(len(sizes)), *spread, str(len(found)))
     return table

@@ -12,12 +12,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from . import __about__
 from .capture import capture, capture_stored
+from .capture.patterns import chosen, patterns_of
 from .errors import SpanmatchError, missing_extra
 from .files import Path_, write_text
-from .match import MatchProfile, match_profile
+from .match import MatchProfile, SimpleMatches, match_profile, simple_matches
+from .match.direct import coefficients
 from .match.maximum import checked_eps
 from .moments import Moments
 from .progress import tracked
@@ -40,6 +43,8 @@ class Comparison:
     profiles: tuple[MatchProfile, ...]
     eps: tuple[float, ...]
     moments: Moments = field(repr=False)
+    simple: tuple[SimpleMatches, ...] = ()
+    """Simple matches, where they were asked for: of every pair of those layers, at every one of those eps."""
     notes: Mapping[str, str] = field(default_factory=dict)
     """Anything worth saying beside the results, by title."""
 
@@ -74,7 +79,12 @@ class Comparison:
             "method": self.profiles[0].method,
             "notes": dict(self.notes),
             "pairs": [
-                {"name": name, "similarity": list(profile.similarity(self.eps)), **profile.to_dict()}
+                {
+                    "name": name,
+                    "similarity": list(profile.similarity(self.eps)),
+                    **profile.to_dict(),
+                    "simple": [self._fine(found) for found in self._simple_of(profile)],
+                }
                 for name, profile in zip(self.names(), self.profiles, strict=True)
             ],
         }
@@ -98,7 +108,10 @@ class Comparison:
         return Path(path)
 
     def save(self, folder: Path_) -> Path:
-        """Write comparison.json, levels.csv, moments.safetensors and report.html, and return the folder."""
+        """Write comparison.json, levels.csv, simple.csv, moments.safetensors and report.html; return the folder.
+
+        simple.csv is written where simple matches were asked for.
+        """
         folder = Path(folder)
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -107,6 +120,8 @@ class Comparison:
         self.moments.save(folder / "moments.safetensors")
         write_text(folder / "comparison.json", json.dumps(self.to_dict(), allow_nan=False, indent=1) + "\n")
         write_text(folder / "levels.csv", self._levels())
+        if self.simple:
+            write_text(folder / "simple.csv", self._simple_table())
         self.report(folder / "report.html")
         return folder
 
@@ -120,6 +135,46 @@ class Comparison:
                 value = "" if silent else repr(level)
                 table.writerow([*_split(layer), neuron, value, str(silent).lower(), other])
         return text.getvalue()
+
+    def _simple_of(self, profile: MatchProfile) -> list[SimpleMatches]:
+        layers = (profile.x_layer, profile.y_layer)
+        return [found for found in self.simple if (found.x_layer, found.y_layer) == layers]
+
+    def _simple_table(self) -> str:
+        text = io.StringIO()
+        table = csv.writer(text, lineterminator="\n")
+        table.writerow(["x_layer", "y_layer", "eps", "size", "x", "y", "minimum_for", "all_found"])
+        for found in self.simple:
+            for match in found:
+                neurons = " ".join(f"{side}{index}" for side, index in match.neurons)
+                x, y = (" ".join(map(str, side.tolist())) for side in (match.x, match.y))
+                complete = str(found.complete).lower()
+                table.writerow([found.x_layer, found.y_layer, found.eps, match.size, x, y, neurons, complete])
+        return text.getvalue()
+
+    def _fine(self, found: SimpleMatches) -> dict[str, Any]:
+        """Return simple matches for the JSON: sizes by neuron, and each match with its maps, to four digits."""
+        pair = self.moments.pair(found.x_layer, found.y_layer)
+        matches = []
+        for match in found:
+            maps = coefficients(pair, match.x, match.y, centred=found.centred)
+            matches.append(
+                {
+                    "x": match.x.tolist(),
+                    "y": match.y.tolist(),
+                    "minimum_for": [list(neuron) for neuron in match.neurons],
+                    "x_from_y": _short(maps.x_from_y),
+                    "y_from_x": _short(maps.y_from_x),
+                }
+            )
+        sizes = sorted(found.sizes.values())
+        return {
+            "eps": found.eps,
+            "complete": found.complete,
+            "ended": found.ended,
+            "minimum_sizes": sizes,
+            "matches": matches,
+        }
 
     def _name(self, profile: MatchProfile) -> str:
         x, y = profile.x_layer, profile.y_layer
@@ -149,6 +204,8 @@ def compare(
     *,
     eps: Sequence[float] = EPS,
     centred: bool = False,
+    simple: Sequence[float] = (),
+    simple_layers: str | Sequence[str] | None = None,
     notes: Mapping[str, str] | None = None,
     **options: Any,
 ) -> Comparison:
@@ -159,6 +216,9 @@ def compare(
             {name: {layer: array}}, without.
         eps: those that tables show; the profiles hold every eps.
         centred: whether to take each neuron's mean out first.
+        simple: eps at which to find a small v-minimum match for every neuron, and with them simple matches; this
+            takes some ten milliseconds for each neuron.
+        simple_layers: names or shell patterns of the layers to do that for, by default all.
         notes: shown in the page, by title.
         options: of `capture`: layers, units, positions, seed, channels, pairs, folds, null, method.
     Raises SpanmatchError if an eps is not in [0, 1), or as `capture` does.
@@ -170,7 +230,22 @@ def compare(
     if not moments.pairs:
         raise SpanmatchError("nothing to compare: no two layers were paired; give two networks, or pairs='all'")
     profiles = tuple(match_profile(moments.pair(x, y), centred=centred) for x, y in tracked(moments.pairs, "matching"))
-    return Comparison(profiles, shown, moments, dict(notes or {}))
+    fine = _simple(moments, checked_eps(list(simple)).tolist(), simple_layers, centred) if len(simple) else ()
+    return Comparison(profiles, shown, moments, fine, dict(notes or {}))
+
+
+def _simple(
+    moments: Moments, eps: Sequence[float], layers: str | Sequence[str] | None, centred: bool
+) -> tuple[SimpleMatches, ...]:
+    names = dict.fromkeys(_split(x)[1] for x, _ in moments.pairs)
+    wanted = chosen(patterns_of(layers, "") or ["*"], names, "the layers compared")
+    found = []
+    for x, y in moments.pairs:
+        for value in eps if _split(x)[1] in wanted else ():
+            found.append(simple_matches(moments.pair(x, y), value, time_limit=0, centred=centred))
+            if found[-1].ended == "interrupted":
+                raise KeyboardInterrupt
+    return tuple(found)
 
 
 def _moments(networks: Mapping[str, Any], batches: Iterable[Any] | None, options: Mapping[str, Any]) -> Moments:
@@ -186,6 +261,10 @@ def _moments(networks: Mapping[str, Any], batches: Iterable[Any] | None, options
     if batches is None:
         raise SpanmatchError("batches: give what the networks are to be run on")
     return capture(networks, batches, **options)
+
+
+def _short(values: NDArray[np.float64]) -> list[list[float]]:
+    return [[float(f"{value:.4g}") for value in row] for row in values.tolist()]
 
 
 def _split(layer: str) -> tuple[str, str]:

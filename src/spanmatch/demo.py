@@ -79,7 +79,7 @@ def demo(seeds: Sequence[int] = (0, 1)) -> Comparison:
         "Data": f"{len(images):,} digits, 8 x 8 (scikit-learn)",
         "Test accuracy": ", ".join(f"{name} {share:.1%}" for name, share in accuracy.items()),
     }
-    return compare(networks, images, notes=notes)
+    return compare(networks, images, simple=(0.3, 0.5), simple_layers="relu1", notes=notes)
 
 
 @torch.inference_mode()

@@ -1,5 +1,23 @@
 """Subspace matches between two layers (Wang et al., NeurIPS 2018)."""
 
-from .maximum import Match, MatchProfile, match_profile, maximum_match
+from .direct import Coefficients
+from .exact import ExactStructure, exact_structure
+from .maximum import Match, MatchProfile, Stability, match_profile, maximum_match
+from .minimum import MinimumMatch, minimum_match
+from .simple import SimpleMatch, SimpleMatches, simple_matches
 
-__all__ = ["Match", "MatchProfile", "match_profile", "maximum_match"]
+__all__ = [
+    "Coefficients",
+    "ExactStructure",
+    "Match",
+    "MatchProfile",
+    "MinimumMatch",
+    "SimpleMatch",
+    "SimpleMatches",
+    "Stability",
+    "exact_structure",
+    "match_profile",
+    "maximum_match",
+    "minimum_match",
+    "simple_matches",
+]

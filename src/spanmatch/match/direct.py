@@ -46,9 +46,7 @@ def coefficients(pair: Pair, x: Index, y: Index, *, centred: bool = False) -> Co
     y_from_x *= b / a[:, None]
     u, v = pair.x_mean[x], pair.y_mean[y]
     on = 1.0 if centred else 0.0
-    return Coefficients(
-        x_from_y, y_from_x, on * (u - v @ x_from_y), on * (v - u @ y_from_x), x_distances, y_distances
-    )
+    return Coefficients(x_from_y, y_from_x, on * (u - v @ x_from_y), on * (v - u @ y_from_x), x_distances, y_distances)
 
 
 def distances(pair: Pair, x: Index, y: Index, *, centred: bool = False) -> tuple[Array, Array]:
@@ -83,5 +81,5 @@ def _fit(S: Array, T: Array) -> tuple[Array, Array]:
     """Return the least-squares coefficients of T on S, and the norms of the residuals."""
     if not S.shape[1]:
         return np.zeros((0, T.shape[1])), np.ones(T.shape[1])
-    B = np.linalg.lstsq(S, T, rcond=None)[0]
-    return B, np.linalg.norm(T - S @ B, axis=0)
+    B = np.asarray(np.linalg.lstsq(S, T, rcond=None)[0], dtype=np.float64)
+    return B, np.asarray(np.linalg.norm(T - S @ B, axis=0))

@@ -1,7 +1,7 @@
 """Searches that need a map of what is known: the smallest match around a neuron, and all of them.
 
-Both keep linear constraints over one 0/1 variable a neuron and ask an integer programme (SciPy's HiGHS) for the next set to
-try. A set that v falls in, made as large as it gets, says: any match that holds v has a neuron outside this set.
+Both keep linear constraints over one 0/1 variable a neuron and ask an integer programme (SciPy's HiGHS) for the next
+set to try. A set that v falls in, made as large as it gets, says: any match that holds v has a neuron outside this set.
 Sources: implicit hitting sets, Ignatiev, Previti, Liffiton, Marques-Silva 2015; MARCO, Liffiton, Previti, Malik,
 Marques-Silva 2016.
 """
@@ -56,7 +56,7 @@ class _Map:
 
     def require(self, outside: Index, whenever: int | None = None) -> None:
         """Rule out every set with none of some neurons, or only those of such sets that hold a certain one."""
-        row = np.isin(self.everyone, outside) * 1.0
+        row: Array = np.isin(self.everyone, outside).astype(np.float64)
         if whenever is not None:
             row -= self.everyone == whenever
         self.rows.append(row)
@@ -72,7 +72,7 @@ class _Map:
 
     def rule_out(self, found: Index) -> None:
         """Rule out every set that holds all of some neurons."""
-        self.rows.append(np.isin(self.everyone, found) * -1.0)
+        self.rows.append(-np.isin(self.everyone, found).astype(np.float64))
         self.bounds.append(1.0 - len(found))
 
 
@@ -126,17 +126,19 @@ def _indispensable(within: Within, u: int, group: Index, random: np.random.Gener
 
 
 def all_holding(
-    within: Within, v: int, trim: Callable[[Index], Index], known: Index | None = None
-) -> Iterator[Index]:
-    """Yield every v-minimum match but a known one; the iterator ends when there is no other.
+    within: Within, v: int, trim: Callable[[Index], Index], known: Index, ends: float
+) -> Iterator[Index | None]:
+    """Yield every v-minimum match but a known one; the iterator ends when there is no other, or with None at a time.
 
     The largest set not ruled out is tried: if it holds v's match, that is trimmed and its supersets are ruled out;
     if not, the set is made as large as it gets, and its subsets are.
     """
     map_ = _Map(within.everyone, v)
-    if known is not None:
-        map_.rule_out(known)
+    map_.rule_out(known)
     while (candidate := map_.largest()) is not None:
+        if time.monotonic() >= ends:
+            yield None
+            return
         held = within.surviving(candidate, holding=v)
         if len(held):
             found = trim(held)

@@ -47,15 +47,17 @@ class MinimumMatch(Match):
             return False
         eps = max(self.eps, floor_of(self.resolution)) * (1 + 1e-9)
         side, index = self.neuron
+        own = "xy".index(side)
         for gone in [("x", int(i)) for i in self.x] + [("y", int(j)) for j in self.y]:
             if gone == self.neuron:
                 continue
-            x = self.x[self.x != gone[1]] if gone[0] == "x" else self.x
-            y = self.y[self.y != gone[1]] if gone[0] == "y" else self.y
-            left = survivors(pair, x, y, eps, centred=self.centred)
-            if index in left[0 if side == "x" else 1]:
+            groups = [self.x, self.y]
+            k = "xy".index(gone[0])
+            groups[k] = groups[k][groups[k] != gone[1]]
+            left = survivors(pair, groups[0], groups[1], eps, centred=self.centred)
+            if index in left[own]:
                 return False
-        return index in (self.x if side == "x" else self.y)
+        return index in (self.x, self.y)[own]
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain Python values."""
@@ -104,9 +106,7 @@ def minimum_match(
         found = trimmed(within, within.everyone, v, lambda left: left[np.argsort(ranks[left])])
     x, y = within.indices(found)
     about = {name: getattr(within.match, name) for name in Result.__dataclass_fields__}
-    return MinimumMatch(
-        eps=within.match.eps, x=x, y=y, neuron=neuron, order=order, seed=seed, smallest=proven, **about
-    )
+    return MinimumMatch(eps=within.match.eps, x=x, y=y, neuron=neuron, order=order, seed=seed, smallest=proven, **about)
 
 
 def check_neuron(pair: Pair, neuron: Neuron) -> None:

@@ -92,7 +92,7 @@ class Within:
         for _ in range(FLOW_STEPS):
             now = FLOW_KEPT * (step @ now)
             total += now
-        return total
+        return np.asarray(total)
 
     def _coefficients(self, regressors: Index, targets: Index) -> Array:
         """Return |coefficients| of unit targets in the span of unit regressors, each target's summing to 1."""

@@ -153,11 +153,67 @@
     body.replaceChildren(...rows);
   }
 
+  // Simple matches: sizes, and for a chosen match each neuron written in terms of the other side's.
+  function drawSizes(figure, found) {
+    place(
+      figure,
+      Plot.plot({
+        width: Math.min(Math.max(figure.clientWidth, 280), 640),
+        height: 180,
+        style: { background: "transparent", fontSize: "12px" },
+        x: { label: "neurons in the match", interval: 1 },
+        y: { label: "neurons that it is minimum for", grid: true },
+        marks: [
+          Plot.rectY(found.minimum_sizes, Plot.binX({ y: "count" }, { x: (d) => d, interval: 1, fill: token("--accent"), inset: 0.5, tip: true })),
+          Plot.ruleY([0]),
+        ],
+      }),
+    );
+  }
+
+  function cell(row, kind, text) {
+    row.appendChild(document.createElement(kind)).textContent = text;
+  }
+
+  function fillMaps(table, match) {
+    const map = (title, of, by, own, other, values) => {
+      const head = document.createElement("tr");
+      cell(head, "th", title);
+      by.forEach((neuron) => cell(head, "th", `${other}${neuron}`));
+      const rows = of.map((neuron, i) => {
+        const row = document.createElement("tr");
+        cell(row, "th", `${own}${neuron} =`);
+        by.forEach((_, j) => cell(row, "td", d3.format(".3~g")(values[j][i])));
+        return row;
+      });
+      return [head, ...rows];
+    };
+    table.replaceChildren(
+      ...map("x from y", match.x, match.y, "x", "y", match.x_from_y),
+      ...map("y from x", match.y, match.x, "y", "x", match.y_from_x),
+    );
+  }
+
+  function drawSimple(section, found) {
+    if (!found.matches.length) return;
+    drawSizes(section.querySelector("figure"), found);
+    const select = section.querySelector("select");
+    if (!select.options.length) {
+      found.matches.forEach((match, i) => {
+        const names = [...match.x.map((n) => `x${n}`), ...match.y.map((n) => `y${n}`)];
+        select.add(new Option(`${names.length} neurons: ${names.slice(0, 12).join(" ")}${names.length > 12 ? " \u2026" : ""}`, i));
+      });
+      select.addEventListener("change", () => fillMaps(section.querySelector("table"), found.matches[select.value]));
+    }
+    fillMaps(section.querySelector("table"), found.matches[select.value]);
+  }
+
   function drawLayer(details) {
     if (!details.open) return;
     const pair = pairs[details.dataset.pair];
     drawLevels(details.querySelector("figure"), pair);
-    fillMembers(details.querySelector("tbody"), pair);
+    fillMembers(details.querySelector(".members tbody"), pair);
+    details.querySelectorAll(".simple").forEach((section) => drawSimple(section, pair.simple[section.dataset.simple]));
   }
 
   function drawAll() {
