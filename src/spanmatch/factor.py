@@ -177,11 +177,6 @@ def compacted(columns: NDArray[Kind], gone: Index) -> NDArray[Kind]:
     return columns[..., :stay]
 
 
-def coordinates(aa: Array, at: Array) -> Array:
-    """Return the coordinates C (r, t) of targets in an orthonormal basis of the span of unit regressors."""
-    return _coordinates(aa, at)[-1]
-
-
 def _coordinates(aa: Array, at: Array) -> tuple[Array, Index, int, Array]:
     """Return L, order, rank of A^T A = L L^T, and C = L^-1 A^T T."""
     L, order, rank = _cholesky(aa, 4 * len(aa) * UNIT)

@@ -16,7 +16,7 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import csr_array
 
 from ..factor import Array, Index
-from .within import Within
+from .within import Basis, Within
 
 CONSTRAINTS_AT_ONCE = 3
 INFEASIBLE = 2  # milp's status
@@ -114,14 +114,17 @@ def _indispensable(within: Within, u: int, group: Index, random: np.random.Gener
     side = 1 if u < within.split else 0
     chosen, left = within.sides(group)[side], within.sides(within.everyone)[side]
     left = np.setdiff1d(left, chosen)
+    basis = Basis(within.unit.gram)
+    for neuron in chosen:
+        basis.add(int(neuron))
     while len(left):
-        squared = within.squared_distance(u, chosen)
-        gains = within.gains(chosen, np.array([u]), left)
-        fits = np.flatnonzero(squared - gains > within.threshold)
+        gains = basis.gains(left, np.array([u]))
+        fits = np.flatnonzero(basis.left[u] - gains > within.threshold)
         if not len(fits):
             break
         least = fits[np.argmin(gains[fits] * random.uniform(0.5, 1, len(fits)))]
-        chosen, left = np.sort(np.append(chosen, left[least])), np.delete(left, least)
+        basis.add(int(left[least]))
+        left = np.delete(left, least)
     return left
 
 

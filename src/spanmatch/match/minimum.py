@@ -19,7 +19,7 @@ from ..joint import Pair
 from .direct import survivors
 from .hitting import smallest_holding
 from .maximum import Match, Result, checked_eps, floor_of
-from .within import Within
+from .within import Basis, Within
 
 Neuron = tuple[str, int]
 Order = Literal["small", "index", "random", "smallest"]
@@ -142,22 +142,30 @@ def grown(within: Within, v: int, weight: float) -> Index:
 
         (what it takes off the squared distances that are too large) - weight (its own excess over eps^2):
 
-    the excess is what it will itself ask for next. Sides take turns by who is farthest. Cost: s^3 (|M|) for s neurons.
+    the excess is what it will itself ask for next. Sides take turns by who is farthest. Cost: s^2 |M| for s neurons.
     """
-    group = np.array([v])
-    everyone = within.everyone
-    while len(group) < len(everyone):
-        x, y = within.sides(group)
-        sides = [(x, y, within.unit.outside(y, x)), (y, x, within.unit.outside(x, y))]
-        targets, others, squared = max(sides, key=lambda side: side[2].max(initial=0.0))
-        needy = targets[squared > within.threshold]
-        candidates = np.setdiff1d(within.sides(everyone)[0 if targets is y else 1], others)
+    everyone, gram = within.everyone, within.unit.gram
+    bases = Basis(gram), Basis(gram)
+    free = np.zeros((2, len(gram)), dtype=bool)  # candidates, x and y
+    free[0, everyone[everyone < within.split]] = True
+    free[1, everyone[everyone >= within.split]] = True
+    groups: tuple[list[int], list[int]] = ([], [])
+    side, chosen = int(v >= within.split), v
+    for _ in everyone:
+        groups[side].append(chosen)
+        free[side, chosen] = False
+        bases[side].add(chosen)
+        squared = [bases[1 - k].left[groups[k]] for k in (0, 1)]
+        k = int(squared[1].max(initial=0.0) > squared[0].max(initial=0.0))
+        needy = np.array(groups[k])[squared[k] > within.threshold]
+        side = 1 - k
+        candidates = np.flatnonzero(free[side])
         if not len(needy) or not len(candidates):
             break
-        excess = np.clip(within.unit.outside(targets, candidates) - within.threshold, 0, None)
-        score = within.gains(others, needy, candidates) - weight * excess
-        group = np.append(group, candidates[np.argmax(score)])
-    held = within.surviving(np.sort(group), holding=v)
+        excess = np.clip(bases[k].left[candidates] - within.threshold, 0, None)
+        score = bases[side].gains(candidates, needy) - weight * excess
+        chosen = int(candidates[np.argmax(score)])
+    held = within.surviving(np.sort(np.array(groups[0] + groups[1])), holding=v)
     return held if len(held) else everyone
 
 

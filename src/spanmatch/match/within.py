@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..factor import Array, Index, coordinates, span_from_gram
+from ..factor import Array, Index, span_from_gram
 from ..joint import Pair
 from .maximum import Match, floor_of, maximum_match
 
 FLOW_STEPS, FLOW_KEPT = 6, 0.5
+SPANNED = 1e-10  # a squared distance that the rounding of inner products may leave
 
 
 class Within:
@@ -101,15 +102,25 @@ class Within:
         size = np.abs(span.dual.T @ span.inside)
         return np.asarray(size / size.sum(axis=0))
 
-    def gains(self, group: Index, needy: Index, candidates: Index) -> Array:
-        """Return how much of the needy's squared distance each candidate would take, beside a group of its side."""
-        gram = self.unit.gram
-        shared = gram[np.ix_(candidates, needy)]
-        left = np.ones(len(candidates))
-        if len(group):
-            both = np.concatenate([candidates, needy])
-            C = coordinates(gram[np.ix_(group, group)], gram[np.ix_(group, both)])
-            a, b = C[:, : len(candidates)], C[:, len(candidates) :]
-            shared = shared - a.T @ b
-            left = left - np.einsum("kc,kc->c", a, a)
-        return np.asarray((shared**2 / np.maximum(left, 1e-9)[:, None]).sum(axis=1))
+
+class Basis:
+    """An orthonormal basis of a growing group of neurons, and everyone's coordinates in it, from inner products."""
+
+    def __init__(self, gram: Array) -> None:
+        self.gram = gram
+        self.rows = np.empty((0, len(gram)))
+        self.left = np.ones(len(gram))
+        """What each neuron has outside the group's span, squared."""
+
+    def add(self, neuron: int) -> None:
+        """Add a neuron to the group; one that the group spans already changes nothing.  Cost: |group| |everyone|."""
+        if self.left[neuron] <= SPANNED:
+            return
+        row = (self.gram[neuron] - self.rows[:, neuron] @ self.rows) / np.sqrt(self.left[neuron])
+        self.rows = np.vstack([self.rows, row])
+        self.left = np.clip(self.left - row**2, 0.0, None)
+
+    def gains(self, candidates: Index, needy: Index) -> Array:
+        """Return how much of the needy's squared distances each candidate would take, beside the group."""
+        shared = self.gram[np.ix_(candidates, needy)] - self.rows[:, candidates].T @ self.rows[:, needy]
+        return np.asarray((shared**2).sum(axis=1) / np.maximum(self.left[candidates], SPANNED))
