@@ -94,7 +94,7 @@ def main() -> None:
     X, Y = wide()
     profile = sm.match_profile(sm.pair(X, Y))
     for share in (0.3, 0.9):
-        eps = float(np.quantile(np.concatenate([profile.x_levels, profile.y_levels]), share))
+        eps = float(np.nanquantile(np.concatenate([profile.x_levels, profile.y_levels]), share))
         all_of("512+512", X, Y, round(eps, 3), 60, "1 s each")
 
 

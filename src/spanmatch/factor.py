@@ -186,7 +186,7 @@ def _coordinates(aa: Array, at: Array) -> tuple[Array, Index, int, Array]:
 
 def _left(C: Array) -> Array:
     """Return what unit vectors with coordinates C have outside the span, squared."""
-    return np.asarray(np.clip(1.0 - np.einsum("kt,kt->t", C, C), 0.0, None))
+    return np.asarray(np.maximum(1.0 - np.einsum("kt,kt->t", C, C), 0.0))
 
 
 def _span(L: Array, order: Index, rank: int, C: Array, outside: Array) -> Span:

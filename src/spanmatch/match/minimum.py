@@ -25,6 +25,8 @@ Neuron = tuple[str, int]
 Order = Literal["small", "index", "random", "smallest"]
 # How much a candidate's own distance, over eps, counts against what it gives. No one weight is best everywhere.
 WEIGHTS = (0.1, 0.3, 1.0, 3.0)
+# So many of the groups grown are trimmed, the smallest ones: twice as fast as all, and hardly larger in the end.
+TRIMMED = 2
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
@@ -123,15 +125,13 @@ def check_neuron(pair: Pair, neuron: Neuron) -> None:
 
 
 def small(within: Within, v: int) -> Index:
-    """Return a v-minimum match, the smallest of some that are grown around v and trimmed."""
-    best = within.everyone
-    for weight in WEIGHTS:
-        group = grown(within, v, weight)
-        if len(group) == len(within.everyone) and len(best) < len(group):
-            continue
-        found = trimmed(within, group, v, lambda left: left[np.argsort(within.flow(left, v), kind="stable")])
-        best = found if len(found) <= len(best) else best
-    return best
+    """Return a v-minimum match: the smallest of groups grown around v with several weights, trimmed."""
+    groups = {tuple(group): group for weight in WEIGHTS for group in [grown(within, v, weight)]}
+    found = [
+        trimmed(within, group, v, lambda left: left[np.argsort(within.flow(left, v), kind="stable")])
+        for group in sorted(groups.values(), key=len)[:TRIMMED]
+    ]
+    return min(found, key=len)
 
 
 def grown(within: Within, v: int, weight: float) -> Index:
@@ -162,7 +162,7 @@ def grown(within: Within, v: int, weight: float) -> Index:
         candidates = np.flatnonzero(free[side])
         if not len(needy) or not len(candidates):
             break
-        excess = np.clip(bases[k].left[candidates] - within.threshold, 0, None)
+        excess = np.maximum(bases[k].left[candidates] - within.threshold, 0)
         score = bases[side].gains(candidates, needy) - weight * excess
         chosen = int(candidates[np.argmax(score)])
     held = within.surviving(np.sort(np.array(groups[0] + groups[1])), holding=v)

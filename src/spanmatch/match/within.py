@@ -25,7 +25,6 @@ class Within:
         self.unit = pair.unit(self.match.x, self.match.y, centred=centred)
         self.split = len(self.match.x)
         self.everyone = np.arange(self.split + len(self.match.y))
-        self.asked = 0
         # What is within rounding of eps may fall by this route: it is left out of all that follows.
         self.everyone = self.surviving(self.everyone)
 
@@ -58,19 +57,18 @@ class Within:
 
         Cost: of two triangular factors and solves a round, about 4 |S|^3 / 3 operations.
         """
-        self.asked += 1
-        x, y = self.sides(neurons)
-        nothing = neurons[:0]
-        while True:
-            if not len(x) or not len(y):
-                return nothing
-            if holding is not None and self.squared_distance(holding, np.concatenate([x, y])) > self.threshold:
-                return nothing
-            near_y = self.unit.outside(x, y) <= self.threshold
-            near_x = self.unit.outside(y, x) <= self.threshold
-            if near_x.all() and near_y.all():
-                return np.concatenate([x, y])
-            x, y = x[near_x], y[near_y]
+        groups = list(self.sides(neurons))
+        first = 0 if holding is None or holding < self.split else 1
+        while len(groups[0]) and len(groups[1]):
+            mine, others = groups[first], groups[1 - first]
+            near = self.unit.outside(others, mine) <= self.threshold
+            if holding is not None and not near[mine == holding].all():
+                break
+            near_others = self.unit.outside(mine, others) <= self.threshold
+            if near.all() and near_others.all():
+                return np.concatenate(groups)
+            groups[first], groups[1 - first] = mine[near], others[near_others]
+        return neurons[:0]
 
     def squared_distance(self, v: int, group: Index) -> float:
         """Return the squared distance of a neuron to the other side's neurons in a group."""
@@ -98,7 +96,7 @@ class Within:
     def _coefficients(self, regressors: Index, targets: Index) -> Array:
         """Return |coefficients| of unit targets in the span of unit regressors, each target's summing to 1."""
         gram = self.unit.gram
-        span = span_from_gram(gram[np.ix_(regressors, regressors)], gram[np.ix_(regressors, targets)])
+        span = span_from_gram(gram[regressors[:, None], regressors], gram[regressors[:, None], targets])
         size = np.abs(span.dual.T @ span.inside)
         return np.asarray(size / size.sum(axis=0))
 
@@ -118,9 +116,9 @@ class Basis:
             return
         row = (self.gram[neuron] - self.rows[:, neuron] @ self.rows) / np.sqrt(self.left[neuron])
         self.rows = np.vstack([self.rows, row])
-        self.left = np.clip(self.left - row**2, 0.0, None)
+        self.left = np.maximum(self.left - row**2, 0.0)
 
     def gains(self, candidates: Index, needy: Index) -> Array:
         """Return how much of the needy's squared distances each candidate would take, beside the group."""
-        shared = self.gram[np.ix_(candidates, needy)] - self.rows[:, candidates].T @ self.rows[:, needy]
+        shared = self.gram[candidates[:, None], needy] - self.rows[:, candidates].T @ self.rows[:, needy]
         return np.asarray((shared**2).sum(axis=1) / np.maximum(self.left[candidates], SPANNED))
