@@ -142,6 +142,18 @@ def test_warnings_are_printed_beside_the_table(run):
     assert "warning: activations: 60 rows for 31 neurons" in result.stdout
 
 
+def test_simple_matches_from_the_command_line(run):
+    X, Y = layers.related()
+    np.savez("x.npz", one=X, two=Y)
+    np.savez("y.npz", one=Y, two=X)
+    result = run("compare", "x.npz", "y.npz", "--simple", "--simple-layers", "two", "--eps", "0.5")
+    assert result.exit_code == 0, result.stderr
+    assert "minimum matches" in result.stdout
+    assert len(Path("spanmatch-compare/simple.csv").read_text().splitlines()) > 2
+    assert "x:two" in result.stdout
+    assert "x:one" not in result.stdout
+
+
 BAD_USAGE = {
     ("compare", "a.npz"): "Missing argument",
     ("compare", "a.npz", "missing.npz"): "missing.npz: no such file",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import importlib
 import json
 
 import layers
@@ -65,6 +66,47 @@ def test_saved_files_hold_the_results(tmp_path):
     assert float(rows[1]["level"]) == comparison.profiles[0].x_levels[1]
     again = sm.Moments.load(folder / "moments.safetensors").pair("a:one", "b:one")
     np.testing.assert_array_equal(sm.match_profile(again).x_levels, comparison.profiles[0].x_levels)
+
+
+def related_layers():
+    X, Y = layers.related()
+    return {"a": {"one": X, "two": Y}, "b": {"one": Y, "two": X}}
+
+
+def test_simple_matches_are_saved_where_asked_for(tmp_path):
+    networks = related_layers()
+    comparison = sm.compare(networks, simple=[0.5, 0.6], simple_layers="one")
+    direct = sm.simple_matches(sm.pair(networks["a"]["one"], networks["b"]["one"]), 0.5, time_limit=0)
+    assert [(found.x_layer, found.eps) for found in comparison.simple] == [("a:one", 0.5), ("a:one", 0.6)]
+    assert comparison.simple[0].sizes == direct.sizes
+    folder = comparison.save(tmp_path)
+    saved = json.loads((folder / "comparison.json").read_text())["pairs"]
+    assert saved[1]["simple"] == []
+    fine = saved[0]["simple"][0]
+    assert fine["minimum_sizes"] == sorted(direct.sizes.values())
+    for match, saved_match in zip(direct, fine["matches"], strict=True):
+        assert saved_match["x"] == match.x.tolist()
+        assert np.shape(saved_match["x_from_y"]) == (len(match.y), len(match.x))
+    with (folder / "simple.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == sum(len(found) for found in comparison.simple)
+    assert rows[0]["x"] == " ".join(map(str, direct.matches[0].x))
+    assert int(rows[0]["size"]) == direct.matches[0].size
+    assert rows[0]["all_found"] == "false"
+    assert not (sm.compare(networks).save(tmp_path / "plain") / "simple.csv").exists()
+    with pytest.raises(sm.SpanmatchError, match=r"'on' matches nothing in the layers compared; there is one, two"):
+        sm.compare(networks, simple=[0.5], simple_layers="on")
+    with pytest.raises(sm.SpanmatchError, match=r"eps=1\.5"):
+        sm.compare(networks, simple=[1.5])
+
+
+def test_an_interrupt_while_matching_stops_the_comparison(monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(importlib.import_module("spanmatch.match.simple"), "small", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        sm.compare(related_layers(), simple=[0.5])
 
 
 def test_an_unusable_folder_is_named(tmp_path):

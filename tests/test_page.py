@@ -85,3 +85,30 @@ def test_in_a_browser(comparison, browser, tmp_path, width, scheme):
     assert not problems
     assert requests == [path.as_uri()]
     context.close()
+
+
+def test_a_simple_match_can_be_chosen(browser, tmp_path):
+    X, Y = layers.related()
+    comparison = sm.compare({"a": {"l": X}, "b": {"l": Y}}, simple=[0.5, 0.01])
+    path = comparison.report(tmp_path / "report.html")
+    page = browser.new_context(viewport={"width": 390, "height": 800}, offline=True).new_page()
+    problems = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.goto(path.as_uri())
+    section = page.locator(".simple").first
+    section.locator("figure svg").wait_for()
+    found = comparison.simple[0]
+    assert section.locator("option").count() == len(found)
+    section.locator("select").select_option("2")
+    match = found.matches[2]
+    heads = section.locator(".maps tr").first.locator("th").all_text_contents()
+    assert heads == ["x from y", *(f"y{j}" for j in match.y)]
+    value = float(section.locator(".maps tr").nth(1).locator("td").first.text_content().replace("\u2212", "-"))
+    direct = sm.maximum_match(sm.pair(X, Y), 0.5)
+    maps = type(direct)(
+        **{n: getattr(direct, n) for n in type(direct).__dataclass_fields__} | {"x": match.x, "y": match.y}
+    ).coefficients(sm.pair(X, Y))
+    assert value == pytest.approx(maps.x_from_y[0, 0], rel=5e-3)
+    assert "Nothing matches" in page.locator(".simple").nth(1).text_content()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert not problems
