@@ -70,7 +70,8 @@ def test_in_a_browser(comparison, browser, tmp_path, width, scheme):
     assert page.locator("#depth figure > svg").count() == 1
     assert page.locator("details.layer[open] figure svg").count() == 1
     page.locator("details.layer").nth(1).locator("summary").click()
-    page.wait_for_function("document.querySelectorAll('details.layer figure svg').length === 2")
+    page.locator("details.layer").nth(1).locator("figure svg").wait_for()
+    assert page.locator("details.layer[open] figure svg").count() == 2
     cells = page.locator("section table tbody").first.locator("tr").all()
     for row, profile in zip(cells, comparison.profiles, strict=True):
         texts = row.locator("td").all_text_contents()
