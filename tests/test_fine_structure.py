@@ -198,6 +198,7 @@ def test_simple_matches_cover_and_make_up_the_maximum_match():
     assert set(found.sizes) == {("x", i) for i in whole.x.tolist()} | {("y", j) for j in whole.y.tolist()}
     assert [m.size for m in found] == sorted(m.size for m in found)
     for match in list(found)[:12]:
+        assert match.verify(pair)
         for v in match.neurons[:2]:
             assert oracles.is_minimum(X, Y, match.x, match.y, v, 0.6)
         others = {("x", i) for i in match.x.tolist()} | {("y", j) for j in match.y.tolist()}

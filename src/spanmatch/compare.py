@@ -20,7 +20,6 @@ from .capture.patterns import chosen, patterns_of
 from .errors import SpanmatchError, missing_extra
 from .files import Path_, write_text
 from .match import MatchProfile, SimpleMatches, match_profile, simple_matches
-from .match.direct import coefficients
 from .match.maximum import checked_eps
 from .moments import Moments
 from .progress import tracked
@@ -157,7 +156,7 @@ class Comparison:
         pair = self.moments.pair(found.x_layer, found.y_layer)
         matches = []
         for match in found:
-            maps = coefficients(pair, match.x, match.y, centred=found.centred)
+            maps = match.coefficients(pair)
             matches.append(
                 {
                     "x": match.x.tolist(),

@@ -105,7 +105,7 @@ def exact_structure(pair: Pair, *, centred: bool = False) -> ExactStructure:
         x, y = _rematched(pair, independent[0], independent[1], centred, floor_of(match.resolution))
     needs = _needs(pair, x, y, centred, floor_of(match.resolution))
     count, component = connected_components(needs, directed=True, connection="strong")
-    about = {name: getattr(match, name) for name in Result.__dataclass_fields__}
+    about = match.provenance()
     return ExactStructure(
         x=x,
         y=y,

@@ -54,12 +54,12 @@ class Result:
     """Where independent Gaussian layers of these widths would be, over so many independent rows."""
     warnings: tuple[str, ...]
 
-    def _about(self) -> dict[str, Any]:
-        """Return these fields; a subclass has more."""
+    def provenance(self) -> dict[str, Any]:
+        """Return what this result shares with others made from the same pair."""
         return {name: getattr(self, name) for name in Result.__dataclass_fields__}
 
     def _plain(self) -> dict[str, Any]:
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in self._about().items()}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in self.provenance().items()}
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
@@ -138,7 +138,7 @@ class MatchProfile(Result):
         """Return the maximum match at eps.  Raises SpanmatchError if eps is not in [0, 1)."""
         value = float(checked_eps(eps))
         x, y = (np.flatnonzero(levels <= value) for levels in (self.x_levels, self.y_levels))
-        return Match(eps=value, x=x, y=y, **self._about())
+        return Match(eps=value, x=x, y=y, **self.provenance())
 
     def stability(self, eps: float) -> Stability:
         """Return how far eps can move before the maximum match changes, and who would enter and leave.

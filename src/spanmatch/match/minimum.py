@@ -18,7 +18,7 @@ from ..factor import Index
 from ..joint import Pair
 from .direct import survivors
 from .hitting import smallest_holding
-from .maximum import Match, Result, checked_eps, floor_of
+from .maximum import Match, checked_eps, floor_of
 from .within import Basis, Within
 
 Neuron = tuple[str, int]
@@ -107,7 +107,7 @@ def minimum_match(
         ranks = np.arange(len(within.everyone)) if seed is None else _shuffled(within, seed)
         found = trimmed(within, within.everyone, v, lambda left: left[np.argsort(ranks[left])])
     x, y = within.indices(found)
-    about = {name: getattr(within.match, name) for name in Result.__dataclass_fields__}
+    about = within.match.provenance()
     return MinimumMatch(eps=within.match.eps, x=x, y=y, neuron=neuron, order=order, seed=seed, smallest=proven, **about)
 
 

@@ -14,18 +14,15 @@ from ..factor import Index
 from ..joint import Pair
 from ..progress import tracked
 from .hitting import all_holding
-from .maximum import Result, checked_eps
+from .maximum import Match, Result, checked_eps
 from .minimum import Neuron, small, trimmed
 from .within import Within
 
 
-@dataclass(frozen=True, eq=False)
-class SimpleMatch:
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
+class SimpleMatch(Match):
     """One simple match, and the neurons for which it is v-minimum."""
 
-    x: Index
-    """Sorted indices of its neurons of x."""
-    y: Index
     neurons: tuple[Neuron, ...]
     """Its neurons v for which no smaller match within it holds v."""
 
@@ -33,6 +30,10 @@ class SimpleMatch:
     def size(self) -> int:
         """|x| + |y|."""
         return len(self.x) + len(self.y)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain Python values."""
+        return {"neurons": [list(neuron) for neuron in self.neurons]} | super().to_dict()
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
@@ -45,6 +46,7 @@ class SimpleMatches(Result):
     """Whether these are all that there are."""
     ended: str
     """Why the search ended: "complete", "limit", "time limit" or "interrupted"."""
+    seed: int
 
     @property
     def sizes(self) -> dict[Neuron, int]:
@@ -67,7 +69,7 @@ class SimpleMatches(Result):
             {"x": m.x.tolist(), "y": m.y.tolist(), "neurons": [list(neuron) for neuron in m.neurons]}
             for m in self.matches
         ]
-        found = {"eps": self.eps, "matches": matches, "complete": self.complete, "ended": self.ended}
+        found = {"eps": self.eps, "matches": matches, "complete": self.complete, "ended": self.ended, "seed": self.seed}
         return found | self._plain()
 
     def __repr__(self) -> str:
@@ -85,14 +87,15 @@ def simple_matches(
     *,
     limit: int | None = 1000,
     time_limit: float | None = 30.0,
+    seed: int = 0,
     centred: bool = False,
 ) -> SimpleMatches:
     """Return the simple matches at eps: all of them if they can be enumerated, else those found within the limits.
 
     First a small v-minimum match is found for every neuron v of the maximum match, so that each is covered; that
     much is always done. Then, for each v in turn, all others are enumerated (MARCO) until there are `limit` of them or
-    `time_limit` seconds have passed; None for no limit. Ctrl-C returns what was found. At eps > 0 there can be
-    exponentially many. The search has no randomness.
+    `time_limit` seconds have passed; None for no limit. `seed` is of the order in which neurons take their turns.
+    Ctrl-C returns what was found. At eps > 0 there can be exponentially many.
 
     Raises SpanmatchError for an eps outside [0, 1), or limits that are not positive.
     Cost: of one `minimum_match` for each neuron, then as the limits allow.
@@ -109,15 +112,18 @@ def simple_matches(
             first[v] = small(within, v)
             _add(found, within, first[v])
         ends = np.inf if time_limit is None else time.monotonic() + time_limit
-        for v in tracked(within.everyone.tolist(), "all simple matches"):
+        turns = np.random.default_rng(seed).permutation(within.everyone)
+        for v in tracked(turns.tolist(), "all simple matches"):
             ended = _enumerate(found, within, v, first[v], limit, ends)
             if ended != "complete":
                 break
     except KeyboardInterrupt:
         ended = "interrupted"
-    about = {name: getattr(within.match, name) for name in Result.__dataclass_fields__}
+    about = within.match.provenance()
     matches = tuple(sorted(found.values(), key=lambda match: (match.size, match.x.tolist(), match.y.tolist())))
-    return SimpleMatches(eps=within.match.eps, matches=matches, complete=ended == "complete", ended=ended, **about)
+    return SimpleMatches(
+        eps=within.match.eps, matches=matches, complete=ended == "complete", ended=ended, seed=seed, **about
+    )
 
 
 def _enumerate(
@@ -145,4 +151,6 @@ def _add(found: dict[bytes, SimpleMatch], within: Within, group: Index) -> None:
         falls += ~np.isin(group, within.surviving(group[group != u]))
     needs_all = group[falls == len(group) + 1]
     x, y = within.indices(group)
-    found[group.tobytes()] = SimpleMatch(x, y, tuple(within.name(int(v)) for v in needs_all))
+    about = within.match.provenance()
+    neurons = tuple(within.name(int(v)) for v in needs_all)
+    found[group.tobytes()] = SimpleMatch(eps=within.match.eps, x=x, y=y, neurons=neurons, **about)
