@@ -53,14 +53,15 @@ def test_minimum_matches_are_minimal_matches(order, eps):
     inside = sm.maximum_match(pair, eps)
     found = 0
     for v in [("x", int(i)) for i in range(0, 12, 2)] + [("y", int(j)) for j in range(0, 11, 3)]:
-        match = sm.minimum_match(pair, v, eps, order=order, seed=3 if order == "random" else None)
+        given = (v[0], np.int64(v[1]))
+        match = sm.minimum_match(pair, given, eps, order=order, seed=3 if order == "random" else None)
         if match is None:
             assert v[1] not in (inside.x if v[0] == "x" else inside.y)
             continue
         found += 1
         assert oracles.is_minimum(X, Y, match.x, match.y, v, eps)
         assert match.verify(pair)
-        assert match.neuron == v
+        assert json.loads(json.dumps(match.to_dict()))["neuron"] == list(match.neuron) == list(v)
         assert match.seed == (3 if order == "random" else None)
         assert match.smallest == (order == "smallest")
     assert found >= 4

@@ -90,7 +90,7 @@ def minimum_match(
     Cost: "small" grows with the size of the result, s^3 times the neurons looked at; "index" and "random" ask for the
     maximum match within about as many sets as the maximum match has neurons.
     """
-    check_neuron(pair, neuron)
+    neuron = checked_neuron(pair, neuron)
     if order not in ("small", "index", "random", "smallest"):
         raise SpanmatchError(f"order={order!r}: give 'small', 'index', 'random' or 'smallest'")
     within = Within(pair, float(checked_eps(eps)), centred=centred)
@@ -111,13 +111,14 @@ def minimum_match(
     return MinimumMatch(eps=within.match.eps, x=x, y=y, neuron=neuron, order=order, seed=seed, smallest=proven, **about)
 
 
-def check_neuron(pair: Pair, neuron: Neuron) -> None:
-    """Raise SpanmatchError unless the neuron exists."""
+def checked_neuron(pair: Pair, neuron: Neuron) -> Neuron:
+    """Return the neuron with a plain index.  Raises SpanmatchError unless it exists."""
     try:
         side, index = neuron
         width = dict(zip(("x", "y"), pair.neurons, strict=True))[side]
         if not 0 <= int(index) < width or int(index) != index:
             raise SpanmatchError(f"neuron {neuron!r}: {side} has neurons 0 to {width - 1}")
+        return side, int(index)
     except (TypeError, ValueError, KeyError) as error:
         if isinstance(error, SpanmatchError):
             raise
