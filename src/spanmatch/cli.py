@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -184,8 +183,7 @@ def _stem(text: str) -> str:
 def _finish(comparison: Comparison, out: Path, as_json: bool) -> None:
     folder = comparison.save(out)
     if as_json:
-        json.dump(comparison.to_dict(), sys.stdout, allow_nan=False)
-        sys.stdout.write("\n")
+        sys.stdout.write((folder / "comparison.json").read_text(encoding="utf-8"))
         return
     console = Console(highlight=False)
     console.print(_table(comparison))

@@ -117,11 +117,12 @@ class Comparison:
         except OSError as error:
             raise SpanmatchError(f"cannot make folder {folder}: {error.strerror}") from error
         self.moments.save(folder / "moments.safetensors")
-        write_text(folder / "comparison.json", json.dumps(self.to_dict(), allow_nan=False, indent=1) + "\n")
+        data = self.to_dict()
+        write_text(folder / "comparison.json", json.dumps(data, allow_nan=False, indent=1) + "\n")
         write_text(folder / "levels.csv", self._levels())
         if self.simple:
             write_text(folder / "simple.csv", self._simple_table())
-        self.report(folder / "report.html")
+        write_text(folder / "report.html", render(data))
         return folder
 
     def _levels(self) -> str:
@@ -240,8 +241,11 @@ def _simple(
     wanted = chosen(patterns_of(layers, "") or ["*"], names, "the layers compared")
     found = []
     for x, y in moments.pairs:
-        for value in eps if _split(x)[1] in wanted else ():
-            found.append(simple_matches(moments.pair(x, y), value, time_limit=0, centred=centred))
+        if _split(x)[1] not in wanted:
+            continue
+        pair = moments.pair(x, y)
+        for value in eps:
+            found.append(simple_matches(pair, value, time_limit=0, centred=centred))
             if found[-1].ended == "interrupted":
                 raise KeyboardInterrupt
     return tuple(found)

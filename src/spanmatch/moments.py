@@ -197,7 +197,7 @@ class Moments:
             "null_rows": self._null_rows,
             "layout": self._layout,
         }
-        arrays: dict[str, NDArray[Any]] = {"version": np.array([VERSION])}
+        arrays: dict[str, NDArray[Any]] = {}
         for layer, shift in self._shift.items():
             arrays[_name(layers, ("shift", layer))] = shift
             arrays[_name(layers, ("rows", layer))] = self._rows[layer]
@@ -270,7 +270,9 @@ class Moments:
 
     def _total(self) -> Sums:
         """Return all sums on the host, in one place."""
-        host = self._sums.setdefault(NumpyEngine(), Sums.zeros(NumpyEngine(), self._shapes()))
+        if NumpyEngine() not in self._sums:
+            self._sums[NumpyEngine()] = Sums.zeros(NumpyEngine(), self._shapes())
+        host = self._sums[NumpyEngine()]
         for engine in [engine for engine in self._sums if engine != NumpyEngine()]:
             host.merge(self._sums.pop(engine).host())
         return host
