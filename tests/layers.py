@@ -96,3 +96,31 @@ KINDS = {
     "one neuron a side": lambda: random(p=1, q=1),
     "one against many": lambda: correlated(p=1),
 }
+
+
+def partners(
+    n: int = 600, p: int = 12, q: int = 12, noise: float = 0.3, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """X, Y and the planted partner of each neuron of x: y holds x's neurons in another order, noisy and rescaled."""
+    r = np.random.default_rng(seed)
+    X = r.standard_normal((n, p))
+    order = r.permutation(q)
+    Y = r.standard_normal((n, q))
+    k = min(p, q)
+    Y[:, order[:k]] = X[:, :k] + noise * r.standard_normal((n, k))
+    return X + 3, Y * r.uniform(0.5, 2, q) - 1, order[:k]
+
+
+def blocks(
+    n: int = 900, sizes: tuple[int, ...] = (6, 5, 4), seed: int = 0
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """X, Y and the planted block of each neuron, the same in both: mixtures of the block's own cause, and some
+    noise."""
+    r = np.random.default_rng(seed)
+    label = r.permutation(np.repeat(np.arange(len(sizes)), sizes))
+    causes = r.standard_normal((n, len(sizes)))
+
+    def view() -> np.ndarray:
+        return causes[:, label] * r.choice([-1, 1], len(label)) + 0.6 * r.standard_normal((n, len(label)))
+
+    return view(), view(), label

@@ -1,6 +1,22 @@
 """spanmatch: to what extent did two neural networks learn the same representations?"""
 
 from .__about__ import VERSION as __version__
+from .align import (
+    Alignment,
+    Cluster,
+    Clusters,
+    Correlation,
+    Information,
+    SparseMap,
+    Universality,
+    apply_permutation,
+    clusters,
+    correlation,
+    mutual_information,
+    one_to_one,
+    sparse_map,
+    universality,
+)
 from .capture import capture
 from .compare import Comparison, compare
 from .errors import SpanmatchError
@@ -23,9 +39,14 @@ from .match import (
 from .moments import Moments, pair
 
 __all__ = [
+    "Alignment",
+    "Cluster",
+    "Clusters",
     "Coefficients",
     "Comparison",
+    "Correlation",
     "ExactStructure",
+    "Information",
     "Match",
     "MatchProfile",
     "MinimumMatch",
@@ -34,14 +55,23 @@ __all__ = [
     "SimpleMatch",
     "SimpleMatches",
     "SpanmatchError",
+    "SparseMap",
     "Stability",
+    "Universality",
     "__version__",
+    "apply_permutation",
     "capture",
+    "clusters",
     "compare",
+    "correlation",
     "exact_structure",
     "match_profile",
     "maximum_match",
     "minimum_match",
+    "mutual_information",
+    "one_to_one",
     "pair",
     "simple_matches",
+    "sparse_map",
+    "universality",
 ]

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from . import __about__
 from .capture import capture, capture_stored
 from .capture.patterns import chosen, patterns_of
+from .drawing import axes_for
 from .errors import SpanmatchError, missing_extra
 from .files import Path_, write_text
 from .match import MatchProfile, SimpleMatches, match_profile, simple_matches
@@ -90,14 +91,12 @@ class Comparison:
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw s(eps) of every pair of layers, from light to dark by depth, and return the axes."""
-        try:
-            import matplotlib.pyplot as plt
-        except ImportError as error:
-            raise missing_extra("matplotlib", "plot", "comparison.plot") from error
-        colours = plt.get_cmap("viridis_r")(np.linspace(0.15, 1, len(self.profiles)))
+        ax = axes_for("comparison.plot", ax)
+        from matplotlib import colormaps
+
+        colours = colormaps["viridis_r"](np.linspace(0.15, 1, len(self.profiles)))
         for name, profile, colour in zip(self.names(), self.profiles, colours, strict=True):
-            ax = profile.plot(ax, label=name, color=colour)
-        assert ax is not None
+            profile.plot(ax, label=name, color=colour)
         ax.legend()
         return ax
 

@@ -43,6 +43,9 @@ class Engine(Protocol):
     def add_factor(self, total: Any, A: Any, B: Any) -> None:
         """Replace the triangular factor R by that of [R; 1 A B]."""
 
+    def indicators(self, rows: Any, edges: Any) -> Any:
+        """Return (rows, neurons x bins) ones where a neuron is in a bin, the bin being how many edges it is above."""
+
     def constant(self, host: NDArray[np.float64]) -> Any:
         """Return a host array on the device."""
 
@@ -80,6 +83,12 @@ class NumpyEngine:
         size = len(total)
         R, *_ = lapack.dtpqrt(0, min(32, size), np.asfortranarray(total), block, overwrite_b=1)
         total[:] = np.triu(R)
+
+    def indicators(self, rows: Any, edges: Any) -> NDArray[np.float64]:
+        """Compare with every edge, then with every number of edges."""
+        bins = (rows[:, :, None] > edges).sum(axis=2, dtype=np.int16)
+        inside = bins[:, :, None] == np.arange(edges.shape[1] + 1)
+        return np.asarray(inside.reshape(len(rows), -1), dtype=np.float64)
 
     def constant(self, host: NDArray[np.float64]) -> NDArray[np.float64]:
         """The array itself."""
@@ -128,6 +137,14 @@ class TorchEngine:
 
         block = torch.cat([torch.ones_like(A[:, :1]), A, B], dim=1)
         total.copy_(torch.linalg.qr(torch.cat([total, block]), mode="r").R)
+
+    def indicators(self, rows: Any, edges: Any) -> torch.Tensor:
+        """The same on the device."""
+        import torch
+
+        bins = (rows[:, :, None] > edges).sum(dim=2)
+        inside: torch.Tensor = bins[:, :, None] == torch.arange(edges.shape[1] + 1, device=self.device)
+        return inside.reshape(len(rows), -1).to(torch.float64)
 
     def constant(self, host: NDArray[np.float64]) -> torch.Tensor:
         """Copy to the device."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal
@@ -33,6 +33,23 @@ class Joint:
     own: tuple[Array, Array] | None
     cross: Array | None
     factor: Array | None
+
+    def swapped(self) -> Joint:
+        """Return the same sums with the layers exchanged."""
+        own = None if self.own is None else self.own[::-1]
+        cross = None if self.cross is None else self.cross.T
+        factor = None if self.factor is None else _exchanged(self.factor, 1, len(self.sums[0]))
+        return Joint(self.rows, self.shift[::-1], self.sums[::-1], own, cross, factor)
+
+
+@dataclass(frozen=True, eq=False)
+class Counts:
+    """In how many rows a neuron of x is in one bin and a neuron of y in another."""
+
+    table: Array = field(repr=False)
+    """(p, x's bins, q, y's bins)"""
+    edges: tuple[Array, Array] = field(repr=False)
+    """(p, x's bins - 1), (q, y's bins - 1): a value is in the bin numbered by how many edges it is above."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +92,8 @@ class Pair:
     """(q, q)"""
     factor: Array | None = field(repr=False)
     """(p + q, p + q), with method="qr": upper triangular, factor^T factor = [xx xy; yx yy]."""
+    counts: Counts | None = field(repr=False, default=None)
+    """The joint histograms, if bins were asked for."""
     layout: str = ""
     """How the rows were made, in words."""
     _parts: Sequence[Joint] = field(repr=False, default=())
@@ -86,6 +105,7 @@ class Pair:
         layers: tuple[str, str],
         parts: Sequence[Joint],
         null_product: Callable[[], Array] | None = None,
+        counts: Counts | None = None,
         layout: str = "",
     ) -> Pair:
         """Return the pair that the sums of some folds make.  Raises SpanmatchError if squares overflow."""
@@ -98,7 +118,7 @@ class Pair:
                 neuron = int(np.argmin(finite))
                 raise SpanmatchError(f"layer {layer!r}: the squares of neuron {neuron} overflow; scale it down")
         method: Method = "gram" if factor is None else "qr"
-        return cls(*layers, method, n, c + s / n, d + t / n, xx, xy, yy, factor, layout, parts, null_product)
+        return cls(*layers, method, n, c + s / n, d + t / n, xx, xy, yy, factor, counts, layout, parts, null_product)
 
     @property
     def neurons(self) -> tuple[int, int]:
@@ -108,10 +128,23 @@ class Pair:
     @cached_property
     def folds(self) -> tuple[Pair, ...]:
         """The pair on each fold of the examples; empty if no folds were kept apart."""
-        layers = (self.x_layer, self.y_layer)
-        return (
-            tuple(Pair.of(layers, [part], layout=self.layout) for part in self._parts) if len(self._parts) > 1 else ()
-        )
+        return tuple(self._on([part]) for part in self._parts) if len(self._parts) > 1 else ()
+
+    def splits(self, most: int | None = None) -> Iterator[tuple[Pair, Pair]]:
+        """Yield, for each fold, the pair on all others and the pair on that one; none if no folds were kept apart.
+
+        Args: most, at most so many splits, by putting folds together.
+        """
+        groups = len(self._parts) if most is None else min(most, len(self._parts))
+        for group in range(groups if len(self._parts) > 1 else 0):
+            inside = [i % groups == group for i in range(len(self._parts))]
+            yield (
+                self._on([part for part, held in zip(self._parts, inside, strict=True) if not held]),
+                self._on([part for part, held in zip(self._parts, inside, strict=True) if held]),
+            )
+
+    def _on(self, parts: Sequence[Joint]) -> Pair:
+        return Pair.of((self.x_layer, self.y_layer), parts, layout=self.layout)
 
     @cached_property
     def null(self) -> Pair:
@@ -126,7 +159,29 @@ class Pair:
             )
         s, t = total(self._parts).sums
         xy = self._null_product() - np.outer(s / self.rows, t)
-        return replace(self, method="gram", xy=xy, factor=None, _parts=(), _null_product=None)
+        return replace(self, method="gram", xy=xy, factor=None, counts=None, _parts=(), _null_product=None)
+
+    @cached_property
+    def swapped(self) -> Pair:
+        """The pair with the two layers exchanged: what was asked of x is asked of y."""
+        p = len(self.x_mean)
+        product, counts = self._null_product, self.counts
+        return Pair(
+            self.y_layer,
+            self.x_layer,
+            self.method,
+            self.rows,
+            self.y_mean,
+            self.x_mean,
+            self.yy,
+            self.xy.T,
+            self.xx,
+            None if self.factor is None else _exchanged(self.factor, 0, p),
+            None if counts is None else Counts(counts.table.transpose(2, 3, 0, 1), counts.edges[::-1]),
+            self.layout,
+            [part.swapped() for part in self._parts],
+            None if product is None else lambda: product().T,
+        )
 
     def energy(self, side: Literal["x", "y"], *, centred: bool = False) -> Array:
         """Return each neuron's squared norm over the rows: sum z^2, or sum (z - mean)^2.  Exactly 0 if silent."""
@@ -206,6 +261,12 @@ def stacked_factor(*factors: Array) -> Array:
     """Return the triangular factor of matrices stacked."""
     width = factors[0].shape[1]
     return np.asarray(qr(np.vstack(factors), mode="r", check_finite=False)[0][:width])
+
+
+def _exchanged(factor: Array, first: int, width: int) -> Array:
+    """Return the factor with two blocks of columns exchanged: `width` of them after the first ones, and the rest."""
+    x, y = factor[:, first : first + width], factor[:, first + width :]
+    return stacked_factor(np.hstack([factor[:, :first], y, x]))
 
 
 def _centred(joint: Joint) -> tuple[Array, Array, Array, Array | None]:

@@ -15,25 +15,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 from functools import partial
 from itertools import combinations
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from .bins import Bins, bin_edges, checked_bins, checked_edges
 from .engine import Engine, NumpyEngine, checked
-from .errors import SpanmatchError
+from .errors import SpanmatchError, among
 from .files import Path_, read_tensors, write_tensors
-from .joint import Method, Pair
+from .joint import Counts, Method, Pair
 from .plan import ROWS_AT_ONCE, Examples, Plan, plans
 from .sums import Key, Sums
 
 Array = NDArray[np.float64]
 Layers = tuple[str, str]
 Pairs = Literal["matching", "all"] | Iterable[Layers]
-FORMAT, VERSION = "spanmatch.moments", 1
+FORMAT, VERSION = "spanmatch.moments", 2
 
 
 class Moments:
@@ -47,15 +47,23 @@ class Moments:
             list of pairs of names.
         folds: how many folds; example e belongs to fold e mod folds. 1 keeps none apart.
         null: whether to keep the null pairing: within a batch, each row of x meets the row of y one example on.
+        bins: whether to count also the rows in each pair of bins, for mutual information: how many bins a neuron has,
+            its edges then being taken from the first batch; or the edges, {layer: (neurons, bins - 1)}.
         method: "gram" sums products; "qr" keeps a triangular factor of [1 X Y] for each pair, which resolves
             distances to about 1e-15 x condition instead of 1e-8 x condition, at several times the cost.
 
     Memory depends on neurons alone: 8 bytes x folds x (p^2 + q^2 + p q) a pair, and 8 p q for its null; with
-    "qr", 8 bytes x folds x (1 + p + q)^2.
+    "qr", 8 bytes x folds x (1 + p + q)^2; with bins, 8 bytes x p q bins^2 more.
     """
 
     def __init__(
-        self, *, pairs: Pairs = "matching", folds: int = 8, null: bool = True, method: Method = "gram"
+        self,
+        *,
+        pairs: Pairs = "matching",
+        folds: int = 8,
+        null: bool = True,
+        bins: Bins = None,
+        method: Method = "gram",
     ) -> None:
         if isinstance(folds, bool) or not isinstance(folds, int | np.integer) or folds < 1:
             raise SpanmatchError(f"folds={folds!r}: give a whole number, 1 or more")
@@ -63,7 +71,9 @@ class Moments:
             raise SpanmatchError(f"method={method!r}: give 'gram' or 'qr'")
         self._asked = _asked(pairs)
         self._folds, self._null, self._method = int(folds), bool(null), method
+        self._bins = checked_bins(bins)
         self._pairs: list[Layers] = []
+        self._edges: dict[str, Array] = {}
         self._shift: dict[str, Array] = {}
         self._rows: dict[str, NDArray[np.int64]] = {}
         self._null_rows: dict[str, int] = {}
@@ -85,6 +95,12 @@ class Moments:
     def pairs(self) -> list[Layers]:
         """The pairs of layers that can be asked for."""
         return list(self._pairs)
+
+    @property
+    def edges(self) -> dict[str, Array]:
+        """The edges of each layer's bins, (neurons, bins - 1); to be given as `bins` to moments that are to be
+        added."""
+        return dict(self._edges)
 
     @property
     def layout(self) -> dict[str, str]:
@@ -135,7 +151,7 @@ class Moments:
         """
         for layer in (x, y):
             if layer not in self._shift:
-                raise SpanmatchError(f"no layer {layer!r}{_among(layer, self._shift)}")
+                raise SpanmatchError(f"no layer {layer!r}{among(layer, self._shift)}")
         if (x, y) not in self._pairs and (y, x) not in self._pairs:
             kept = ", ".join(map(str, self._pairs[:5])) or "none"
             raise SpanmatchError(
@@ -148,7 +164,12 @@ class Moments:
         null = None
         if self._null:
             null = partial(_null_product, sums, x, y, self._null_rows[x], self.rows[x])
-        return Pair.of((x, y), parts, null, self._layout.get(x, ""))
+        counts = None
+        if self._edges and (flat := sums.counts(x, y)) is not None:
+            edges = self._edges[x], self._edges[y]
+            p, q = self.layers[x], self.layers[y]
+            counts = Counts(flat.reshape(p, edges[0].shape[1] + 1, q, edges[1].shape[1] + 1), edges)
+        return Pair.of((x, y), parts, null, counts, self._layout.get(x, ""))
 
     def __add__(self, other: Moments) -> Moments:
         """Return the moments of both sets of rows.  Raises SpanmatchError if their layers or options differ."""
@@ -169,7 +190,7 @@ class Moments:
             self._check_options(other)
             self._pairs, self._shift = list(other._pairs), dict(other._shift)
             self._rows, self._null_rows = dict(other._rows), dict(other._null_rows)
-            self._layout = dict(other._layout)
+            self._layout, self._edges = dict(other._layout), dict(other._edges)
             self._sums = {NumpyEngine(): other._total().host()}
             return self
         self._check_options(other)
@@ -194,6 +215,7 @@ class Moments:
             "folds": self._folds,
             "null": self._null,
             "method": self._method,
+            "bins": self._bins if isinstance(self._bins, int) else None,
             "null_rows": self._null_rows,
             "layout": self._layout,
         }
@@ -201,6 +223,8 @@ class Moments:
         for layer, shift in self._shift.items():
             arrays[_name(layers, ("shift", layer))] = shift
             arrays[_name(layers, ("rows", layer))] = self._rows[layer]
+        for layer, edges in self._edges.items():
+            arrays[_name(layers, ("edges", layer))] = edges
         if layers:
             arrays |= {_name(layers, key): array for key, array in self._total().arrays.items()}
         write_tensors(path, arrays, {"format": FORMAT, "version": str(VERSION), "about": json.dumps(about)})
@@ -232,9 +256,14 @@ class Moments:
         )
 
     def _empty(self) -> Moments:
-        return Moments(pairs=self._asked, folds=self._folds, null=self._null, method=self._method)
+        return Moments(
+            pairs=self._asked, folds=self._folds, null=self._null, bins=self._edges or self._bins, method=self._method
+        )
 
     def _start(self, engines: Mapping[str, Engine], arrays: Mapping[str, Any], pairs: list[Layers]) -> None:
+        if self._bins is not None:
+            paired = dict.fromkeys(layer for pair in pairs for layer in pair)
+            self._edges = {layer: self._edges_for(layer, engines[layer], arrays[layer]) for layer in paired}
         self._pairs = pairs
         for layer, array in arrays.items():
             first = np.arange(min(ROWS_AT_ONCE, len(array)))
@@ -243,11 +272,22 @@ class Moments:
             self._rows[layer] = np.zeros(self._folds, dtype=np.int64)
             self._null_rows[layer] = 0
 
+    def _edges_for(self, layer: str, engine: Engine, array: Any) -> Array:
+        if isinstance(self._bins, int):
+            return bin_edges(engine.host(engine.rows(array, np.arange(len(array)), 0.0)), self._bins)
+        assert self._bins is not None
+        edges = self._bins.get(layer)
+        if edges is None or len(edges) != array.shape[1]:
+            given = "none" if edges is None else f"those of {len(edges)} neurons"
+            raise SpanmatchError(f"layer {layer!r}: bin edges for {array.shape[1]} neurons are needed; given: {given}")
+        return edges
+
     def _add(self, engine: Engine, key: Key, arrays: Mapping[str, Any], plan: Plan, fresh: set[str]) -> None:
         if engine not in self._sums:
             self._sums[engine] = Sums.zeros(engine, self._shapes())
         shift = {layer: engine.constant(self._shift[layer]) for layer in key}
-        self._sums[engine].add(key, arrays, shift, plan, fresh)
+        edges = {layer: engine.constant(self._edges[layer]) for layer in key if layer in self._edges}
+        self._sums[engine].add(key, arrays, shift, edges, plan, fresh)
 
     def _shapes(self) -> dict[Key, tuple[int, ...]]:
         k, widths = self._folds, self.layers
@@ -266,6 +306,8 @@ class Moments:
                 shapes["factor", x, y] = (k, 1 + p + q, 1 + p + q)
             if self._null:
                 shapes["null", x, y] = (p, q)
+            if self._edges:
+                shapes["count", x, y] = (self._edges[x].size + p, self._edges[y].size + q)
         return shapes
 
     def _total(self) -> Sums:
@@ -291,7 +333,7 @@ class Moments:
         mine = self.layers
         for layer in [*widths, *mine]:
             if layer not in mine:
-                raise SpanmatchError(f"layer {layer!r} was not there before{_among(layer, mine)}")
+                raise SpanmatchError(f"layer {layer!r} was not there before{among(layer, mine)}")
             if layer not in widths:
                 raise SpanmatchError(f"layer {layer!r} is missing; every batch must hold all layers")
             if mine[layer] != widths[layer]:
@@ -304,12 +346,21 @@ class Moments:
                 raise SpanmatchError(f"moments with {name}={mine!r} and {name}={theirs!r} cannot be added")
         if self._shift and set(self._pairs) != set(other._pairs):
             raise SpanmatchError("moments of different pairs of layers cannot be added")
+        same = self._edges.keys() == other._edges.keys() and all(
+            np.array_equal(edges, other._edges[layer]) for layer, edges in self._edges.items()
+        )
+        if self._shift and not same:
+            raise SpanmatchError("moments with different bins cannot be added; make the others with bins=moments.edges")
 
     @classmethod
     def _from_file(cls, about: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Moments:
-        moments = cls(pairs=about["asked"], folds=about["folds"], null=about["null"], method=about["method"])
         layers = about["layers"]
+        edges = {layer: arrays[name] for layer in layers if (name := _name(layers, ("edges", layer))) in arrays}
+        options = {name: about[name] for name in ("folds", "null", "method")}
+        moments = cls(pairs=about["asked"], bins=edges or about["bins"], **options)
         for layer in layers:
+            if edges:
+                moments._edges[layer] = checked_edges(layer, edges[layer])
             moments._shift[layer] = arrays[_name(layers, ("shift", layer))]
             moments._rows[layer] = arrays[_name(layers, ("rows", layer))]
             moments._null_rows[layer] = int(about["null_rows"][layer])
@@ -340,14 +391,17 @@ def pair(
     examples: Any = None,
     folds: int = 8,
     null: bool = True,
+    bins: int | tuple[ArrayLike, ArrayLike] | None = None,
     method: Method = "gram",
 ) -> Pair:
     """Return the joint moments of two arrays of activations.
 
-    Args: X (n, p) and Y (n, q), rows x neurons; rows correspond. The others are as in `Moments`.
+    Args: X (n, p) and Y (n, q), rows x neurons; rows correspond. bins, for mutual information: how many,
+    or the edges of x's and y's, (p, bins - 1) and (q, bins - 1). The others are as in `Moments`.
     Raises SpanmatchError if they are not finite real matrices with equally many rows.
     """
-    moments = Moments(pairs=[("x", "y")], folds=folds, null=null, method=method)
+    given = dict(zip("xy", bins, strict=True)) if isinstance(bins, tuple) else bins
+    moments = Moments(pairs=[("x", "y")], folds=folds, null=null, bins=given, method=method)
     moments.update({"x": X, "y": Y}, examples)
     return moments.pair("x", "y")
 
@@ -374,7 +428,7 @@ def _kept(asked: Literal["matching", "all"] | list[Layers], layers: list[str]) -
         return [(x, y) for x, y in combinations(layers, 2) if _matching(x, y)]
     for layer in (layer for pair in asked for layer in pair):
         if layer not in layers:
-            raise SpanmatchError(f"pairs ask for layer {layer!r}, which the batch does not hold{_among(layer, layers)}")
+            raise SpanmatchError(f"pairs ask for layer {layer!r}, which the batch does not hold{among(layer, layers)}")
     return list(asked)
 
 
@@ -397,12 +451,6 @@ def _check_examples(pairs: list[Layers], made: Mapping[str, Plan]) -> None:
     for x, y in pairs:
         if made[x] is not made[y] and not np.array_equal(made[x].examples, made[y].examples):
             raise SpanmatchError(f"layers {x!r} and {y!r}: their rows are not of the same examples")
-
-
-def _among(name: str, known: Iterable[str]) -> str:
-    known = list(known)
-    close = get_close_matches(name, known, n=3) or known[:5]
-    return f"; there is {', '.join(map(repr, close))}" + (", ..." if len(known) > len(close) else "") if known else ""
 
 
 def _name(layers: list[str], key: Key) -> str:

@@ -8,6 +8,7 @@ A flat dictionary of float64 arrays, so that copying, adding and saving are one 
     ("factor", x, y)   (folds, 1+p+q, 1+p+q)   triangular factor of [1, X - c, Y - d]       method "qr"
     ("null", x, y)     (p, q)                  sum of (x - c)(y' - d)^T, y' of another example
     ("null sum", x)    (p,)                    sum of x - c over the rows that have a partner
+    ("count", x, y)    (p bins, q bins)        rows in which a neuron of x is in one bin and one of y in another
 """
 
 from __future__ import annotations
@@ -39,7 +40,15 @@ class Sums:
         """Return empty sums."""
         return cls(engine, {key: engine.zeros(*shape) for key, shape in shapes.items()})
 
-    def add(self, pair: Key, batch: Mapping[str, Any], shift: Mapping[str, Any], plan: Plan, fresh: set[str]) -> None:
+    def add(
+        self,
+        pair: Key,
+        batch: Mapping[str, Any],
+        shift: Mapping[str, Any],
+        edges: Mapping[str, Any],
+        plan: Plan,
+        fresh: set[str],
+    ) -> None:
         """Add the rows of a pair of layers, or of one alone; of their own moments only those of `fresh` layers."""
         engine, arrays = self.engine, self.arrays
         null = plan.partner if ("null", *pair) in arrays else None
@@ -52,6 +61,10 @@ class Sums:
                 engine.add_product(arrays["cross", *pair][fold], *rows.values())
             if ("factor", *pair) in arrays:
                 engine.add_factor(arrays["factor", *pair][fold], *rows.values())
+            if ("count", *pair) in arrays:
+                # An edge of zero must be met exactly: the bins are of the activations, not of those about the shift.
+                inside = [engine.indicators(engine.rows(batch[layer], index, 0.0), edges[layer]) for layer in pair]
+                engine.add_product(arrays["count", *pair], *inside)
             if null is not None:
                 x, y = pair
                 engine.add_product(arrays["null", x, y], rows[x], engine.rows(batch[y], null[index], shift[y]))
@@ -77,14 +90,19 @@ class Sums:
             return Joint(rows, shift, sums, own, cross, None)
         if ("factor", x, y) in self.arrays:
             return Joint(rows, shift, sums, None, None, self.arrays["factor", x, y][fold])
-        factor, first = self.arrays["factor", y, x][fold], 1 + len(shift[1])
-        swapped = np.hstack([factor[:, :1], factor[:, first:], factor[:, 1:first]])
-        return Joint(rows, shift, sums, None, None, stacked_factor(swapped))
+        return Joint(rows, shift[::-1], sums[::-1], None, None, self.arrays["factor", y, x][fold]).swapped()
 
     def null(self, x: str, y: str) -> Array:
         """Return the product of the null pairing."""
         arrays = self.arrays
         return np.asarray(arrays["null", x, y] if ("null", x, y) in arrays else arrays["null", y, x].T)
+
+    def counts(self, x: str, y: str) -> Array | None:
+        """Return the rows in each pair of bins, if they were counted."""
+        arrays = self.arrays
+        if ("count", x, y) in arrays:
+            return np.asarray(arrays["count", x, y])
+        return np.asarray(arrays["count", y, x].T) if ("count", y, x) in arrays else None
 
     def merge(self, other: Sums) -> None:
         """Add sums about the same shifts, both on the host."""
@@ -103,6 +121,8 @@ class Sums:
         for key, array in self.arrays.items():
             kind, x, y = key[0], key[1], key[-1]
             n, d, e = rows[x], by[x], by[y]
+            if kind == "count":
+                continue
             if kind == "sum":
                 array += np.outer(n, d)
             elif kind == "null sum":

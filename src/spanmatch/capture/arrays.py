@@ -17,6 +17,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
+from ..bins import Bins
 from ..errors import BadArgument, SpanmatchError, missing_extra
 from ..files import Path_
 from ..joint import Method
@@ -137,6 +138,7 @@ def capture_stored(
     pairs: Pairs = "matching",
     folds: int = 8,
     null: bool = True,
+    bins: Bins = None,
     method: Method = "gram",
 ) -> Moments:
     """Return the moments of stored activations, in chunks.
@@ -147,7 +149,7 @@ def capture_stored(
             one network has are left out, unless `pairs` asks for them.
     Raises SpanmatchError if a file cannot be read whole, a pattern matches nothing, or no layer is in two networks.
     """
-    moments = Moments(pairs=pairs, folds=folds, null=null, method=method)
+    moments = Moments(pairs=pairs, folds=folds, null=null, bins=bins, method=method)
     layout = Layout(units, positions, seed, channels)
     with contextlib.ExitStack() as stack:
         stored = {name: stack.enter_context(Stored(source)) for name, source in networks.items()}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..bins import Bins
 from ..errors import SpanmatchError, missing_extra
 from ..joint import Method
 from ..moments import Moments, Pairs
@@ -69,6 +70,7 @@ def capture(
     pairs: Pairs = "matching",
     folds: int = 8,
     null: bool = True,
+    bins: Bins = None,
     method: Method = "gram",
 ) -> Moments:
     """Run networks over the same batches and return the moments of their layers, named "network:module".
@@ -82,7 +84,7 @@ def capture(
             modules without children, but for those that only pass values on. A module that is called several times
             in one forward pass gives "name", "name#2", ...
         units, positions, seed, channels: see `Layout`.
-        pairs, folds, null, method: see `Moments`.
+        pairs, folds, null, bins, method: see `Moments`.
 
     Raises SpanmatchError if a pattern matches nothing, a network is not a module, or an output has no rows.
     Memory: the moments, and the captured outputs of some batches.
@@ -92,7 +94,7 @@ def capture(
     except ImportError as error:
         raise missing_extra("PyTorch", "torch", "sm.capture") from error
     _check_networks(networks)
-    moments = Moments(pairs=pairs, folds=folds, null=null, method=method)
+    moments = Moments(pairs=pairs, folds=folds, null=null, bins=bins, method=method)
     layout = Layout(units, positions, seed, channels)
     group = _Group(moments)
     with contextlib.ExitStack() as stack:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..drawing import axes_for
 from ..errors import SpanmatchError, missing_extra
 from ..factor import Array, Index
 from ..joint import NOISE, Method, Pair
@@ -171,12 +172,7 @@ class MatchProfile(Result):
 
     def plot(self, ax: Axes | None = None, **line: Any) -> Axes:
         """Draw s(eps) and return the axes; `line` goes to matplotlib's `step`."""
-        try:
-            import matplotlib.pyplot as plt
-        except ImportError as error:
-            raise missing_extra("matplotlib", "plot", "profile.plot") from error
-        if ax is None:
-            _, ax = plt.subplots()
+        ax = axes_for("profile.plot", ax)
         levels = np.concatenate([self.x_levels, self.y_levels])
         eps = np.unique(np.append(levels[levels < 1], 0.0))
         share = self.similarity(eps)

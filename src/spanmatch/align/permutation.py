@@ -1,0 +1,241 @@
+"""Reordering the neurons of a PyTorch network without changing its function."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from copy import deepcopy
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..errors import SpanmatchError, among, missing_extra
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+    from torch.fx import Node
+
+PRODUCERS = ("Linear", "Conv1d", "Conv2d", "Conv3d")
+NORMS = ("BatchNorm1d", "BatchNorm2d", "BatchNorm3d")
+# What acts on each number alone, and what acts on each channel of a convolution alone: the order of neurons goes
+# through. fmt: off
+POINTWISE = (
+    "ReLU",
+    "ReLU6",
+    "LeakyReLU",
+    "ELU",
+    "SELU",
+    "CELU",
+    "GELU",
+    "SiLU",
+    "Mish",
+    "Sigmoid",
+    "LogSigmoid",
+    "Tanh",
+    "Softplus",
+    "Hardtanh",
+    "Hardswish",
+    "Hardsigmoid",
+    "Identity",
+    "Dropout",
+    "Dropout1d",
+    "Dropout2d",
+    "Dropout3d",
+    "AlphaDropout",
+    "relu",
+    "relu_",
+    "relu6",
+    "leaky_relu",
+    "elu",
+    "selu",
+    "celu",
+    "gelu",
+    "silu",
+    "mish",
+    "sigmoid",
+    "logsigmoid",
+    "tanh",
+    "softplus",
+    "hardtanh",
+    "hardswish",
+    "hardsigmoid",
+    "dropout",
+    "dropout1d",
+    "dropout2d",
+    "dropout3d",
+    "contiguous",
+)
+POOLING = (
+    "MaxPool1d",
+    "MaxPool2d",
+    "MaxPool3d",
+    "AvgPool1d",
+    "AvgPool2d",
+    "AvgPool3d",
+    "AdaptiveAvgPool1d",
+    "AdaptiveAvgPool2d",
+    "AdaptiveAvgPool3d",
+    "AdaptiveMaxPool1d",
+    "AdaptiveMaxPool2d",
+    "AdaptiveMaxPool3d",
+    "max_pool1d",
+    "max_pool2d",
+    "max_pool3d",
+    "avg_pool1d",
+    "avg_pool2d",
+    "avg_pool3d",
+    "adaptive_avg_pool1d",
+    "adaptive_avg_pool2d",
+    "adaptive_avg_pool3d",
+    "adaptive_max_pool1d",
+    "adaptive_max_pool2d",
+    "adaptive_max_pool3d",
+)
+# fmt: on
+
+
+def apply_permutation(network: nn.Module, permutations: Mapping[str, ArrayLike]) -> nn.Module:
+    """Return a copy of a network with the neurons of some layers in another order, and the same function.
+
+    Neuron i of the layer becomes what neuron permutation[i] was: with `alignment.permutation()`, what lines it up
+    with the first network. The layer's rows are reordered, the batch normalisation behind it, and the columns of
+    all layers that read it: a Linear or Conv, through activations, pooling, dropout and flattening.
+
+    Args: permutations, {layer: (neurons,)}; a layer is a Linear or Conv module, or what follows it up to the next:
+        "relu1" stands for the layer behind it. Networks are followed with torch.fx.
+    Raises SpanmatchError if a permutation is none of the layer's width, torch.fx cannot follow the network, weights are
+        shared, or the neurons' order reaches something else (an addition, a concatenation, a grouped convolution, the
+        output).
+    """
+    if find_spec("torch") is None:
+        raise missing_extra("PyTorch", "torch", "sm.apply_permutation")
+    changed = deepcopy(network)
+    followed = _Network(changed)
+    for layer, order in permutations.items():
+        _reorder(followed, layer, np.asarray(order))
+    return changed
+
+
+class _Network:
+    """A network as torch.fx sees it."""
+
+    def __init__(self, network: nn.Module) -> None:
+        from torch import fx
+
+        try:
+            self.nodes: list[Node] = list(fx.Tracer().trace(network).nodes)
+        except Exception as error:  # whatever the network's own code raises on symbols
+            raise SpanmatchError(f"torch.fx cannot follow {type(network).__name__}: {error}") from error
+        self.modules: dict[str, nn.Module] = dict(network.named_modules())
+        self.shared = Counter(id(values) for _, values in network.named_parameters(remove_duplicate=False))
+
+    def module(self, node: Node) -> nn.Module:
+        """Return the module that a node calls."""
+        return self.modules[str(node.target)]
+
+    def kind(self, node: Node) -> str:
+        """Return what a node calls: the type of the module, or the name of the function."""
+        if node.op == "call_module":
+            return type(self.module(node)).__name__
+        return str(node.target) if node.op == "call_method" else str(getattr(node.target, "__name__", node.target))
+
+    def producer(self, layer: str) -> Node:
+        """Go back from a layer to the Linear or Conv whose neurons it has."""
+        called = [node for node in self.nodes if node.op == "call_module" and node.target == layer]
+        if not called:
+            raise SpanmatchError(f"layer {layer!r} is no module that the network calls{among(layer, self.modules)}")
+        node = called[0]
+        while self.kind(node) not in PRODUCERS:
+            if self.kind(node) not in (*POINTWISE, *POOLING, *NORMS) or len(node.all_input_nodes) != 1:
+                raise SpanmatchError(f"layer {layer!r}: {self.kind(node)} is no Linear or Conv layer, nor follows one")
+            node = node.all_input_nodes[0]
+        return node
+
+    def downstream(self, first: Node, layer: str) -> Iterator[tuple[Node, bool]]:
+        """Yield the normalisations behind a producer and the layers that read it, and whether it is flat by then."""
+        flat = self.kind(first) == "Linear"
+        front, seen = [(node, flat) for node in first.users], set()
+        while front:
+            node, flat = front.pop()
+            if node in seen:
+                continue
+            seen.add(node)
+            kind = self.kind(node)
+            reads = kind == "Linear" if flat else kind in PRODUCERS[1:]
+            if reads or kind in NORMS:
+                yield node, flat
+            if reads:
+                continue
+            flattening = self._flattens(node)
+            if not (kind in (*POINTWISE, *NORMS) or flattening or (kind in POOLING and not flat)):
+                raise SpanmatchError(f"layer {layer!r}: the order of its neurons reaches {node.name} ({kind})")
+            front += [(user, flat or flattening) for user in node.users]
+
+    def _flattens(self, node: Node) -> bool:
+        """Tell whether all but the first axis become one, or (the mean over space) only channels are left."""
+        given = [*node.args[1:], *(value for key, value in node.kwargs.items() if key != "input")]
+        if self.kind(node) == "mean":
+            return len(given) == 1 and sorted(np.atleast_1d(np.array(given[0])).tolist()) in ([2, 3], [-2, -1])
+        if node.op == "call_module" and self.kind(node) == "Flatten":
+            module: Any = self.module(node)
+            return (module.start_dim, module.end_dim) == (1, -1)
+        return self.kind(node) == "flatten" and given in ([1], [1, -1])
+
+    def check_alone(self, node: Node, layer: str) -> None:
+        """Raise SpanmatchError if a layer's weights serve elsewhere too, or are made of others."""
+        calls = sum(other.op == "call_module" and other.target == node.target for other in self.nodes)
+        own = dict(self.module(node).named_parameters())
+        if calls > 1 or any(self.shared[id(values)] > 1 for values in own.values()):
+            raise SpanmatchError(f"layer {layer!r}: the weights of {node.target!r} are used in more than one place")
+        if not own.keys() <= {"weight", "bias"}:
+            raise SpanmatchError(f"layer {layer!r}: the weights of {node.target!r} are parametrised; remove that first")
+        if getattr(self.module(node), "groups", 1) != 1:
+            raise SpanmatchError(
+                f"layer {layer!r}: {node.target!r} is a grouped convolution, which keeps channels apart"
+            )
+
+
+def _reorder(network: _Network, layer: str, order: NDArray[Any]) -> None:
+    first = network.producer(layer)
+    behind = list(network.downstream(first, layer))
+    for node in [first, *(node for node, _ in behind)]:
+        network.check_alone(node, layer)
+    width = len(network.module(first).weight)  # type: ignore[arg-type]
+    if order.shape != (width,) or not np.array_equal(np.sort(order), np.arange(width)):
+        raise SpanmatchError(f"layer {layer!r}: {_short(order)} is no permutation of its {width} neurons")
+    _take_rows(network.module(first), order)
+    for node, flat in behind:
+        module: Any = network.module(node)
+        if network.kind(node) in NORMS:
+            if module.num_features != width:
+                raise SpanmatchError(
+                    f"layer {layer!r}: {node.target!r} has {module.num_features} channels, not {width}"
+                )
+            _take_rows(module, order)
+            continue
+        times, rest = divmod(module.weight.shape[1], width)
+        if rest or (times > 1 and not flat):
+            raise SpanmatchError(f"layer {layer!r}: {node.target!r} reads {module.weight.shape[1]} inputs, not {width}")
+        # A flattened channel is a block of columns; a flattened token is a block of neurons.
+        by_token = network.kind(first) == "Linear"
+        columns = np.arange(times)[:, None] * width + order if by_token else order[:, None] * times + np.arange(times)
+        _take(module.weight, columns.ravel(), 1)
+
+
+def _take_rows(module: nn.Module, order: NDArray[Any]) -> None:
+    for values in (*module.parameters(recurse=False), *module.buffers(recurse=False)):
+        if values.ndim:  # batch normalisation counts its batches in a scalar
+            _take(values, order, 0)
+
+
+def _take(values: Tensor, order: NDArray[Any], axis: int) -> None:
+    import torch
+
+    index = torch.from_numpy(np.ascontiguousarray(order, dtype=np.int64)).to(values.device)
+    values.data = values.data.index_select(axis, index)
+
+
+def _short(order: NDArray[Any]) -> str:
+    return f"an array of shape {order.shape}" if order.ndim != 1 else f"{order[:8].tolist()}{'...' * (len(order) > 8)}"

@@ -1,0 +1,416 @@
+"""Correlation, one-to-one alignment, mutual information, and what several networks share."""
+
+from __future__ import annotations
+
+import json
+from itertools import permutations
+
+import layers
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.metrics import mutual_info_score
+
+import spanmatch as sm
+
+
+def dead_ends():
+    """X with a silent and a constant neuron, Y with a constant one."""
+    X, Y = layers.correlated(p=9, q=8)
+    X[:, 2], X[:, 5], Y[:, 3] = 0, 4.5, -1e3
+    return X, Y
+
+
+# ---- correlation
+
+
+@pytest.mark.parametrize("method", ["gram", "qr"])
+@pytest.mark.parametrize(
+    "kind", ["random", "correlated", "duplicated", "badly scaled", "few rows", "one neuron a side"]
+)
+def test_correlations_are_numpys(kind, method):
+    X, Y = layers.KINDS[kind]()
+    c = sm.correlation(sm.pair(X, Y, method=method))
+    p = X.shape[1]
+    whole = np.atleast_2d(np.corrcoef(np.hstack([X, Y]), rowvar=False))
+    assert_allclose(c.between, whole[:p, p:], atol=1e-12)
+    assert_allclose(c.within_x, whole[:p, :p], atol=1e-12)
+    assert_allclose(c.within_y, whole[p:, p:], atol=1e-12)
+    assert_allclose(c.x_mean, X.mean(axis=0), rtol=1e-10, atol=1e-13 * abs(X).max())
+    assert_allclose(c.y_deviation, Y.std(axis=0), rtol=1e-10)
+
+
+def test_constant_neurons_are_listed_and_correlate_with_nothing():
+    X, Y = dead_ends()
+    c = sm.correlation(sm.pair(X, Y))
+    assert (c.x_constant, c.y_constant) == ((2, 5), (3,))
+    assert not c.between[[2, 5]].any() and not c.between[:, 3].any()
+    for values in (c.between, c.within_x, c.within_y):
+        assert np.isfinite(values).all()
+    assert c.within_x[5, 5] == 0 and c.within_x[4, 4] == pytest.approx(1)
+
+
+def test_correlations_stand_huge_means():
+    X, Y = layers.correlated()
+    c = sm.correlation(sm.pair(X + 1e6, Y - 1e6))
+    assert_allclose(c.between, sm.correlation(sm.pair(X, Y)).between, atol=1e-7)
+
+
+@pytest.mark.parametrize("method", ["gram", "qr"])
+def test_a_swapped_pair_is_the_pair_the_other_way_round(method):
+    X, Y = layers.correlated(p=7, q=9)
+    pair, other = sm.pair(X, Y, bins=4, method=method).swapped, sm.pair(Y, X, bins=4, method=method)
+    assert pair.neurons == other.neurons and (pair.x_layer, pair.y_layer) == ("y", "x")
+    for name in ("xx", "xy", "yy", "x_mean", "y_mean"):
+        assert_allclose(getattr(pair, name), getattr(other, name), rtol=1e-10, atol=1e-10)
+    assert_array_equal(pair.counts.table, other.counts.table)
+    for mine, theirs in zip(pair.folds, other.folds, strict=True):
+        assert_allclose(mine.xy, theirs.xy, rtol=1e-9, atol=1e-10)
+    assert_allclose(sm.match_profile(pair).x_levels, sm.match_profile(other).x_levels, atol=1e-9)
+    assert_allclose(pair.null.xy, sm.pair(X, Y, method=method).null.xy.T, rtol=1e-10, atol=1e-10)
+
+
+# ---- one to one
+
+
+@pytest.mark.parametrize("by", ["correlation", "absolute"])
+@pytest.mark.parametrize(("p", "q"), [(5, 5), (4, 6), (6, 4), (1, 3), (3, 1), (1, 1)])
+def test_bipartite_is_the_best_of_all_assignments(p, q, by):
+    X, Y = layers.correlated(p=p, q=q, seed=3)
+    score = np.corrcoef(np.hstack([X, Y]), rowvar=False)[:p, p:]
+    score = abs(score) if by == "absolute" else score
+    wide = score if p <= q else score.T
+    best = max(sum(wide[i, j] for i, j in enumerate(order)) for order in permutations(range(max(p, q)), min(p, q)))
+    a = sm.one_to_one(sm.pair(X, Y), by=by)
+    assert a.strength.sum() == pytest.approx(best, rel=1e-12)
+    assert_allclose(a.strength, score[a.x, a.y], atol=1e-12)
+    assert (np.diff(a.strength) <= 0).all()
+    assert len(set(a.x)) == len(set(a.y)) == min(p, q)
+    assert sorted([*a.x, *a.x_unmatched]) == list(range(p)) and sorted([*a.y, *a.y_unmatched]) == list(range(q))
+
+
+def test_semi_matching_takes_the_best_of_each_row():
+    X, Y = layers.correlated(p=9, q=7)
+    score = np.corrcoef(np.hstack([X, Y]), rowvar=False)[:9, 9:]
+    a = sm.one_to_one(sm.pair(X, Y), method="semi")
+    assert_array_equal(a.y[np.argsort(a.x)], score.argmax(axis=1))
+    assert_allclose(a.strength, np.sort(score.max(axis=1))[::-1])
+    assert a.strength.sum() >= sm.one_to_one(sm.pair(X, Y)).strength.sum() - 1e-12
+
+
+@pytest.mark.parametrize("method", ["bipartite", "semi"])
+def test_margins_are_to_the_next_best(method):
+    X, Y = layers.correlated(p=8, q=10)
+    score = np.corrcoef(np.hstack([X, Y]), rowvar=False)[:8, 8:]
+    a = sm.one_to_one(sm.pair(X, Y), method=method)
+    for x, y, strength, margin, rival, back, other in zip(
+        a.x, a.y, a.strength, a.margin, a.next_y, a.back_margin, a.next_x, strict=True
+    ):
+        row, column = np.delete(score[x], y), np.delete(score[:, y], x)
+        assert margin == pytest.approx(strength - row.max(), abs=1e-12) and score[x, rival] == pytest.approx(row.max())
+        assert back == pytest.approx(strength - column.max(), abs=1e-12)
+        assert score[other, y] == pytest.approx(column.max())
+
+
+@pytest.mark.parametrize(("p", "q"), [(12, 12), (9, 14), (14, 9)])
+def test_planted_partners_are_found_and_lined_up(p, q):
+    X, Y, planted = layers.partners(p=p, q=q)
+    a = sm.one_to_one(sm.pair(X, Y))
+    found = dict(zip(a.x.tolist(), a.y.tolist(), strict=True))
+    assert [found[i] for i in range(min(p, q))] == planted.tolist()
+    lined = Y[:, a.permutation()]
+    assert sorted(a.permutation()) == list(range(q))
+    for i in range(min(p, q)):
+        assert np.corrcoef(X[:, i], lined[:, i])[0, 1] > 0.9
+    assert (a.strength > a.chance_correlation).sum() == min(p, q)
+
+
+def test_margins_fall_as_noise_rises():
+    margins = [
+        np.median(sm.one_to_one(sm.pair(*layers.partners(noise=noise)[:2])).margin) for noise in (0.1, 0.5, 1, 3)
+    ]
+    assert margins == sorted(margins, reverse=True) and margins[0] > 2 * margins[-1]
+
+
+def test_a_duplicate_leaves_no_margin():
+    X, Y, planted = layers.partners()
+    Y = np.hstack([Y, Y[:, planted[:1]]])  # neuron 0 of x has two equal partners
+    X = np.hstack([X, X[:, 1:2]])  # and neuron 1 of x has a rival
+    a = sm.one_to_one(sm.pair(X, Y))
+    margin, back = dict(zip(a.x, a.margin, strict=True)), dict(zip(a.x, a.back_margin, strict=True))
+    assert margin[0] == pytest.approx(0, abs=1e-12) and back[0] > 0.5
+    one = 1 if a.y[list(a.x).index(1)] == planted[1] else 12
+    assert back[one] == pytest.approx(0, abs=1e-12) and margin[one] > 0.5
+
+
+def test_identical_layers_are_their_own_partners():
+    X, _ = layers.correlated(p=11)
+    a = sm.one_to_one(sm.pair(X, X))
+    assert_array_equal(a.permutation(), np.arange(11))
+    assert_allclose(a.strength, 1)
+    assert sm.one_to_one(sm.pair(X, X), method="semi").strength.min() == pytest.approx(1)
+
+
+def test_one_neuron_has_no_rival():
+    a = sm.one_to_one(sm.pair(*layers.random(p=1, q=1)))
+    assert a.next_y.tolist() == a.next_x.tolist() == [-1]
+    assert a.margin == pytest.approx(a.strength) and len(a.x_baseline) == 0
+
+
+def test_constant_neurons_have_no_partner():
+    X, Y = dead_ends()
+    for by in ("correlation", "absolute", "information"):
+        a = sm.one_to_one(sm.pair(X, Y, bins=5), by=by)
+        assert {2, 5} <= set(a.x_unmatched.tolist()) and 3 in a.y_unmatched
+        assert np.isfinite(a.strength).all() and np.isfinite(a.margin).all()
+        assert 3 not in a.next_y and not {2, 5} & set(a.next_x.tolist())
+    silent = sm.one_to_one(sm.pair(np.zeros((9, 2)), Y[:9]))
+    assert len(silent.x) == 0 and sorted(silent.permutation()) == list(range(8))
+
+
+def test_the_baseline_is_the_same_matching_within_a_layer():
+    X, Y = layers.correlated(p=5, q=4)
+    own = np.corrcoef(X, rowvar=False)
+    best = max(
+        sum(own[i, j] for i, j in enumerate(order))
+        for order in permutations(range(5))
+        if all(i != j for i, j in enumerate(order))
+    )
+    a = sm.one_to_one(sm.pair(X, Y))
+    assert a.x_baseline.sum() == pytest.approx(best) and len(a.y_baseline) == 4
+    semi = sm.one_to_one(sm.pair(X, Y), method="semi")
+    np.fill_diagonal(own, -1)
+    assert_allclose(semi.x_baseline, np.sort(own.max(axis=1))[::-1])
+
+
+def test_what_an_alignment_does_not_depend_on():
+    X, Y, _ = layers.partners()
+    r = np.random.default_rng(1)
+    plain = sm.one_to_one(sm.pair(X, Y))
+    moved = sm.one_to_one(sm.pair(X * r.uniform(0.1, 9, 12) - 5, Y * 1e-6))
+    assert_allclose(moved.strength, plain.strength, rtol=1e-9)
+    flipped = sm.pair(X, -Y)
+    assert_allclose(sm.one_to_one(flipped, by="absolute").strength, plain.strength, rtol=1e-9)
+    assert sm.one_to_one(flipped).strength.max() < 0.3  # the sign counts, unless it is told not to
+    mixed = sm.one_to_one(sm.pair(X, Y @ layers.mixing(12, 3, r)))
+    assert np.median(mixed.strength) < np.median(plain.strength) - 0.2
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 9), st.integers(1, 9), st.integers(0, 99))
+def test_a_permutation_is_one(p, q, seed):
+    a = sm.one_to_one(sm.pair(*layers.random(n=12, p=p, q=q, seed=seed)))
+    order = a.permutation()
+    assert sorted(order) == list(range(q))
+    if p <= q:
+        assert_array_equal(order[a.x], a.y)
+
+
+def test_a_semi_matching_is_no_permutation():
+    with pytest.raises(sm.SpanmatchError, match="bipartite"):
+        sm.one_to_one(sm.pair(*layers.random()), method="semi").permutation()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"method": "hungarian"}, "'hungarian': give 'bipartite' or 'semi'"),
+        ({"by": "cosine"}, "'cosine': give 'correlation'"),
+        ({"by": "information"}, "no histograms were counted; make the moments with bins=10"),
+    ],
+)
+def test_wrong_words_are_refused(options, message):
+    with pytest.raises(sm.SpanmatchError, match=message):
+        sm.one_to_one(sm.pair(*layers.random()), **options)
+
+
+# ---- mutual information
+
+
+def binned(column: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    return (column[:, None] > edges).sum(axis=1)
+
+
+@pytest.mark.parametrize("kind", ["random", "correlated", "silent", "badly scaled", "few rows", "one against many"])
+def test_information_is_scikit_learns_on_the_same_bins(kind):
+    X, Y = layers.KINDS[kind]()
+    m = sm.mutual_information(X, Y, bins=6)
+    for i in range(X.shape[1]):
+        for j in range(Y.shape[1]):
+            a, b = binned(X[:, i], m.x_edges[i]), binned(Y[:, j], m.y_edges[j])
+            plain = mutual_info_score(a, b)
+            assert m.uncorrected[i, j] == pytest.approx(plain, abs=1e-10)
+            cells = len(set(a)) + len(set(b)) - len(set(zip(a.tolist(), b.tolist(), strict=True))) - 1
+            assert m.between[i, j] == pytest.approx(plain + cells / (2 * len(X)), abs=1e-10)
+
+
+def test_bins_are_zero_and_quantiles_above():
+    X = np.maximum(np.random.default_rng(0).standard_normal((1000, 1)), 0)
+    edges = sm.mutual_information(X, X, bins=5).x_edges[0]
+    counts = np.bincount(binned(X[:, 0], edges), minlength=5)
+    assert counts[0] == np.count_nonzero(X == 0)
+    assert np.ptp(counts[1:]) <= 1
+    signed = np.random.default_rng(1).standard_normal((1000, 1))
+    assert np.ptp(np.bincount(binned(signed[:, 0], sm.mutual_information(signed, signed, bins=5).x_edges[0]))) == 0
+
+
+def test_the_correction_takes_the_bias_off():
+    X, Y = layers.random(n=400, p=20, q=20)
+    m = sm.mutual_information(X, Y, bins=8)
+    assert m.uncorrected.mean() > 0.05
+    assert abs(m.between.mean()) < 0.005
+
+
+def test_a_neuron_tells_all_of_itself():
+    X, _ = layers.random(n=5000, p=3)
+    m = sm.mutual_information(X, X)
+    assert_allclose(np.diagonal(m.uncorrected), np.log(10), rtol=1e-9)
+    assert_allclose(np.diagonal(m.between), m.x_entropy, rtol=1e-9)
+
+
+def test_information_finds_partners_that_correlation_does_not():
+    X, Y, planted = layers.partners(noise=0.1)
+    Y[:, planted[4]] = abs(X[:, 4] - 3) + 0.05 * np.random.default_rng(5).standard_normal(len(X))
+    pair = sm.pair(X, Y, bins=8)
+    by_information = sm.one_to_one(pair, by="information")
+    assert dict(zip(by_information.x, by_information.y, strict=True))[4] == planted[4]
+    semi = sm.one_to_one(pair, method="semi", by="information")
+    assert [4, planted[4]] in semi.apart_from(sm.one_to_one(pair, method="semi", by="absolute")).tolist()
+    assert len(by_information.apart_from(by_information)) == 0
+
+
+def test_information_streams_and_adds_up():
+    X, Y = layers.correlated(n=700, p=5, q=4)
+    whole = sm.mutual_information(X, Y, bins=6)
+    edges = {"a:l": whole.x_edges, "b:l": whole.y_edges}
+    total = sm.Moments(bins=edges)
+    for start in range(0, 700, 64):
+        part = sm.Moments(bins=edges)
+        part.update({"a:l": X[start : start + 64], "b:l": Y[start : start + 64]})
+        total = part + total
+    streamed = sm.mutual_information(total.pair("a:l", "b:l"))
+    assert_allclose(streamed.between, whole.between, rtol=1e-12, atol=1e-14)
+    assert_allclose(sm.mutual_information(total.pair("b:l", "a:l")).between, whole.between.T, atol=1e-14)
+
+
+def test_edges_come_from_the_first_batch_and_can_be_passed_on(tmp_path):
+    X, Y = layers.correlated(n=600, p=5, q=4)
+    first = sm.Moments(bins=7)
+    first.update({"a:l": X[:200], "b:l": Y[:200]})
+    assert_allclose(first.edges["a:l"], sm.mutual_information(X[:200], Y[:200], bins=7).x_edges)
+    second = sm.Moments(bins=first.edges)
+    second.update({"a:l": X[200:], "b:l": Y[200:]})
+    first.save(tmp_path / "m.safetensors")
+    total = sm.Moments.load(tmp_path / "m.safetensors") + second
+    first.update({"a:l": X[200:], "b:l": Y[200:]})
+    mine, theirs = (sm.mutual_information(m.pair("a:l", "b:l")).between for m in (first, total))
+    assert_allclose(mine, theirs, atol=1e-14)
+    alone = sm.Moments(bins=7)
+    alone.update({"a:l": X[200:], "b:l": Y[200:]})
+    with pytest.raises(sm.SpanmatchError, match=r"different bins.*bins=moments.edges"):
+        first + alone
+
+
+def test_information_takes_tensors_and_shifts():
+    torch = pytest.importorskip("torch")
+    X, Y = layers.correlated(p=5, q=4)
+    m = sm.mutual_information(torch.from_numpy(X), torch.from_numpy(Y))
+    assert_allclose(m.between, sm.mutual_information(X, Y).between, atol=1e-14)
+    signed = sm.mutual_information(X - 1, 8 * Y - 8, bins=4).between  # quantile bins go with the data
+    assert_allclose(signed, sm.mutual_information(X - 7, Y - 1, bins=4).between, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("bins", "message"),
+    [
+        (1, "bins=1: give a whole number, 2 or more"),
+        (True, "bins=True"),
+        (2.5, r"bins=2\.5"),
+        (([[0.0, 1.0]], [[0.0]]), "'x': bin edges for 24 neurons are needed; given: those of 1"),
+        ((np.ones((24, 2)), np.ones(3)), r"'y': bin edges of shape \(3,\)"),
+        ((np.tile([1.0, 0.0], (24, 1)), np.ones((31, 1))), "'x': the bin edges of neuron 0 do not ascend"),
+    ],
+)
+def test_wrong_bins_are_refused(bins, message):
+    with pytest.raises(sm.SpanmatchError, match=message):
+        sm.mutual_information(*layers.random(), bins=bins)
+
+
+def test_information_of_one_array_is_refused():
+    with pytest.raises(sm.SpanmatchError, match="give two arrays, or a pair made with bins"):
+        sm.mutual_information(layers.random()[0])
+
+
+# ---- several networks
+
+
+def three_networks() -> tuple[sm.Moments, dict[str, np.ndarray]]:
+    """Five neurons in all of three networks, three more in a and b, and two of each network's own, in planted
+    orders."""
+    r = np.random.default_rng(0)
+    n, everyone, some = 800, r.standard_normal((800, 5)), r.standard_normal((800, 3))
+    orders = {name: r.permutation(10) for name in "abc"}
+    batch = {}
+    for name, order in orders.items():
+        own = r.standard_normal((n, 10))
+        own[:, :5] = everyone + 0.2 * own[:, :5]
+        if name in "ab":
+            own[:, 5:8] = some + 0.2 * own[:, 5:8]
+        Z = np.empty_like(own)
+        Z[:, order] = own
+        batch[f"{name}:l"] = Z
+    moments = sm.Moments()
+    moments.update(batch)
+    return moments, orders
+
+
+def test_what_is_in_all_networks_is_found_in_all():
+    moments, orders = three_networks()
+    u = sm.universality(moments, "l", strength=0.7, eps=0.3)
+    for name, order in orders.items():
+        expected = np.repeat([2, 1 if name in "ab" else 0, 0], [5, 3, 2])
+        assert_array_equal(u.partners[name][order], expected)
+        assert_array_equal(u.matched[name][order], expected)
+    found = {tuple(row) for row in u.everywhere.tolist()}
+    assert found == {tuple(int(orders[name][k]) for name in "abc") for k in range(5)}
+    assert u.consistency == 1 and all(t.chains == 5 for t in u.triangles) and len(u.triangles) == 3
+    assert u.distribution()["partners"].tolist() == [2 + 2 + 5, 6, 15]
+    json.dumps(u.to_dict(), allow_nan=False)
+
+
+def test_partners_at_random_close_few_triangles():
+    r = np.random.default_rng(3)
+    moments = sm.Moments()
+    moments.update({f"{name}:l": r.standard_normal((50, 40)) for name in "abc"})
+    u = sm.universality(moments, "l", strength=0.0)
+    assert u.consistency < 0.2 and u.triangles[0].chance < 0.05
+    none = sm.universality(moments, "l", strength=0.99)
+    assert np.isnan(none.consistency) and len(none.everywhere) == 0 and none.to_dict()["consistency"] is None
+
+
+def test_universality_needs_two_networks_with_the_layer():
+    moments, _ = three_networks()
+    with pytest.raises(sm.SpanmatchError, match="'k' is in 0 networks, two are needed; there is 'l'"):
+        sm.universality(moments, "k")
+
+
+def test_results_of_an_alignment_are_plain_and_drawn():
+    matplotlib = pytest.importorskip("matplotlib")
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    X, Y, _ = layers.partners(p=6, q=8)
+    pair = sm.pair(X, Y)
+    a = sm.one_to_one(pair)
+    assert json.loads(json.dumps(a.to_dict(), allow_nan=False))["y"] == a.y.tolist()
+    assert "bipartite" in repr(a)
+    ax = a.plot()
+    assert len(ax.lines) == 3
+    sm.one_to_one(pair, method="semi").plot(ax)
+    before, after = a.plot_matrix()
+    assert_allclose(before.images[0].get_array(), a.scores)
+    assert_allclose(np.diagonal(after.images[0].get_array())[:6], a.strength)
+    assert len(sm.universality(three_networks()[0], "l").plot()) == 2
+    plt.close("all")
