@@ -46,7 +46,7 @@ def demo(
     out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("spanmatch-demo"),
     as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON instead of a table.")] = False,
 ) -> None:
-    """Train two small networks on digits from two seeds, and compare them at every layer."""
+    """Train small networks on digits from three seeds, and compare them at every layer."""
     with _exit_codes():
         from .demo import demo as run
 
@@ -88,6 +88,14 @@ def compare(
     simple_layers: Annotated[
         list[str] | None, typer.Option(help="Do so only for these layers; can be repeated.")
     ] = None,
+    clusters: Annotated[bool, typer.Option(help="Cluster the neurons of both networks.")] = True,
+    sparse: Annotated[
+        list[str] | None,
+        typer.Option(help="Predict the neurons of these layers from few of the other network's; '*' for all."),
+    ] = None,
+    bins: Annotated[
+        int | None, typer.Option(min=2, help="Look for partners by mutual information too, with so many bins.")
+    ] = None,
 ) -> None:
     """Compare two networks, or two files of activations, at all layers of the same name."""
     with _exit_codes():
@@ -111,6 +119,9 @@ def compare(
             centred=centred,
             simple=shown if simple else (),
             simple_layers=simple_layers,
+            clusters=clusters,
+            sparse=sparse or (),
+            bins=bins,
             notes={names[0]: a, names[1]: b, **({"Data": data} if data else {})},
             layers=layers,
             units=units,

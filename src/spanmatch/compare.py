@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import __about__
+from . import __about__, tables
+from .align import Convergence, Universality, convergence, universality
 from .capture import capture, capture_stored
 from .capture.patterns import chosen, patterns_of
 from .drawing import axes_for
@@ -25,6 +25,7 @@ from .match.maximum import checked_eps
 from .moments import Moments
 from .progress import tracked
 from .report import render
+from .tables import network_and_layer
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 EPS = (0.15, 0.2, 0.25, 0.3, 0.5)
 """Those of Wang et al."""
-FORMAT, VERSION = "spanmatch.comparison", 1
+FORMAT, VERSION = "spanmatch.comparison", 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,13 +46,17 @@ class Comparison:
     moments: Moments = field(repr=False)
     simple: tuple[SimpleMatches, ...] = ()
     """Simple matches, where they were asked for: of every pair of those layers, at every one of those eps."""
+    convergence: tuple[Convergence, ...] = ()
+    """One-to-one alignment of every pair of layers, with clusters and sparse maps if asked for."""
+    universality: tuple[Universality, ...] = ()
+    """Of every layer that more than two networks have."""
     notes: Mapping[str, str] = field(default_factory=dict)
     """Anything worth saying beside the results, by title."""
 
     @property
     def networks(self) -> list[str]:
         """The names of the networks, in the order they came."""
-        return list(dict.fromkeys(_split(layer)[0] for layer in self.moments.layers))
+        return list(dict.fromkeys(network_and_layer(layer)[0] for layer in self.moments.layers))
 
     def names(self) -> list[str]:
         """Return a short name for each pair of layers."""
@@ -78,14 +83,17 @@ class Comparison:
             "centred": self.profiles[0].centred,
             "method": self.profiles[0].method,
             "notes": dict(self.notes),
+            "universality": [found.to_dict() for found in self.universality],
             "pairs": [
                 {
                     "name": name,
+                    "layer": self._layer(profile),
                     "similarity": list(profile.similarity(self.eps)),
                     **profile.to_dict(),
                     "simple": [self._fine(found) for found in self._simple_of(profile)],
+                    "convergence": aligned.to_dict(),
                 }
-                for name, profile in zip(self.names(), self.profiles, strict=True)
+                for name, profile, aligned in zip(self.names(), self.profiles, self.convergence, strict=True)
             ],
         }
 
@@ -106,9 +114,10 @@ class Comparison:
         return Path(path)
 
     def save(self, folder: Path_) -> Path:
-        """Write comparison.json, levels.csv, simple.csv, moments.safetensors and report.html; return the folder.
+        """Write comparison.json, the tables as CSV, moments.safetensors and report.html; return the folder.
 
-        simple.csv is written where simple matches were asked for.
+        Tables are levels.csv and alignment.csv, and where there is something to put in them clusters.csv, sparse.csv,
+        simple.csv and universality.csv.
         """
         folder = Path(folder)
         try:
@@ -118,38 +127,26 @@ class Comparison:
         self.moments.save(folder / "moments.safetensors")
         data = self.to_dict()
         write_text(folder / "comparison.json", json.dumps(data, allow_nan=False, indent=1) + "\n")
-        write_text(folder / "levels.csv", self._levels())
-        if self.simple:
-            write_text(folder / "simple.csv", self._simple_table())
+        for name, text in self._tables().items():
+            write_text(folder / name, text)
         write_text(folder / "report.html", render(data))
         return folder
 
-    def _levels(self) -> str:
-        text = io.StringIO()
-        table = csv.writer(text, lineterminator="\n")
-        table.writerow(["network", "layer", "neuron", "level", "silent", "compared_with"])
-        for profile in self.profiles:
-            for layer, neuron, level, silent in profile.neurons():
-                other = profile.y_layer if layer == profile.x_layer else profile.x_layer
-                value = "" if silent else repr(level)
-                table.writerow([*_split(layer), neuron, value, str(silent).lower(), other])
-        return text.getvalue()
+    def _tables(self) -> dict[str, str]:
+        found = {"levels.csv": tables.levels(self.profiles), "alignment.csv": tables.alignment(self.convergence)}
+        if any(layers.clusters for layers in self.convergence):
+            found["clusters.csv"] = tables.clusters(self.convergence)
+        if any(layers.maps for layers in self.convergence):
+            found["sparse.csv"] = tables.sparse(self.convergence)
+        if self.simple:
+            found["simple.csv"] = tables.simple(self.simple)
+        if self.universality:
+            found["universality.csv"] = tables.universality(self.universality)
+        return found
 
     def _simple_of(self, profile: MatchProfile) -> list[SimpleMatches]:
         layers = (profile.x_layer, profile.y_layer)
         return [found for found in self.simple if (found.x_layer, found.y_layer) == layers]
-
-    def _simple_table(self) -> str:
-        text = io.StringIO()
-        table = csv.writer(text, lineterminator="\n")
-        table.writerow(["x_layer", "y_layer", "eps", "size", "x", "y", "minimum_for", "all_found"])
-        for found in self.simple:
-            for match in found:
-                neurons = " ".join(f"{side}{index}" for side, index in match.neurons)
-                x, y = (" ".join(map(str, side.tolist())) for side in (match.x, match.y))
-                complete = str(found.complete).lower()
-                table.writerow([found.x_layer, found.y_layer, found.eps, match.size, x, y, neurons, complete])
-        return text.getvalue()
 
     def _fine(self, found: SimpleMatches) -> dict[str, Any]:
         """Return simple matches for the JSON: sizes by neuron, and each match with its maps, to four digits."""
@@ -175,10 +172,16 @@ class Comparison:
             "matches": matches,
         }
 
+    def _layer(self, profile: MatchProfile) -> str:
+        """Return the name that both layers have, or those of both."""
+        names = dict.fromkeys(network_and_layer(layer)[1] for layer in (profile.x_layer, profile.y_layer))
+        return " ~ ".join(names)
+
     def _name(self, profile: MatchProfile) -> str:
-        x, y = profile.x_layer, profile.y_layer
-        same = _split(x)[1] == _split(y)[1] and len(self.networks) == 2
-        return _split(x)[1] if same else f"{x} ~ {y}"
+        (a, x), (b, y) = network_and_layer(profile.x_layer), network_and_layer(profile.y_layer)
+        if x != y:
+            return f"{profile.x_layer} ~ {profile.y_layer}"
+        return x if len(self.networks) == 2 else f"{x}, {a} ~ {b}"
 
     def _row(self, profile: MatchProfile) -> dict[str, Any]:
         shares = profile.similarity(self.eps)
@@ -205,10 +208,13 @@ def compare(
     centred: bool = False,
     simple: Sequence[float] = (),
     simple_layers: str | Sequence[str] | None = None,
+    clusters: bool = True,
+    sparse: str | Sequence[str] = (),
+    strength: float = 0.5,
     notes: Mapping[str, str] | None = None,
     **options: Any,
 ) -> Comparison:
-    """Compare networks layer by layer: the match profile of every pair of layers, from one pass.
+    """Compare networks layer by layer, from one pass: match profiles and alignments of every pair of layers.
 
     Args:
         networks: {name: PyTorch module}, with `batches` to run them on; or {name: file of activations}, or
@@ -218,8 +224,13 @@ def compare(
         simple: eps at which to find a small v-minimum match for every neuron, and with them simple matches; this
             takes some ten milliseconds for each neuron.
         simple_layers: names or shell patterns of the layers to do that for, by default all.
+        clusters: whether to cluster the neurons of every pair of layers; it takes (p + q)^3 operations.
+        sparse: names or shell patterns of the layers whose neurons are to be predicted from few of the other network's,
+            "*" for all; this takes some tens of milliseconds for each neuron.
+        strength: of more than two networks, the least correlation of a partner that counts.
         notes: shown in the page, by title.
-        options: of `capture`: layers, units, positions, seed, channels, pairs, folds, null, method.
+        options: of `capture`: layers, units, positions, seed, channels, pairs, folds, null, bins, method; with bins,
+            partners are also looked for by mutual information.
     Raises SpanmatchError if an eps is not in [0, 1), or as `capture` does.
     """
     shown = tuple(checked_eps(list(eps)).tolist())
@@ -228,20 +239,55 @@ def compare(
     moments = _moments(networks, batches, options)
     if not moments.pairs:
         raise SpanmatchError("nothing to compare: no two layers were paired; give two networks, or pairs='all'")
-    profiles = tuple(match_profile(moments.pair(x, y), centred=centred) for x, y in tracked(moments.pairs, "matching"))
-    fine = _simple(moments, checked_eps(list(simple)).tolist(), simple_layers, centred) if len(simple) else ()
-    return Comparison(profiles, shown, moments, fine, dict(notes or {}))
+    pairs = sorted(moments.pairs, key=_by_layer(moments))
+    predicted = _chosen(pairs, sparse)
+    profiles, aligned = [], []
+    for x, y in tracked(pairs, "matching"):
+        pair = moments.pair(x, y)
+        profiles.append(match_profile(pair, centred=centred))
+        aligned.append(convergence(pair, sparse=(x, y) in predicted, grouped=clusters, centred=centred))
+    fine = _simple(moments, pairs, checked_eps(list(simple)).tolist(), simple_layers, centred) if len(simple) else ()
+    shared = _shared(moments, strength, shown[len(shown) // 2], centred)
+    return Comparison(tuple(profiles), shown, moments, fine, tuple(aligned), shared, dict(notes or {}))
+
+
+def _chosen(pairs: Sequence[tuple[str, str]], layers: str | Sequence[str]) -> set[tuple[str, str]]:
+    """Return the pairs of which the first layer fits a pattern.  Raises SpanmatchError if a pattern fits none."""
+    patterns = patterns_of(layers, "")
+    names = dict.fromkeys(network_and_layer(x)[1] for x, _ in pairs)
+    wanted = chosen(patterns, names, "the layers compared") if patterns else []
+    return {(x, y) for x, y in pairs if network_and_layer(x)[1] in wanted}
+
+
+def _by_layer(moments: Moments) -> Callable[[tuple[str, str]], int]:
+    """Return the order of pairs in which those of one layer stand together, layers as they came."""
+    names = list(dict.fromkeys(network_and_layer(layer)[1] for layer in moments.layers))
+    return lambda pair: names.index(network_and_layer(pair[0])[1])
+
+
+def _shared(moments: Moments, strength: float, eps: float, centred: bool) -> tuple[Universality, ...]:
+    """Return what the networks have in common at each layer that more than two of them have, all paired."""
+    found = []
+    named: dict[str, list[str]] = {}
+    for name in moments.layers:
+        named.setdefault(network_and_layer(name)[1], []).append(name)
+    for layer, names in named.items():
+        paired = all((x, y) in moments.pairs for x, y in combinations(names, 2))
+        if len(names) > 2 and paired:
+            found.append(universality(moments, layer, strength=strength, eps=eps, centred=centred))
+    return tuple(found)
 
 
 def _simple(
-    moments: Moments, eps: Sequence[float], layers: str | Sequence[str] | None, centred: bool
+    moments: Moments,
+    pairs: Sequence[tuple[str, str]],
+    eps: Sequence[float],
+    layers: str | Sequence[str] | None,
+    centred: bool,
 ) -> tuple[SimpleMatches, ...]:
-    names = dict.fromkeys(_split(x)[1] for x, _ in moments.pairs)
-    wanted = chosen(patterns_of(layers, "") or ["*"], names, "the layers compared")
+    wanted = _chosen(pairs, "*" if layers is None else layers)
     found = []
-    for x, y in moments.pairs:
-        if _split(x)[1] not in wanted:
-            continue
+    for x, y in (layers for layers in pairs if layers in wanted):
         pair = moments.pair(x, y)
         for value in eps:
             found.append(simple_matches(pair, value, time_limit=0, centred=centred))
@@ -267,8 +313,3 @@ def _moments(networks: Mapping[str, Any], batches: Iterable[Any] | None, options
 
 def _short(values: NDArray[np.float64]) -> list[list[float]]:
     return [[float(f"{value:.4g}") for value in row] for row in values.tolist()]
-
-
-def _split(layer: str) -> tuple[str, str]:
-    network, _, name = layer.partition(":")
-    return network, name

@@ -2,6 +2,7 @@
 
 from .assignment import Alignment, one_to_one
 from .clusters import Cluster, Clusters, clusters
+from .convergence import Convergence, convergence
 from .correlation import Correlation, correlation
 from .information import Information, mutual_information
 from .permutation import apply_permutation
@@ -12,12 +13,14 @@ __all__ = [
     "Alignment",
     "Cluster",
     "Clusters",
+    "Convergence",
     "Correlation",
     "Information",
     "SparseMap",
     "Universality",
     "apply_permutation",
     "clusters",
+    "convergence",
     "correlation",
     "mutual_information",
     "one_to_one",

@@ -22,7 +22,6 @@ from ..drawing import axes_for, draw_matrix, row_of_axes
 from ..errors import SpanmatchError
 from ..factor import Array, Index
 from ..joint import Pair
-from ..match.direct import distances
 from .about import Aligned, about, varying
 from .correlation import Correlation, correlation
 
@@ -268,7 +267,7 @@ def _cluster(pair: Pair, c: Correlation, x: Index, y: Index, centred: bool) -> C
     inside = between[np.ix_(x, y)]
     crossing = between[x].sum() + between[:, y].sum() - 2 * inside.sum()
     edges = len(x) * (between.shape[1] - len(y)) + len(y) * (between.shape[0] - len(x))
-    x_distances, y_distances = distances(pair, x, y, centred=centred)
+    of_x, of_y = pair.spans(x, y, centred=centred)
     return Cluster(
         x=x,
         y=y,
@@ -276,8 +275,8 @@ def _cluster(pair: Pair, c: Correlation, x: Index, y: Index, centred: bool) -> C
         within_x=_mean_within(c.within_x, x),
         within_y=_mean_within(c.within_y, y),
         outside=float(crossing / edges) if edges else 0.0,
-        x_distances=x_distances,
-        y_distances=y_distances,
+        x_distances=np.sqrt(of_y.outside),
+        y_distances=np.sqrt(of_x.outside),
     )
 
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 PENALTIES, LOWEST = 50, 1e-3
-TOLERANCE, MOST_SWEEPS = 1e-7, 10_000
+TOLERANCE, MOST_SWEEPS = 1e-7, 2000
 SPLITS = 4
 """Folds are put together to so many for held-out errors, each of which needs all paths anew."""
 

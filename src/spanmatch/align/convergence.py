@@ -1,0 +1,98 @@
+"""Everything that convergent learning asks of two layers, at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..factor import Array, Index
+from ..joint import Pair
+from .about import Aligned, about
+from .assignment import Alignment, one_to_one
+from .clusters import Clusters, clusters
+from .correlation import Correlation, correlation
+from .sparse import SparseMap, sparse_map
+
+SHOWN = 256 * 256
+"""Correlations of more neurons than this are not written out."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Convergence(Aligned):
+    """One-to-one, few-to-one and many-to-many alignment of two layers."""
+
+    correlation: Correlation = field(repr=False)
+    bipartite: Alignment
+    semi: Alignment
+    information: Alignment | None
+    """The bipartite matching by mutual information, if bins were counted."""
+    by_information_only: Index = field(repr=False)
+    """(k, 2) partners by mutual information that absolute correlation pairs otherwise."""
+    maps: tuple[SparseMap, ...]
+    """y from x and x from y, if asked for."""
+    clusters: Clusters | None
+    """If asked for."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain Python values, to four digits, of sparse maps only the tables."""
+        show = self.correlation.between.size <= SHOWN
+        grouped = self.clusters
+        return {
+            "constant": [list(self.x_constant), list(self.y_constant)],
+            "chance_correlation": self.chance_correlation,
+            "mean_activation": [_short(self.correlation.x_mean), _short(self.correlation.y_mean)],
+            "bipartite": _aligned(self.bipartite),
+            "semi": _aligned(self.semi),
+            "information": None if self.information is None else _aligned(self.information),
+            "by_information_only": self.by_information_only.tolist(),
+            "sparse": [{"from": m.x_layer, "to": m.y_layer, "table": m.table()} for m in self.maps],
+            "clusters": None if grouped is None else _grouped(grouped),
+            "correlation_percent": np.rint(100 * self.correlation.between).astype(int).tolist() if show else None,
+        }
+
+
+def convergence(pair: Pair, *, sparse: bool = False, grouped: bool = True, centred: bool = False) -> Convergence:
+    """Return both one-to-one matchings, and where asked for the sparse maps both ways and the clusters."""
+    information = None if pair.counts is None else one_to_one(pair, by="information")
+    apart = information.apart_from(one_to_one(pair, by="absolute")) if information else np.empty((0, 2), dtype=np.intp)
+    return Convergence(
+        correlation=correlation(pair),
+        bipartite=one_to_one(pair),
+        semi=one_to_one(pair, method="semi"),
+        information=information,
+        by_information_only=apart,
+        maps=(sparse_map(pair), sparse_map(pair.swapped)) if sparse else (),
+        clusters=clusters(pair, centred=centred) if grouped else None,
+        **about(pair),
+    )
+
+
+def _aligned(alignment: Alignment) -> dict[str, Any]:
+    indices = {name: getattr(alignment, name).tolist() for name in ("x", "y", "next_y", "next_x")}
+    values = ("strength", "margin", "back_margin", "x_baseline", "y_baseline")
+    return indices | {name: _short(getattr(alignment, name)) for name in values}
+
+
+def _grouped(found: Clusters) -> dict[str, Any]:
+    groups = [
+        {"x": c.x.tolist(), "y": c.y.tolist()}
+        | {name: _rounded(getattr(c, name)) for name in ("between", "within_x", "within_y", "outside", "eps")}
+        for c in found.clusters
+    ]
+    return {
+        "method": found.method,
+        "seed": found.seed,
+        "eigenvalues": _short(found.eigenvalues),
+        "order": [side.tolist() for side in found.order()],
+        "groups": groups,
+    }
+
+
+def _short(values: Array) -> list[float]:
+    return [_rounded(value) for value in values.tolist()]
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.4g}")

@@ -1,0 +1,111 @@
+"""The tables that a comparison is saved as: one CSV text for each kind of result."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from .align import Alignment, Convergence, Universality
+from .match import MatchProfile, SimpleMatches
+
+Row = Sequence[Any]
+
+
+def network_and_layer(name: str) -> tuple[str, str]:
+    """Return the parts of "network:layer"."""
+    network, _, layer = name.partition(":")
+    return network, layer
+
+
+def levels(profiles: Iterable[MatchProfile]) -> str:
+    """Return a row for each neuron of each pair of layers; the level of a silent one is empty."""
+
+    def rows() -> Iterator[Row]:
+        for profile in profiles:
+            for layer, neuron, level, silent in profile.neurons():
+                other = profile.y_layer if layer == profile.x_layer else profile.x_layer
+                yield *network_and_layer(layer), neuron, "" if silent else level, str(silent).lower(), other
+
+    return _text(["network", "layer", "neuron", "level", "silent", "compared_with"], rows())
+
+
+def simple(found: Iterable[SimpleMatches]) -> str:
+    """Return a row for each simple match."""
+
+    def rows() -> Iterator[Row]:
+        for matches in found:
+            for match in matches:
+                neurons = " ".join(f"{side}{index}" for side, index in match.neurons)
+                x, y = (" ".join(map(str, side.tolist())) for side in (match.x, match.y))
+                complete = str(matches.complete).lower()
+                yield matches.x_layer, matches.y_layer, matches.eps, match.size, x, y, neurons, complete
+
+    return _text(["x_layer", "y_layer", "eps", "size", "x", "y", "minimum_for", "all_found"], rows())
+
+
+def alignment(found: Iterable[Convergence]) -> str:
+    """Return a row for each partnership, of every matching that was made."""
+
+    def rows() -> Iterator[Row]:
+        for layers in found:
+            for a in filter(None, (layers.bipartite, layers.semi, layers.information)):
+                for row in _partners(a):
+                    yield a.x_layer, a.y_layer, a.method, a.by, *row
+
+    header = ["x_layer", "y_layer", "method", "by", "x", "y", "strength", "margin", "next_y", "back_margin", "next_x"]
+    return _text(header, rows())
+
+
+def _partners(a: Alignment) -> Iterator[Row]:
+    columns = (a.x, a.y, a.strength, a.margin, a.next_y, a.back_margin, a.next_x)
+    return zip(*(column.tolist() for column in columns), strict=True)
+
+
+def sparse(found: Iterable[Convergence]) -> str:
+    """Return a row for each penalty of each sparse map; the first is of one predictor each, the last of all of them."""
+
+    def rows() -> Iterator[Row]:
+        for layers in found:
+            for one_way in layers.maps:
+                for row in one_way.table():
+                    yield one_way.x_layer, one_way.y_layer, *("" if v is None else v for v in row.values())
+
+    return _text(["from_layer", "to_layer", "penalty", "predictors", "error", "held_out_error"], rows())
+
+
+def clusters(found: Iterable[Convergence]) -> str:
+    """Return a row for each neuron of each pair of layers; the cluster of a constant one is empty."""
+
+    def rows() -> Iterator[Row]:
+        for layers in found:
+            if layers.clusters is None:
+                continue
+            c = layers.clusters
+            for layer, labels, other in ((c.x_layer, c.x_labels, c.y_layer), (c.y_layer, c.y_labels, c.x_layer)):
+                for neuron, label in enumerate(labels.tolist()):
+                    yield *network_and_layer(layer), neuron, "" if label < 0 else label, other
+
+    return _text(["network", "layer", "neuron", "cluster", "compared_with"], rows())
+
+
+def universality(found: Iterable[Universality]) -> str:
+    """Return a row for each neuron: in how many other networks it has a partner, and in how many it is matched."""
+
+    def rows() -> Iterator[Row]:
+        for layer in found:
+            for network, partners in layer.partners.items():
+                counts = zip(partners.tolist(), layer.matched[network].tolist(), strict=True)
+                for neuron, (partner, matched) in enumerate(counts):
+                    yield network, layer.layer, neuron, partner, matched, layer.strength, layer.eps
+
+    return _text(["network", "layer", "neuron", "partners", "matched", "strength", "eps"], rows())
+
+
+def _text(header: Row, rows: Iterable[Row]) -> str:
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(header)
+    table.writerows(rows)
+    return text.getvalue()
