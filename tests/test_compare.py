@@ -38,7 +38,7 @@ def test_every_matching_layer_is_compared():
 def test_more_than_two_networks_and_all_pairs():
     X, Y = layers.correlated()
     comparison = sm.compare({"a": {"l": X}, "b": {"l": Y}, "c": {"l": X}})
-    assert comparison.names() == ["a:l ~ b:l", "a:l ~ c:l", "b:l ~ c:l"]
+    assert comparison.names() == ["l, a ~ b", "l, a ~ c", "l, b ~ c"]
     assert comparison.profiles[1].similarity(0) == 1.0
     within = sm.compare({"a": {"l": X, "m": Y}}, pairs="all")
     assert within.names() == ["a:l ~ a:m"]
@@ -47,7 +47,8 @@ def test_more_than_two_networks_and_all_pairs():
 def test_saved_files_hold_the_results(tmp_path):
     comparison = sm.compare(two_layers())
     folder = comparison.save(tmp_path / "deep" / "results")
-    names = {"comparison.json", "levels.csv", "moments.safetensors", "report.html"}
+    tables = {"levels.csv", "alignment.csv", "clusters.csv"}
+    names = {"comparison.json", "moments.safetensors", "report.html"} | tables
     assert {path.name for path in folder.iterdir()} == names
     saved = json.loads((folder / "comparison.json").read_text())
     assert saved == json.loads(json.dumps(comparison.to_dict()))
@@ -145,12 +146,80 @@ def test_what_cannot_be_compared():
 
 def test_demo_finds_what_theory_says(digits_comparison):
     comparison = digits_comparison
+    names = ["conv1", "relu1", "conv2", "relu2", "pool", "conv3", "relu3", "fc1", "relu4", "fc2"]
+    between = ["seed0 ~ seed1", "seed0 ~ seed2", "seed1 ~ seed2"]
+    assert comparison.names() == [f"{layer}, {pair}" for layer in names for pair in between]
     by_name = dict(zip(comparison.names(), comparison.profiles, strict=True))
-    assert list(by_name) == ["conv1", "relu1", "conv2", "relu2", "pool", "conv3", "relu3", "fc1", "relu4", "fc2"]
-    # Both first convolutions span all linear functions of a patch, so that they match exactly.
-    assert by_name["conv1"].similarity(0.0) == 1.0
-    assert by_name["relu3"].similarity(0.3) < by_name["conv3"].similarity(0.3)
-    assert by_name["relu1"].rows == 1797 * 64
+    for pair in between:
+        # All first convolutions span all linear functions of a patch, so that they match exactly.
+        assert by_name[f"conv1, {pair}"].similarity(0.0) == 1.0
+        assert by_name[f"relu3, {pair}"].similarity(0.3) < by_name[f"conv3, {pair}"].similarity(0.3)
+    assert by_name["relu1, seed0 ~ seed1"].rows == 1797 * 64
+    shared = {found.layer: found for found in comparison.universality}
+    assert list(shared) == names
+    # The ten outputs mean the same in every network; of the features below, few partnerships agree.
+    assert shared["fc2"].everywhere.tolist() == [[k, k, k] for k in range(10)] and shared["fc2"].consistency == 1
+    assert 0.1 < shared["relu1"].consistency < 0.7
+    maps = [found.maps for found in comparison.convergence if found.maps]
+    assert len(maps) == 6
+    for one_way in (one_way for both in maps for one_way in both):
+        rows = one_way.table()
+        assert rows[0]["error"] > 3 * rows[-1]["error"]
     assert "Test accuracy" in comparison.notes
     accuracy = [float(part.split()[-1].rstrip("%")) for part in comparison.notes["Test accuracy"].split(",")]
     assert min(accuracy) > 90
+
+
+def test_alignments_are_saved(tmp_path):
+    X, Y, _ = layers.partners(p=7, q=8)
+    comparison = sm.compare({"a": {"l": X}, "b": {"l": Y}, "c": {"l": X}}, bins=5, sparse="l", strength=0.6)
+    pair = sm.pair(X, Y, bins=5)
+    direct = sm.one_to_one(pair)
+    first = comparison.convergence[0]
+    np.testing.assert_allclose(first.bipartite.strength, direct.strength)
+    folder = comparison.save(tmp_path)
+    saved = json.loads((folder / "comparison.json").read_text())
+    found = saved["pairs"][0]["convergence"]
+    assert found["bipartite"]["y"] == direct.y.tolist()
+    assert found["correlation_percent"] == np.rint(100 * sm.correlation(pair).between).astype(int).tolist()
+    assert found["sparse"][1]["table"] == sm.sparse_map(pair.swapped).table()
+    assert [group["x"] for group in found["clusters"]["groups"]] == [c.x.tolist() for c in sm.clusters(pair).clusters]
+
+    def table(name):
+        with (folder / name).open() as file:
+            return list(csv.DictReader(file))
+
+    rows = [row for row in table("alignment.csv") if (row["x_layer"], row["y_layer"]) == ("a:l", "b:l")]
+    assert {(row["method"], row["by"]) for row in rows} == {
+        ("bipartite", "correlation"),
+        ("semi", "correlation"),
+        ("bipartite", "information"),
+    }
+    assert [int(row["y"]) for row in rows[:7]] == direct.y.tolist()
+    assert [float(row["margin"]) for row in rows[:7]] == direct.margin.tolist()
+    assert len(table("clusters.csv")) == 2 * (7 + 8) + 7 + 7
+    ends = [row for row in table("sparse.csv") if row["penalty"] == ""]
+    assert len(ends) == 6 and float(ends[0]["error"]) == sm.sparse_map(pair).table()[0]["error"]
+    shared = table("universality.csv")
+    assert len(shared) == 7 + 8 + 7
+    u = sm.universality(comparison.moments, "l", strength=0.6, eps=0.25)
+    assert [int(row["partners"]) for row in shared[:7]] == u.partners["a"].tolist()
+    assert saved["universality"][0]["everywhere"] == u.everywhere.tolist()
+
+
+def test_what_is_not_asked_for_is_not_there(tmp_path):
+    X, Y = layers.correlated(p=6, q=5)
+    comparison = sm.compare({"a": {"l": X, "m": Y}, "b": {"l": Y, "m": X}}, clusters=False, sparse="m")
+    assert [len(found.maps) for found in comparison.convergence] == [0, 2]
+    assert all(found.clusters is None and found.information is None for found in comparison.convergence)
+    assert comparison.universality == ()
+    names = {path.name for path in comparison.save(tmp_path).iterdir()}
+    assert "sparse.csv" in names and not {"clusters.csv", "universality.csv", "simple.csv"} & names
+    with pytest.raises(sm.SpanmatchError, match="'n'"):
+        sm.compare({"a": {"l": X}, "b": {"l": Y}}, sparse=["n"])
+
+
+def test_pairs_of_a_layer_stand_together():
+    r = np.random.default_rng(0)
+    networks = {name: {layer: r.standard_normal((40, 3)) for layer in "lm"} for name in "abc"}
+    assert sm.compare(networks).names() == [f"{layer}, {ab}" for layer in "lm" for ab in ("a ~ b", "a ~ c", "b ~ c")]

@@ -20,7 +20,8 @@ HOSTILE = "<script>alert(1)</script>\"'&</script><img src=x onerror=alert(2)> \u
 def comparison():
     X, Y = layers.with_silent()
     A, B = layers.random(n=60)
-    return sm.compare({"a": {"first": X, HOSTILE: Y, "few": A}, "b": {"first": Y, HOSTILE: X, "few": B}})
+    networks = {"a": {"first": X, HOSTILE: Y, "few": A}, "b": {"first": Y, HOSTILE: X, "few": B}}
+    return sm.compare(networks, sparse="few", bins=4)
 
 
 def test_the_page_holds_its_data_and_asks_for_nothing(comparison):
@@ -68,10 +69,13 @@ def test_in_a_browser(comparison, browser, tmp_path, width, scheme):
     page.goto(path.as_uri())
     page.wait_for_selector("#curves svg")
     assert page.locator("#depth figure > svg").count() == 1
-    assert page.locator("details.layer[open] figure svg").count() == 1
+    drawn = "details.layer[open] .levels > :is(svg, figure)"
+    assert page.locator(drawn).count() == 1
     page.locator("details.layer").nth(1).locator("summary").click()
-    page.locator("details.layer").nth(1).locator("figure svg").wait_for()
-    assert page.locator("details.layer[open] figure svg").count() == 2
+    page.locator("details.layer").nth(1).locator(".levels svg").last.wait_for()
+    assert page.locator(drawn).count() == 2
+    assert page.locator("details.layer[open] .partners path[stroke]").count() >= 2 * 4
+    assert page.locator("details.layer[open] .matrices image").count() == 2 * 2
     cells = page.locator("section table tbody").first.locator("tr").all()
     for row, profile in zip(cells, comparison.profiles, strict=True):
         texts = row.locator("td").all_text_contents()
@@ -86,6 +90,37 @@ def test_in_a_browser(comparison, browser, tmp_path, width, scheme):
     assert not problems
     assert requests == [path.as_uri()]
     context.close()
+
+
+def test_alignments_of_three_networks(browser, tmp_path):
+    X, Y, _ = layers.partners(p=7, q=8)
+    comparison = sm.compare({"a": {"l": X, "m": Y}, "b": {"l": Y, "m": X}, "c": {"l": X, "m": Y}}, sparse="*")
+    path = comparison.report(tmp_path / "report.html")
+    page = browser.new_context(viewport={"width": 390, "height": 800}, offline=True).new_page()
+    problems = []
+    page.on("console", lambda message: problems.append(message.text))
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.goto(path.as_uri())
+    page.locator("#universality svg").last.wait_for()
+    assert page.locator("h1").text_content() == "a, b and c"
+    assert page.locator("#depth svg [aria-label='x-axis tick label'] text").all_text_contents() == ["l", "m"]
+    assert page.locator("#depth svg circle").count() == 6 * len(comparison.eps)
+    shared = page.locator("section", has=page.locator("#universality")).locator("tbody tr").first
+    found = comparison.universality[0]
+    assert shared.locator("td").nth(4).text_content() == str(len(found.everywhere))
+    partner = page.locator(".one-to-one tbody tr").first
+    first = comparison.convergence[0].bipartite
+    assert partner.locator("th").text_content() == str(first.x[0])
+    assert partner.locator("td").nth(1).text_content() == f"{first.strength[0]:.3f}"
+    sparse = page.locator(".few-to-one tbody tr").first.locator("td").all_text_contents()
+    assert sparse[1] == f"{comparison.convergence[0].maps[0].table()[0]['error']:.3f}"
+    group = page.locator(".groups tbody tr").first
+    largest = comparison.convergence[0].clusters.clusters[0]
+    assert group.locator("th").text_content() == f"{largest.eps:.2f}"
+    assert group.locator("td").nth(2).text_content() == ", ".join(map(str, largest.x))
+    assert page.locator("details.layer[open] .sparse path[stroke-dasharray]").count() == 2
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert not problems
 
 
 def test_a_simple_match_can_be_chosen(browser, tmp_path):

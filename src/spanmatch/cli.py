@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+import numpy as np
 import typer
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -18,7 +19,10 @@ from . import __about__
 from .errors import BadArgument, SpanmatchError
 
 if TYPE_CHECKING:
+    from .align import Alignment, Convergence
     from .compare import Comparison
+    from .factor import Array
+    from .match import MatchProfile
 
 FAILED, BAD_USAGE, INTERRUPTED = 1, 2, 130
 PAPER_EPS = "0.15 0.2 0.25 0.3 0.5"
@@ -198,6 +202,9 @@ def _finish(comparison: Comparison, out: Path, as_json: bool) -> None:
         return
     console = Console(highlight=False)
     console.print(_table(comparison))
+    console.print(_partners_table(comparison))
+    if comparison.universality:
+        console.print(_universality_table(comparison))
     if comparison.simple:
         console.print(_simple_table(comparison))
     for name, profile in zip(comparison.names(), comparison.profiles, strict=True):
@@ -206,40 +213,109 @@ def _finish(comparison: Comparison, out: Path, as_json: bool) -> None:
     console.print(f"Report: {escape(str(folder / 'report.html'))}", soft_wrap=True)
 
 
-def _table(comparison: Comparison) -> Table:
-    table = Table(
-        title=" and ".join(map(escape, comparison.networks)) + ": share of neurons in the maximum match, by eps",
-        title_justify="left",
-        title_style="bold",
-        box=SIMPLE_HEAD,
-    )
+def _titled(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD)
     table.add_column("layer", overflow="fold")
-    for title in ("neurons", "silent", "rows", *(f"{eps:g}" for eps in comparison.eps)):
-        table.add_column(title, justify="right")
-    for name, profile in zip(comparison.names(), comparison.profiles, strict=True):
-        s = profile
+    for column in columns:
+        table.add_column(column, justify="right")
+    return table
+
+
+def _by_layer(comparison: Comparison) -> Iterator[tuple[str, list[tuple[MatchProfile, Convergence]]]]:
+    """Yield the results of each layer, of one pair of networks or, to be put together, of several."""
+    found: dict[str, list[tuple[MatchProfile, Convergence]]] = {}
+    several = len(comparison.networks) > 2
+    for name, profile, aligned in zip(comparison.names(), comparison.profiles, comparison.convergence, strict=True):
+        same = profile.x_layer.partition(":")[2] == profile.y_layer.partition(":")[2]
+        key = profile.x_layer.partition(":")[2] if several and same else name
+        found.setdefault(key, []).append((profile, aligned))
+    yield from found.items()
+
+
+def _several(comparison: Comparison) -> str:
+    count = len(comparison.networks)
+    return f", mean over {count * (count - 1) // 2} pairs of networks" if count > 2 else ""
+
+
+def _spread(values: Sequence[int]) -> str:
+    return "/".join(map(str, dict.fromkeys(values)))
+
+
+def _table(comparison: Comparison) -> Table:
+    *first, last = map(escape, comparison.networks)
+    names = f"{', '.join(first)} and {last}" if first else last
+    title = f"{names}: share of neurons in the maximum match, by eps{_several(comparison)}"
+    table = _titled(title, "neurons", "silent", "rows", *(f"{eps:g}" for eps in comparison.eps))
+    for layer, results in _by_layer(comparison):
+        profiles = [profile for profile, _ in results]
+        shares = np.mean([profile.similarity(comparison.eps) for profile in profiles], axis=0)
+        silent = dict.fromkeys(
+            side for p in profiles for side in ((p.x_layer, len(p.x_silent)), (p.y_layer, len(p.y_silent)))
+        )
         row: list[Any] = [
-            escape(name),
-            str(s.x_neurons) if s.x_neurons == s.y_neurons else f"{s.x_neurons}/{s.y_neurons}",
-            f"{len(s.x_silent)}/{len(s.y_silent)}",
-            f"{s.rows:,}",
+            escape(layer),
+            _spread([width for profile in profiles for width in (profile.x_neurons, profile.y_neurons)]),
+            "/".join(str(count) for _, count in silent),
+            f"{profiles[0].rows:,}",
         ]
-        table.add_row(*row, *(f"{share:.3f}" for share in profile.similarity(comparison.eps)))
+        table.add_row(*row, *(f"{share:.3f}" for share in shares))
+    return table
+
+
+def _partners_table(comparison: Comparison) -> Table:
+    title = f"One-to-one partners: median correlation, and what else there is{_several(comparison)}"
+    table = _titled(title, "bipartite", "semi", "within", "by chance", "clear partner", "clusters")
+    for layer, results in _by_layer(comparison):
+        found = [aligned for _, aligned in results]
+        medians = [
+            np.mean([_median(curve(a)) for a in found])
+            for curve in (
+                lambda a: a.bipartite.strength,
+                lambda a: a.semi.strength,
+                lambda a: np.concatenate([a.bipartite.x_baseline, a.bipartite.y_baseline]),
+            )
+        ]
+        clear = np.mean([_clear(a.bipartite) for a in found])
+        groups = _spread([len(a.clusters) for a in found if a.clusters is not None]) or "-"
+        chance = found[0].chance_correlation
+        table.add_row(escape(layer), *(f"{m:.2f}" for m in medians), f"{chance:.2f}", f"{clear:.0%}", groups)
+    return table
+
+
+def _median(values: Array) -> float:
+    return float(np.median(values)) if len(values) else float("nan")
+
+
+def _clear(a: Alignment) -> float:
+    """Return the share of partners that are each other's best by more than chance correlations differ."""
+    least = np.minimum(a.margin, a.back_margin)
+    return float(np.mean(least > a.chance_correlation)) if len(least) else float("nan")
+
+
+def _universality_table(comparison: Comparison) -> Table:
+    first = comparison.universality[0]
+    title = (
+        f"In how many other networks a neuron has a partner of {first.strength:g} or more, and is in the match at "
+        f"eps {first.eps:g}; chains of partners that close"
+    )
+    ranks = "/".join(map(str, range(len(comparison.networks))))
+    table = _titled(title, f"partner in {ranks}", f"matched in {ranks}", "chains that close", "by chance")
+    for found in comparison.universality:
+        shares = [100 * counts / counts.sum() for counts in found.distribution().values()]
+        cells = ["/".join(f"{value:.0f}" for value in share) + "%" for share in shares]
+        chance = np.mean([triangle.chance for triangle in found.triangles])
+        close = "-" if np.isnan(found.consistency) else f"{found.consistency:.0%}"
+        table.add_row(escape(found.layer), *cells, close, f"{chance:.1%}")
     return table
 
 
 def _simple_table(comparison: Comparison) -> Table:
-    table = Table(
-        title="Smallest groups found around each neuron (minimum matches), by eps",
-        title_justify="left",
-        title_style="bold",
-        box=SIMPLE_HEAD,
-    )
-    table.add_column("layer", overflow="fold")
-    for title in ("eps", "neurons matched", "median size", "from", "to", "different"):
-        table.add_column(title, justify="right")
+    title = "Smallest groups found around each neuron (minimum matches), by eps"
+    table = _titled(title, "eps", "neurons matched", "median size", "from", "to", "different")
+    names = dict(zip(((p.x_layer, p.y_layer) for p in comparison.profiles), comparison.names(), strict=True))
     for found in comparison.simple:
         sizes = sorted(found.sizes.values())
         spread = [f"{sizes[len(sizes) // 2]}", f"{sizes[0]}", f"{sizes[-1]}"] if sizes else ["-"] * 3
-        table.add_row(escape(found.x_layer), f"{found.eps:g}", str(len(sizes)), *spread, str(len(found)))
+        name = names[found.x_layer, found.y_layer]
+        table.add_row(escape(name), f"{found.eps:g}", str(len(sizes)), *spread, str(len(found)))
     return table

@@ -43,8 +43,8 @@ class Engine(Protocol):
     def add_factor(self, total: Any, A: Any, B: Any) -> None:
         """Replace the triangular factor R by that of [R; 1 A B]."""
 
-    def indicators(self, rows: Any, edges: Any) -> Any:
-        """Return (rows, neurons x bins) ones where a neuron is in a bin, the bin being how many edges it is above."""
+    def add_above(self, total: Any, A: Any, B: Any, edges: tuple[Any, Any]) -> None:
+        """Add in how many rows a neuron of A is above one edge and a neuron of B above another."""
 
     def constant(self, host: NDArray[np.float64]) -> Any:
         """Return a host array on the device."""
@@ -84,11 +84,13 @@ class NumpyEngine:
         R, *_ = lapack.dtpqrt(0, min(32, size), np.asfortranarray(total), block, overwrite_b=1)
         total[:] = np.triu(R)
 
-    def indicators(self, rows: Any, edges: Any) -> NDArray[np.float64]:
-        """Compare with every edge, then with every number of edges."""
-        bins = (rows[:, :, None] > edges).sum(axis=2, dtype=np.int16)
-        inside = bins[:, :, None] == np.arange(edges.shape[1] + 1)
-        return np.asarray(inside.reshape(len(rows), -1), dtype=np.float64)
+    def add_above(self, total: Any, A: Any, B: Any, edges: tuple[Any, Any]) -> None:
+        """Products of ones and zeros in single precision, exact for up to 2^24 rows at once."""
+        above = []
+        for rows, own in zip((A, B), edges, strict=True):
+            ones = np.empty((*rows.shape, own.shape[1]), dtype=np.float32)
+            above.append(np.greater(rows[:, :, None], own, out=ones).reshape(len(rows), -1))
+        total += blas.sgemm(1.0, above[1].T, above[0].T, trans_b=1).T
 
     def constant(self, host: NDArray[np.float64]) -> NDArray[np.float64]:
         """The array itself."""
@@ -138,13 +140,10 @@ class TorchEngine:
         block = torch.cat([torch.ones_like(A[:, :1]), A, B], dim=1)
         total.copy_(torch.linalg.qr(torch.cat([total, block]), mode="r").R)
 
-    def indicators(self, rows: Any, edges: Any) -> torch.Tensor:
-        """The same on the device."""
-        import torch
-
-        bins = (rows[:, :, None] > edges).sum(dim=2)
-        inside: torch.Tensor = bins[:, :, None] == torch.arange(edges.shape[1] + 1, device=self.device)
-        return inside.reshape(len(rows), -1).to(torch.float64)
+    def add_above(self, total: Any, A: Any, B: Any, edges: tuple[Any, Any]) -> None:
+        """Products of ones and zeros on the device."""
+        above = [(rows[:, :, None] > own).flatten(1).double() for rows, own in zip((A, B), edges, strict=True)]
+        total.addmm_(above[0].T, above[1])
 
     def constant(self, host: NDArray[np.float64]) -> torch.Tensor:
         """Copy to the device."""

@@ -165,10 +165,10 @@ class Moments:
         if self._null:
             null = partial(_null_product, sums, x, y, self._null_rows[x], self.rows[x])
         counts = None
-        if self._edges and (flat := sums.counts(x, y)) is not None:
+        if x in self._edges and y in self._edges:
             edges = self._edges[x], self._edges[y]
-            p, q = self.layers[x], self.layers[y]
-            counts = Counts(flat.reshape(p, edges[0].shape[1] + 1, q, edges[1].shape[1] + 1), edges)
+            table = sums.counts(x, y, (edges[0].shape[1] + 1, edges[1].shape[1] + 1))
+            counts = None if table is None else Counts(table, edges)
         return Pair.of((x, y), parts, null, counts, self._layout.get(x, ""))
 
     def __add__(self, other: Moments) -> Moments:
@@ -286,7 +286,7 @@ class Moments:
         if engine not in self._sums:
             self._sums[engine] = Sums.zeros(engine, self._shapes())
         shift = {layer: engine.constant(self._shift[layer]) for layer in key}
-        edges = {layer: engine.constant(self._edges[layer]) for layer in key if layer in self._edges}
+        edges = {layer: engine.constant(_lower_ends(self._edges[layer])) for layer in key if layer in self._edges}
         self._sums[engine].add(key, arrays, shift, edges, plan, fresh)
 
     def _shapes(self) -> dict[Key, tuple[int, ...]]:
@@ -307,7 +307,7 @@ class Moments:
             if self._null:
                 shapes["null", x, y] = (p, q)
             if self._edges:
-                shapes["count", x, y] = (self._edges[x].size + p, self._edges[y].size + q)
+                shapes["above", x, y] = (self._edges[x].size + p, self._edges[y].size + q)
         return shapes
 
     def _total(self) -> Sums:
@@ -451,6 +451,10 @@ def _check_examples(pairs: list[Layers], made: Mapping[str, Plan]) -> None:
     for x, y in pairs:
         if made[x] is not made[y] and not np.array_equal(made[x].examples, made[y].examples):
             raise SpanmatchError(f"layers {x!r} and {y!r}: their rows are not of the same examples")
+
+
+def _lower_ends(edges: Array) -> Array:
+    return np.hstack([np.full((len(edges), 1), -np.inf), edges])
 
 
 def _name(layers: list[str], key: Key) -> str:

@@ -8,7 +8,8 @@ A flat dictionary of float64 arrays, so that copying, adding and saving are one 
     ("factor", x, y)   (folds, 1+p+q, 1+p+q)   triangular factor of [1, X - c, Y - d]       method "qr"
     ("null", x, y)     (p, q)                  sum of (x - c)(y' - d)^T, y' of another example
     ("null sum", x)    (p,)                    sum of x - c over the rows that have a partner
-    ("count", x, y)    (p bins, q bins)        rows in which a neuron of x is in one bin and one of y in another
+    ("above", x, y)    (p bins, q bins)        rows in which a neuron of x is above one edge and one of y above another,
+                                               the edges being the bins' lower ends, the first -inf
 """
 
 from __future__ import annotations
@@ -61,10 +62,10 @@ class Sums:
                 engine.add_product(arrays["cross", *pair][fold], *rows.values())
             if ("factor", *pair) in arrays:
                 engine.add_factor(arrays["factor", *pair][fold], *rows.values())
-            if ("count", *pair) in arrays:
-                # An edge of zero must be met exactly: the bins are of the activations, not of those about the shift.
-                inside = [engine.indicators(engine.rows(batch[layer], index, 0.0), edges[layer]) for layer in pair]
-                engine.add_product(arrays["count", *pair], *inside)
+            if ("above", *pair) in arrays:
+                # Of the activations themselves: about a shift, an edge of zero would not be met exactly.
+                A, B = (engine.rows(batch[layer], index, 0.0) for layer in pair)
+                engine.add_above(arrays["above", *pair], A, B, (edges[pair[0]], edges[pair[1]]))
             if null is not None:
                 x, y = pair
                 engine.add_product(arrays["null", x, y], rows[x], engine.rows(batch[y], null[index], shift[y]))
@@ -97,12 +98,18 @@ class Sums:
         arrays = self.arrays
         return np.asarray(arrays["null", x, y] if ("null", x, y) in arrays else arrays["null", y, x].T)
 
-    def counts(self, x: str, y: str) -> Array | None:
-        """Return the rows in each pair of bins, if they were counted."""
-        arrays = self.arrays
-        if ("count", x, y) in arrays:
-            return np.asarray(arrays["count", x, y])
-        return np.asarray(arrays["count", y, x].T) if ("count", y, x) in arrays else None
+    def counts(self, x: str, y: str, bins: tuple[int, int]) -> Array | None:
+        """Return the rows in each bin of each neuron of x and each bin of each of y, if they were counted."""
+        if ("above", y, x) in self.arrays:
+            turned = self.counts(y, x, bins[::-1])
+            return None if turned is None else turned.transpose(2, 3, 0, 1)
+        if ("above", x, y) not in self.arrays:
+            return None
+        above = self.arrays["above", x, y]
+        table = above.reshape(-1, bins[0], above.shape[1] // bins[1], bins[1]).copy()
+        table[:, :-1] -= table[:, 1:].copy()
+        table[..., :-1] -= table[..., 1:].copy()
+        return np.asarray(table)
 
     def merge(self, other: Sums) -> None:
         """Add sums about the same shifts, both on the host."""
@@ -121,7 +128,7 @@ class Sums:
         for key, array in self.arrays.items():
             kind, x, y = key[0], key[1], key[-1]
             n, d, e = rows[x], by[x], by[y]
-            if kind == "count":
+            if kind == "above":
                 continue
             if kind == "sum":
                 array += np.outer(n, d)

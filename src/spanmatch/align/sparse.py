@@ -109,7 +109,7 @@ class SparseMap(Aligned):
         `line` goes to matplotlib's `plot`.
         """
         ax = axes_for("sparse.plot", ax)
-        rows = [row for row in self.table() if row["predictors"]]
+        rows = [row for row in self.table() if (row["predictors"] or 0) >= 1]
         counts, errors, held = (
             np.array([row[name] for row in rows], dtype=np.float64)
             for name in ("predictors", "error", "held_out_error")

@@ -7,11 +7,13 @@
   const token = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const short = (name) => (name.length > 18 ? name.slice(0, 8) + "\u2026" + name.slice(-8) : name);
 
-  // Depth as colour, within the part of the scale that shows on the background.
+  const layers = [...new Set(pairs.map((pair) => pair.layer))];
+
+  // Depth as colour, within the part of the scale that shows on the background: one for each pair.
   function colours() {
     const [from, to] = dark.matches ? [0.98, 0.35] : [0.82, 0.0];
-    const step = (i) => (pairs.length > 1 ? i / (pairs.length - 1) : 1);
-    return pairs.map((_, i) => d3.interpolateViridis(from + (to - from) * step(i)));
+    const step = (i) => (layers.length > 1 ? i / (layers.length - 1) : 1);
+    return pairs.map((pair) => d3.interpolateViridis(from + (to - from) * step(layers.indexOf(pair.layer))));
   }
 
   // s(eps) of a pair as a step function: the corners, from 0 to 1.
@@ -29,8 +31,8 @@
   }
 
   function drawDepth(figure) {
-    const rows = pairs.flatMap((pair, i) =>
-      data.eps.map((eps, k) => ({ index: i, eps, share: pair.similarity[k], name: pair.name })),
+    const rows = pairs.flatMap((pair) =>
+      data.eps.map((eps, k) => ({ layer: pair.layer, eps, share: pair.similarity[k], name: pair.name })),
     );
     const range = dark.matches ? ["#2d6f9e", "#bfe3ff"] : ["#9ccaec", "#08386b"];
     place(
@@ -40,26 +42,20 @@
         height: 350,
         marginTop: 34,
         marginLeft: 48,
-        marginBottom: pairs.length > 6 ? 90 : 50,
+        marginBottom: layers.length > 6 ? 90 : 50,
         marginRight: 24,
         style: { background: "transparent", fontSize: "12px" },
-        x: {
-          domain: pairs.map((_, i) => i),
-          tickFormat: (i) => short(pairs[i].name),
-          tickRotate: pairs.length > 6 ? -40 : 0,
-          label: null,
-          type: "point",
-        },
+        x: { domain: layers, tickFormat: short, tickRotate: layers.length > 6 ? -40 : 0, label: null, type: "point" },
         y: { domain: [0, 1], grid: true, label: "share of neurons matched", tickFormat: ".0%" },
         color: { type: "ordinal", legend: true, label: "eps", tickFormat: (eps) => `eps ${eps}`, domain: data.eps, range: d3.quantize(d3.interpolateRgb(...range), Math.max(2, data.eps.length)) },
         marks: [
           Plot.ruleY([0]),
-          Plot.lineY(rows, { x: "index", y: "share", z: "eps", stroke: "eps", strokeWidth: 2 }),
+          Plot.lineY(rows, Plot.groupX({ y: "mean" }, { x: "layer", y: "share", z: "eps", stroke: "eps", strokeWidth: 2 })),
           Plot.dot(rows, {
-            x: "index",
+            x: "layer",
             y: "share",
             fill: "eps",
-            r: 3.5,
+            r: pairs.length > layers.length ? 2.5 : 3.5,
             tip: true,
             title: (d) => `${d.name}\ns(${d.eps}) = ${d.share.toFixed(3)}`,
           }),
@@ -208,10 +204,145 @@
     fillMaps(section.querySelector("table"), found.matches[select.value]);
   }
 
+  // One-to-one alignment: both matchings from strongest to weakest, over the same within each network.
+  function drawPartners(figure, pair) {
+    const found = pair.convergence;
+    const curves = [
+      ["bipartite", found.bipartite.strength],
+      ["semi", found.semi.strength],
+      [`within ${short(pair.x_layer)}`, found.bipartite.x_baseline],
+      [`within ${short(pair.y_layer)}`, found.bipartite.y_baseline],
+    ].filter(([, values]) => values.length);
+    const rows = curves.flatMap(([curve, values]) => values.map((strength, rank) => ({ curve, rank: rank + 1, strength })));
+    const { x, y } = found.bipartite;
+    const partners = found.bipartite.strength.map((strength, i) => ({
+      rank: i + 1,
+      strength,
+      title: `${x[i]} and ${y[i]}: ${strength.toFixed(3)}\nmargin ${found.bipartite.margin[i].toFixed(3)}`,
+    }));
+    const palette = [token("--accent"), token("--y"), token("--soft"), token("--line")];
+    place(
+      figure,
+      Plot.plot({
+        width: Math.max(figure.clientWidth, 280),
+        height: 260,
+        marginTop: 28,
+        style: { background: "transparent", fontSize: "12px" },
+        x: { label: "neurons, strongest partner first", nice: true },
+        y: { label: "correlation", grid: true, domain: [Math.min(0, d3.min(rows, (d) => d.strength) ?? 0), 1] },
+        color: { legend: true, domain: curves.map(([curve]) => curve), range: palette },
+        marks: [
+          Plot.ruleY([0]),
+          Plot.ruleY([found.chance_correlation], { stroke: "currentColor", strokeOpacity: 0.4, strokeDasharray: "2,4" }),
+          Plot.lineY(rows, { x: "rank", y: "strength", stroke: "curve", strokeWidth: 2 }),
+          Plot.tip(partners, Plot.pointerX({ x: "rank", y: "strength", title: "title" })),
+        ],
+      }),
+    );
+  }
+
+  function drawSparse(figure, pair) {
+    const maps = pair.convergence.sparse;
+    const rows = maps.flatMap((map) => map.table.filter((row) => row.predictors >= 1).map((row) => ({ to: map.to, ...row })));
+    const path = rows.filter((row) => row.penalty !== null);
+    const held = path.filter((row) => row.held_out_error !== null);
+    const single = rows.filter((row) => row.penalty === null);
+    place(
+      figure,
+      Plot.plot({
+        width: Math.max(figure.clientWidth, 280),
+        height: 260,
+        marginTop: 28,
+        style: { background: "transparent", fontSize: "12px" },
+        x: { type: "log", label: "predictors", tickFormat: "~s", grid: true },
+        y: { label: "error", grid: true, domain: [0, d3.max(rows, (d) => Math.max(d.error, d.held_out_error ?? 0)) ?? 1] },
+        color: { legend: true, domain: maps.map((map) => map.to), range: [token("--y"), token("--x")] },
+        marks: [
+          Plot.ruleY([0]),
+          Plot.line(path, { x: "predictors", y: "error", z: "to", stroke: "to", strokeWidth: 2, sort: "predictors" }),
+          Plot.dot(single, { x: "predictors", y: "error", stroke: "to", r: 4, strokeWidth: 2 }),
+          Plot.line(held, { x: "predictors", y: "held_out_error", z: "to", stroke: "to", strokeDasharray: "4,3", sort: "predictors" }),
+          Plot.tip(rows, Plot.pointer({ x: "predictors", y: "error", title: (d) => `${d.to}\n${d.predictors.toFixed(1)} predictors, error ${d.error.toFixed(3)}` })),
+        ],
+      }),
+    );
+  }
+
+  // |correlation| between the layers, as it comes and with the neurons in the order of the clusters.
+  function drawMatrices(figure, pair) {
+    const { correlation_percent: matrix, clusters } = pair.convergence;
+    const [p, q] = [matrix.length, matrix[0].length];
+    const ends = (side) => d3.cumsum(clusters.groups, (group) => group[side].length).slice(0, -1);
+    const draw = (title, [x, y], rules) => {
+      const box = document.createElement("div");
+      box.appendChild(document.createElement("h4")).textContent = title;
+      const values = x.flatMap((i) => y.map((j) => Math.abs(matrix[i][j]) / 100));
+      box.appendChild(
+        Plot.plot({
+          width: 320,
+          height: Math.max(120, Math.min(420, (320 * p) / q)),
+          margin: 24,
+          style: { background: "transparent", fontSize: "11px", maxWidth: "100%" },
+          x: { label: short(pair.y_layer), ticks: [], domain: [0, q] },
+          y: { label: short(pair.x_layer), ticks: [], domain: [p, 0] },
+          color: { type: "linear", domain: [0, 1], range: [token("--card"), token("--ink")] },
+          marks: [
+            Plot.raster(values, { width: q, height: p, imageRendering: "pixelated" }),
+            Plot.frame({ strokeOpacity: 0.3 }),
+            Plot.ruleX(rules ? ends("y") : [], { stroke: token("--y") }),
+            Plot.ruleY(rules ? ends("x") : [], { stroke: token("--y") }),
+          ],
+        }),
+      );
+      return box;
+    };
+    figure.replaceChildren(
+      draw("|correlation|, as they come", [d3.range(p), d3.range(q)], false),
+      draw("by cluster", clusters.order, true),
+    );
+  }
+
+  function drawUniversality(figure) {
+    const kinds = { partners: "has a partner", matched: "is in the match" };
+    const rows = data.universality.flatMap((found) =>
+      Object.entries(kinds).flatMap(([kind, title]) => {
+        const counts = found.distribution[kind];
+        return counts.map((count, others) => ({ layer: found.layer, title, others, share: count / d3.sum(counts) }));
+      }),
+    );
+    const most = data.networks.length - 1;
+    const range = dark.matches ? ["#26384a", "#bfe3ff"] : ["#dbe9f6", "#08386b"];
+    place(
+      figure,
+      Plot.plot({
+        width: Math.max(figure.clientWidth, 280),
+        height: 340,
+        marginTop: 34,
+        marginLeft: 48,
+        marginBottom: data.universality.length > 6 ? 90 : 50,
+        style: { background: "transparent", fontSize: "12px" },
+        fy: { label: null, domain: Object.values(kinds), axis: null, padding: 0.25 },
+        x: { domain: data.universality.map((found) => found.layer), tickFormat: short, tickRotate: data.universality.length > 6 ? -40 : 0, label: null },
+        y: { domain: [0, 1], label: "share of neurons", tickFormat: ".0%", grid: true, ticks: 3 },
+        color: { type: "ordinal", legend: true, label: "other networks", domain: d3.range(most + 1), tickFormat: (n) => `in ${n} others`, range: d3.quantize(d3.interpolateRgb(...range), most + 1) },
+        marks: [
+          Plot.barY(rows, { x: "layer", y: "share", fy: "title", fill: "others", order: "-others", tip: true, title: (d) => `${d.layer}: ${d3.format(".0%")(d.share)} ${d.title} in ${d.others} others` }),
+          Plot.text(Object.values(kinds), { fy: (d) => d, text: (d) => d, frameAnchor: "top-left", dy: -13, fontWeight: 600 }),
+          Plot.ruleY([0]),
+        ],
+      }),
+    );
+  }
+
   function drawLayer(details) {
     if (!details.open) return;
     const pair = pairs[details.dataset.pair];
-    drawLevels(details.querySelector("figure"), pair);
+    drawLevels(details.querySelector(".levels"), pair);
+    drawPartners(details.querySelector(".partners"), pair);
+    const drawings = { ".sparse": drawSparse, ".matrices": drawMatrices };
+    for (const [where, draw] of Object.entries(drawings)) {
+      details.querySelectorAll(where).forEach((figure) => draw(figure, pair));
+    }
     fillMembers(details.querySelector(".members tbody"), pair);
     details.querySelectorAll(".simple").forEach((section) => drawSimple(section, pair.simple[section.dataset.simple]));
   }
@@ -223,6 +354,7 @@
     });
     drawDepth(document.getElementById("depth"));
     drawCurves(document.getElementById("curves"));
+    document.querySelectorAll("#universality").forEach(drawUniversality);
     document.querySelectorAll("details.layer").forEach(drawLayer);
   }
 
