@@ -39,6 +39,7 @@ def test_correlations_are_numpys(kind, method):
     assert_allclose(c.within_x, whole[:p, :p], atol=1e-12)
     assert_allclose(c.within_y, whole[p:, p:], atol=1e-12)
     assert_allclose(c.x_mean, X.mean(axis=0), rtol=1e-10, atol=1e-13 * abs(X).max())
+    assert_allclose(c.x_deviation, X.std(axis=0), rtol=1e-10)
     assert_allclose(c.y_deviation, Y.std(axis=0), rtol=1e-10)
 
 
@@ -386,6 +387,20 @@ def test_partners_at_random_close_few_triangles():
     moments.update({f"{name}:l": r.standard_normal((50, 40)) for name in "abc"})
     u = sm.universality(moments, "l", strength=0.0)
     assert u.consistency < 0.2 and u.triangles[0].chance < 0.05
+    partner = {}
+    for a, b in permutations("abc", 2):
+        found = sm.one_to_one(moments.pair(f"{a}:l", f"{b}:l"))
+        partner[a, b] = dict(zip(found.x[found.strength >= 0], found.y[found.strength >= 0], strict=True))
+    mutual = {
+        (i, j, k)
+        for i, j in partner["a", "b"].items()
+        for k in [partner["a", "c"].get(i)]
+        if k is not None and partner["b", "c"].get(j) == k
+    }
+    assert {tuple(row) for row in u.everywhere.tolist()} == mutual and len(mutual) < 20
+    around = {i: partner["b", "c"][j] for i, j in partner["a", "b"].items() if j in partner["b", "c"]}
+    by_b = next(t for t in u.triangles if (t.a, t.b, t.c) == ("a", "b", "c"))
+    assert by_b.chains == len(around) and by_b.closed == sum(partner["a", "c"].get(i) == k for i, k in around.items())
     none = sm.universality(moments, "l", strength=0.99)
     assert np.isnan(none.consistency) and len(none.everywhere) == 0 and none.to_dict()["consistency"] is None
 

@@ -164,7 +164,7 @@ def test_demo_finds_what_theory_says(digits_comparison):
     assert len(maps) == 6
     for one_way in (one_way for both in maps for one_way in both):
         rows = one_way.table()
-        assert rows[0]["error"] > 3 * rows[-1]["error"]
+        assert rows[0]["error"] > 2 * rows[-1]["error"]
     assert "Test accuracy" in comparison.notes
     accuracy = [float(part.split()[-1].rstrip("%")) for part in comparison.notes["Test accuracy"].split(",")]
     assert min(accuracy) > 90

@@ -118,7 +118,7 @@ def test_alignments_of_three_networks(browser, tmp_path):
     largest = comparison.convergence[0].clusters.clusters[0]
     assert group.locator("th").text_content() == f"{largest.eps:.2f}"
     assert group.locator("td").nth(2).text_content() == ", ".join(map(str, largest.x))
-    assert page.locator("details.layer[open] .sparse path[stroke-dasharray]").count() == 2
+    assert page.locator("details.layer[open] .sparse g[stroke-dasharray] path").count() == 2
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert not problems
 
