@@ -121,7 +121,10 @@ def test_constant_neurons_are_neither_predictors_nor_predicted():
     assert s.table()[-1]["predictors"] == 8
     silent = sm.sparse_map(sm.pair(np.zeros((20, 3)), Y[:20]), 3)
     assert silent.table()[-1]["error"] == pytest.approx(1)
-    assert sm.sparse_map(sm.pair(X, np.zeros((500, 3))), 3).table() == []
+    nothing = sm.sparse_map(sm.pair(X, np.zeros((500, 3))), 3)
+    assert nothing.table() == []
+    with pytest.raises(sm.SpanmatchError, match="never varies"):
+        nothing.plot()
 
 
 def test_the_table_goes_from_one_predictor_to_all():
@@ -138,7 +141,7 @@ def test_the_table_goes_from_one_predictor_to_all():
     assert list(frame.columns) == ["penalty", "predictors", "error", "held_out_error"]
     matplotlib = pytest.importorskip("matplotlib")
     matplotlib.use("Agg")
-    assert len(s.plot().lines) == 2
+    assert len(s.plot().lines) == 3
 
 
 def test_coefficients_come_in_units_of_activations():

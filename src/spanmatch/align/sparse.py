@@ -106,10 +106,12 @@ class SparseMap(Aligned):
     def plot(self, ax: Axes | None = None, **line: Any) -> Axes:
         """Draw the mean error, and dashed the held-out error, against the mean number of predictors.
 
-        `line` goes to matplotlib's `plot`.
+        `line` goes to matplotlib's `plot`. Raises SpanmatchError if no neuron of x varies, or none of y.
         """
+        if self.x_neurons == len(self.x_constant) or not self.table():
+            raise SpanmatchError(f"{self.y_layer!r} from {self.x_layer!r}: one of them never varies; nothing to draw")
         ax = axes_for("sparse.plot", ax)
-        rows = [row for row in self.table() if (row["predictors"] or 0) >= 1]
+        one, *rows = [row for row in self.table() if (row["predictors"] or 0) >= 1]
         counts, errors, held = (
             np.array([row[name] for row in rows], dtype=np.float64)
             for name in ("predictors", "error", "held_out_error")
@@ -117,6 +119,7 @@ class SparseMap(Aligned):
         label = f"{self.y_layer} from {self.x_layer}"
         (drawn,) = ax.plot(counts, errors, **{"label": label} | line)
         ax.plot(counts, held, linestyle="--", color=drawn.get_color(), label=f"{label}, held out")
+        ax.plot([1], [one["error"] or 0.0], "o", color=drawn.get_color(), label=f"{label}, one neuron by least squares")
         ax.set(xscale="log", ylim=(0, None), xlabel="predictors", ylabel="error, 1 - R^2")
         ax.legend()
         return ax
