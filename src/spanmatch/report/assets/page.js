@@ -26,6 +26,12 @@
     return points;
   }
 
+  // What all charts share: as wide as the page allows, with room for the title of the vertical axis.
+  function frame(figure, height) {
+    const style = { background: "transparent", fontSize: "12px" };
+    return { width: Math.max(figure.clientWidth, 280), height, marginTop: 34, style };
+  }
+
   function place(figure, plot) {
     figure.replaceChildren(plot);
   }
@@ -38,13 +44,10 @@
     place(
       figure,
       Plot.plot({
-        width: Math.max(figure.clientWidth, 280),
-        height: 350,
-        marginTop: 34,
+        ...frame(figure, 350),
         marginLeft: 48,
         marginBottom: layers.length > 6 ? 90 : 50,
         marginRight: 24,
-        style: { background: "transparent", fontSize: "12px" },
         x: { domain: layers, tickFormat: short, tickRotate: layers.length > 6 ? -40 : 0, label: null, type: "point" },
         y: { domain: [0, 1], grid: true, label: "share of neurons matched", tickFormat: ".0%" },
         color: { type: "ordinal", legend: true, label: "eps", tickFormat: (eps) => `eps ${eps}`, domain: data.eps, range: d3.quantize(d3.interpolateRgb(...range), Math.max(2, data.eps.length)) },
@@ -73,11 +76,8 @@
     place(
       figure,
       Plot.plot({
-        width: Math.max(figure.clientWidth, 280),
-        height: 390,
-        marginTop: 34,
+        ...frame(figure, 390),
         marginLeft: 48,
-        style: { background: "transparent", fontSize: "12px" },
         x: { domain: [0, 1], label: "eps", grid: true },
         y: { domain: [0, 1], label: "maximum matching similarity s(eps)", grid: true },
         marks: [
@@ -107,10 +107,7 @@
     place(
       figure,
       Plot.plot({
-        width: Math.max(figure.clientWidth, 280),
-        height: 280,
-        marginTop: 28,
-        style: { background: "transparent", fontSize: "12px" },
+        ...frame(figure, 280),
         x: { domain: [0, 1], label: "level (eps)" },
         y: { label: "neurons", grid: true, nice: true },
         fy: { label: null, domain: sides.map(([layer]) => layer), axis: null, padding: 0.25 },
@@ -224,10 +221,7 @@
     place(
       figure,
       Plot.plot({
-        width: Math.max(figure.clientWidth, 280),
-        height: 260,
-        marginTop: 28,
-        style: { background: "transparent", fontSize: "12px" },
+        ...frame(figure, 260),
         x: { label: "neurons, strongest partner first", nice: true },
         y: { label: "correlation", grid: true, domain: [Math.min(0, d3.min(rows, (d) => d.strength) ?? 0), 1] },
         color: { legend: true, domain: curves.map(([curve]) => curve), range: palette },
@@ -250,10 +244,7 @@
     place(
       figure,
       Plot.plot({
-        width: Math.max(figure.clientWidth, 280),
-        height: 260,
-        marginTop: 28,
-        style: { background: "transparent", fontSize: "12px" },
+        ...frame(figure, 260),
         x: { type: "log", label: "predictors", tickFormat: "~s", grid: true },
         y: { label: "error", grid: true, domain: [0, d3.max(rows, (d) => Math.max(d.error, d.held_out_error ?? 0)) ?? 1] },
         color: { legend: true, domain: maps.map((map) => map.to), range: [token("--y"), token("--x")] },
@@ -315,12 +306,9 @@
     place(
       figure,
       Plot.plot({
-        width: Math.max(figure.clientWidth, 280),
-        height: 340,
-        marginTop: 34,
+        ...frame(figure, 340),
         marginLeft: 48,
         marginBottom: data.universality.length > 6 ? 90 : 50,
-        style: { background: "transparent", fontSize: "12px" },
         fy: { label: null, domain: Object.values(kinds), axis: null, padding: 0.25 },
         x: { domain: data.universality.map((found) => found.layer), tickFormat: short, tickRotate: data.universality.length > 6 ? -40 : 0, label: null },
         y: { domain: [0, 1], label: "share of neurons", tickFormat: ".0%", grid: true, ticks: 3 },
