@@ -242,7 +242,7 @@ def test_what_is_kept_does_not_grow_with_rows():
         moments.update({"a:l": X, "b:l": Y})
         sizes.append(sum(a.nbytes for a in moments._total().arrays.values()))
     assert len(set(sizes)) == 1
-    assert sizes[0] == 8 * (8 * (24**2 + 31**2 + 24 * 31) + 24 * 31 + 9 * (24 + 31))
+    assert sizes[0] == moments.memory == 8 * (8 * (25**2 + 32**2 + 25 * 32) + 25 * 32 + 9 * (25 + 32))
 
 
 def test_repr_says_what_it_holds():

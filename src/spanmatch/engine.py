@@ -31,6 +31,9 @@ class Engine(Protocol):
     def rows(self, array: Any, index: NDArray[np.intp], shift: Any) -> Any:
         """Return array[index] - shift as float64."""
 
+    def lifted(self, array: Any, index: NDArray[np.intp], shift: Any) -> Any:
+        """Return the same with one more column, each row's squared norm."""
+
     def add_sum(self, total: Any, A: Any) -> None:
         """Add the column sums of A."""
 
@@ -41,7 +44,7 @@ class Engine(Protocol):
         """Add A^T B."""
 
     def add_factor(self, total: Any, A: Any, B: Any) -> None:
-        """Replace the triangular factor R by that of [R; 1 A B]."""
+        """Replace the triangular factor R by that of [R; 1 X Y a b], for lifted rows A = [X a] and B = [Y b]."""
 
     def add_above(self, total: Any, A: Any, B: Any, edges: tuple[Any, Any]) -> None:
         """Add in how many rows a neuron of A is above one edge and a neuron of B above another."""
@@ -65,6 +68,13 @@ class NumpyEngine:
         """Gather and shift in one pass."""
         return np.asarray(np.subtract(array[index], shift, dtype=np.float64))
 
+    def lifted(self, array: Any, index: NDArray[np.intp], shift: Any) -> NDArray[np.float64]:
+        """Gather, shift and square in place."""
+        rows = np.empty((len(index), array.shape[1] + 1))
+        np.subtract(array[index], shift, out=rows[:, :-1], dtype=np.float64)
+        np.einsum("np,np->n", rows[:, :-1], rows[:, :-1], out=rows[:, -1])
+        return rows
+
     def add_sum(self, total: Any, A: Any) -> None:
         """Add the column sums."""
         total += A.sum(axis=0)
@@ -79,7 +89,7 @@ class NumpyEngine:
 
     def add_factor(self, total: Any, A: Any, B: Any) -> None:
         """QR of a triangle on top of a block, which leaves the triangle's zeros alone."""
-        block = np.asfortranarray(np.hstack([np.ones((len(A), 1)), A, B]))
+        block = np.asfortranarray(np.hstack([np.ones((len(A), 1)), A[:, :-1], B[:, :-1], A[:, -1:], B[:, -1:]]))
         size = len(total)
         R, *_ = lapack.dtpqrt(0, min(32, size), np.asfortranarray(total), block, overwrite_b=1)
         total[:] = np.triu(R)
@@ -121,6 +131,13 @@ class TorchEngine:
         rows: torch.Tensor = chosen.to(torch.float64) - shift
         return rows
 
+    def lifted(self, array: Any, index: NDArray[np.intp], shift: Any) -> torch.Tensor:
+        """Gather, shift and square on the device."""
+        import torch
+
+        rows = self.rows(array, index, shift)
+        return torch.cat([rows, (rows * rows).sum(dim=1, keepdim=True)], dim=1)
+
     def add_sum(self, total: Any, A: Any) -> None:
         """Add the column sums."""
         total += A.sum(dim=0)
@@ -137,7 +154,7 @@ class TorchEngine:
         """QR of the stack."""
         import torch
 
-        block = torch.cat([torch.ones_like(A[:, :1]), A, B], dim=1)
+        block = torch.cat([torch.ones_like(A[:, :1]), A[:, :-1], B[:, :-1], A[:, -1:], B[:, -1:]], dim=1)
         total.copy_(torch.linalg.qr(torch.cat([total, block]), mode="r").R)
 
     def add_above(self, total: Any, A: Any, B: Any, edges: tuple[Any, Any]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from scipy.linalg import qr
@@ -21,10 +21,10 @@ NOISE: dict[Method, float] = {"gram": float(np.sqrt(8 * UNIT)), "qr": 16 * UNIT}
 
 @dataclass(frozen=True, eq=False)
 class Joint:
-    """Sums over rows of two layers, about a fixed shift: what a pair is made from.
+    """Sums over lifted rows of two layers, (x - c, ||x - c||^2) with a fixed shift c: what a pair is made from.
 
-    Without `factor`: own (lower triangles of sum (x - c)(x - c)^T) and cross. With it: the triangular factor of
-    [1, X - c, Y - c], (1 + p + q) square, in their place.
+    Without `factor`: own (lower triangles of sum x x^T) and cross, (P, P), (Q, Q) and (P, Q) with P = p + 1, Q = q +
+    1. With it: the triangular factor of [1 x y ||x||^2 ||y||^2], (1 + P + Q) square, in their place.
     """
 
     rows: int
@@ -38,8 +38,42 @@ class Joint:
         """Return the same sums with the layers exchanged."""
         own = None if self.own is None else self.own[::-1]
         cross = None if self.cross is None else self.cross.T
-        factor = None if self.factor is None else _exchanged(self.factor, 1, len(self.sums[0]))
+        factor = None if self.factor is None else self._exchanged(self.factor)
         return Joint(self.rows, self.shift[::-1], self.sums[::-1], own, cross, factor)
+
+    def products(self) -> tuple[Array, Array, Array]:
+        """Return the sums of x x^T, x y^T and y y^T of lifted rows."""
+        if self.factor is None:
+            assert self.own is not None and self.cross is not None
+            return _whole(self.own[0]), self.cross.copy(), _whole(self.own[1])
+        p, q = (len(shift) for shift in self.shift)
+        X = self.factor[:, [*range(1, 1 + p), 1 + p + q]]
+        Y = self.factor[:, [*range(1 + p, 1 + p + q), 2 + p + q]]
+        return X.T @ X, X.T @ Y, Y.T @ Y
+
+    def _exchanged(self, factor: Array) -> Array:
+        p, q = (len(shift) for shift in self.shift)
+        order = [0, *range(1 + p, 1 + p + q), *range(1, 1 + p), 2 + p + q, 1 + p + q]
+        return stacked_factor(factor[:, order])
+
+
+@dataclass(frozen=True, eq=False)
+class Fourth:
+    """Sums of squared norms a = ||x - c||^2 and b = ||y - d||^2, times each other and times the rows."""
+
+    shift: tuple[Array, Array]
+    x: Array = field(repr=False)
+    """(p + 1,) sum a (x - c), and sum a^2 last."""
+    y: Array = field(repr=False)
+    """(q + 1,) sum b (y - d), and sum b^2."""
+    x_by_y: Array = field(repr=False)
+    """(p + 1,) sum b (x - c), and sum a b."""
+    y_by_x: Array = field(repr=False)
+    """(q + 1,) sum a (y - d), and sum a b."""
+
+    def swapped(self) -> Fourth:
+        """Return the same with the layers exchanged."""
+        return Fourth(self.shift[::-1], self.y, self.x, self.y_by_x, self.x_by_y)
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,8 +128,12 @@ class Pair:
     """(p + q, p + q), with method="qr": upper triangular, factor^T factor = [xx xy; yx yy]."""
     counts: Counts | None = field(repr=False, default=None)
     """The joint histograms, if bins were asked for."""
+    fourth: Fourth | None = field(repr=False, default=None)
+    """What unbiased measures need beside the second moments."""
     layout: str = ""
     """How the rows were made, in words."""
+    examples: int = 0
+    """How many examples the rows are of; one that comes in several batches counts in each."""
     _parts: Sequence[Joint] = field(repr=False, default=())
     _null_product: Callable[[], Array] | None = field(repr=False, default=None)
 
@@ -107,18 +145,24 @@ class Pair:
         null_product: Callable[[], Array] | None = None,
         counts: Counts | None = None,
         layout: str = "",
+        examples: int = 0,
     ) -> Pair:
         """Return the pair that the sums of some folds make.  Raises SpanmatchError if squares overflow."""
         joint = total(parts)
-        n, (c, d), (s, t) = joint.rows, joint.shift, joint.sums
-        xx, xy, yy, factor = _centred(joint)
+        n, (c, d), (s, t) = joint.rows, joint.shift, (side[:-1] for side in joint.sums)
+        lifted = joint.products()
+        xx, xy, yy, factor = _centred(joint, lifted)
+        fourth = Fourth(joint.shift, lifted[0][-1], lifted[2][-1], lifted[1][:, -1], lifted[1][-1])
         for layer, moments in zip(layers, (xx, yy), strict=True):
             finite = np.isfinite(moments).all(axis=1)
             if not finite.all():
                 neuron = int(np.argmin(finite))
                 raise SpanmatchError(f"layer {layer!r}: the squares of neuron {neuron} overflow; scale it down")
         method: Method = "gram" if factor is None else "qr"
-        return cls(*layers, method, n, c + s / n, d + t / n, xx, xy, yy, factor, counts, layout, parts, null_product)
+        means = c + s / n, d + t / n
+        return cls(
+            *layers, method, n, *means, xx, xy, yy, factor, counts, fourth, layout, examples, parts, null_product
+        )
 
     @property
     def neurons(self) -> tuple[int, int]:
@@ -157,9 +201,12 @@ class Pair:
                 f"layers {self.x_layer!r} and {self.y_layer!r}: no null pairing was kept; "
                 "make the moments with null=True"
             )
-        s, t = total(self._parts).sums
-        xy = self._null_product() - np.outer(s / self.rows, t)
-        return replace(self, method="gram", xy=xy, factor=None, counts=None, _parts=(), _null_product=None)
+        assert self.fourth is not None
+        (s, t), lifted = total(self._parts).sums, self._null_product()
+        xy = lifted[:-1, :-1] - np.outer(s[:-1] / self.rows, t[:-1])
+        fourth = replace(self.fourth, x_by_y=lifted[:, -1], y_by_x=lifted[-1])
+        options: dict[str, Any] = {"factor": None, "counts": None, "_parts": (), "_null_product": None}
+        return replace(self, method="gram", xy=xy, fourth=fourth, **options)
 
     @cached_property
     def swapped(self) -> Pair:
@@ -178,7 +225,9 @@ class Pair:
             self.xx,
             None if self.factor is None else _exchanged(self.factor, 0, p),
             None if counts is None else Counts(counts.table.transpose(2, 3, 0, 1), counts.edges[::-1]),
+            None if self.fourth is None else self.fourth.swapped(),
             self.layout,
+            self.examples,
             [part.swapped() for part in self._parts],
             None if product is None else lambda: product().T,
         )
@@ -269,16 +318,16 @@ def _exchanged(factor: Array, first: int, width: int) -> Array:
     return stacked_factor(np.hstack([factor[:, :first], y, x]))
 
 
-def _centred(joint: Joint) -> tuple[Array, Array, Array, Array | None]:
+def _centred(joint: Joint, lifted: tuple[Array, Array, Array]) -> tuple[Array, Array, Array, Array | None]:
     """Return xx, xy, yy and, if there is one, the factor of the centred columns."""
-    n, (s, t) = joint.rows, joint.sums
+    n, (s, t) = joint.rows, (side[:-1] for side in joint.sums)
     if joint.factor is not None:
         # The first row of the factor carries the means: below it is the factor of the centred columns.
-        factor = joint.factor[1:, 1:]
+        end = 1 + len(s) + len(t)
+        factor = joint.factor[1:end, 1:end]
         X, Y = factor[:, : len(s)], factor[:, len(s) :]
         return X.T @ X, X.T @ Y, Y.T @ Y, factor
-    assert joint.own is not None and joint.cross is not None
-    xx, xy, yy = _whole(joint.own[0]), joint.cross.copy(), _whole(joint.own[1])
+    xx, xy, yy = (np.ascontiguousarray(products[:-1, :-1]) for products in lifted)
     for moments, u, v in ((xx, s, s), (xy, s, t), (yy, t, t)):
         moments -= np.outer(u / n, v)
     return xx, xy, yy, None

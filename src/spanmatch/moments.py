@@ -14,6 +14,7 @@ of Y (for what chance gives). See docs/theory.md.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Mapping
 from functools import partial
 from itertools import combinations
@@ -52,6 +53,8 @@ class Moments:
         method: "gram" sums products; "qr" keeps a triangular factor of [1 X Y] for each pair, which resolves
             distances to about 1e-15 x condition instead of 1e-8 x condition, at several times the cost.
 
+        memory: the most that the moments may take, in GB; by default half of the machine's.
+
     Memory depends on neurons alone: 8 bytes x folds x (p^2 + q^2 + p q) a pair, and 8 p q for its null; with
     "qr", 8 bytes x folds x (1 + p + q)^2; with bins, 8 bytes x p q bins^2 more.
     """
@@ -64,6 +67,7 @@ class Moments:
         null: bool = True,
         bins: Bins = None,
         method: Method = "gram",
+        memory: float | None = None,
     ) -> None:
         if isinstance(folds, bool) or not isinstance(folds, int | np.integer) or folds < 1:
             raise SpanmatchError(f"folds={folds!r}: give a whole number, 1 or more")
@@ -72,11 +76,13 @@ class Moments:
         self._asked = _asked(pairs)
         self._folds, self._null, self._method = int(folds), bool(null), method
         self._bins = checked_bins(bins)
+        self._limit = _half_of_memory() if memory is None else 1e9 * float(memory)
         self._pairs: list[Layers] = []
         self._edges: dict[str, Array] = {}
         self._shift: dict[str, Array] = {}
         self._rows: dict[str, NDArray[np.int64]] = {}
         self._null_rows: dict[str, int] = {}
+        self._examples: dict[str, int] = {}
         self._layout: dict[str, str] = {}
         self._sums: dict[Engine, Sums] = {}
         self._lent = False
@@ -95,6 +101,11 @@ class Moments:
     def pairs(self) -> list[Layers]:
         """The pairs of layers that can be asked for."""
         return list(self._pairs)
+
+    @property
+    def memory(self) -> int:
+        """The bytes that the moments take."""
+        return 8 * sum(int(np.prod(shape)) for shape in self._shapes(self.layers, self._pairs).values())
 
     @property
     def edges(self) -> dict[str, Array]:
@@ -142,6 +153,7 @@ class Moments:
             fresh.difference_update(key)
         for layer, plan in made.items():
             self._rows[layer] = self._rows[layer] + plan.rows_per_fold
+            self._examples[layer] += plan.count
             self._null_rows[layer] += len(plan.examples) if self._null and plan.partner is not None else 0
 
     def pair(self, x: str, y: str) -> Pair:
@@ -169,7 +181,7 @@ class Moments:
             edges = self._edges[x], self._edges[y]
             table = sums.counts(x, y, (edges[0].shape[1] + 1, edges[1].shape[1] + 1))
             counts = None if table is None else Counts(table, edges)
-        return Pair.of((x, y), parts, null, counts, self._layout.get(x, ""))
+        return Pair.of((x, y), parts, null, counts, self._layout.get(x, ""), self._examples[x])
 
     def __add__(self, other: Moments) -> Moments:
         """Return the moments of both sets of rows.  Raises SpanmatchError if their layers or options differ."""
@@ -190,6 +202,7 @@ class Moments:
             self._check_options(other)
             self._pairs, self._shift = list(other._pairs), dict(other._shift)
             self._rows, self._null_rows = dict(other._rows), dict(other._null_rows)
+            self._examples = dict(other._examples)
             self._layout, self._edges = dict(other._layout), dict(other._edges)
             self._sums = {NumpyEngine(): other._total().host()}
             return self
@@ -203,6 +216,7 @@ class Moments:
         for layer in self._rows:
             self._rows[layer] = self._rows[layer] + other._rows[layer]
             self._null_rows[layer] += other._null_rows[layer]
+            self._examples[layer] += other._examples[layer]
         return self
 
     def save(self, path: Path_) -> None:
@@ -217,6 +231,7 @@ class Moments:
             "method": self._method,
             "bins": self._bins if isinstance(self._bins, int) else None,
             "null_rows": self._null_rows,
+            "examples": self._examples,
             "layout": self._layout,
         }
         arrays: dict[str, NDArray[Any]] = {}
@@ -257,20 +272,26 @@ class Moments:
 
     def _empty(self) -> Moments:
         return Moments(
-            pairs=self._asked, folds=self._folds, null=self._null, bins=self._edges or self._bins, method=self._method
+            pairs=self._asked,
+            folds=self._folds,
+            null=self._null,
+            bins=self._edges or self._bins,
+            method=self._method,
+            memory=self._limit / 1e9,
         )
 
     def _start(self, engines: Mapping[str, Engine], arrays: Mapping[str, Any], pairs: list[Layers]) -> None:
         if self._bins is not None:
             paired = dict.fromkeys(layer for pair in pairs for layer in pair)
             self._edges = {layer: self._edges_for(layer, engines[layer], arrays[layer]) for layer in paired}
+        self._check_memory({layer: array.shape[1] for layer, array in arrays.items()}, pairs)
         self._pairs = pairs
         for layer, array in arrays.items():
             first = np.arange(min(ROWS_AT_ONCE, len(array)))
             rows = engines[layer].rows(array, first, 0.0)
             self._shift[layer] = engines[layer].host(rows.mean(0))
             self._rows[layer] = np.zeros(self._folds, dtype=np.int64)
-            self._null_rows[layer] = 0
+            self._null_rows[layer] = self._examples[layer] = 0
 
     def _edges_for(self, layer: str, engine: Engine, array: Any) -> Array:
         if isinstance(self._bins, int):
@@ -284,22 +305,33 @@ class Moments:
 
     def _add(self, engine: Engine, key: Key, arrays: Mapping[str, Any], plan: Plan, fresh: set[str]) -> None:
         if engine not in self._sums:
-            self._sums[engine] = Sums.zeros(engine, self._shapes())
+            self._sums[engine] = Sums.zeros(engine, self._shapes(self.layers, self._pairs))
         shift = {layer: engine.constant(self._shift[layer]) for layer in key}
         edges = {layer: engine.constant(_lower_ends(self._edges[layer])) for layer in key if layer in self._edges}
         self._sums[engine].add(key, arrays, shift, edges, plan, fresh)
 
-    def _shapes(self) -> dict[Key, tuple[int, ...]]:
-        k, widths = self._folds, self.layers
+    def _check_memory(self, widths: Mapping[str, int], pairs: list[Layers]) -> None:
+        needed = 8 * sum(int(np.prod(shape)) for shape in self._shapes(widths, pairs).values())
+        if needed > self._limit:
+            self._edges = {}
+            raise SpanmatchError(
+                f"moments of {len(widths)} layers and {len(pairs)} pairs would take {needed / 1e9:.3g} GB, over "
+                f"the limit of {self._limit / 1e9:.3g}; choose fewer layers, fewer folds, null=False, "
+                "or a higher memory="
+            )
+
+    def _shapes(self, widths: Mapping[str, int], pairs: list[Layers]) -> dict[Key, tuple[int, ...]]:
+        k = self._folds
+        lifted = {layer: p + 1 for layer, p in widths.items()}
         shapes: dict[Key, tuple[int, ...]] = {}
-        for layer, p in widths.items():
+        for layer, p in lifted.items():
             shapes["sum", layer] = (k, p)
             if self._method == "gram":
                 shapes["gram", layer] = (k, p, p)
             if self._null:
                 shapes["null sum", layer] = (p,)
-        for x, y in self._pairs:
-            p, q = widths[x], widths[y]
+        for x, y in pairs:
+            p, q = lifted[x], lifted[y]
             if self._method == "gram":
                 shapes["cross", x, y] = (k, p, q)
             else:
@@ -307,13 +339,14 @@ class Moments:
             if self._null:
                 shapes["null", x, y] = (p, q)
             if self._edges:
-                shapes["above", x, y] = (self._edges[x].size + p, self._edges[y].size + q)
+                bins = [self._edges[layer].size + len(self._edges[layer]) for layer in (x, y)]
+                shapes["above", x, y] = (bins[0], bins[1])
         return shapes
 
     def _total(self) -> Sums:
         """Return all sums on the host, in one place."""
         if NumpyEngine() not in self._sums:
-            self._sums[NumpyEngine()] = Sums.zeros(NumpyEngine(), self._shapes())
+            self._sums[NumpyEngine()] = Sums.zeros(NumpyEngine(), self._shapes(self.layers, self._pairs))
         host = self._sums[NumpyEngine()]
         for engine in [engine for engine in self._sums if engine != NumpyEngine()]:
             host.merge(self._sums.pop(engine).host())
@@ -364,9 +397,10 @@ class Moments:
             moments._shift[layer] = arrays[_name(layers, ("shift", layer))]
             moments._rows[layer] = arrays[_name(layers, ("rows", layer))]
             moments._null_rows[layer] = int(about["null_rows"][layer])
+            moments._examples[layer] = int(about["examples"][layer])
         moments._layout = {layer: str(words) for layer, words in about["layout"].items()}
         moments._pairs = [(x, y) for x, y in about["pairs"]]
-        shapes = moments._shapes()
+        shapes = moments._shapes(moments.layers, moments._pairs)
         sums = {key: arrays[_name(layers, key)] for key in shapes}
         for key, shape in shapes.items():
             if sums[key].shape != shape or sums[key].dtype != np.float64:
@@ -451,6 +485,13 @@ def _check_examples(pairs: list[Layers], made: Mapping[str, Plan]) -> None:
     for x, y in pairs:
         if made[x] is not made[y] and not np.array_equal(made[x].examples, made[y].examples):
             raise SpanmatchError(f"layers {x!r} and {y!r}: their rows are not of the same examples")
+
+
+def _half_of_memory() -> float:
+    try:
+        return 0.5 * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # not told on this system
+        return float("inf")
 
 
 def _lower_ends(edges: Array) -> Array:

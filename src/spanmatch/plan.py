@@ -31,6 +31,11 @@ class Plan:
         return np.bincount(self.examples % self.folds, minlength=self.folds)
 
     @cached_property
+    def count(self) -> int:
+        """How many examples the rows are of."""
+        return len(np.unique(self.examples))
+
+    @cached_property
     def pieces(self) -> list[tuple[int, Index]]:
         """Folds and the rows of theirs to add at once, few enough to bound memory."""
         fold = self.examples % self.folds

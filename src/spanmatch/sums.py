@@ -1,13 +1,15 @@
 """Sums: the accumulators behind Moments, about fixed shifts, additive, on one engine.
 
-A flat dictionary of float64 arrays, so that copying, adding and saving are one line each:
+Rows are lifted: a layer's columns are x - c and, as one more, the squared norm ||x - c||^2, so that the same products
+hold the fourth moments that unbiased measures need. A flat dictionary of float64 arrays, so that copying, adding and
+saving are one line each, with P = p + 1 and Q = q + 1:
 
-    ("sum", x)         (folds, p)              sum of x - c
-    ("gram", x)        (folds, p, p)           sum of (x - c)(x - c)^T, lower triangle      method "gram"
-    ("cross", x, y)    (folds, p, q)           sum of (x - c)(y - d)^T                      method "gram"
-    ("factor", x, y)   (folds, 1+p+q, 1+p+q)   triangular factor of [1, X - c, Y - d]       method "qr"
-    ("null", x, y)     (p, q)                  sum of (x - c)(y' - d)^T, y' of another example
-    ("null sum", x)    (p,)                    sum of x - c over the rows that have a partner
+    ("sum", x)         (folds, P)              sum of lifted x
+    ("gram", x)        (folds, P, P)           sum of x x^T, lower triangle                   method "gram"
+    ("cross", x, y)    (folds, P, Q)           sum of x y^T                                   method "gram"
+    ("factor", x, y)   (folds, 1+P+Q, 1+P+Q)   triangular factor of [1 x y ||x||^2 ||y||^2]   method "qr"
+    ("null", x, y)     (P, Q)                  sum of x y'^T, y' of another example
+    ("null sum", x)    (P,)                    sum of x over the rows that have a partner
     ("above", x, y)    (p bins, q bins)        rows in which a neuron of x is above one edge and one of y above another,
                                                the edges being the bins' lower ends, the first -inf
 """
@@ -54,7 +56,7 @@ class Sums:
         engine, arrays = self.engine, self.arrays
         null = plan.partner if ("null", *pair) in arrays else None
         for fold, index in plan.pieces:
-            rows = {layer: engine.rows(batch[layer], index, shift[layer]) for layer in pair}
+            rows = {layer: engine.lifted(batch[layer], index, shift[layer]) for layer in pair}
             for layer in pair:
                 if layer in fresh:
                     self._add_own(layer, fold, rows[layer], plan)
@@ -68,7 +70,7 @@ class Sums:
                 engine.add_above(arrays["above", *pair], A, B, (edges[pair[0]], edges[pair[1]]))
             if null is not None:
                 x, y = pair
-                engine.add_product(arrays["null", x, y], rows[x], engine.rows(batch[y], null[index], shift[y]))
+                engine.add_product(arrays["null", x, y], rows[x], engine.lifted(batch[y], null[index], shift[y]))
 
     def _add_own(self, layer: str, fold: int, rows: Any, plan: Plan) -> None:
         self.engine.add_sum(self.arrays["sum", layer][fold], rows)
@@ -83,15 +85,13 @@ class Sums:
 
     def joint(self, x: str, y: str, fold: int, rows: int, shift: tuple[Array, Array]) -> Joint:
         """Return one fold's sums of a pair, in either order, without copying where that can be."""
+        if ("cross", y, x) in self.arrays or ("factor", y, x) in self.arrays:
+            return self.joint(y, x, fold, rows, shift[::-1]).swapped()
         sums = (self.arrays["sum", x][fold], self.arrays["sum", y][fold])
-        if ("gram", x) in self.arrays:
-            own = (self.arrays["gram", x][fold], self.arrays["gram", y][fold])
-            swap = ("cross", x, y) not in self.arrays
-            cross = self.arrays["cross", y, x][fold].T if swap else self.arrays["cross", x, y][fold]
-            return Joint(rows, shift, sums, own, cross, None)
         if ("factor", x, y) in self.arrays:
             return Joint(rows, shift, sums, None, None, self.arrays["factor", x, y][fold])
-        return Joint(rows, shift[::-1], sums[::-1], None, None, self.arrays["factor", y, x][fold]).swapped()
+        own = (self.arrays["gram", x][fold], self.arrays["gram", y][fold])
+        return Joint(rows, shift, sums, own, self.arrays["cross", x, y][fold], None)
 
     def null(self, x: str, y: str) -> Array:
         """Return the product of the null pairing."""
@@ -128,20 +128,51 @@ class Sums:
         for key, array in self.arrays.items():
             kind, x, y = key[0], key[1], key[-1]
             n, d, e = rows[x], by[x], by[y]
-            if kind == "above":
-                continue
             if kind == "sum":
-                array += np.outer(n, d)
-            elif kind == "null sum":
-                array += null_rows[x] * d
-            elif kind == "factor":
-                array[:, :, 1:] += array[:, :, :1] * np.concatenate([d, e])
-            elif kind == "null":
-                array += np.outer(old["null sum", x], e) + np.outer(d, old["null sum", y] + null_rows[x] * e)
-            else:
                 for f, total in enumerate(array):
-                    moved = np.outer(old["sum", x][f], e) + np.outer(d, old["sum", y][f] + n[f] * e)
-                    total += np.tril(moved) if kind == "gram" else moved
+                    _move_sum(total, d, n[f])
+            elif kind == "null sum":
+                _move_sum(array, d, null_rows[x])
+            elif kind == "factor":
+                for total in array:
+                    _move_factor(total, d, e)
+            elif kind == "null":
+                _move_product(array, old["null sum", x], old["null sum", y], d, e, null_rows[x])
+            elif kind == "cross":
+                for f, total in enumerate(array):
+                    _move_product(total, old["sum", x][f], old["sum", y][f], d, e, n[f])
+            elif kind == "gram":
+                for f, total in enumerate(array):
+                    whole = total + np.tril(total, -1).T
+                    _move_product(whole, old["sum", x][f], old["sum", x][f], d, d, n[f])
+                    total[:] = np.tril(whole)
+
+
+# Lifted rows (x, a) with a = ||x||^2 become (x + d, a + 2 d.x + d.d): a linear map, and a shift by (d, d.d).
+
+
+def _move_sum(total: Array, d: Array, rows: int) -> None:
+    total[-1] += 2 * d @ total[:-1] + rows * (d @ d)
+    total[:-1] += rows * d
+
+
+def _move_product(total: Array, s: Array, t: Array, d: Array, e: Array, rows: int) -> None:
+    """Move a sum of x y^T, given the sums s of x and t of y from before."""
+    total[-1] += 2 * d @ total[:-1]
+    total[:, -1] += 2 * total[:, :-1] @ e
+    s, t = s.copy(), t.copy()
+    s[-1] += 2 * d @ s[:-1]
+    t[-1] += 2 * e @ t[:-1]
+    d, e = np.append(d, d @ d), np.append(e, e @ e)
+    total += np.outer(s, e) + np.outer(d, t + rows * e)
+
+
+def _move_factor(total: Array, d: Array, e: Array) -> None:
+    """Move the columns [1 x y a b] of a triangular factor, which stays one."""
+    p, q = len(d), len(e)
+    total[:, -2] += 2 * total[:, 1 : 1 + p] @ d + total[:, 0] * (d @ d)
+    total[:, -1] += 2 * total[:, 1 + p : 1 + p + q] @ e + total[:, 0] * (e @ e)
+    total[:, 1 : 1 + p + q] += np.outer(total[:, 0], np.concatenate([d, e]))
 
 
 def _lower(key: Key, array: Array) -> Array:

@@ -140,6 +140,7 @@ def capture_stored(
     null: bool = True,
     bins: Bins = None,
     method: Method = "gram",
+    memory: float | None = None,
 ) -> Moments:
     """Return the moments of stored activations, in chunks.
 
@@ -149,7 +150,7 @@ def capture_stored(
             one network has are left out, unless `pairs` asks for them.
     Raises SpanmatchError if a file cannot be read whole, a pattern matches nothing, or no layer is in two networks.
     """
-    moments = Moments(pairs=pairs, folds=folds, null=null, bins=bins, method=method)
+    moments = Moments(pairs=pairs, folds=folds, null=null, bins=bins, method=method, memory=memory)
     layout = Layout(units, positions, seed, channels)
     with contextlib.ExitStack() as stack:
         stored = {name: stack.enter_context(Stored(source)) for name, source in networks.items()}

@@ -72,6 +72,7 @@ def capture(
     null: bool = True,
     bins: Bins = None,
     method: Method = "gram",
+    memory: float | None = None,
 ) -> Moments:
     """Run networks over the same batches and return the moments of their layers, named "network:module".
 
@@ -84,7 +85,7 @@ def capture(
             modules without children, but for those that only pass values on. A module that is called several times
             in one forward pass gives "name", "name#2", ...
         units, positions, seed, channels: see `Layout`.
-        pairs, folds, null, bins, method: see `Moments`.
+        pairs, folds, null, bins, method, memory: see `Moments`.
 
     Raises SpanmatchError if a pattern matches nothing, a network is not a module, or an output has no rows.
     Memory: the moments, and the captured outputs of some batches.
@@ -94,7 +95,7 @@ def capture(
     except ImportError as error:
         raise missing_extra("PyTorch", "torch", "sm.capture") from error
     _check_networks(networks)
-    moments = Moments(pairs=pairs, folds=folds, null=null, bins=bins, method=method)
+    moments = Moments(pairs=pairs, folds=folds, null=null, bins=bins, method=method, memory=memory)
     layout = Layout(units, positions, seed, channels)
     group = _Group(moments)
     with contextlib.ExitStack() as stack:

@@ -1,0 +1,47 @@
+"""Measures that give a pair of layers one number, each a function of a `Pair`, with what it does not see declared as
+data."""
+
+from .cca import CCA, cca, pwcca, svcca
+from .cka import cka, debiased_cka
+from .measure import Invariance, Measure, Measured
+from .neurons import correlation_match, match_area
+from .procrustes import Procrustes, procrustes
+from .regression import Regression, linear_regression
+
+_ROTATIONS: frozenset[Invariance] = frozenset({"orthogonal", "isotropic scaling", "translation", "permutation"})
+_SCALINGS: frozenset[Invariance] = frozenset({"isotropic scaling", "neuron scaling", "translation", "permutation"})
+_ALL: frozenset[Invariance] = frozenset({*_ROTATIONS, *_SCALINGS, "invertible linear"})
+
+
+def measures() -> tuple[Measure, ...]:
+    """Return all measures, each with its range, the value of a layer with itself, and its invariances."""
+    return (
+        Measure("cka", cka, _ROTATIONS),
+        Measure("debiased cka", debiased_cka, _ROTATIONS, range=(-1.0, 1.0)),
+        Measure("cca", cca, _ALL),
+        Measure("svcca", svcca, _ROTATIONS),
+        Measure("pwcca", pwcca, frozenset({"isotropic scaling", "translation", "permutation"}), symmetric=False),
+        Measure("procrustes", procrustes, _ROTATIONS),
+        Measure("linear regression", linear_regression, _ROTATIONS, symmetric=False),
+        Measure("correlation match", correlation_match, _SCALINGS, range=(-1.0, 1.0)),
+        Measure("match area", match_area, frozenset({"isotropic scaling", "neuron scaling", "permutation"})),
+    )
+
+
+__all__ = [
+    "CCA",
+    "Measure",
+    "Measured",
+    "Procrustes",
+    "Regression",
+    "cca",
+    "cka",
+    "correlation_match",
+    "debiased_cka",
+    "linear_regression",
+    "match_area",
+    "measures",
+    "procrustes",
+    "pwcca",
+    "svcca",
+]

@@ -1,0 +1,82 @@
+"""What a measure declares of itself, and what it returns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from ..errors import SpanmatchError
+from ..factor import Array
+from ..joint import Pair
+
+Invariance = Literal[
+    "orthogonal", "invertible linear", "isotropic scaling", "neuron scaling", "translation", "permutation"
+]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Measured:
+    """The value of a measure, and where it comes from."""
+
+    name: str
+    value: float
+    x_layer: str
+    y_layer: str
+    rows: int
+    layout: str = field(repr=False)
+    warnings: tuple[str, ...] = ()
+
+    def __float__(self) -> float:
+        """Return the value."""
+        return self.value
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A measure as data: what it is, and what it does not see.
+
+    An invariance holds if both layers are transformed so, each by a transformation of its own: orthogonal or
+    invertible linear maps of the neurons, one positive factor for a layer or one for each neuron, a constant added to
+    each neuron, another order.
+    """
+
+    name: str
+    function: Callable[[Pair], Measured] = field(repr=False)
+    invariances: frozenset[Invariance]
+    range: tuple[float, float] = (0.0, 1.0)
+    itself: float = 1.0
+    """The value of a layer with itself."""
+    kind: Literal["similarity", "distance"] = "similarity"
+    symmetric: bool = True
+    """Whether the layers can be exchanged."""
+
+    def __call__(self, pair: Pair) -> Measured:
+        """Return the measure of a pair."""
+        return self.function(pair)
+
+
+def energies(pair: Pair) -> tuple[Array, Array]:
+    """Return the centred squared norms of the neurons of x and of y; 0 where a neuron is constant."""
+    return pair.energy("x", centred=True), pair.energy("y", centred=True)
+
+
+def seen(pair: Pair, name: str, at_least: int = 2) -> dict[str, Any]:
+    """Return the fields of `Measured` that come from the pair.
+
+    Raises SpanmatchError if a layer never varies, or there are fewer rows than the measure needs.
+    """
+    for energy, layer in zip(energies(pair), (pair.x_layer, pair.y_layer), strict=True):
+        if not energy.any():
+            raise SpanmatchError(f"{name}: layer {layer!r} never varies, so that there is nothing to compare")
+    if pair.rows < at_least:
+        raise SpanmatchError(f"{name}: {pair.rows} rows of {pair.x_layer!r} and {pair.y_layer!r}; it needs {at_least}")
+    return {"name": name, "x_layer": pair.x_layer, "y_layer": pair.y_layer, "rows": pair.rows, "layout": pair.layout}
+
+
+def few_rows(pair: Pair, dimensions: Iterable[int], chance: float) -> tuple[str, ...]:
+    """Return the warning for a measure that independent layers would bring to `chance` by themselves."""
+    if chance <= 0.2:
+        return ()
+    p, q = dimensions
+    return (f"{pair.rows:,} rows for {p} and {q} dimensions: independent layers would have about {min(chance, 1):.2f}",)
