@@ -241,6 +241,17 @@ class Pair:
         constant = spread <= self.rows * (16 * UNIT * mean) ** 2
         return np.where(constant, 0.0, spread)
 
+    def squares(self, x: Index, y: Index, W: Array, intercept: Array, reference: Array) -> tuple[Array, Array]:
+        """Return squared residuals of y - (x W + intercept), and squares of y - reference, summed over these rows.
+
+        Args: indices x and y of neurons, W (|x|, |y|), intercept and reference (|y|,): coefficients from other rows,
+        say.
+        """
+        own = np.diagonal(self.yy)[y]
+        left = own + np.einsum("pj,pj->j", W, self.xx[np.ix_(x, x)] @ W - 2 * self.xy[np.ix_(x, y)])
+        off = self.y_mean[y] - intercept - self.x_mean[x] @ W
+        return np.maximum(left, 0) + self.rows * off**2, own + self.rows * (self.y_mean[y] - reference) ** 2
+
     def spans(self, x: Index, y: Index, *, centred: bool = False) -> tuple[Span, Span]:
         """Return what the span of neurons x holds of neurons y, and the reverse, on columns of unit norm.
 

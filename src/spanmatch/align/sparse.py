@@ -254,15 +254,12 @@ def _errors(pair: Pair, weights: Array) -> Array:
 
 def _held_out(rest: Pair, fold: Pair, weights: Array) -> tuple[Array, Array]:
     """Return squared residuals (k + 2, q) and squared deviations (q,) of a fold, by what the rest gives."""
-    x, y = _deviations(rest)
-    a, b = fold.x_mean - rest.x_mean, fold.y_mean - rest.y_mean
-    whole = np.diagonal(fold.yy) + fold.rows * b**2
-    left = []
+    (x, y), (p, q) = _deviations(rest), rest.neurons
+    found = []
     for w in weights:
         W = w * _inverse(x)[:, None] * y
-        centred = np.diagonal(fold.yy) + np.einsum("pj,pj->j", W, fold.xx @ W - 2 * fold.xy)
-        left.append(np.maximum(centred, 0) + fold.rows * (b - a @ W) ** 2)
-    return np.array(left), whole
+        found.append(fold.squares(np.arange(p), np.arange(q), W, rest.y_mean - rest.x_mean @ W, rest.y_mean))
+    return np.array([left for left, _ in found]), found[0][1]
 
 
 def _deviations(pair: Pair) -> tuple[Array, Array]:

@@ -142,7 +142,7 @@ class _Recorder:
 
     def run(self, batch: Any, outputs: _Outputs) -> None:
         """Call the network with a batch; its hooks write to `outputs`."""
-        args, kwargs, self.mask = _arguments(self.name, self.network, batch)
+        args, kwargs, self.mask = arguments(self.name, self.network, batch)
         outputs.count = _examples_in(self.name, [*args, *kwargs.values()])
         self.outputs, self.calls = outputs, {}
         try:
@@ -156,12 +156,12 @@ class _Recorder:
                 return
             self.calls[path] = call = self.calls.get(path, 0) + 1
             layer = f"{self.name}:{path}" + (f"#{call}" if call > 1 else "")
-            tensor = _tensor(layer, output)
+            tensor = first_tensor(layer, output)
             rows, examples, how = self.layout.rows(
                 layer,
                 tensor,
                 self.outputs.first,
-                channels_first=_channels_first(module, tensor),
+                channels_first=channels_first(module, tensor),
                 mask=self.mask,
             )
             # The next module may work in place (a ReLU): rows must not share its memory.
@@ -175,16 +175,25 @@ class _Recorder:
 
 @contextlib.contextmanager
 def _recording(name: str, network: nn.Module, patterns: Sequence[str] | None, layout: Layout) -> Iterator[_Recorder]:
-    """Give a recorder; put the training flags back and take the hooks off at the end, however it ends."""
+    """Give a recorder; take its hooks off at the end, however it ends."""
     modules = _chosen(name, network, patterns)
-    training = {module: module.training for module in network.modules()}
     recorder = _Recorder(name, network, modules, layout)
     try:
-        network.eval()
-        yield recorder
+        with evaluating(network):
+            yield recorder
     finally:
         for hook in recorder.hooks:
             hook.remove()
+
+
+@contextlib.contextmanager
+def evaluating(network: nn.Module) -> Iterator[None]:
+    """Put a network in evaluation mode, and every training flag back at the end, however it ends."""
+    training = {module: module.training for module in network.modules()}
+    try:
+        network.eval()
+        yield
+    finally:
         for module, flag in training.items():
             module.training = flag
 
@@ -261,7 +270,7 @@ def _chosen(name: str, network: nn.Module, patterns: Sequence[str] | None) -> di
     return {path: module for path, module in leaves.items() if type(module).__name__ not in PASSING_ON}
 
 
-def _arguments(name: str, network: nn.Module, batch: Any) -> tuple[list[Any], dict[str, Any], Any]:
+def arguments(name: str, network: nn.Module, batch: Any) -> tuple[list[Any], dict[str, Any], Any]:
     """Return positional and keyword arguments on the network's device, and the mask of tokens."""
     device = next((t.device for t in [*network.parameters(), *network.buffers()]), None)
     if not isinstance(batch, Mapping):
@@ -292,7 +301,7 @@ def _examples_in(name: str, inputs: Sequence[Any]) -> int:
     raise SpanmatchError(f"network {name!r}: the batch holds no array of examples")
 
 
-def _tensor(layer: str, output: Any) -> torch.Tensor:
+def first_tensor(layer: str, output: Any) -> torch.Tensor:
     """Return the tensor that a module gave, the first one if it gave several."""
     import torch
 
@@ -305,7 +314,7 @@ def _tensor(layer: str, output: Any) -> torch.Tensor:
     return output
 
 
-def _channels_first(module: nn.Module, output: torch.Tensor) -> bool:
+def channels_first(module: nn.Module, output: torch.Tensor) -> bool:
     """Tell convolutional outputs, (examples, channels, space), from sequences, (examples, tokens, neurons)."""
     kind = type(module).__name__
     return not kind.startswith(CHANNELS_LAST) and (output.ndim >= 4 or kind.startswith(CHANNELS_FIRST))

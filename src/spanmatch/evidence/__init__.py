@@ -1,0 +1,25 @@
+"""Whether what a measure says is real: chance, intervals, held-out rows, enough rows, and what it means for the
+network."""
+
+from .heldout import HeldOut, held_out
+from .jackknife import Interval, jackknife
+from .null import Null, null
+from .profile import ProfileEvidence, profile_evidence
+from .rows import RowsNeeded, rows_needed
+from .transplant import Outcome, Transplant, transplant
+
+__all__ = [
+    "HeldOut",
+    "Interval",
+    "Null",
+    "Outcome",
+    "ProfileEvidence",
+    "RowsNeeded",
+    "Transplant",
+    "held_out",
+    "jackknife",
+    "null",
+    "profile_evidence",
+    "rows_needed",
+    "transplant",
+]

@@ -1,0 +1,115 @@
+"""Distances on rows that the coefficients did not see.
+
+With coefficients B of the other side's neurons from all folds but one, and G the second moments of that fold,
+distance^2 = diag(Gxx - 2 B' Gyx + B' Gyy B) / diag(Gxx), numerators and denominators added up over folds.
+Source: docs/evidence.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..errors import SpanmatchError
+from ..factor import Array, Index
+from ..joint import Pair
+from ..match import Match
+
+Squares = tuple[Array, Array]
+"""Squared residuals and squared norms, of each neuron."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class HeldOut:
+    """A match on rows that its coefficients did not see."""
+
+    eps: float
+    x: Index
+    """The match's neurons."""
+    y: Index
+    x_distances: Array
+    """(|x|,) over all folds; can be above 1, and is so where the coefficients do harm."""
+    y_distances: Array
+    """(|y|,)"""
+    x_folds: Array = field(repr=False)
+    """(folds, |x|) in each fold; nan where a neuron is silent in it."""
+    y_folds: Array = field(repr=False)
+    x_in_sample: Array = field(repr=False)
+    """(|x|,) on the rows fitted."""
+    y_in_sample: Array = field(repr=False)
+    rows: int
+
+    @property
+    def share(self) -> float:
+        """The share of the match's neurons whose held-out distance is within eps; nan for an empty match."""
+        distances = np.concatenate([self.x_distances, self.y_distances])
+        return float(np.mean(distances <= self.eps)) if len(distances) else float("nan")
+
+    @property
+    def optimism(self) -> float:
+        """How much nearer neurons look in sample: mean of held-out less in-sample distances; nan for an empty match."""
+        held = np.concatenate([self.x_distances, self.y_distances])
+        seen = np.concatenate([self.x_in_sample, self.y_in_sample])
+        return float(np.mean(held - seen)) if len(held) else float("nan")
+
+
+def held_out(pair: Pair, match: Match) -> HeldOut:
+    """Return the distances of a match's neurons on held-out folds.
+
+    Raises SpanmatchError if no folds were kept apart, or the match is of other layers.
+    Cost: for each fold, of two triangular factors and solves of the match's size.
+
+    >>> import numpy as np, spanmatch as sm
+    >>> r = np.random.default_rng(0)
+    >>> pair = sm.pair(r.standard_normal((60, 25)), r.standard_normal((60, 25)))  # chance, and few rows
+    >>> result = sm.held_out(pair, sm.maximum_match(pair, 0.9))
+    >>> result.share, result.optimism > 0.3
+    (0.0, True)
+    """
+    if (match.x_layer, match.y_layer) != (pair.x_layer, pair.y_layer):
+        raise SpanmatchError(
+            f"a match of {match.x_layer!r} and {match.y_layer!r}, but a pair of {pair.x_layer!r} and {pair.y_layer!r}"
+        )
+    folds = [_fold(rest, fold, match.x, match.y, match.centred) for rest, fold in pair.splits()]
+    if not folds:
+        raise SpanmatchError(f"layers {pair.x_layer!r} and {pair.y_layer!r}: no folds were kept; use folds=8")
+    x, y = [side[0] for side in folds], [side[1] for side in folds]
+    inside = pair.spans(match.x, match.y, centred=match.centred)
+    return HeldOut(
+        eps=match.eps,
+        x=match.x,
+        y=match.y,
+        x_distances=_distances(x),
+        y_distances=_distances(y),
+        x_folds=np.array([_distances([fold]) for fold in x]),
+        y_folds=np.array([_distances([fold]) for fold in y]),
+        x_in_sample=np.sqrt(inside[1].outside),
+        y_in_sample=np.sqrt(inside[0].outside),
+        rows=pair.rows,
+    )
+
+
+def _fold(rest: Pair, fold: Pair, x: Index, y: Index, centred: bool) -> tuple[Squares, Squares]:
+    """Return the squares of x's neurons from y's, and of y's from x's, on a fold."""
+    return (
+        _squares(rest.swapped, fold.swapped, y, x, centred),
+        _squares(rest, fold, x, y, centred),
+    )
+
+
+def _squares(rest: Pair, fold: Pair, x: Index, y: Index, centred: bool) -> Squares:
+    """Return the squared residuals and norms of neurons y on a fold, predicted from neurons x by the rest."""
+    a, b = rest.energy("x", centred=centred), rest.energy("y", centred=centred)
+    x, alive = x[a[x] > 0], b[y] > 0  # a neuron silent in the rest predicts nothing, and is predicted to be silent
+    span = rest.spans(x, y[alive], centred=centred)[0]
+    W = np.zeros((len(x), len(y)))
+    W[:, alive] = (span.dual.T @ span.inside) * np.sqrt(b[y[alive]]) / np.sqrt(a[x])[:, None]
+    u, v = (rest.x_mean[x], rest.y_mean[y]) if centred else (np.zeros(len(x)), np.zeros(len(y)))
+    return fold.squares(x, y, W, v - u @ W, v)
+
+
+def _distances(folds: Sequence[Squares]) -> Array:
+    left, whole = (np.sum([fold[i] for fold in folds], axis=0) for i in (0, 1))
+    return np.asarray(np.sqrt(np.divide(left, whole, out=np.full_like(left, np.nan), where=whole > 0)))

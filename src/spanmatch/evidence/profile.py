@@ -1,0 +1,120 @@
+"""A match profile with its evidence: chance, interval band and held-out rows, over eps.
+
+Source: docs/evidence.md.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.stats import t as student
+
+from ..drawing import axes_for
+from ..errors import SpanmatchError
+from ..factor import Array
+from ..joint import Pair
+from ..match import MatchProfile, match_profile
+from ..match.maximum import checked_eps
+from .heldout import held_out
+from .jackknife import check_level, pseudo
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+GRID = tuple(np.round(np.arange(0.02, 1.0, 0.02), 2).tolist())
+HELD_OUT_AT = 12
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ProfileEvidence:
+    """s(eps) at some eps, beside what it would be by chance, on other examples, and on rows not fitted."""
+
+    x_layer: str
+    y_layer: str
+    rows: int
+    eps: Array
+    """(m,)"""
+    similarity: Array
+    """(m,)"""
+    low: Array
+    """(m,) of the interval from the folds."""
+    high: Array
+    level: float
+    null: Array
+    """(m,) in the null world; nan if no null pairing was kept."""
+    held_out_eps: Array
+    """(k,) some of them."""
+    held_out: Array
+    """(k,) the share of all neurons that are in the match at eps and within eps of it on held-out rows."""
+
+    def plot(self, ax: Axes | None = None, **line: Any) -> Axes:
+        """Draw the profile with its band, the null (dotted) and the held-out share (dashed)."""
+        ax = axes_for("evidence.plot", ax)
+        (drawn,) = ax.plot(self.eps, self.similarity, **{"label": f"{self.x_layer} and {self.y_layer}"} | line)
+        ax.fill_between(self.eps, self.low, self.high, alpha=0.2, color=drawn.get_color(), linewidth=0)
+        ax.plot(self.held_out_eps, self.held_out, "--", color=drawn.get_color(), label="held out")
+        ax.plot(self.eps, self.null, ":", color="0.5", label="by chance")
+        ax.set(xlim=(0, 1), ylim=(0, 1), xlabel="eps", ylabel="maximum matching similarity")
+        ax.legend()
+        return ax
+
+
+def profile_evidence(
+    pair: Pair,
+    profile: MatchProfile | None = None,
+    *,
+    eps: ArrayLike = GRID,
+    level: float = 0.95,
+    centred: bool = False,
+) -> ProfileEvidence:
+    """Return s(eps) with an interval from the folds, its null, and its held-out share.
+
+    s(eps) jumps, so that its intervals are less sure than those of smooth measures. Args: profile, of the pair if
+    there is one; eps, where to look; level, of the interval. Raises SpanmatchError for an eps or a level that is none,
+    or if no folds were kept. Cost: of one profile for each fold and one for the null, and of some held-out matches.
+    """
+    check_level(level)
+    at = np.atleast_1d(checked_eps(eps))
+    profile = match_profile(pair, centred=centred) if profile is None else profile
+    centred = profile.centred
+    similarity = profile.similarity(at)
+    rests, sizes = [], []
+    for rest, fold in pair.splits():
+        rests.append(match_profile(rest, centred=centred).similarity(at))
+        sizes.append(fold.rows)
+    reach = (
+        student.ppf((1 + level) / 2, max(1, len(rests) - 1))
+        * pseudo(similarity, np.array(rests), np.array(sizes), pair)[1]
+    )
+    some = at[np.unique(np.linspace(0, len(at) - 1, HELD_OUT_AT).round().astype(int))]
+    return ProfileEvidence(
+        x_layer=pair.x_layer,
+        y_layer=pair.y_layer,
+        rows=pair.rows,
+        eps=at,
+        similarity=similarity,
+        low=np.clip(similarity - reach, 0, 1),
+        high=np.clip(similarity + reach, 0, 1),
+        level=level,
+        null=_null(pair, at, centred),
+        held_out_eps=some,
+        held_out=np.array([_held_out(pair, profile, value) for value in some.tolist()]),
+    )
+
+
+def _null(pair: Pair, eps: Array, centred: bool) -> Array:
+    try:
+        world = pair.null
+    except SpanmatchError:  # none was kept, or not of all rows
+        return np.full(len(eps), np.nan)
+    return match_profile(world, centred=centred).similarity(eps)
+
+
+def _held_out(pair: Pair, profile: MatchProfile, eps: float) -> float:
+    match = profile.at(eps)
+    if not (len(match.x) and len(match.y)):
+        return 0.0
+    return held_out(pair, match).share * match.similarity

@@ -1,0 +1,100 @@
+"""Are there enough rows?
+
+By chance, n independent rows and w neurons leave a distance of sqrt(1 - w / n). Rows of one example are not
+independent; how many they are worth is read off the null pairing, in which only chance is left: R^2 = w / (n_effective
+- 1) on average over neurons. A match at eps is far from chance if the chance distance is at least halfway from eps to
+1.
+Source: docs/evidence.md.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import SpanmatchError
+from ..joint import Pair
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowsNeeded:
+    """How many rows there are, what they are worth, and how many a match at eps needs."""
+
+    x_layer: str
+    y_layer: str
+    eps: float
+    rows: int
+    examples: int
+    effective: float
+    """Independent rows that would leave the same chance distances; at most the rows there are."""
+    needed: int
+    """Effective rows for the chance distance to be halfway from eps to 1."""
+    chance_distance: float
+    """At the effective number of rows, for the wider layer."""
+
+    @property
+    def enough(self) -> bool:
+        """Whether the effective rows are as many as needed."""
+        return self.effective >= self.needed
+
+    @property
+    def more(self) -> float:
+        """How many times as many examples would be enough; 1 if there are enough."""
+        return max(1.0, self.needed / self.effective)
+
+    @property
+    def advice(self) -> str:
+        """Say in words what there is, and what would be enough; empty if there is enough."""
+        if self.enough:
+            return ""
+        return (
+            f"{self.rows:,} rows of {self.examples:,} examples are worth {self.effective:,.0f} independent; at eps "
+            f"{self.eps:g}, {self.needed:,} are needed for chance (distance {self.chance_distance:.2f}) to be far: use "
+            f"{self.more:.1f} times as many examples, or a smaller eps"
+        )
+
+
+def rows_needed(pair: Pair, eps: float = 0.3) -> RowsNeeded:
+    """Return whether there are enough rows for a match at eps to be far from chance.
+
+    Args: eps in [0, 1). Raises SpanmatchError for another, or if a layer never varies. Without a null pairing every row
+    counts as independent. Cost: of a regression.
+
+    >>> import numpy as np, spanmatch as sm
+    >>> r = np.random.default_rng(0)
+    >>> found = sm.rows_needed(sm.pair(r.standard_normal((60, 40)), r.standard_normal((60, 40))), eps=0.5)
+    >>> found.enough, found.needed
+    (False, 93)
+    """
+    if not 0 <= eps < 1:
+        raise SpanmatchError(f"eps={eps:g}: give a number in [0, 1)")
+    x, y = (np.flatnonzero(pair.energy(side, centred=True)) for side in ("x", "y"))
+    if not (len(x) and len(y)):
+        layer = pair.y_layer if len(x) else pair.x_layer
+        raise SpanmatchError(f"rows needed: layer {layer!r} never varies")
+    wide = max(len(x), len(y))
+    effective = _effective(pair, x, y)
+    return RowsNeeded(
+        x_layer=pair.x_layer,
+        y_layer=pair.y_layer,
+        eps=float(eps),
+        rows=pair.rows,
+        examples=pair.examples,
+        effective=effective,
+        needed=int(np.ceil(wide / (1 - ((1 + eps) / 2) ** 2) + 1)),
+        chance_distance=float(np.sqrt(max(0.0, 1 - wide / max(1.0, effective - 1)))),
+    )
+
+
+def _effective(pair: Pair, x: np.ndarray, y: np.ndarray) -> float:
+    try:
+        world = pair.null
+    except SpanmatchError:  # none was kept, or not of all rows
+        return float(pair.rows)
+    of_x, of_y = world.spans(x, y, centred=True)
+    worth = []
+    for span, predicted in ((of_x, y), (of_y, x)):
+        explained = float(np.mean(1 - span.outside)) if len(predicted) else 0.0
+        worth.append(1 + len(span.dual) / explained if explained > 0 else np.inf)
+    return float(min(pair.rows, *worth))

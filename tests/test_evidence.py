@@ -1,0 +1,349 @@
+"""Null, intervals, held-out distances, enough rows, and transplants."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+
+import layers
+import numpy as np
+import oracles
+import pytest
+from numpy.testing import assert_allclose
+
+import spanmatch as sm
+
+
+def fold_of(n: int, k: int = 8) -> np.ndarray:
+    return np.arange(n) % k
+
+
+# ---- null
+
+
+def test_the_null_is_the_measure_of_rolled_rows():
+    X, Y = layers.correlated(n=200, p=7, q=5)
+    rolled = sm.pair(X, np.roll(Y, -1, axis=0))
+    pair = sm.pair(X, Y)
+    for measure in sm.measures():
+        found = sm.null(pair, measure)
+        assert found.value == pytest.approx(float(measure(rolled)), rel=1e-7)
+        assert found.estimate == pytest.approx(float(measure(pair)))
+        assert found.excess == found.estimate - found.value and found.name == measure.name
+    assert sm.null(pair, sm.cka).excess > 0.2
+    independent = sm.pair(*layers.random(n=3000, p=6, q=6))
+    assert abs(sm.null(independent, sm.cka).excess) < 0.01
+    assert sm.null(pair, lambda pair: sm.match_profile(pair).similarity(0.5)).name == "<lambda>"
+    with pytest.raises(sm.SpanmatchError, match="no null pairing was kept"):
+        sm.null(sm.pair(X, Y, null=False), sm.cka)
+
+
+# ---- jackknife
+
+
+@pytest.mark.parametrize("n", [160, 163])
+def test_the_jackknife_is_that_of_the_rows(n):
+    X, Y = layers.correlated(n=n, p=4, q=4)
+    found = sm.jackknife(sm.pair(X, Y), sm.cka, level=0.9)
+    whole, fold = float(sm.cka(sm.pair(X, Y))), fold_of(n)
+    values = np.array([float(sm.cka(sm.pair(X[fold != k], Y[fold != k]))) for k in range(8)])
+    assert found.estimate == pytest.approx(whole)
+    if n == 160:  # folds of equal size: the textbook's formula
+        error = np.sqrt(7 / 8 * np.sum((values - values.mean()) ** 2))
+        assert found.error == pytest.approx(error, rel=1e-9)
+        assert found.bias == pytest.approx(7 * (values.mean() - whole), rel=1e-6)
+        assert found.high - found.low == pytest.approx(2 * 1.8945786 * error, rel=1e-6)  # Student's t, 7 degrees
+    h = n / np.bincount(fold)
+    pseudo = h * whole - (h - 1) * values
+    mean = np.sum(pseudo / h)
+    assert found.error == pytest.approx(np.sqrt(np.mean((pseudo - mean) ** 2 / (h - 1))), rel=1e-9)
+    assert found.low < found.estimate < found.high and found.folds == 8 and float(found) == found.estimate
+
+
+def test_the_jackknife_of_a_mean_is_its_standard_error():
+    X, Y = layers.random(n=800, p=1, q=1)
+    found = sm.jackknife(sm.pair(X, Y), lambda pair: pair.x_mean[0])
+    means = [X[fold_of(800) == k, 0].mean() for k in range(8)]
+    assert found.error == pytest.approx(np.std(means, ddof=1) / np.sqrt(8), rel=1e-9)
+    assert found.bias == pytest.approx(0, abs=1e-12)
+
+
+def test_intervals_cover_what_they_claim():
+    """Truth from the population; 200 samples of 400 rows. Nominal 95% should give 90 to 99%."""
+    r = np.random.default_rng(0)
+    A, B = r.standard_normal((5, 4)), r.standard_normal((5, 4))
+    xx, yy, xy = A.T @ A + np.eye(4), B.T @ B + np.eye(4), A.T @ B
+    truth = {
+        "debiased cka": np.linalg.norm(xy) ** 2 / np.linalg.norm(xx) / np.linalg.norm(yy),
+        "linear regression": np.trace(xy.T @ np.linalg.solve(xx, xy)) / np.trace(yy),
+        "procrustes": np.linalg.svd(xy, compute_uv=False).sum() / np.sqrt(np.trace(xx) * np.trace(yy)),
+    }
+    measures = {m.name: m for m in sm.measures() if m.name in truth}
+    inside = dict.fromkeys(truth, 0)
+    for _ in range(200):
+        causes = r.standard_normal((400, 5))
+        pair = sm.pair(causes @ A + r.standard_normal((400, 4)), causes @ B + r.standard_normal((400, 4)))
+        for name, measure in measures.items():
+            found = sm.jackknife(pair, measure)
+            inside[name] += found.low <= truth[name] <= found.high
+    for name, count in inside.items():
+        assert 0.90 <= count / 200 <= 0.99, name
+
+
+def test_rows_of_one_example_stay_together_in_intervals():
+    r = np.random.default_rng(0)
+    examples = np.repeat(np.arange(80), 10)
+    X = np.repeat(r.standard_normal((80, 3)), 10, axis=0) + 0.1 * r.standard_normal((800, 3))
+    Y = X + np.repeat(r.standard_normal((80, 3)), 10, axis=0)
+    right = sm.jackknife(sm.pair(X, Y, examples=examples), sm.linear_regression)
+    wrong = sm.jackknife(sm.pair(X, Y), sm.linear_regression)
+    assert right.error > 1.8 * wrong.error
+
+
+def test_intervals_need_folds_and_a_level():
+    X, Y = layers.random()
+    with pytest.raises(sm.SpanmatchError, match="0 folds; intervals need moments with folds=8"):
+        sm.jackknife(sm.pair(X, Y, folds=1), sm.cka)
+    with pytest.raises(sm.SpanmatchError, match="level=95: give a number between 0 and 1"):
+        sm.jackknife(sm.pair(X, Y), sm.cka, level=95)
+
+
+# ---- held out
+
+
+@pytest.mark.parametrize("centred", [False, True])
+@pytest.mark.parametrize("method", ["gram", "qr"])
+def test_held_out_distances_are_those_of_rows_not_fitted(method, centred):
+    X, Y = layers.correlated(n=164)
+    pair = sm.pair(X + 1, Y - 2, method=method)
+    X, Y = X + 1, Y - 2
+    profile = sm.match_profile(pair, centred=centred)
+    eps = profile.stability(float(np.quantile(profile.x_levels, 0.7))).high - 1e-6
+    match = profile.at(eps)
+    assert 5 < len(match.x) < 40
+    found, fold = sm.held_out(pair, match), fold_of(164)
+    left, whole = np.zeros((8, len(match.x))), np.zeros((8, len(match.x)))
+    for k in range(8):
+        train, test = fold != k, fold == k
+        A, T = Y[:, match.y], X[:, match.x]
+        a, t = (A[train].mean(axis=0), T[train].mean(axis=0)) if centred else (0.0, 0.0)
+        W = np.linalg.lstsq(A[train] - a, T[train] - t, rcond=None)[0]
+        left[k] = ((T[test] - t - (A[test] - a) @ W) ** 2).sum(axis=0)
+        whole[k] = ((T[test] - t) ** 2).sum(axis=0)
+    assert_allclose(found.x_distances, np.sqrt(left.sum(axis=0) / whole.sum(axis=0)), rtol=1e-7)
+    assert_allclose(found.x_folds, np.sqrt(left / whole), rtol=1e-7)
+    shift = (X.mean(axis=0), Y.mean(axis=0)) if centred else (0, 0)
+    assert_allclose(
+        found.y_in_sample, oracles.distances((Y - shift[1])[:, match.y], (X - shift[0])[:, match.x]), rtol=1e-7
+    )
+    distances = np.concatenate([found.x_distances, found.y_distances])
+    assert found.share == np.mean(distances <= eps) < 1
+    seen = np.concatenate([found.x_in_sample, found.y_in_sample])
+    assert found.optimism == pytest.approx((distances - seen).mean()) and found.optimism > 0
+
+
+def test_a_true_match_holds_and_a_chance_match_does_not():
+    X, Y = layers.planted(n=4000)
+    true = sm.held_out(pair := sm.pair(X, Y), sm.maximum_match(pair, 0.01))
+    assert true.share == 1 and abs(true.optimism) < 1e-6
+    chance = sm.pair(*layers.random(n=60, p=40, q=40))
+    match = sm.maximum_match(chance, 0.7)
+    assert match.similarity > 0.9 and sm.held_out(chance, match).share < 0.05
+
+
+def test_held_out_of_what_is_not_there():
+    X, Y = layers.random()
+    pair = sm.pair(X, Y)
+    nothing = sm.held_out(pair, sm.maximum_match(pair, 0.1))
+    assert np.isnan(nothing.share) and len(nothing.x_distances) == 0
+    with pytest.raises(sm.SpanmatchError, match="no folds were kept"):
+        sm.held_out(one := sm.pair(X, Y, folds=1), sm.maximum_match(one, 0.1))
+    moments = sm.Moments()
+    moments.update({"a:l": X, "b:l": Y})
+    with pytest.raises(sm.SpanmatchError, match="a match of 'x' and 'y', but a pair of 'a:l' and 'b:l'"):
+        sm.held_out(moments.pair("a:l", "b:l"), sm.maximum_match(pair, 0.1))
+
+
+def test_neurons_silent_outside_a_fold_predict_nothing():
+    X, Y = layers.correlated(n=400, p=8, q=8)
+    X[fold_of(400) != 3, 2] = 0
+    pair = sm.pair(X, Y)
+    found = sm.held_out(pair, sm.maximum_match(pair, 0.999))
+    place = list(found.x).index(2)
+    assert found.x_folds[3, place] == pytest.approx(1)
+    assert np.isfinite(found.y_distances).all() and np.isnan(found.x_folds[[0, 1, 2, 4, 5, 6, 7], place]).all()
+
+
+def test_profile_evidence_puts_it_together():
+    X, Y = layers.correlated(n=800)
+    pair = sm.pair(X, Y)
+    profile, eps = sm.match_profile(pair), [0.2, 0.4, 0.6, 0.8]
+    found = sm.profile_evidence(pair, eps=eps)
+    assert_allclose(found.similarity, profile.similarity(eps))
+    assert (found.low <= found.similarity).all() and (found.similarity <= found.high).all()
+    assert_allclose(found.null, sm.match_profile(pair.null).similarity(eps))
+    held = [sm.held_out(pair, profile.at(value)) for value in eps]
+    expected = [h.share * profile.similarity(value) if len(h.x) else 0 for h, value in zip(held, eps, strict=True)]
+    assert_allclose(found.held_out, expected)
+    one = sm.jackknife(pair, lambda pair: sm.match_profile(pair).similarity(0.6))
+    assert found.high[2] == pytest.approx(min(1, one.high)) and found.low[2] == pytest.approx(max(0, one.low))
+    assert np.isnan(sm.profile_evidence(sm.pair(X, Y, null=False), eps=eps).null).all()
+    matplotlib = pytest.importorskip("matplotlib")
+    matplotlib.use("Agg")
+    assert len(found.plot().lines) == 3
+
+
+# ---- enough rows
+
+
+def test_independent_rows_are_worth_themselves():
+    found = sm.rows_needed(sm.pair(*layers.random(n=2000, p=30, q=40)), eps=0.5)
+    assert found.effective == pytest.approx(2000, rel=0.1) and found.examples == found.rows == 2000
+    assert found.needed == int(np.ceil(40 / (1 - 0.75**2) + 1)) and found.enough and found.advice == ""
+    assert found.chance_distance == pytest.approx(np.sqrt(1 - 40 / (found.effective - 1)))
+
+
+def test_rows_of_one_example_are_worth_less():
+    r = np.random.default_rng(0)
+    examples = np.repeat(np.arange(200), 10)
+    X, Y = (np.repeat(r.standard_normal((200, 30)), 10, axis=0) for _ in range(2))
+    found = sm.rows_needed(sm.pair(X, Y, examples=examples), eps=0.95)
+    assert found.examples == 200 and found.effective == pytest.approx(200, rel=0.15)
+    assert found.enough is False and found.more == pytest.approx(found.needed / found.effective)
+    assert "2,000 rows of 200 examples are worth" in found.advice
+    # The word of the theory: at the rows needed, chance is halfway from eps to 1.
+    n = found.needed - 1
+    assert np.sqrt(1 - 30 / n) == pytest.approx((1 + 0.95) / 2, abs=0.002)
+
+
+def test_rows_needed_of_what_cannot_be():
+    X, Y = layers.random()
+    with pytest.raises(sm.SpanmatchError, match="layer 'y' never varies"):
+        sm.rows_needed(sm.pair(X, np.zeros((300, 2))))
+    with pytest.raises(sm.SpanmatchError, match=r"eps=1: give a number in \[0, 1\)"):
+        sm.rows_needed(sm.pair(X, Y), eps=1)
+    assert sm.rows_needed(sm.pair(X, Y, null=False)).effective == 300
+
+
+# ---- transplants
+
+torch = pytest.importorskip("torch")
+from torch import nn  # noqa: E402
+
+
+class Net(nn.Module):
+    """A convolution in place of which another's can stand, and a readout."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.relu = nn.Conv2d(1, 6, 3), nn.ReLU(inplace=True)
+        self.readout = nn.Linear(6 * 16, 3)
+
+    def forward(self, images):
+        return self.readout(self.relu(self.conv(images)).flatten(1))
+
+
+def two_networks() -> tuple[Net, Net, torch.Tensor, torch.Tensor]:
+    """B computes A's channels, mixed: what A has, B has as a whole."""
+    torch.manual_seed(0)
+    a, b = Net().double(), Net().double()
+    mix = torch.from_numpy(layers.mixing(6, 3, np.random.default_rng(0)))
+    with torch.no_grad():
+        b.conv.weight.copy_(torch.einsum("ij,jkhw->ikhw", mix, a.conv.weight))
+        b.conv.bias.copy_(mix @ a.conv.bias)
+    images = torch.randn(200, 1, 6, 6, dtype=torch.float64)
+    with torch.no_grad():
+        labels = a(images).argmax(dim=1)
+    return a, b, images, labels
+
+
+def captured(a, b, images, layer, **options) -> sm.Pair:
+    return sm.capture({"a": a, "b": b}, images, layers=layer, **options).pair(f"a:{layer}", f"b:{layer}")
+
+
+def test_a_transplant_of_an_exact_match_changes_nothing():
+    a, b, images, labels = two_networks()
+    pair = captured(a, b, images, "conv")
+    match = sm.maximum_match(pair, 0.3, centred=True)
+    assert len(match.x) == 6
+    a.train()
+    found = sm.transplant({"a": a, "b": b}, [(images[:90], labels[:90]), (images[90:], labels[90:])], pair, match)
+    assert found.examples == 200 and found["untouched"].accuracy == 1 and found["untouched"].neurons == 0
+    for name in ("transplant", "stitch"):
+        assert found[name].loss == pytest.approx(found["untouched"].loss, rel=1e-9) and found[name].neurons == 6
+        assert found.recovered(name) == pytest.approx(1)
+    assert found["ablation"].accuracy < 0.8 > found["null"].accuracy
+    assert found["ablation"].loss > found["untouched"].loss
+    assert a.training and not a.relu._forward_hooks and not a.conv._forward_hooks and not b.conv._forward_hooks
+
+
+def test_a_transplant_is_what_it_says():
+    a, b, images, labels = two_networks()
+    pair = captured(a, b, images[:100], "relu")
+    match = sm.match_profile(pair).at(0.8)
+    assert 0 < len(match.x) < 7
+    found = sm.transplant({"a": a, "b": b}, [(images[100:], labels[100:])], pair, match)
+    with torch.no_grad():
+        mine, theirs = a.relu(a.conv(images)), b.relu(b.conv(images))
+        loss = nn.functional.cross_entropy
+        X, Y = (z[:100].movedim(1, -1).reshape(-1, 6).numpy() for z in (mine, theirs))
+        W = torch.from_numpy(np.linalg.lstsq(Y[:, match.y], X[:, match.x], rcond=None)[0])
+        changed = mine[100:].clone()
+        changed[:, match.x] = torch.einsum("nchw,cd->ndhw", theirs[100:, match.y], W)
+        expected = loss(a.readout(changed.flatten(1)), labels[100:])
+        assert found["transplant"].loss == pytest.approx(float(expected), rel=1e-7)
+        changed[:, match.x] = torch.from_numpy(X.mean(axis=0))[match.x][None, :, None, None]
+        logits = a.readout(changed.flatten(1))
+        assert found["ablation"].loss == pytest.approx(float(loss(logits, labels[100:])), rel=1e-7)
+        right = (logits.argmax(1) == labels[100:]).double().mean()
+        assert found["ablation"].accuracy == pytest.approx(float(right))
+    assert found["transplant"].neurons == len(match.x) and found["stitch"].neurons == 6
+    assert {outcome.condition for outcome in found.outcomes} == {
+        *("untouched", "transplant", "ablation", "null", "stitch", "stitch ablation", "stitch null")
+    }
+    assert found.to_dict()["outcomes"][1]["loss"] == found["transplant"].loss
+    with pytest.raises(sm.SpanmatchError, match="no condition 'tranplant'; there is 'transplant'"):
+        found["tranplant"]
+
+
+def test_transplants_of_linear_layers_locations_and_tokens():
+    torch.manual_seed(1)
+    made = [nn.Sequential(nn.Linear(4, 7), nn.ReLU(), nn.Linear(7, 3)).double() for _ in range(2)]
+    for shape in ((300, 4), (60, 5, 4)):
+        inputs = torch.randn(*shape, dtype=torch.float64)
+        labels = made[0](inputs).argmax(dim=-1)
+        pair = captured(*made, inputs, "0")
+        match = sm.maximum_match(pair, 0.9)
+        found = sm.transplant(dict(zip("ab", made, strict=True)), [{"input": inputs, "labels": labels}], pair, match)
+        assert found["stitch"].loss == pytest.approx(found["untouched"].loss, rel=1e-9)  # four inputs: all is linear
+        assert found["untouched"].accuracy == 1 > found["stitch ablation"].accuracy
+    a, b, images, labels = two_networks()
+    pair = captured(a, b, images, "conv", units="location")
+    found = sm.transplant({"a": a, "b": b}, [(images, labels)], pair, sm.maximum_match(pair, 0.3))
+    assert found["stitch"].neurons == 96 and found["stitch"].loss == pytest.approx(found["untouched"].loss, rel=1e-6)
+
+
+def test_what_cannot_be_transplanted_is_refused():
+    a, b, images, labels = two_networks()
+    pair = captured(a, b, images, "conv")
+    match, networks = sm.maximum_match(pair, 0.3), {"a": a, "b": b}
+    other = sm.maximum_match(captured(a, b, images, "relu"), 0.3)
+    for arguments, message in (
+        (({"a": a}, [(images, labels)], pair, match), "layer 'b:conv': no network 'b'"),
+        (({"a": a, "b": nn.ReLU()}, [(images, labels)], pair, match), "network 'b' has no module 'conv'"),
+        ((networks, [images], pair, match), "a batch without labels"),
+        ((networks, [], pair, match), "no batches"),
+        ((networks, [(images, labels)], pair, other), "a match of 'a:relu' and 'b:relu'"),
+        ((networks, [(images, labels[:, None].expand(-1, 2))], pair, match), "classes are expected on the last axis"),
+    ):
+        with pytest.raises(sm.SpanmatchError, match=message):
+            sm.transplant(*arguments)
+    own = sm.transplant(networks, [(images, labels)], pair, match, loss=lambda outputs, labels: outputs.sum() * 0 + 2)
+    assert own["null"].loss == 2
+    assert not a.conv._forward_hooks and not b.conv._forward_hooks
+
+
+@pytest.mark.parametrize("module", ["null", "jackknife", "heldout", "rows"])
+def test_examples_in_docstrings(module):
+    result = doctest.testmod(importlib.import_module(f"spanmatch.evidence.{module}"))
+    assert result.attempted > 0 and result.failed == 0
