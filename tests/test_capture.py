@@ -410,3 +410,34 @@ def test_a_member_cut_inside_an_archive_is_refused(tmp_path):
         archive.writestr("l.npy", data[:-100])
     with pytest.raises(sm.SpanmatchError, match=r"cut\.npz: array 'l' is cut short"):
         sm.compare({"a": good, "b": tmp_path / "cut.npz"})
+
+
+def test_pooling_is_a_mean_over_positions_or_tokens():
+    from spanmatch.capture.layout import Layout
+
+    r = np.random.default_rng(0)
+    conv, tokens = r.standard_normal((6, 3, 5, 4)), r.standard_normal((6, 7, 3))
+    mask = np.arange(7) < np.arange(1, 7)[:, None]
+    for make in (np.asarray, torch.from_numpy):
+        rows, examples, how = Layout(pool="mean").rows("l", make(conv), 2, channels_first=True)
+        np.testing.assert_allclose(np.asarray(rows), conv.mean(axis=(2, 3)))
+        assert examples.tolist() == list(range(2, 8)) and "means" in how
+        rows, _, _ = Layout(pool="mean").rows("l", make(tokens), 0, channels_first=False)
+        np.testing.assert_allclose(np.asarray(rows), tokens.mean(axis=1))
+        rows, _, _ = Layout(pool="mean").rows("l", make(tokens), 0, channels_first=False, mask=make(mask))
+        np.testing.assert_allclose(np.asarray(rows), [tokens[i, : i + 1].mean(axis=0) for i in range(6)])
+        rows, examples, _ = Layout(pool=3).rows("l", make(conv), 0, channels_first=True)
+        expected = torch.nn.functional.adaptive_avg_pool2d(torch.from_numpy(conv), 3).flatten(2).swapaxes(1, 2)
+        np.testing.assert_allclose(np.asarray(rows), expected.reshape(-1, 3))
+        assert examples.tolist() == np.repeat(range(6), 9).tolist()
+        with pytest.raises(sm.SpanmatchError, match="'l': 4 positions cannot be pooled to 5"):
+            Layout(pool=5).rows("l", make(conv), 0, channels_first=True)
+        with pytest.raises(sm.SpanmatchError, match="tokens have no grid"):
+            Layout(pool=2).rows("l", make(tokens), 0, channels_first=False)
+        with pytest.raises(sm.SpanmatchError, match="keeps no token of example 0"):
+            Layout(pool="mean").rows(
+                "l", make(tokens), 0, channels_first=False, mask=make(mask & (mask.sum(1) > 1)[:, None])
+            )
+    for options in ({"pool": 0}, {"pool": "max"}, {"pool": True}, {"pool": 2, "positions": 3}):
+        with pytest.raises(sm.SpanmatchError, match="pool"):
+            Layout(**options)

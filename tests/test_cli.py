@@ -79,6 +79,7 @@ def test_two_files(run):
         "clusters.csv",
         "comparison.json",
         "levels.csv",
+        "measures.csv",
         "moments.safetensors",
         "report.html",
     ]
@@ -93,6 +94,20 @@ def test_alignments_are_chosen_by_flags(run):
     assert run("compare", "a.npz", "b.npz", "--bins", "1").exit_code == 2
     wrong = run("compare", "a.npz", "b.npz", "--sparse", "zzz")
     assert wrong.exit_code == 1 and "zzz" in wrong.stderr
+
+
+def test_all_layers_and_evidence_from_the_command_line(run):
+    result = run("compare", "a.npz", "b.npz", "--pairs", "all", "--no-evidence", "--out", "results")
+    assert result.exit_code == 0, result.stderr
+    saved = json.loads(Path("results/comparison.json").read_text())
+    assert [matrix["name"] for matrix in saved["matrices"]] == ["cka", "debiased cka"]
+    assert saved["pairs"][0]["assessment"] is None and not Path("results/measures.csv").exists()
+    shown = run("compare", "a.npz", "b.npz", "--evidence")
+    assert "Measures [by chance]" in shown.stdout and "rows worth" in shown.stdout
+    small = run("compare", "a.npz", "b.npz", "--memory", "0.00001")
+    assert small.exit_code == 1 and "would take" in small.stderr and "over the limit" in small.stderr
+    wrong = run("compare", "a.npz", "b.npz", "--pool", "median")
+    assert wrong.exit_code == 1 and "pool='median': give 'mean'" in wrong.stderr
 
 
 def test_json_is_all_of_standard_output(run):

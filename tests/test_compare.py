@@ -47,7 +47,7 @@ def test_more_than_two_networks_and_all_pairs():
 def test_saved_files_hold_the_results(tmp_path):
     comparison = sm.compare(two_layers())
     folder = comparison.save(tmp_path / "deep" / "results")
-    tables = {"levels.csv", "alignment.csv", "clusters.csv"}
+    tables = {"levels.csv", "alignment.csv", "clusters.csv", "measures.csv"}
     names = {"comparison.json", "moments.safetensors", "report.html"} | tables
     assert {path.name for path in folder.iterdir()} == names
     saved = json.loads((folder / "comparison.json").read_text())
@@ -223,3 +223,99 @@ def test_pairs_of_a_layer_stand_together():
     r = np.random.default_rng(0)
     networks = {name: {layer: r.standard_normal((40, 3)) for layer in "lm"} for name in "abc"}
     assert sm.compare(networks).names() == [f"{layer}, {ab}" for layer in "lm" for ab in ("a ~ b", "a ~ c", "b ~ c")]
+
+
+def test_evidence_stands_beside_every_profile(tmp_path):
+    X, Y = layers.correlated(p=12, q=10)
+    comparison = sm.compare({"a": {"l": X}, "b": {"l": Y}})
+    pair = sm.pair(X, Y)
+    found = comparison.assessments[0]
+    for measure in sm.measures():
+        assessed, interval = found[measure.name], sm.jackknife(pair, measure)
+        assert (assessed.value, assessed.low, assessed.high) == (interval.estimate, interval.low, interval.high)
+        assert assessed.null == sm.null(pair, measure).value
+    assert found.rows.effective == sm.rows_needed(pair, 0.25).effective and found.rows.eps == 0.25
+    np.testing.assert_allclose(found.profile.null, sm.profile_evidence(pair).null)
+    folder = comparison.save(tmp_path)
+    saved = json.loads((folder / "comparison.json").read_text())["pairs"][0]["assessment"]
+    assert saved["measures"][0]["value"] == pytest.approx(found["cka"].value, rel=1e-3)
+    assert len(saved["profile"]["eps"]) == len(saved["profile"]["low"]) == 49
+    with (folder / "measures.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["measure"] for row in rows] == [measure.name for measure in sm.measures()]
+    assert float(rows[0]["low"]) == found["cka"].low and float(rows[0]["effective_rows"]) == found.rows.effective
+
+
+def test_evidence_is_given_where_it_is_cheap_or_asked_for():
+    X, Y = layers.random(n=400, p=130, q=130)
+    networks = {"a": {"wide": X, "thin": X[:, :3]}, "b": {"wide": Y, "thin": Y[:, :3]}}
+    comparison = sm.compare(networks)
+    found = {p.x_layer: a for p, a in zip(comparison.profiles, comparison.assessments, strict=True)}
+    assert found["a:wide"] is None and found["a:thin"] is not None
+    assert sm.compare(networks, evidence=False).assessments == (None, None)
+    thin = {name: {"thin": arrays["thin"]} for name, arrays in networks.items()}
+    assert sm.compare(thin, folds=1).assessments == (None,)
+    assert np.isnan(sm.compare(thin, null=False).assessments[0]["cka"].null)
+    with pytest.raises(sm.SpanmatchError, match=r"intervals need moments with folds=8|no folds"):
+        sm.compare(thin, folds=1, evidence=True)
+
+
+def test_all_layers_against_all(tmp_path):
+    X, Y = layers.correlated(p=6, q=5)
+    networks = {"a": {"l": X, "m": Y}, "b": {"l": X @ X[:6], "m": np.zeros((500, 2))}}
+    comparison = sm.compare(networks, pairs="all")
+    assert comparison.names() == ["l", "m"]  # in detail, layers of the same name
+    matrix = comparison.matrix("cka")
+    assert matrix.layers == ("a:l", "a:m", "b:l", "b:m")
+    assert matrix.values[0, 1] == matrix.values[1, 0] == pytest.approx(float(sm.cka(sm.pair(X, Y))))
+    assert np.isnan(matrix.values[3, :3]).all() and (np.diagonal(matrix.values) == 1).all()
+    regression = comparison.matrix("linear regression")
+    assert regression.values[0, 1] == pytest.approx(sm.linear_regression(sm.pair(X, Y)).value)
+    assert regression.values[1, 0] == pytest.approx(sm.linear_regression(sm.pair(Y, X)).value)
+    share = np.linalg.eigvalsh(np.cov(X.T))
+    assert matrix.first_component[0] == pytest.approx(share[-1] / share.sum()) and np.isnan(matrix.first_component[3])
+    assert [found.name for found in comparison.matrices] == ["cka", "debiased cka"]
+    folder = comparison.save(tmp_path)
+    with (folder / "matrix.csv").open() as file:
+        rows = {(row["measure"], row["x_layer"], row["y_layer"]): row["value"] for row in csv.DictReader(file)}
+    assert float(rows["cka", "a:l", "a:m"]) == matrix.values[0, 1] and rows["cka", "a:l", "b:m"] == ""
+    assert matrix.to_frame().loc["a:l", "a:m"] == matrix.values[0, 1]
+    matplotlib = pytest.importorskip("matplotlib")
+    matplotlib.use("Agg")
+    assert matrix.plot().get_title() == "cka"
+    with pytest.raises(sm.SpanmatchError, match="no measure 'ckaa'; there is 'cka'"):
+        comparison.matrix("ckaa")
+
+
+def test_layers_of_different_size_are_pooled():
+    torch = pytest.importorskip("torch")
+    torch.manual_seed(0)
+    make = lambda: torch.nn.Sequential(  # noqa: E731
+        torch.nn.Conv2d(1, 3, 3, padding=1), torch.nn.MaxPool2d(2), torch.nn.Flatten(), torch.nn.Linear(3 * 16, 5)
+    )
+    networks, images = {"a": make(), "b": make()}, torch.randn(40, 1, 8, 8)
+    with pytest.raises(sm.SpanmatchError, match="different spatial size do with pool='mean'"):
+        sm.compare(networks, images, pairs="all")
+    comparison = sm.compare(networks, images, pairs="all", pool="mean")
+    assert set(comparison.moments.rows.values()) == {40}
+    assert "means over positions" in comparison.matrices[0].layout
+    with torch.no_grad():
+        conv = networks["a"][0](images).mean(dim=(2, 3)).double().numpy()
+        fc = networks["b"](images).double().numpy()
+    expected = float(sm.cka(sm.pair(conv, fc)))
+    layers_ = comparison.matrices[0].layers
+    value = comparison.matrices[0].values[layers_.index("a:0"), layers_.index("b:3")]
+    assert value == pytest.approx(expected, rel=1e-5)
+    grid = sm.capture(networks, images, layers=["0", "1"], pool=3, pairs="all")
+    assert set(grid.rows.values()) == {40 * 9} and "pooled to a grid of 3" in grid.layout["a:0"]
+
+
+def test_demo_shows_matrix_evidence_and_transplants(digits_comparison):
+    comparison = digits_comparison
+    assert len(comparison.matrices[0].layers) == 20 and np.isfinite(comparison.matrices[0].values).all()
+    assert all(found is not None for found in comparison.assessments)
+    relu2 = next(found for found in comparison.transplants if found.x_layer == "seed0:relu2")
+    # The match matters: the other network's neurons can stand in, and by chance they could not.
+    assert relu2["transplant"].accuracy > relu2["untouched"].accuracy - 0.02
+    assert relu2["ablation"].accuracy < 0.3 and relu2["null"].accuracy < 0.8
+    assert relu2.recovered() > 0.95

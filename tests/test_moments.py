@@ -358,3 +358,15 @@ def test_options_and_names_that_make_no_sense():
 def test_examples_that_do_not_fit(examples, message):
     with pytest.raises(sm.SpanmatchError, match=message):
         sm.Moments().update({"a:l": X, "b:l": Y}, examples)
+
+
+def test_moments_that_would_be_too_large_are_refused_before_they_start():
+    X, Y = layers.random(p=100, q=100)
+    moments = sm.Moments(memory=0.001)
+    with pytest.raises(
+        sm.SpanmatchError, match=r"2 layers and 1 pairs would take 0\.00205 GB, over the limit of 0\.001"
+    ):
+        moments.update({"a:l": X, "b:l": Y})
+    assert not moments.layers
+    moments.update({"a:l": X[:, :9], "b:l": Y[:, :9]})
+    assert 0 < moments.memory < 1e6

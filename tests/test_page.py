@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from dataclasses import replace
 
 import layers
 import numpy as np
@@ -119,6 +120,39 @@ def test_alignments_of_three_networks(browser, tmp_path):
     assert group.locator("th").text_content() == f"{largest.eps:.2f}"
     assert group.locator("td").nth(2).text_content() == ", ".join(map(str, largest.x))
     assert page.locator("details.layer[open] .sparse g[stroke-dasharray] path").count() == 2
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert not problems
+
+
+def test_evidence_and_matrix(browser, tmp_path):
+    X, Y = layers.correlated(p=12, q=10)
+    A, B = layers.random(n=500, p=12, q=12)
+    few = np.repeat(np.random.default_rng(0).standard_normal((20, 30)), 25, axis=0)
+    networks = {"a": {"l": X, "m": A, "few": few}, "b": {"l": Y, "m": B, "few": few[::-1]}}
+    comparison = replace(
+        sm.compare(networks, pairs="all"),
+        transplants=(sm.Transplant("a:l", "b:l", 0.5, 90, tuple(sm.Outcome(f"c{k}", k, 1.5, 0.25) for k in range(7))),),
+    )
+    path = comparison.report(tmp_path / "report.html")
+    page = browser.new_context(viewport={"width": 390, "height": 800}, offline=True).new_page()
+    problems = []
+    page.on("console", lambda message: problems.append(message.text))
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.goto(path.as_uri())
+    page.locator("#matrix svg").last.wait_for()
+    assert page.locator("#matrix g[aria-label=cell] rect").count() == 36
+    page.locator("#measure").select_option("1")
+    assert page.locator("#matrix g[aria-label=cell] rect").count() == 36
+    found = comparison.assessments[0]
+    row = page.locator(".evidence tbody tr").first.locator("td").all_text_contents()
+    cka = found["cka"]
+    assert row == [f"{cka.value:.3f}", f"{cka.low:.3f} to {cka.high:.3f}", f"{cka.null:.3f}"]
+    assert page.locator("details.layer[open] .proof g[aria-label=area] path").count() == 1
+    table = page.locator("section", has=page.locator("h2", has_text="Layers")).locator("tbody tr")
+    worth = table.first.locator("td").nth(3 + len(comparison.eps)).text_content()
+    assert worth.startswith(f"{found.rows.effective:,.0f}")
+    assert page.locator("strong.few").count() == sum(not a.rows.enough for a in comparison.assessments)
+    assert "25.0% (1.50)" in page.locator("section", has_text="Does it matter").last.text_content()
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert not problems
 

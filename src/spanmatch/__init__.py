@@ -23,6 +23,8 @@ from .capture import capture
 from .compare import Comparison, compare
 from .errors import SpanmatchError
 from .evidence import (
+    Assessed,
+    Assessment,
     HeldOut,
     Interval,
     Null,
@@ -30,6 +32,7 @@ from .evidence import (
     ProfileEvidence,
     RowsNeeded,
     Transplant,
+    assess,
     held_out,
     jackknife,
     null,
@@ -56,6 +59,7 @@ from .match import (
 from .moments import Moments, pair
 from .similarity import (
     CCA,
+    LayerMatrix,
     Measure,
     Measured,
     Procrustes,
@@ -63,6 +67,8 @@ from .similarity import (
     cca,
     cka,
     correlation_match,
+    debiased_cka,
+    layer_matrix,
     linear_regression,
     match_area,
     measures,
@@ -74,6 +80,8 @@ from .similarity import (
 __all__ = [
     "CCA",
     "Alignment",
+    "Assessed",
+    "Assessment",
     "Cluster",
     "Clusters",
     "Coefficients",
@@ -84,6 +92,7 @@ __all__ = [
     "HeldOut",
     "Information",
     "Interval",
+    "LayerMatrix",
     "Match",
     "MatchProfile",
     "Measure",
@@ -106,6 +115,7 @@ __all__ = [
     "Universality",
     "__version__",
     "apply_permutation",
+    "assess",
     "capture",
     "cca",
     "cka",
@@ -114,9 +124,11 @@ __all__ = [
     "convergence",
     "correlation",
     "correlation_match",
+    "debiased_cka",
     "exact_structure",
     "held_out",
     "jackknife",
+    "layer_matrix",
     "linear_regression",
     "match_area",
     "match_profile",

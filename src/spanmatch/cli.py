@@ -21,6 +21,7 @@ from .errors import BadArgument, SpanmatchError
 if TYPE_CHECKING:
     from .align import Alignment, Convergence
     from .compare import Comparison
+    from .evidence import Assessment
     from .factor import Array
     from .match import MatchProfile
 
@@ -97,6 +98,18 @@ def compare(
         list[str] | None,
         typer.Option(help="Predict the neurons of these layers from few of the other network's; '*' for all."),
     ] = None,
+    evidence: Annotated[
+        bool | None,
+        typer.Option(help="Intervals, chance and held-out values; by default for layers of up to 128 neurons."),
+    ] = None,
+    pairs: Annotated[
+        Literal["matching", "all"], typer.Option(help="all: put all layers against all others too, as a matrix.")
+    ] = "matching",
+    pool: Annotated[
+        str | None,
+        typer.Option(help="mean: one row an example; or a number of positions along each axis to pool to."),
+    ] = None,
+    memory: Annotated[float | None, typer.Option(help="The most that moments may take, in GB.")] = None,
     bins: Annotated[
         int | None, typer.Option(min=2, help="Look for partners by mutual information too, with so many bins.")
     ] = None,
@@ -126,6 +139,10 @@ def compare(
             clusters=clusters,
             sparse=sparse or (),
             bins=bins,
+            evidence=evidence,
+            pairs=pairs,
+            pool=int(pool) if pool is not None and pool.isdecimal() else pool,
+            memory=memory,
             notes={names[0]: a, names[1]: b, **({"Data": data} if data else {})},
             layers=layers,
             units=units,
@@ -203,13 +220,20 @@ def _finish(comparison: Comparison, out: Path, as_json: bool) -> None:
     console = Console(highlight=False)
     console.print(_table(comparison))
     console.print(_partners_table(comparison))
+    if any(comparison.assessments):
+        console.print(_evidence_table(comparison))
     if comparison.universality:
         console.print(_universality_table(comparison))
+    if comparison.transplants:
+        console.print(_transplant_table(comparison))
     if comparison.simple:
         console.print(_simple_table(comparison))
     for name, profile in zip(comparison.names(), comparison.profiles, strict=True):
         for warning in profile.warnings:
             console.print(f"[yellow]warning:[/] {escape(name)}: {escape(warning)}", soft_wrap=True)
+    for name, found in zip(comparison.names(), comparison.assessments, strict=True):
+        if found is not None and not found.rows.enough:
+            console.print(f"[yellow]warning:[/] {escape(name)}: {escape(found.rows.advice)}", soft_wrap=True)
     console.print(f"Report: {escape(str(folder / 'report.html'))}", soft_wrap=True)
 
 
@@ -290,6 +314,45 @@ def _clear(a: Alignment) -> float:
     """Return the share of partners that are each other's best by more than chance correlations differ."""
     least = np.minimum(a.margin, a.back_margin)
     return float(np.mean(least > a.chance_correlation)) if len(least) else float("nan")
+
+
+def _evidence_table(comparison: Comparison) -> Table:
+    middle = comparison.eps[len(comparison.eps) // 2]
+    title = f"Measures \\[by chance], and what the rows are worth at eps {middle:g}{_several(comparison)}"
+    table = _titled(title, "rows worth", "needed", "cka, debiased", "procrustes", "R^2", "s(0.5) held out")
+    found = dict(zip(comparison.names(), comparison.assessments, strict=True))
+    of_pair = {
+        (p.x_layer, p.y_layer): found[name] for name, p in zip(comparison.names(), comparison.profiles, strict=True)
+    }
+    for layer, results in _by_layer(comparison):
+        assessed = [a for p, _ in results if (a := of_pair[p.x_layer, p.y_layer]) is not None]
+        if not assessed:
+            continue
+        worth = min(a.rows.effective for a in assessed)
+        needed = max(a.rows.needed for a in assessed)
+        cells = [_beside_chance(assessed, name) for name in ("debiased cka", "procrustes", "linear regression")]
+        held = np.mean([np.interp(0.5, a.profile.held_out_eps, a.profile.held_out) for a in assessed])
+        few = "" if worth >= needed else "[yellow]"
+        table.add_row(escape(layer), f"{few}{worth:,.0f}", f"{needed:,}", *cells, f"{held:.2f}")
+    return table
+
+
+def _beside_chance(assessed: Sequence[Assessment], name: str) -> str:
+    kept = [measure for a in assessed for measure in a.measures if measure.name == name]
+    if not kept:
+        return "-"
+    value, null = (float(np.mean([getattr(m, field) for m in kept])) for field in ("value", "null"))
+    return f"{value:.2f}" + ("" if np.isnan(null) else f" \\[{null:.2f}]")
+
+
+def _transplant_table(comparison: Comparison) -> Table:
+    eps = comparison.transplants[0].eps
+    title = f"Accuracy when the neurons matched at eps {eps:g} are predicted from the other network's, and controls"
+    table = _titled(title, "neurons", "untouched", "predicted", "at their means", "by chance")
+    for found in comparison.transplants:
+        accuracy = [f"{found[name].accuracy:.1%}" for name in ("untouched", "transplant", "ablation", "null")]
+        table.add_row(escape(found.x_layer), str(found["transplant"].neurons), *accuracy)
+    return table
 
 
 def _universality_table(comparison: Comparison) -> Table:

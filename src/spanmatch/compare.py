@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from os import PathLike
 from pathlib import Path
@@ -18,13 +18,16 @@ from .align import Convergence, Universality, convergence, universality
 from .capture import capture, capture_stored
 from .capture.patterns import chosen, patterns_of
 from .drawing import axes_for
-from .errors import SpanmatchError, missing_extra
+from .errors import SpanmatchError, among, missing_extra
+from .evidence import Assessment, Transplant, assess
 from .files import Path_, write_text
+from .joint import Pair
 from .match import MatchProfile, SimpleMatches, match_profile, simple_matches
 from .match.maximum import checked_eps
 from .moments import Moments
 from .progress import tracked
 from .report import render
+from .similarity import LayerMatrix, layer_matrix, measures
 from .tables import network_and_layer
 
 if TYPE_CHECKING:
@@ -34,6 +37,9 @@ if TYPE_CHECKING:
 
 EPS = (0.15, 0.2, 0.25, 0.3, 0.5)
 """Those of Wang et al."""
+CHEAP = 256
+"""Neurons of two layers together, up to which evidence is given by default."""
+MATRICES = ("cka", "debiased cka")
 FORMAT, VERSION = "spanmatch.comparison", 2
 
 
@@ -50,6 +56,12 @@ class Comparison:
     """One-to-one alignment of every pair of layers, with clusters and sparse maps if asked for."""
     universality: tuple[Universality, ...] = ()
     """Of every layer that more than two networks have."""
+    assessments: tuple[Assessment | None, ...] = ()
+    """Measures with intervals and chance, and the evidence of each profile; None for pairs that were not assessed."""
+    matrices: tuple[LayerMatrix, ...] = ()
+    """Of all layers against all, where they were paired."""
+    transplants: tuple[Transplant, ...] = ()
+    """Those that were made, to be shown with the rest: add them with `dataclasses.replace`."""
     notes: Mapping[str, str] = field(default_factory=dict)
     """Anything worth saying beside the results, by title."""
 
@@ -57,6 +69,16 @@ class Comparison:
     def networks(self) -> list[str]:
         """The names of the networks, in the order they came."""
         return list(dict.fromkeys(network_and_layer(layer)[0] for layer in self.moments.layers))
+
+    def matrix(self, name: str) -> LayerMatrix:
+        """Return a measure, by its name, of every two layers that were paired; see `sm.measures()`.
+
+        Raises SpanmatchError for another name. Cost: of the measure, for every pair.
+        """
+        known = {measure.name: measure for measure in measures()}
+        if name not in known:
+            raise SpanmatchError(f"no measure {name!r}{among(name, known)}")
+        return layer_matrix(self.moments, known[name], name=name, itself=known[name].itself)
 
     def names(self) -> list[str]:
         """Return a short name for each pair of layers."""
@@ -84,6 +106,8 @@ class Comparison:
             "method": self.profiles[0].method,
             "notes": dict(self.notes),
             "universality": [found.to_dict() for found in self.universality],
+            "matrices": [found.to_dict() for found in self.matrices],
+            "transplants": [found.to_dict() for found in self.transplants],
             "pairs": [
                 {
                     "name": name,
@@ -92,8 +116,11 @@ class Comparison:
                     **profile.to_dict(),
                     "simple": [self._fine(found) for found in self._simple_of(profile)],
                     "convergence": aligned.to_dict(),
+                    "assessment": None if assessed is None else assessed.to_dict(),
                 }
-                for name, profile, aligned in zip(self.names(), self.profiles, self.convergence, strict=True)
+                for name, profile, aligned, assessed in zip(
+                    self.names(), self.profiles, self.convergence, self.assessments, strict=True
+                )
             ],
         }
 
@@ -116,8 +143,8 @@ class Comparison:
     def save(self, folder: Path_) -> Path:
         """Write comparison.json, the tables as CSV, moments.safetensors and report.html; return the folder.
 
-        Tables are levels.csv and alignment.csv, and where there is something to put in them clusters.csv, sparse.csv,
-        simple.csv and universality.csv.
+        Tables are levels.csv and alignment.csv, and where there is something to put in them clusters.csv, matrix.csv,
+        measures.csv, simple.csv, sparse.csv, transplants.csv and universality.csv.
         """
         folder = Path(folder)
         try:
@@ -140,6 +167,12 @@ class Comparison:
             found["sparse.csv"] = tables.sparse(self.convergence)
         if self.simple:
             found["simple.csv"] = tables.simple(self.simple)
+        if any(self.assessments):
+            found["measures.csv"] = tables.measured(filter(None, self.assessments))
+        if self.matrices:
+            found["matrix.csv"] = tables.matrices(self.matrices)
+        if self.transplants:
+            found["transplants.csv"] = tables.transplants(self.transplants)
         if self.universality:
             found["universality.csv"] = tables.universality(self.universality)
         return found
@@ -211,6 +244,7 @@ def compare(
     clusters: bool = True,
     sparse: str | Sequence[str] = (),
     strength: float = 0.5,
+    evidence: bool | None = None,
     notes: Mapping[str, str] | None = None,
     **options: Any,
 ) -> Comparison:
@@ -228,9 +262,14 @@ def compare(
         sparse: names or shell patterns of the layers whose neurons are to be predicted from few of the other network's,
             "*" for all; this takes some tens of milliseconds for each neuron.
         strength: of more than two networks, the least correlation of a partner that counts.
+        evidence: whether to give every measure an interval and its value by chance, and the profile a band, its null
+            and a held-out curve; by default for layers of together up to 256 neurons, where it takes about half a
+            second.
         notes: shown in the page, by title.
         options: of `capture`: layers, units, positions, seed, channels, pairs, folds, null, bins, method; with bins,
             partners are also looked for by mutual information.
+    With pairs="all", layers are also put against all others (`comparison.matrices`); profiles and alignments are then
+    of the layers of the same name, if there are any. Layers of different spatial size need pool="mean".
     Raises SpanmatchError if an eps is not in [0, 1), or as `capture` does.
     """
     shown = tuple(checked_eps(list(eps)).tolist())
@@ -239,16 +278,42 @@ def compare(
     moments = _moments(networks, batches, options)
     if not moments.pairs:
         raise SpanmatchError("nothing to compare: no two layers were paired; give two networks, or pairs='all'")
-    pairs = sorted(moments.pairs, key=_by_layer(moments))
+    pairs = sorted(_in_detail(moments), key=_by_layer(moments))
     predicted = _chosen(pairs, sparse)
-    profiles, aligned = [], []
+    profiles, aligned, assessed = [], [], []
+    middle = shown[len(shown) // 2]
     for x, y in tracked(pairs, "matching"):
         pair = moments.pair(x, y)
         profiles.append(match_profile(pair, centred=centred))
         aligned.append(convergence(pair, sparse=(x, y) in predicted, grouped=clusters, centred=centred))
+        wanted = _cheap(pair) if evidence is None else evidence
+        assessed.append(assess(pair, profiles[-1], eps=middle) if wanted else None)
     fine = _simple(moments, pairs, checked_eps(list(simple)).tolist(), simple_layers, centred) if len(simple) else ()
-    shared = _shared(moments, strength, shown[len(shown) // 2], centred)
-    return Comparison(tuple(profiles), shown, moments, fine, tuple(aligned), shared, dict(notes or {}))
+    comparison = Comparison(
+        profiles=tuple(profiles),
+        eps=shown,
+        moments=moments,
+        simple=fine,
+        convergence=tuple(aligned),
+        universality=_shared(moments, strength, middle, centred),
+        assessments=tuple(assessed),
+        notes=dict(notes or {}),
+    )
+    if len(pairs) == len(moments.pairs):
+        return comparison
+    return replace(comparison, matrices=tuple(comparison.matrix(name) for name in MATRICES))
+
+
+def _in_detail(moments: Moments) -> list[tuple[str, str]]:
+    """Return the pairs of layers of the same name, all pairs if there are none."""
+    same = [(x, y) for x, y in moments.pairs if network_and_layer(x)[1] == network_and_layer(y)[1]]
+    return same or moments.pairs
+
+
+def _cheap(pair: Pair) -> bool:
+    """Tell whether evidence takes little time, and can be had."""
+    varying = all(pair.energy(side, centred=True).any() for side in ("x", "y"))
+    return sum(pair.neurons) <= CHEAP and len(pair.folds) > 1 and varying
 
 
 def _chosen(pairs: Sequence[tuple[str, str]], layers: str | Sequence[str]) -> set[tuple[str, str]]:

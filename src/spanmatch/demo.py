@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .errors import missing_extra
@@ -15,13 +16,17 @@ except ImportError as error:  # pragma: no cover - needs an installation without
 
 from sklearn.datasets import load_digits
 
+from .capture import capture
 from .compare import Comparison, compare
+from .evidence import Transplant, transplant
+from .match import maximum_match
 from .progress import tracked
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 EPOCHS, BATCH, TRAINED_ON = 12, 64, 1297
+TRANSPLANTED_AT = 0.5
 
 
 class DigitsNet(nn.Module):
@@ -80,7 +85,29 @@ def demo(seeds: Sequence[int] = (0, 1, 2)) -> Comparison:
         "Test accuracy": ", ".join(f"{name} {share:.1%}" for name, share in accuracy.items()),
     }
     fine = ("relu1", "relu3")
-    return compare(networks, images, simple=(0.3, 0.5), simple_layers="relu1", sparse=fine, bins=10, notes=notes)
+    # The digits come in order, 0 to 9 again and again, in which the next image's class can be told from this one's.
+    shuffled = images[torch.randperm(len(images), generator=torch.Generator().manual_seed(0))]
+    comparison = compare(
+        networks, shuffled, simple=(0.3, 0.5), simple_layers="relu1", sparse=fine, bins=10, notes=notes
+    )
+    two = dict(list(networks.items())[:2])
+    matrices = compare(
+        two, images, pairs="all", pool="mean", folds=1, null=False, evidence=False, clusters=False
+    ).matrices
+    tests = images[TRAINED_ON:], labels[TRAINED_ON:]
+    return replace(comparison, matrices=matrices, transplants=_transplants(two, images[:TRAINED_ON], tests))
+
+
+def _transplants(
+    networks: dict[str, DigitsNet], images: Tensor, tests: tuple[Tensor, Tensor]
+) -> tuple[Transplant, ...]:
+    """Return transplants at every activation, with coefficients from the training images and accuracy on the others."""
+    moments = capture(networks, images, layers="relu*")
+    found = []
+    for x, y in moments.pairs:
+        pair = moments.pair(x, y)
+        found.append(transplant(networks, [tests], pair, maximum_match(pair, TRANSPLANTED_AT)))
+    return tuple(found)
 
 
 @torch.inference_mode()

@@ -475,7 +475,8 @@ def _check_rows(pairs: list[Layers], rows: Mapping[str, int], engines: Mapping[s
     for x, y in pairs:
         if rows[x] != rows[y]:
             raise SpanmatchError(
-                f"layers {x!r} and {y!r}: {rows[x]} and {rows[y]} rows; rows of paired layers must correspond"
+                f"layers {x!r} and {y!r}: {rows[x]} and {rows[y]} rows; rows of paired layers must correspond "
+                "(layers of different spatial size do with pool='mean')"
             )
         if engines[x] != engines[y]:
             raise SpanmatchError(f"layers {x!r} and {y!r} are on different devices; move them to one")

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from .align import Alignment, Convergence, Universality
+from .evidence import Assessment, Transplant
 from .match import MatchProfile, SimpleMatches
+from .similarity import LayerMatrix
 
 Row = Sequence[Any]
 
@@ -101,6 +104,54 @@ def universality(found: Iterable[Universality]) -> str:
                     yield network, layer.layer, neuron, partner, matched, layer.strength, layer.eps
 
     return _text(["network", "layer", "neuron", "partners", "matched", "strength", "eps"], rows())
+
+
+def measured(found: Iterable[Assessment]) -> str:
+    """Return a row for each measure of each pair of layers, with its interval, chance, and what the rows are worth."""
+
+    def rows() -> Iterator[Row]:
+        for layers in found:
+            r = layers.rows
+            for m in layers.measures:
+                null = "" if math.isnan(m.null) else m.null
+                yield (
+                    layers.x_layer,
+                    layers.y_layer,
+                    m.name,
+                    m.value,
+                    m.low,
+                    m.high,
+                    layers.level,
+                    null,
+                    r.rows,
+                    r.effective,
+                )
+
+    header = ["x_layer", "y_layer", "measure", "value", "low", "high", "level", "null", "rows", "effective_rows"]
+    return _text(header, rows())
+
+
+def matrices(found: Iterable[LayerMatrix]) -> str:
+    """Return a row for each two layers of each matrix; the value of layers that were not paired is empty."""
+
+    def rows() -> Iterator[Row]:
+        for matrix in found:
+            for x, values in zip(matrix.layers, matrix.values.tolist(), strict=True):
+                for y, value in zip(matrix.layers, values, strict=True):
+                    yield matrix.name, x, y, "" if math.isnan(value) else value
+
+    return _text(["measure", "x_layer", "y_layer", "value"], rows())
+
+
+def transplants(found: Iterable[Transplant]) -> str:
+    """Return a row for each condition of each transplant."""
+
+    def rows() -> Iterator[Row]:
+        for one in found:
+            for o in one.outcomes:
+                yield one.x_layer, one.y_layer, one.eps, o.condition, o.neurons, o.loss, o.accuracy, one.examples
+
+    return _text(["x_layer", "y_layer", "eps", "condition", "neurons", "loss", "accuracy", "examples"], rows())
 
 
 def _text(header: Row, rows: Iterable[Row]) -> str:

@@ -23,7 +23,7 @@ from ..files import Path_
 from ..joint import Method
 from ..moments import Moments, Pairs
 from ..progress import tracked
-from .layout import Channels, Layout, Units
+from .layout import Channels, Layout, Pool, Units
 from .patterns import Patterns, chosen, patterns_of
 
 VALUES_AT_ONCE = 1 << 22
@@ -135,6 +135,7 @@ def capture_stored(
     positions: int | None = None,
     seed: int = 0,
     channels: Channels = "auto",
+    pool: Pool = None,
     pairs: Pairs = "matching",
     folds: int = 8,
     null: bool = True,
@@ -151,7 +152,7 @@ def capture_stored(
     Raises SpanmatchError if a file cannot be read whole, a pattern matches nothing, or no layer is in two networks.
     """
     moments = Moments(pairs=pairs, folds=folds, null=null, bins=bins, method=method, memory=memory)
-    layout = Layout(units, positions, seed, channels)
+    layout = Layout(units, positions, seed, channels, pool)
     with contextlib.ExitStack() as stack:
         stored = {name: stack.enter_context(Stored(source)) for name, source in networks.items()}
         for name, file in stored.items():

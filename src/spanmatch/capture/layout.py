@@ -18,6 +18,7 @@ from ..errors import SpanmatchError
 
 Units = Literal["channel", "location"]
 Channels = Literal["auto", "first", "last"]
+Pool = Literal["mean"] | int | None
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,8 @@ class Layout:
         channels: where the neurons of an output with more than two axes are, "first" after the examples
             (convolutions) or "last" (sequences); "auto" goes by the kind of the module.
         positions: None for all positions of a convolution, or how many to sample in each example.
+        pool: None, "mean" for one row an example, the mean over its positions or tokens, or a number g for the means
+            over a grid of g positions along each axis of space; so layers of different size get rows that correspond.
         seed: of the sample; two layers of equally many positions get the same sample, so that rows correspond.
     """
 
@@ -36,6 +39,7 @@ class Layout:
     positions: int | None = None
     seed: int = 0
     channels: Channels = "auto"
+    pool: Pool = None
 
     def __post_init__(self) -> None:
         if self.units not in ("channel", "location"):
@@ -44,6 +48,12 @@ class Layout:
             raise SpanmatchError(f"channels={self.channels!r}: give 'auto', 'first' or 'last'")
         if self.positions is not None and (not isinstance(self.positions, int) or self.positions < 1):
             raise SpanmatchError(f"positions={self.positions!r}: give a whole number, 1 or more, or None for all")
+
+        wrong = isinstance(self.pool, bool) or not (isinstance(self.pool, int) and self.pool >= 1)
+        if self.pool not in (None, "mean") and wrong:
+            raise SpanmatchError(f"pool={self.pool!r}: give 'mean', a number of positions along each axis, or None")
+        if self.pool is not None and self.positions is not None:
+            raise SpanmatchError("pool and positions: give one of them")
 
     def rows(
         self, layer: str, output: Any, first: int, *, channels_first: bool, mask: Any = None
@@ -66,6 +76,13 @@ class Layout:
         examples = np.arange(first, first + n)
         if output.ndim == 2:
             return output, examples, "rows are examples"
+        if self.pool == "mean":
+            how = "rows are examples, neurons are means over positions or tokens"
+            return _means(layer, output, channels_first, mask), examples, how
+        if self.pool is not None:
+            if not channels_first:
+                raise SpanmatchError(f"layer {layer!r}: tokens have no grid; use pool='mean'")
+            output = _pooled(layer, output, self.pool)
         if self.units == "location":
             if mask is not None and not channels_first:
                 raise SpanmatchError(f"layer {layer!r}: a mask drops tokens, so that locations cannot be neurons")
@@ -75,7 +92,8 @@ class Layout:
                 "rows are examples, each location of each channel is a neuron",
             )
         if channels_first:
-            return self._positions(output, examples)
+            rows, each, how = self._positions(output, examples)
+            return rows, each, how + (f"; positions pooled to a grid of {self.pool}" if self.pool else "")
         return _tokens(layer, output, examples, mask)
 
     def _positions(self, output: Any, examples: NDArray[np.int64]) -> tuple[Any, NDArray[np.int64], str]:
@@ -96,6 +114,51 @@ class Layout:
     def _sample(self, first: int, n: int, count: int) -> NDArray[np.intp]:
         random = np.random.default_rng([self.seed, first, count]).random((n, count))
         return np.sort(np.argpartition(random, self.positions or 0, axis=1)[:, : self.positions], axis=1)
+
+
+def _means(layer: str, output: Any, channels_first: bool, mask: Any) -> Any:
+    """Return (examples, neurons) means over positions, or over the tokens that a mask keeps."""
+    n = output.shape[0]
+    if channels_first:
+        return output.reshape(n, output.shape[1], -1).mean(2)
+    rows, each, _ = _tokens(layer, output, np.arange(n), mask)
+    if mask is None:
+        return output.reshape(n, -1, output.shape[-1]).mean(1)
+    counts = np.bincount(each, minlength=n)
+    if not counts.all():
+        raise SpanmatchError(f"layer {layer!r}: the mask keeps no token of example {int(np.argmin(counts))} of a batch")
+    ends = np.cumsum(counts)
+    parts = [rows[end - count : end].mean(0)[None] for end, count in zip(ends.tolist(), counts.tolist(), strict=True)]
+    return _joined(parts)
+
+
+def _pooled(layer: str, output: Any, grid: int) -> Any:
+    """Return the means over a grid of positions, bins overlapping by one where sizes do not divide."""
+    for axis in range(2, output.ndim):
+        size = output.shape[axis]
+        if size < grid:
+            raise SpanmatchError(f"layer {layer!r}: {size} positions cannot be pooled to {grid}; use a smaller pool")
+        at = [slice(None)] * axis
+        bins = [slice(i * size // grid, -(-(i + 1) * size // grid)) for i in range(grid)]
+        parts = [output[(*at, part)].mean(axis) for part in bins]
+        output = _stacked(parts, axis)
+    return output
+
+
+def _joined(parts: list[Any]) -> Any:
+    if isinstance(parts[0], np.ndarray):
+        return np.concatenate(parts)
+    import torch
+
+    return torch.cat(parts)
+
+
+def _stacked(parts: list[Any], axis: int) -> Any:
+    if isinstance(parts[0], np.ndarray):
+        return np.stack(parts, axis)
+    import torch
+
+    return torch.stack(parts, axis)
 
 
 def _tokens(layer: str, output: Any, examples: NDArray[np.int64], mask: Any) -> tuple[Any, NDArray[np.int64], str]:

@@ -16,7 +16,7 @@ from ..errors import SpanmatchError, missing_extra
 from ..joint import Method
 from ..moments import Moments, Pairs
 from ..progress import tracked
-from .layout import Channels, Layout, Units
+from .layout import Channels, Layout, Pool, Units
 from .patterns import Patterns, chosen, patterns_of
 
 if TYPE_CHECKING:
@@ -67,6 +67,7 @@ def capture(
     positions: int | None = None,
     seed: int = 0,
     channels: Channels = "auto",
+    pool: Pool = None,
     pairs: Pairs = "matching",
     folds: int = 8,
     null: bool = True,
@@ -84,7 +85,7 @@ def capture(
         layers: module names or shell patterns ("*relu*"), also per network as a mapping; by default all
             modules without children, but for those that only pass values on. A module that is called several times
             in one forward pass gives "name", "name#2", ...
-        units, positions, seed, channels: see `Layout`.
+        units, positions, seed, channels, pool: see `Layout`.
         pairs, folds, null, bins, method, memory: see `Moments`.
 
     Raises SpanmatchError if a pattern matches nothing, a network is not a module, or an output has no rows.
@@ -96,7 +97,7 @@ def capture(
         raise missing_extra("PyTorch", "torch", "sm.capture") from error
     _check_networks(networks)
     moments = Moments(pairs=pairs, folds=folds, null=null, bins=bins, method=method, memory=memory)
-    layout = Layout(units, positions, seed, channels)
+    layout = Layout(units, positions, seed, channels, pool)
     group = _Group(moments)
     with contextlib.ExitStack() as stack:
         recorders = [

@@ -1,6 +1,7 @@
 """Whether what a measure says is real: chance, intervals, held-out rows, enough rows, and what it means for the
 network."""
 
+from .assessment import Assessed, Assessment, assess
 from .heldout import HeldOut, held_out
 from .jackknife import Interval, jackknife
 from .null import Null, null
@@ -9,6 +10,8 @@ from .rows import RowsNeeded, rows_needed
 from .transplant import Outcome, Transplant, transplant
 
 __all__ = [
+    "Assessed",
+    "Assessment",
     "HeldOut",
     "Interval",
     "Null",
@@ -16,6 +19,7 @@ __all__ = [
     "ProfileEvidence",
     "RowsNeeded",
     "Transplant",
+    "assess",
     "held_out",
     "jackknife",
     "null",

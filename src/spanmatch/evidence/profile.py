@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 GRID = tuple(np.round(np.arange(0.02, 1.0, 0.02), 2).tolist())
-HELD_OUT_AT = 12
+HELD_OUT_AT = 8
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

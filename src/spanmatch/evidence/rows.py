@@ -1,9 +1,9 @@
 """Are there enough rows?
 
-By chance, n independent rows and w neurons leave a distance of sqrt(1 - w / n). Rows of one example are not
-independent; how many they are worth is read off the null pairing, in which only chance is left: R^2 = w / (n_effective
-- 1) on average over neurons. A match at eps is far from chance if the chance distance is at least halfway from eps to
-1.
+By chance, n independent rows and neurons that span w dimensions leave a distance of sqrt(1 - w / n). Rows of one
+example are not independent; how many they are worth is read off the null pairing, in which only chance is left: R^2 =
+w / (n_effective - 1) on average over neurons. A match at eps is far from chance if the chance distance is at least
+halfway from eps to 1.
 Source: docs/evidence.md.
 """
 
@@ -31,7 +31,7 @@ class RowsNeeded:
     needed: int
     """Effective rows for the chance distance to be halfway from eps to 1."""
     chance_distance: float
-    """At the effective number of rows, for the wider layer."""
+    """At the effective number of rows, for the layer of more dimensions."""
 
     @property
     def enough(self) -> bool:
@@ -59,7 +59,7 @@ def rows_needed(pair: Pair, eps: float = 0.3) -> RowsNeeded:
     """Return whether there are enough rows for a match at eps to be far from chance.
 
     Args: eps in [0, 1). Raises SpanmatchError for another, or if a layer never varies. Without a null pairing every row
-    counts as independent. Cost: of a regression.
+    counts as independent. Cost: of two regressions.
 
     >>> import numpy as np, spanmatch as sm
     >>> r = np.random.default_rng(0)
@@ -73,8 +73,8 @@ def rows_needed(pair: Pair, eps: float = 0.3) -> RowsNeeded:
     if not (len(x) and len(y)):
         layer = pair.y_layer if len(x) else pair.x_layer
         raise SpanmatchError(f"rows needed: layer {layer!r} never varies")
-    wide = max(len(x), len(y))
-    effective = _effective(pair, x, y)
+    dimensions = [len(span.dual) for span in pair.spans(x, y, centred=True)]
+    wide, effective = max(dimensions), _effective(pair, x, y)
     return RowsNeeded(
         x_layer=pair.x_layer,
         y_layer=pair.y_layer,

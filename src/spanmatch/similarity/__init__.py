@@ -3,6 +3,7 @@ data."""
 
 from .cca import CCA, cca, pwcca, svcca
 from .cka import cka, debiased_cka
+from .matrix import LayerMatrix, layer_matrix
 from .measure import Invariance, Measure, Measured
 from .neurons import correlation_match, match_area
 from .procrustes import Procrustes, procrustes
@@ -30,6 +31,7 @@ def measures() -> tuple[Measure, ...]:
 
 __all__ = [
     "CCA",
+    "LayerMatrix",
     "Measure",
     "Measured",
     "Procrustes",
@@ -38,6 +40,7 @@ __all__ = [
     "cka",
     "correlation_match",
     "debiased_cka",
+    "layer_matrix",
     "linear_regression",
     "match_area",
     "measures",

@@ -201,6 +201,29 @@
     fillMaps(section.querySelector("table"), found.matches[select.value]);
   }
 
+  // A profile with its interval, what holds on rows not fitted, and chance.
+  function drawEvidence(figure, pair) {
+    const found = pair.assessment.profile;
+    const rows = found.eps.map((eps, i) => ({ eps, share: found.similarity[i], low: found.low[i], high: found.high[i], chance: found.null[i] }));
+    const held = found.held_out_eps.map((eps, i) => ({ eps, share: found.held_out[i] }));
+    place(
+      figure,
+      Plot.plot({
+        ...frame(figure, 260),
+        marginLeft: 48,
+        x: { domain: [0, 1], label: "eps", grid: true },
+        y: { domain: [0, 1], label: "share of neurons matched", grid: true },
+        marks: [
+          Plot.areaY(rows, { x: "eps", y1: "low", y2: "high", fill: token("--accent"), fillOpacity: 0.2 }),
+          Plot.lineY(rows, { x: "eps", y: "share", stroke: token("--accent"), strokeWidth: 2 }),
+          Plot.lineY(held, { x: "eps", y: "share", stroke: token("--y"), strokeWidth: 2, strokeDasharray: "5,4" }),
+          Plot.lineY(rows.filter((row) => row.chance !== null), { x: "eps", y: "chance", stroke: "currentColor", strokeDasharray: "1,4", strokeWidth: 2 }),
+          Plot.tip(rows, Plot.pointerX({ x: "eps", y: "share", title: (d) => `eps ${d.eps}: ${d.share.toFixed(3)}\n${d.low.toFixed(3)} to ${d.high.toFixed(3)}${d.chance === null ? "" : `\nby chance ${d.chance.toFixed(3)}`}` })),
+        ],
+      }),
+    );
+  }
+
   // One-to-one alignment: both matchings from strongest to weakest, over the same within each network.
   function drawPartners(figure, pair) {
     const found = pair.convergence;
@@ -293,6 +316,36 @@
     );
   }
 
+  function drawMatrix(figure) {
+    const { layers, values, first_component: share } = data.matrices[document.getElementById("measure").value];
+    const cells = layers.flatMap((x, i) => layers.map((y, j) => ({ x, y, value: values[i][j] }))).filter((d) => d.value !== null);
+    const size = Math.min(Math.max(figure.clientWidth, 280), 760);
+    const margin = Math.min(150, 7 * d3.max(layers, (name) => short(name).length) + 12);
+    const style = { background: "transparent", fontSize: layers.length > 30 ? "8px" : "11px" };
+    const heat = Plot.plot({
+      width: size,
+      height: size - margin / 2,
+      marginLeft: margin,
+      marginBottom: margin,
+      style,
+      x: { domain: layers, tickFormat: short, tickRotate: -90, label: null },
+      y: { domain: layers, tickFormat: short, label: null },
+      color: { scheme: "magma", domain: [0, 1], legend: true, label: "similarity" },
+      marks: [Plot.cell(cells, { x: "y", y: "x", fill: "value", tip: true, title: (d) => `${d.x}\n${d.y}\n${d.value.toFixed(3)}` })],
+    });
+    const bars = Plot.plot({
+      width: size,
+      height: 150,
+      marginLeft: margin,
+      marginBottom: 20,
+      style,
+      x: { domain: layers, axis: null },
+      y: { domain: [0, 1], label: "first component's share of variance", grid: true, ticks: 3 },
+      marks: [Plot.barY(layers.map((layer, i) => ({ layer, share: share[i] })), { x: "layer", y: "share", fill: token("--accent"), tip: true }), Plot.ruleY([0])],
+    });
+    figure.replaceChildren(bars, heat);
+  }
+
   function drawUniversality(figure) {
     const kinds = { partners: "has a partner", matched: "is in the match" };
     const rows = data.universality.flatMap((found) =>
@@ -327,7 +380,7 @@
     const pair = pairs[details.dataset.pair];
     drawLevels(details.querySelector(".levels"), pair);
     drawPartners(details.querySelector(".partners"), pair);
-    const drawings = { ".sparse": drawSparse, ".matrices": drawMatrices };
+    const drawings = { ".proof": drawEvidence, ".sparse": drawSparse, ".matrices": drawMatrices };
     for (const [where, draw] of Object.entries(drawings)) {
       details.querySelectorAll(where).forEach((figure) => draw(figure, pair));
     }
@@ -343,9 +396,13 @@
     drawDepth(document.getElementById("depth"));
     drawCurves(document.getElementById("curves"));
     document.querySelectorAll("#universality").forEach(drawUniversality);
+    document.querySelectorAll("#matrix").forEach(drawMatrix);
     document.querySelectorAll("details.layer").forEach(drawLayer);
   }
 
+  document.querySelectorAll("#measure").forEach((select) => {
+    select.addEventListener("change", () => drawMatrix(document.getElementById("matrix")));
+  });
   document.querySelectorAll("details.layer").forEach((details) => {
     details.addEventListener("toggle", () => drawLayer(details));
   });

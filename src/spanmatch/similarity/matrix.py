@@ -1,0 +1,101 @@
+"""One measure of all layers against all layers, from moments that were taken in one pass.
+
+Beside it each layer's share of variance in its first principal component: blocks of layers that are alike are often
+those that one dominant component carries. Source: Nguyen, Raghu, Kornblith, ICLR 2021; docs/measures.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, SupportsFloat
+
+import numpy as np
+from scipy.linalg import eigh
+
+from ..drawing import axes_for
+from ..errors import SpanmatchError, missing_extra
+from ..factor import Array
+from ..joint import Pair
+from ..moments import Moments
+from ..progress import tracked
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+
+@dataclass(frozen=True, eq=False)
+class LayerMatrix:
+    """A measure of every two layers that were paired."""
+
+    name: str
+    layers: tuple[str, ...]
+    values: Array = field(repr=False)
+    """(layers, layers); row is x, column is y; nan where the moments were not kept."""
+    first_component: Array = field(repr=False)
+    """(layers,) share of each layer's variance in its first principal component."""
+    layout: str
+    """How the rows were made, in words."""
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the matrix as a heat map."""
+        ax = axes_for("matrix.plot", ax)
+        image = ax.imshow(self.values, cmap="magma", vmin=0, vmax=1, interpolation="nearest")
+        ax.figure.colorbar(image, ax=ax)
+        ticks = range(len(self.layers))
+        ax.set(xticks=ticks, yticks=ticks, yticklabels=self.layers, title=self.name)
+        ax.set_xticklabels(self.layers, rotation=90)
+        return ax
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the matrix as a table with the layers as index and columns."""
+        try:
+            import pandas as pd
+        except ImportError as error:
+            raise missing_extra("pandas", "frames", "matrix.to_frame") from error
+        return pd.DataFrame(self.values, index=list(self.layers), columns=list(self.layers))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain Python values; nan as None."""
+        values = [[None if np.isnan(value) else value for value in row] for row in self.values.tolist()]
+        share = [None if np.isnan(value) else value for value in self.first_component.tolist()]
+        return {
+            "name": self.name,
+            "layers": list(self.layers),
+            "values": values,
+            "first_component": share,
+            "layout": self.layout,
+        }
+
+
+def layer_matrix(
+    moments: Moments, measure: Callable[[Pair], SupportsFloat], *, name: str = "", itself: float = 1.0
+) -> LayerMatrix:
+    """Return a measure of every two layers that were paired; pairs='all' gives all, within networks and between.
+
+    Args: measure, a function of a pair; name, of the measure; itself, what it gives for a layer with itself.
+    Layers that never vary are nan. Cost: of the measure, for every pair.
+    """
+    layers = list(moments.layers)
+    values, share = np.full((len(layers), len(layers)), np.nan), np.full(len(layers), np.nan)
+    np.fill_diagonal(values, itself)
+    layout: dict[str, None] = {}
+    for x, y in tracked(moments.pairs, name or "measuring"):
+        pair, i, j = moments.pair(x, y), layers.index(x), layers.index(y)
+        layout[pair.layout] = None
+        for k, own in ((i, pair.xx), (j, pair.yy)):
+            if np.isnan(share[k]):
+                share[k] = _first_component(own)
+        for (a, b), way in (((i, j), pair), ((j, i), pair.swapped)):
+            try:
+                values[a, b] = float(measure(way))
+            except SpanmatchError:  # a layer that never varies
+                values[a, b] = np.nan
+    return LayerMatrix(name, tuple(layers), values, share, "; ".join(filter(None, layout)))
+
+
+def _first_component(own: Array) -> float:
+    total = float(np.trace(own))
+    last = len(own) - 1
+    return float(eigh(own, eigvals_only=True, subset_by_index=[last, last])[0] / total) if total > 0 else float("nan")
