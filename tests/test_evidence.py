@@ -175,9 +175,11 @@ def test_neurons_silent_outside_a_fold_predict_nothing():
 
 
 def test_profile_evidence_puts_it_together():
-    X, Y = layers.correlated(n=800)
+    X, Y = layers.planted(n=800)
+    Y = Y + 0.03 * np.random.default_rng(1).standard_normal(Y.shape)
     pair = sm.pair(X, Y)
-    profile, eps = sm.match_profile(pair), [0.2, 0.4, 0.6, 0.8]
+    profile, eps = sm.match_profile(pair), [0.05, 0.35, 0.5, 0.98]
+    assert 0 < profile.similarity(0.35) < 1
     found = sm.profile_evidence(pair, eps=eps)
     assert_allclose(found.similarity, profile.similarity(eps))
     assert (found.low <= found.similarity).all() and (found.similarity <= found.high).all()
@@ -185,7 +187,7 @@ def test_profile_evidence_puts_it_together():
     held = [sm.held_out(pair, profile.at(value)) for value in eps]
     expected = [h.share * profile.similarity(value) if len(h.x) else 0 for h, value in zip(held, eps, strict=True)]
     assert_allclose(found.held_out, expected)
-    one = sm.jackknife(pair, lambda pair: sm.match_profile(pair).similarity(0.6))
+    one = sm.jackknife(pair, lambda pair: sm.match_profile(pair).similarity(0.5))
     assert found.high[2] == pytest.approx(min(1, one.high)) and found.low[2] == pytest.approx(max(0, one.low))
     assert np.isnan(sm.profile_evidence(sm.pair(X, Y, null=False), eps=eps).null).all()
     matplotlib = pytest.importorskip("matplotlib")

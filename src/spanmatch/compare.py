@@ -78,7 +78,8 @@ class Comparison:
         known = {measure.name: measure for measure in measures()}
         if name not in known:
             raise SpanmatchError(f"no measure {name!r}{among(name, known)}")
-        return layer_matrix(self.moments, known[name], name=name, itself=known[name].itself)
+        measure = known[name]
+        return layer_matrix(self.moments, measure, name=name, itself=measure.itself, symmetric=measure.symmetric)
 
     def names(self) -> list[str]:
         """Return a short name for each pair of layers."""

@@ -70,11 +70,17 @@ class LayerMatrix:
 
 
 def layer_matrix(
-    moments: Moments, measure: Callable[[Pair], SupportsFloat], *, name: str = "", itself: float = 1.0
+    moments: Moments,
+    measure: Callable[[Pair], SupportsFloat],
+    *,
+    name: str = "",
+    itself: float = 1.0,
+    symmetric: bool = False,
 ) -> LayerMatrix:
     """Return a measure of every two layers that were paired; pairs='all' gives all, within networks and between.
 
-    Args: measure, a function of a pair; name, of the measure; itself, what it gives for a layer with itself.
+    Args: measure, a function of a pair; name, of the measure; itself, what it gives for a layer with itself; symmetric,
+    whether it is the same both ways, and need not be computed twice.
     Layers that never vary are nan. Cost: of the measure, for every pair.
     """
     layers = list(moments.layers)
@@ -87,12 +93,17 @@ def layer_matrix(
         for k, own in ((i, pair.xx), (j, pair.yy)):
             if np.isnan(share[k]):
                 share[k] = _first_component(own)
-        for (a, b), way in (((i, j), pair), ((j, i), pair.swapped)):
-            try:
-                values[a, b] = float(measure(way))
-            except SpanmatchError:  # a layer that never varies
-                values[a, b] = np.nan
+        values[i, j] = values[j, i] = _value(measure, pair)
+        if not symmetric:
+            values[j, i] = _value(measure, pair.swapped)
     return LayerMatrix(name, tuple(layers), values, share, "; ".join(filter(None, layout)))
+
+
+def _value(measure: Callable[[Pair], SupportsFloat], pair: Pair) -> float:
+    try:
+        return float(measure(pair))
+    except SpanmatchError:  # a layer that never varies
+        return float("nan")
 
 
 def _first_component(own: Array) -> float:
