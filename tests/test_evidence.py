@@ -171,6 +171,9 @@ def test_neurons_silent_outside_a_fold_predict_nothing():
     found = sm.held_out(pair, sm.maximum_match(pair, 0.999))
     place = list(found.x).index(2)
     assert found.x_folds[3, place] == pytest.approx(1)
+    rest = next(rest for k, (rest, _) in enumerate(pair.splits()) if k == 3)
+    assert rest.energy("x")[2] == rest.energy("x", centred=True)[2] == 0
+    assert found.y_distances.max() < 1.1
     assert np.isfinite(found.y_distances).all() and np.isnan(found.x_folds[[0, 1, 2, 4, 5, 6, 7], place]).all()
 
 

@@ -234,12 +234,15 @@ class Pair:
 
     def energy(self, side: Literal["x", "y"], *, centred: bool = False) -> Array:
         """Return each neuron's squared norm over the rows: sum z^2, or sum (z - mean)^2.  Exactly 0 if silent."""
-        own, mean = (self.xx, self.x_mean) if side == "x" else (self.yy, self.y_mean)
+        own, mean, which = (self.xx, self.x_mean, 0) if side == "x" else (self.yy, self.y_mean, 1)
+        shift = mean if self.fourth is None else self.fourth.shift[which]
         spread = np.clip(np.diagonal(own), 0.0, None)
+        # Of some folds only: a neuron that is constant in them, elsewhere than the shift, leaves rounding.
+        spread = np.where(spread <= 8 * UNIT * self.rows * (mean - shift) ** 2, 0.0, spread)
         if not centred:
-            return spread + self.rows * mean**2
+            return np.asarray(spread + self.rows * np.where(abs(mean) <= 8 * UNIT * abs(shift), 0.0, mean) ** 2)
         constant = spread <= self.rows * (16 * UNIT * mean) ** 2
-        return np.where(constant, 0.0, spread)
+        return np.asarray(np.where(constant, 0.0, spread))
 
     def squares(self, x: Index, y: Index, W: Array, intercept: Array, reference: Array) -> tuple[Array, Array]:
         """Return squared residuals of y - (x W + intercept), and squares of y - reference, summed over these rows.
