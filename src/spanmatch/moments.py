@@ -29,11 +29,14 @@ from .errors import SpanmatchError, among
 from .files import Path_, read_tensors, write_tensors
 from .joint import Counts, Method, Pair
 from .plan import ROWS_AT_ONCE, Examples, Plan, plans
+from .progress import announce
 from .sums import Key, Sums
 
 Array = NDArray[np.float64]
 Layers = tuple[str, str]
 Pairs = Literal["matching", "all"] | Iterable[Layers]
+ANNOUNCED = 1e8
+"""Bytes from which on it is said, on a terminal, how much memory the moments will take."""
 FORMAT, VERSION = "spanmatch.moments", 2
 
 
@@ -312,6 +315,10 @@ class Moments:
 
     def _check_memory(self, widths: Mapping[str, int], pairs: list[Layers]) -> None:
         needed = 8 * sum(int(np.prod(shape)) for shape in self._shapes(widths, pairs).values())
+        if needed > ANNOUNCED:
+            announce(
+                f"moments of {len(widths)} layers and {len(pairs)} pairs: {needed / 1e9:.2g} GB, however many rows"
+            )
         if needed > self._limit:
             self._edges = {}
             raise SpanmatchError(

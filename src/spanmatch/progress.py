@@ -51,3 +51,9 @@ def tracked(steps: Iterable[T], description: str) -> Iterator[T]:
     """Yield the steps while showing how far it is."""
     with progress_bar() as bar:
         yield from bar.track(steps, total=len(steps) if isinstance(steps, Sized) else None, description=description)
+
+
+def announce(text: str) -> None:
+    """Say something on standard error, on a terminal only."""
+    if sys.stderr.isatty():
+        Console(stderr=True, highlight=False).print(text)

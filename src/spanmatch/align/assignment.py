@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from ..drawing import axes_for, draw_matrix, row_of_axes
 from ..errors import SpanmatchError
@@ -172,6 +171,8 @@ def _matched(s: Array, method: Method) -> tuple[Index, Index]:
         return np.empty(0, dtype=np.intp), np.empty(0, dtype=np.intp)
     if method == "semi":
         return np.arange(len(s)), np.asarray(s.argmax(axis=1))
+    from scipy.optimize import linear_sum_assignment  # takes a quarter of a second to load
+
     i, j = linear_sum_assignment(s, maximize=True)
     return i, j
 

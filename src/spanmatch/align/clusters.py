@@ -14,9 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.cluster.hierarchy import dendrogram, fcluster, linkage
 from scipy.linalg import eigvalsh
-from scipy.spatial.distance import squareform
 
 from ..drawing import axes_for, draw_matrix, row_of_axes
 from ..errors import SpanmatchError
@@ -128,6 +126,8 @@ class Clusters(Aligned):
         names = [f"x{i}" for i in np.flatnonzero(self.x_labels >= 0)] + [
             f"y{j}" for j in np.flatnonzero(self.y_labels >= 0)
         ]
+        from scipy.cluster.hierarchy import dendrogram
+
         dendrogram(self.tree, labels=names, ax=ax)
         ax.set(ylabel="1 - |correlation|")
         return ax
@@ -181,11 +181,7 @@ def clusters(
     graph = _graph(c, x, y, within)
     spectrum = _spectrum(graph)
     k = _eigengap(spectrum) if k is None else _checked(k, len(graph), pair)
-    tree = (
-        linkage(squareform(1 - graph - np.eye(len(graph)), checks=False), "average")
-        if method == "hierarchical" and len(graph) > 1
-        else None
-    )
+    tree = _merged(graph) if method == "hierarchical" else None
     found = _cut(tree, k) if tree is not None else _spectral(graph, k, seed)
     x_labels, y_labels = _spread(_by_size(found), x, y, *pair.neurons)
     groups = [(np.flatnonzero(x_labels == g), np.flatnonzero(y_labels == g)) for g in range(found.max(initial=-1) + 1)]
@@ -244,7 +240,19 @@ def _spectral(graph: Array, k: int, seed: int) -> Labels:
         return np.asarray(spectral_clustering(graph, n_clusters=k, random_state=seed), dtype=np.intp)
 
 
+def _merged(graph: Array) -> Array | None:
+    """Return the tree of average linkage of 1 - weight, if there is anything to merge."""
+    from scipy.cluster.hierarchy import linkage
+    from scipy.spatial.distance import squareform
+
+    if len(graph) < 2:
+        return None
+    return np.asarray(linkage(squareform(1 - graph - np.eye(len(graph)), checks=False), "average"))
+
+
 def _cut(tree: Array, k: int) -> Labels:
+    from scipy.cluster.hierarchy import fcluster
+
     return np.asarray(fcluster(tree, k, "maxclust"), dtype=np.intp) - 1
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from ..errors import SpanmatchError
 from ..factor import Array
@@ -63,7 +63,7 @@ def jackknife(pair: Pair, measure: Statistic, level: float = 0.95) -> Interval:
         values.append(float(measure(rest)))
         sizes.append(fold.rows)
     mean, error = pseudo(np.array(estimate), np.array(values), np.array(sizes), pair)
-    reach = float(student.ppf((1 + level) / 2, len(values) - 1) * error)
+    reach = float(reach_of(level, len(values)) * error)
     return Interval(
         name=name_of(measure),
         estimate=estimate,
@@ -75,6 +75,11 @@ def jackknife(pair: Pair, measure: Statistic, level: float = 0.95) -> Interval:
         folds=len(values),
         rows=pair.rows,
     )
+
+
+def reach_of(level: float, folds: int) -> float:
+    """Return how many standard errors an interval reaches to each side, by Student's t."""
+    return float(stdtrit(folds - 1, (1 + level) / 2))
 
 
 def check_level(level: float) -> None:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import t as student
 
 from ..drawing import axes_for
 from ..errors import SpanmatchError
@@ -19,7 +18,7 @@ from ..joint import Pair
 from ..match import MatchProfile, match_profile
 from ..match.maximum import checked_eps
 from .heldout import held_out
-from .jackknife import check_level, pseudo
+from .jackknife import check_level, pseudo, reach_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -85,10 +84,8 @@ def profile_evidence(
     for rest, fold in pair.splits():
         rests.append(match_profile(rest, centred=centred).similarity(at))
         sizes.append(fold.rows)
-    reach = (
-        student.ppf((1 + level) / 2, max(1, len(rests) - 1))
-        * pseudo(similarity, np.array(rests), np.array(sizes), pair)[1]
-    )
+    error = pseudo(similarity, np.array(rests), np.array(sizes), pair)[1]
+    reach = reach_of(level, len(rests)) * error
     some = at[np.unique(np.linspace(0, len(at) - 1, HELD_OUT_AT).round().astype(int))]
     return ProfileEvidence(
         x_layer=pair.x_layer,

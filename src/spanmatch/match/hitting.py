@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
-from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import csr_array
 
 from ..factor import Array, Index
@@ -37,14 +37,17 @@ class _Map:
 
     def below(self, size: int, seconds: float) -> tuple[Index | None, bool]:
         """Return some set of fewer than `size` neurons that is not ruled out; none, and whether that is proven."""
-        few = LinearConstraint(np.ones((1, len(self.everyone))), ub=size - 1)
+        few = np.ones((1, len(self.everyone))), -np.inf, size - 1
         return self._solve(np.zeros(len(self.everyone)), [few], seconds)
 
     def _solve(
-        self, costs: Array, constraints: list[LinearConstraint], seconds: float = np.inf
+        self, costs: Array, constraints: list[tuple[Any, Any, Any]], seconds: float = np.inf
     ) -> tuple[Index | None, bool]:
+        """Return what the integer programme gives; constraints are (matrix, lower, upper)."""
+        from scipy.optimize import Bounds, milp  # takes a quarter of a second to load
+
         if self.rows:
-            constraints = [*constraints, LinearConstraint(csr_array(np.array(self.rows)), lb=np.array(self.bounds))]
+            constraints = [*constraints, (csr_array(np.array(self.rows)), np.array(self.bounds), np.inf)]
         answer = milp(
             costs,
             integrality=np.ones(len(costs)),
