@@ -50,11 +50,11 @@ class ProfileEvidence:
     """(k,) the share of all neurons that are in the match at eps and within eps of it on held-out rows."""
 
     def plot(self, ax: Axes | None = None, **line: Any) -> Axes:
-        """Draw the profile with its band, the null (dotted) and the held-out share (dashed)."""
+        """Draw the profile with its band, the null (dotted) and the held-out share (dots)."""
         ax = axes_for("evidence.plot", ax)
         (drawn,) = ax.plot(self.eps, self.similarity, **{"label": f"{self.x_layer} and {self.y_layer}"} | line)
         ax.fill_between(self.eps, self.low, self.high, alpha=0.2, color=drawn.get_color(), linewidth=0)
-        ax.plot(self.held_out_eps, self.held_out, "--", color=drawn.get_color(), label="held out")
+        ax.plot(self.held_out_eps, self.held_out, "o", color=drawn.get_color(), label="held out")
         ax.plot(self.eps, self.null, ":", color="0.5", label="by chance")
         ax.set(xlim=(0, 1), ylim=(0, 1), xlabel="eps", ylabel="maximum matching similarity")
         ax.legend()

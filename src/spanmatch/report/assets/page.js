@@ -216,7 +216,7 @@
         marks: [
           Plot.areaY(rows, { x: "eps", y1: "low", y2: "high", fill: token("--accent"), fillOpacity: 0.2 }),
           Plot.lineY(rows, { x: "eps", y: "share", stroke: token("--accent"), strokeWidth: 2 }),
-          Plot.lineY(held, { x: "eps", y: "share", stroke: token("--y"), strokeWidth: 2, strokeDasharray: "5,4" }),
+          Plot.dot(held, { x: "eps", y: "share", fill: token("--y"), r: 4 }),
           Plot.lineY(rows.filter((row) => row.chance !== null), { x: "eps", y: "chance", stroke: "currentColor", strokeDasharray: "1,4", strokeWidth: 2 }),
           Plot.tip(rows, Plot.pointerX({ x: "eps", y: "share", title: (d) => `eps ${d.eps}: ${d.share.toFixed(3)}\n${d.low.toFixed(3)} to ${d.high.toFixed(3)}${d.chance === null ? "" : `\nby chance ${d.chance.toFixed(3)}`}` })),
         ],
