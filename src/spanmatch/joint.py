@@ -42,10 +42,10 @@ class Joint:
         return Joint(self.rows, self.shift[::-1], self.sums[::-1], own, cross, factor)
 
     def products(self) -> tuple[Array, Array, Array]:
-        """Return the sums of x x^T, x y^T and y y^T of lifted rows."""
+        """Return the sums of x x^T (of which only the lower triangle counts), x y^T and y y^T of lifted rows."""
         if self.factor is None:
             assert self.own is not None and self.cross is not None
-            return _whole(self.own[0]), self.cross.copy(), _whole(self.own[1])
+            return self.own[0], self.cross, self.own[1]
         p, q = (len(shift) for shift in self.shift)
         X = self.factor[:, [*range(1, 1 + p), 1 + p + q]]
         Y = self.factor[:, [*range(1 + p, 1 + p + q), 2 + p + q]]
@@ -152,7 +152,8 @@ class Pair:
         n, (c, d), (s, t) = joint.rows, joint.shift, (side[:-1] for side in joint.sums)
         lifted = joint.products()
         xx, xy, yy, factor = _centred(joint, lifted)
-        fourth = Fourth(joint.shift, lifted[0][-1], lifted[2][-1], lifted[1][:, -1], lifted[1][-1])
+        last = lifted[0][-1], lifted[2][-1], lifted[1][:, -1], lifted[1][-1]
+        fourth = Fourth(joint.shift, *(sums.copy() for sums in last))
         for layer, moments in zip(layers, (xx, yy), strict=True):
             finite = np.isfinite(moments).all(axis=1)
             if not finite.all():
@@ -341,7 +342,7 @@ def _centred(joint: Joint, lifted: tuple[Array, Array, Array]) -> tuple[Array, A
         factor = joint.factor[1:end, 1:end]
         X, Y = factor[:, : len(s)], factor[:, len(s) :]
         return X.T @ X, X.T @ Y, Y.T @ Y, factor
-    xx, xy, yy = (np.ascontiguousarray(products[:-1, :-1]) for products in lifted)
+    xx, xy, yy = _whole(lifted[0][:-1, :-1]), lifted[1][:-1, :-1].copy(), _whole(lifted[2][:-1, :-1])
     for moments, u, v in ((xx, s, s), (xy, s, t), (yy, t, t)):
         moments -= np.outer(u / n, v)
     return xx, xy, yy, None
