@@ -230,6 +230,9 @@ def test_evidence_stands_beside_every_profile(tmp_path):
     comparison = sm.compare({"a": {"l": X}, "b": {"l": Y}})
     pair = sm.pair(X, Y)
     found = comparison.assessments[0]
+    frame = comparison.to_frame()
+    assert frame["debiased cka"][0] == found["debiased cka"].value
+    assert frame["median_partner"][0] == np.median(sm.one_to_one(pair).strength)
     for measure in sm.measures():
         assessed, interval = found[measure.name], sm.jackknife(pair, measure)
         assert (assessed.value, assessed.low, assessed.high) == (interval.estimate, interval.low, interval.high)

@@ -38,6 +38,22 @@ def test_the_null_is_the_measure_of_rolled_rows():
         sm.null(sm.pair(X, Y, null=False), sm.cka)
 
 
+def test_what_is_no_measure_or_no_pair_is_refused():
+    X, Y = layers.random()
+    pair = sm.pair(X, Y)
+    for ask in (sm.null, sm.jackknife):
+        with pytest.raises(sm.SpanmatchError, match=r"measure='cka': give a function of a pair, as sm\.cka"):
+            ask(pair, "cka")
+    for ask in (
+        *(sm.cka, sm.cca, sm.procrustes, sm.linear_regression, sm.match_area, sm.match_profile, sm.exact_structure),
+        *(sm.correlation, sm.one_to_one, sm.sparse_map, sm.clusters, sm.rows_needed, sm.profile_evidence),
+        *(lambda X: sm.maximum_match(X, 0.3), lambda X: sm.null(X, sm.cka), lambda X: sm.jackknife(X, sm.cka)),
+        *(lambda X: sm.minimum_match(X, ("x", 0), 0.3), lambda X: sm.simple_matches(X, 0.3), lambda X: sm.cka(X, X)),
+    ):
+        with pytest.raises(sm.SpanmatchError, match=r"a ndarray where a pair .*; make one with sm.pair\(X, Y\)"):
+            ask(X)
+
+
 # ---- jackknife
 
 

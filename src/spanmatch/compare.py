@@ -91,7 +91,8 @@ class Comparison:
             import pandas as pd
         except ImportError as error:
             raise missing_extra("pandas", "frames", "comparison.to_frame") from error
-        return pd.DataFrame([self._row(profile) for profile in self.profiles])
+        rows = zip(self.profiles, self.convergence, self.assessments, strict=True)
+        return pd.DataFrame([self._row(*results) for results in rows])
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain Python values, as comparison.json has it."""
@@ -217,7 +218,9 @@ class Comparison:
             return f"{profile.x_layer} ~ {profile.y_layer}"
         return x if len(self.networks) == 2 else f"{x}, {a} ~ {b}"
 
-    def _row(self, profile: MatchProfile) -> dict[str, Any]:
+    def _row(self, profile: MatchProfile, aligned: Convergence, assessed: Assessment | None) -> dict[str, Any]:
+        strength = aligned.bipartite.strength
+        found = () if assessed is None else assessed.measures
         shares = profile.similarity(self.eps)
         return {
             "x_layer": profile.x_layer,
@@ -228,6 +231,8 @@ class Comparison:
             "y_silent": len(profile.y_silent),
             "rows": profile.rows,
             **{f"s({eps:g})": share for eps, share in zip(self.eps, shares, strict=True)},
+            "median_partner": float(np.median(strength)) if len(strength) else float("nan"),
+            **{measure.name: measure.value for measure in found},
             "chance_distance": profile.chance_distance,
             "resolution": profile.resolution,
             "warnings": "; ".join(profile.warnings),

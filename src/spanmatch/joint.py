@@ -299,6 +299,13 @@ class Pair:
         return np.asarray(columns[:, chosen] / np.sqrt(energy[chosen]))
 
 
+def checked_pair(pair: Pair) -> Pair:
+    """Return the pair.  Raises SpanmatchError for what is none, as two arrays are not."""
+    if not isinstance(pair, Pair):
+        raise SpanmatchError(f"a {type(pair).__name__} where a pair of layers is needed; make one with sm.pair(X, Y)")
+    return pair
+
+
 def total(parts: Sequence[Joint]) -> Joint:
     """Return the sums over all rows of the parts, which have the same shift."""
     if len(parts) == 1:

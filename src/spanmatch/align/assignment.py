@@ -15,7 +15,7 @@ import numpy as np
 from ..drawing import axes_for, draw_matrix, row_of_axes
 from ..errors import SpanmatchError
 from ..factor import Array, Index
-from ..joint import Pair
+from ..joint import Pair, checked_pair
 from .about import Aligned, about, varying
 from .correlation import correlation
 from .information import mutual_information
@@ -124,6 +124,7 @@ def one_to_one(pair: Pair, method: Method = "bipartite", by: By = "correlation")
     Raises SpanmatchError for other words, or if the pair has no histograms.
     Cost: of sorting for "semi"; up to p q min(p, q) for "bipartite". No pass over the rows.
     """
+    checked_pair(pair)
     if method not in ("bipartite", "semi"):
         raise SpanmatchError(f"method={method!r}: give 'bipartite' or 'semi'")
     scores, within = _scores(pair, by)

@@ -19,7 +19,7 @@ from scipy.linalg import eigvalsh
 from ..drawing import axes_for, draw_matrix, row_of_axes
 from ..errors import SpanmatchError
 from ..factor import Array, Index
-from ..joint import Pair
+from ..joint import Pair, checked_pair
 from .about import Aligned, about, varying
 from .correlation import Correlation, correlation
 
@@ -174,6 +174,7 @@ def clusters(
     Raises SpanmatchError for a k that there cannot be, or another method.
     Cost: (p + q)^3.
     """
+    checked_pair(pair)
     if method not in ("spectral", "hierarchical"):
         raise SpanmatchError(f"method={method!r}: give 'spectral' or 'hierarchical'")
     c = correlation(pair)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..factor import Array
-from ..joint import Pair
+from ..joint import Pair, checked_pair
 from .about import Aligned, about
 
 
@@ -40,6 +40,7 @@ def correlation(pair: Pair) -> Correlation:
 
     Cost: (p + q)^2 operations; no pass over the rows.
     """
+    checked_pair(pair)
     x, y = (pair.energy(side, centred=True) for side in ("x", "y"))
     a, b = (np.divide(1, np.sqrt(energy), out=np.zeros_like(energy), where=energy > 0) for energy in (x, y))
     return Correlation(

@@ -21,7 +21,7 @@ from scipy.sparse import csc_array
 from ..drawing import axes_for
 from ..errors import SpanmatchError, missing_extra
 from ..factor import UNIT, Array
-from ..joint import Pair
+from ..joint import Pair, checked_pair
 from ..progress import progress_bar
 from .about import Aligned, about, plain, varying
 from .correlation import correlation
@@ -154,6 +154,7 @@ def sparse_map(pair: Pair, penalties: int | ArrayLike = PENALTIES) -> SparseMap:
     Cost: 5 q paths of some ten milliseconds each for 512 predictors, on all cores, with progress; memory for
     penalties x p x q coefficients.
     """
+    checked_pair(pair)
     grid = _grid(penalties)
     splits = min(SPLITS, len(pair.folds))
     q, alive = pair.neurons[1], pair.energy("y", centred=True) > 0

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..errors import SpanmatchError
 from ..factor import Array, Index
-from ..joint import Pair
+from ..joint import Pair, checked_pair
 from ..match import Match
 
 Squares = tuple[Array, Array]
@@ -68,6 +68,7 @@ def held_out(pair: Pair, match: Match) -> HeldOut:
     >>> result.share, result.optimism > 0.3
     (0.0, True)
     """
+    checked_pair(pair)
     if (match.x_layer, match.y_layer) != (pair.x_layer, pair.y_layer):
         raise SpanmatchError(
             f"a match of {match.x_layer!r} and {match.y_layer!r}, but a pair of {pair.x_layer!r} and {pair.y_layer!r}"

@@ -17,7 +17,7 @@ from scipy.special import stdtrit
 
 from ..errors import SpanmatchError
 from ..factor import Array
-from ..joint import Pair
+from ..joint import Pair, checked_pair
 from .null import Statistic, name_of
 
 
@@ -56,7 +56,9 @@ def jackknife(pair: Pair, measure: Statistic, level: float = 0.95) -> Interval:
     >>> interval.low < 0.5 < interval.high
     True
     """
+    checked_pair(pair)
     check_level(level)
+    name = name_of(measure)
     estimate = float(measure(pair))
     values, sizes = [], []
     for rest, fold in pair.splits():
@@ -65,7 +67,7 @@ def jackknife(pair: Pair, measure: Statistic, level: float = 0.95) -> Interval:
     mean, error = pseudo(np.array(estimate), np.array(values), np.array(sizes), pair)
     reach = float(reach_of(level, len(values)) * error)
     return Interval(
-        name=name_of(measure),
+        name=name,
         estimate=estimate,
         low=estimate - reach,
         high=estimate + reach,

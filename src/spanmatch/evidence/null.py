@@ -11,7 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import SupportsFloat
 
-from ..joint import Pair
+from ..errors import SpanmatchError
+from ..joint import Pair, checked_pair
 
 Statistic = Callable[[Pair], SupportsFloat]
 """A measure, or any function of a pair that gives a number."""
@@ -51,9 +52,13 @@ def null(pair: Pair, measure: Statistic) -> Null:
     >>> result.estimate > 0.999, result.value < 0.01
     (True, True)
     """
-    return Null(name_of(measure), float(measure(pair.null)), float(measure(pair)), pair.rows)
+    checked_pair(pair)
+    name = name_of(measure)
+    return Null(name, float(measure(pair.null)), float(measure(pair)), pair.rows)
 
 
 def name_of(measure: Statistic) -> str:
-    """Return what to call a measure."""
+    """Return what to call a measure.  Raises SpanmatchError for what is no function."""
+    if not callable(measure):
+        raise SpanmatchError(f"measure={measure!r}: give a function of a pair, as sm.cka")
     return str(getattr(measure, "name", None) or getattr(measure, "__name__", None) or type(measure).__name__)

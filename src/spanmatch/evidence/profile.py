@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from ..drawing import axes_for
 from ..errors import SpanmatchError
 from ..factor import Array
-from ..joint import Pair
+from ..joint import Pair, checked_pair
 from ..match import MatchProfile, match_profile
 from ..match.maximum import checked_eps
 from .heldout import held_out
@@ -75,6 +75,7 @@ def profile_evidence(
     there is one; eps, where to look; level, of the interval. Raises SpanmatchError for an eps or a level that is none,
     or if no folds were kept. Cost: of one profile for each fold and one for the null, and of some held-out matches.
     """
+    checked_pair(pair)
     check_level(level)
     at = np.atleast_1d(checked_eps(eps))
     profile = match_profile(pair, centred=centred) if profile is None else profile

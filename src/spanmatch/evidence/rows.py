@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import SpanmatchError
-from ..joint import Pair
+from ..joint import Pair, checked_pair
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +67,7 @@ def rows_needed(pair: Pair, eps: float = 0.3) -> RowsNeeded:
     >>> found.enough, found.needed
     (False, 93)
     """
+    checked_pair(pair)
     if not 0 <= eps < 1:
         raise SpanmatchError(f"eps={eps:g}: give a number in [0, 1)")
     x, y = (np.flatnonzero(pair.energy(side, centred=True)) for side in ("x", "y"))

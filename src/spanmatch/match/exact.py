@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components
 
 from ..factor import Index
-from ..joint import Pair
+from ..joint import Pair, checked_pair
 from .direct import coefficients
 from .maximum import Result, floor_of, maximum_match
 from .minimum import Neuron
@@ -93,6 +93,7 @@ def exact_structure(pair: Pair, *, centred: bool = False) -> ExactStructure:
     combinations of their own layer's, taken in the order of indices, are left out and named; the rest is matched again.
     Cost: of a maximum match, and |match|^3.
     """
+    checked_pair(pair)
     match = maximum_match(pair, 0.0, centred=centred)
     x, y = match.x, match.y
     redundant: list[Neuron] = []

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 from ..drawing import axes_for
 from ..errors import SpanmatchError, missing_extra
 from ..factor import Array, Index
-from ..joint import NOISE, Method, Pair
+from ..joint import NOISE, Method, Pair, checked_pair
 from .direct import Coefficients, coefficients, distances
 from .peeling import Peeling
 
@@ -217,6 +217,7 @@ def maximum_match(pair: Pair, eps: float, *, centred: bool = False) -> Match:
     neuron's mean out first. Raises SpanmatchError for another eps.
     Cost: 5 (p^3 + q^3) / 3 operations, and up to 4 p^3 + 4 q^3 + 4 p q (p + q) more for the neurons that drop.
     """
+    checked_pair(pair)
     value = float(checked_eps(eps))
     neurons, resolution = _awake(pair, centred), np.inf
     for peeling, resolution in _sharpening(pair, neurons, centred, enough=value):
@@ -232,6 +233,7 @@ def match_profile(pair: Pair, *, centred: bool = False) -> MatchProfile:
     Args: `centred` takes each neuron's mean out first.
     Cost: about 6 (p^3 + q^3) + 4 p q (p + q) operations as matrix products; no pass over the rows.
     """
+    checked_pair(pair)
     neurons, resolution = _awake(pair, centred), np.inf
     x, y = levels = (np.full(pair.neurons[0], np.nan), np.full(pair.neurons[1], np.nan))
     threshold = np.inf

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..errors import SpanmatchError
 from ..factor import Index
-from ..joint import Pair
+from ..joint import Pair, checked_pair
 from .direct import survivors
 from .hitting import smallest_holding
 from .maximum import Match, checked_eps, floor_of
@@ -90,6 +90,7 @@ def minimum_match(
     Cost: "small" grows with the size of the result, s^3 times the neurons looked at; "index" and "random" ask for the
     maximum match within about as many sets as the maximum match has neurons.
     """
+    checked_pair(pair)
     neuron = checked_neuron(pair, neuron)
     if order not in ("small", "index", "random", "smallest"):
         raise SpanmatchError(f"order={order!r}: give 'small', 'index', 'random' or 'smallest'")

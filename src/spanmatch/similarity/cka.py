@@ -12,7 +12,7 @@ import numpy as np
 
 from ..errors import SpanmatchError
 from ..factor import Array
-from ..joint import Fourth, Pair
+from ..joint import Fourth, Pair, checked_pair
 from .measure import Measured, seen
 
 FEWEST = 4
@@ -30,6 +30,7 @@ def cka(pair: Pair, debiased: bool = False) -> Measured:
     >>> round(float(sm.cka(sm.pair(X, 3 * X @ rotation + 1))), 6)
     1.0
     """
+    checked_pair(pair)
     if not debiased:
         about = seen(pair, "cka")
         # Scaled first, so that squares of squares neither overflow nor vanish.

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from ..errors import SpanmatchError
 from ..factor import Array
-from ..joint import Pair
+from ..joint import Pair, checked_pair
 
 Invariance = Literal[
     "orthogonal", "invertible linear", "isotropic scaling", "neuron scaling", "translation", "permutation"
@@ -66,6 +66,7 @@ def seen(pair: Pair, name: str, at_least: int = 2) -> dict[str, Any]:
 
     Raises SpanmatchError if a layer never varies, or there are fewer rows than the measure needs.
     """
+    checked_pair(pair)
     for energy, layer in zip(energies(pair), (pair.x_layer, pair.y_layer), strict=True):
         if not energy.any():
             raise SpanmatchError(f"{name}: layer {layer!r} never varies, so that there is nothing to compare")
