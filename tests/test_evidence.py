@@ -344,6 +344,39 @@ def test_transplants_of_linear_layers_locations_and_tokens():
     assert found["stitch"].neurons == 96 and found["stitch"].loss == pytest.approx(found["untouched"].loss, rel=1e-6)
 
 
+class Twice(nn.Module):
+    """One activation used twice, and a layer that gives a tuple."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second, self.relu = nn.Linear(4, 6), nn.Linear(6, 6), nn.ReLU()
+        self.memory, self.readout = nn.GRU(6, 5, batch_first=True), nn.Linear(5, 3)
+
+    def forward(self, inputs):
+        hidden = self.relu(self.second(self.relu(self.first(inputs))))
+        return self.readout(self.memory(hidden)[0])
+
+
+def test_transplants_into_one_call_of_several_and_into_tuples():
+    torch.manual_seed(0)
+    a, b = Twice().double(), Twice().double()
+    inputs = torch.randn(40, 7, 4, dtype=torch.float64)
+    labels = a(inputs).argmax(dim=-1)
+    for layer in ("relu", "relu#2", "memory"):
+        moments = sm.capture({"a": a, "b": b}, inputs, layers=["relu", "memory"])
+        pair = moments.pair(f"a:{layer}", f"b:{layer}")
+        found = sm.transplant({"a": a, "b": b}, [(inputs, labels)], pair, sm.maximum_match(pair, 0.9))
+        with torch.no_grad():
+            mean = torch.from_numpy(pair.x_mean)  # of the neurons that never vary too: their value
+            if layer == "memory":
+                states = mean.expand(40, 7, 5)
+            else:
+                hidden = mean.expand(40, 7, 6)
+                states = a.memory(a.relu(a.second(hidden)) if layer == "relu" else hidden)[0]
+            expected = nn.functional.cross_entropy(a.readout(states).flatten(0, 1), labels.flatten())
+        assert found["stitch ablation"].loss == pytest.approx(float(expected), rel=1e-9), layer
+
+
 def test_what_cannot_be_transplanted_is_refused():
     a, b, images, labels = two_networks()
     pair = captured(a, b, images, "conv")

@@ -85,6 +85,16 @@ class Transplant:
 
 
 @dataclass(frozen=True, eq=False)
+class _Place:
+    """A module of a network, and which of its calls in a forward pass gives the layer."""
+
+    network: nn.Module
+    module: nn.Module
+    call: int
+    layer: str
+
+
+@dataclass(frozen=True, eq=False)
 class _Graft:
     """Neurons x of one layer as y's neurons times W, plus a constant."""
 
@@ -122,16 +132,16 @@ def transplant(
         import torch
     except ImportError as error:
         raise missing_extra("PyTorch", "torch", "sm.transplant") from error
-    (a, source), (b, target) = _module(networks, pair.x_layer), _module(networks, pair.y_layer)
+    a, b = _place(networks, pair.x_layer), _place(networks, pair.y_layer)
     grafts = _grafts(pair, match)
     totals, examples = {name: np.zeros(2) for name in grafts}, 0
-    with evaluating(a), evaluating(b), torch.inference_mode():
+    with evaluating(a.network), evaluating(b.network), torch.inference_mode():
         for batch in tracked(batches, "transplanting"):
             labels = _labels(batch)
-            seen = _output(b, target, batch, pair.y_layer)
+            seen = _output(b, batch)
             for name, graft in grafts.items():
-                with _grafted(source, target, graft, seen, pair):
-                    outputs = _run(a, batch, pair.x_layer)
+                with _grafted(a, b, graft, seen, pair):
+                    outputs = _run(a, batch)
                 totals[name] += len(labels) * _score(outputs, labels, loss)
             examples += len(labels)
     if not examples:
@@ -161,14 +171,15 @@ def _grafts(pair: Pair, match: Match) -> dict[str, _Graft | None]:
     return grafts
 
 
-def _module(networks: Mapping[str, nn.Module], layer: str) -> tuple[nn.Module, nn.Module]:
+def _place(networks: Mapping[str, nn.Module], layer: str) -> _Place:
     name, _, path = layer.partition(":")
     if name not in networks:
         raise SpanmatchError(f"layer {layer!r}: no network {name!r}{among(name, networks)}")
+    path, _, call = path.partition("#")
     modules = dict(networks[name].named_modules())
     if path not in modules:
         raise SpanmatchError(f"layer {layer!r}: network {name!r} has no module {path!r}{among(path, modules)}")
-    return networks[name], modules[path]
+    return _Place(networks[name], modules[path], int(call or 1), layer)
 
 
 def _labels(batch: Any) -> Any:
@@ -180,54 +191,64 @@ def _labels(batch: Any) -> Any:
     return labels
 
 
-def _run(network: nn.Module, batch: Any, layer: str) -> Any:
-    args, kwargs, _ = arguments(layer.partition(":")[0], network, batch)
-    return network(*args, **kwargs)
-
-
-def _output(network: nn.Module, module: nn.Module, batch: Any, layer: str) -> Tensor:
-    """Return what a module gives for a batch."""
-    outputs: list[Tensor] = []
-    # The next module may work in place: the tensor must be its own.
-    hook = module.register_forward_hook(lambda _, __, output: outputs.append(first_tensor(layer, output).clone()))
-    try:
-        _run(network, batch, layer)
-    finally:
-        hook.remove()
-    if len(outputs) != 1:
-        raise SpanmatchError(f"layer {layer!r} runs {len(outputs)} times in a forward pass; once is needed")
-    return outputs[0]
+def _run(place: _Place, batch: Any) -> Any:
+    args, kwargs, _ = arguments(place.layer.partition(":")[0], place.network, batch)
+    return place.network(*args, **kwargs)
 
 
 @contextlib.contextmanager
-def _grafted(source: nn.Module, target: nn.Module, graft: _Graft | None, seen: Tensor, pair: Pair) -> Iterator[None]:
-    """Overwrite neurons of a module's output while this lasts."""
-    if graft is None:
-        yield
-        return
-    theirs = _neurons_last(target, seen, pair.neurons[1], pair.y_layer)
+def _at(place: _Place, change: Callable[[Any], Any]) -> Iterator[None]:
+    """Pass the layer's output through a function while this lasts."""
+    calls = 0
 
-    def overwrite(module: nn.Module, _: Any, output: Any) -> Any:
-        tensor = first_tensor(pair.x_layer, output)
-        mine = _neurons_last(module, tensor, pair.neurons[0], pair.x_layer)
-        if mine.shape[:-1] != theirs.shape[:-1]:
-            raise SpanmatchError(
-                f"layers {pair.x_layer!r} and {pair.y_layer!r} give {tuple(tensor.shape)} and {tuple(seen.shape)}: "
-                "their positions do not correspond"
-            )
-        import torch
+    def hook(_: nn.Module, __: Any, output: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        return change(output) if calls == place.call else None
 
-        W, constant = (torch.from_numpy(values).to(tensor) for values in (graft.W, graft.constant))
-        changed = mine.clone()
-        changed[..., _index(graft.x, tensor)] = theirs[..., _index(graft.y, theirs)].to(tensor) @ W + constant
-        replaced = _neurons_back(changed, module, tensor)
-        return (replaced, *output[1:]) if isinstance(output, tuple) else replaced
-
-    hook = source.register_forward_hook(overwrite)
+    handle = place.module.register_forward_hook(hook)
     try:
         yield
     finally:
-        hook.remove()
+        handle.remove()
+
+
+def _output(place: _Place, batch: Any) -> Tensor:
+    """Return what a layer gives for a batch."""
+    outputs: list[Tensor] = []
+    # The next module may work in place: the tensor must be its own.
+    with _at(place, lambda output: outputs.append(first_tensor(place.layer, output).clone())):
+        _run(place, batch)
+    if not outputs:
+        raise SpanmatchError(f"layer {place.layer!r} did not run")
+    return outputs[0]
+
+
+def _grafted(
+    a: _Place, b: _Place, graft: _Graft | None, seen: Tensor, pair: Pair
+) -> contextlib.AbstractContextManager[None]:
+    """Overwrite neurons of a layer's output while this lasts."""
+    if graft is None:
+        return contextlib.nullcontext()
+    theirs = _neurons_last(b, seen, pair.neurons[1])
+
+    def overwrite(output: Any) -> Any:
+        import torch
+
+        tensor = first_tensor(a.layer, output)
+        mine = _neurons_last(a, tensor, pair.neurons[0])
+        if mine.shape[:-1] != theirs.shape[:-1]:
+            raise SpanmatchError(
+                f"layers {a.layer!r} and {b.layer!r} give {tuple(tensor.shape)} and {tuple(seen.shape)}: "
+                "their positions do not correspond"
+            )
+        W, constant = (torch.from_numpy(values).to(tensor) for values in (graft.W, graft.constant))
+        changed = mine.clone()
+        changed[..., _index(graft.x, tensor)] = theirs[..., _index(graft.y, theirs)].to(tensor) @ W + constant
+        replaced = _neurons_back(a, changed, tensor)
+        return (replaced, *output[1:]) if isinstance(output, tuple) else replaced
+
+    return _at(a, overwrite)
 
 
 def _index(neurons: Index, tensor: Tensor) -> Tensor:
@@ -236,17 +257,17 @@ def _index(neurons: Index, tensor: Tensor) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(neurons)).to(tensor.device)
 
 
-def _neurons_last(module: nn.Module, tensor: Tensor, width: int, layer: str) -> Tensor:
+def _neurons_last(place: _Place, tensor: Tensor, width: int) -> Tensor:
     """Return an output with its neurons, channels or locations, on the last axis."""
-    by_channel = tensor.movedim(1, -1) if channels_first(module, tensor) else tensor
+    by_channel = tensor.movedim(1, -1) if channels_first(place.module, tensor) else tensor
     for arranged in (by_channel, tensor.flatten(1)):
         if arranged.shape[-1] == width:
             return arranged
-    raise SpanmatchError(f"layer {layer!r} gives {tuple(tensor.shape)}, in which there are no {width} neurons")
+    raise SpanmatchError(f"layer {place.layer!r} gives {tuple(tensor.shape)}, in which there are no {width} neurons")
 
 
-def _neurons_back(changed: Tensor, module: nn.Module, tensor: Tensor) -> Tensor:
-    if channels_first(module, tensor) and changed.ndim == tensor.ndim:
+def _neurons_back(place: _Place, changed: Tensor, tensor: Tensor) -> Tensor:
+    if channels_first(place.module, tensor) and changed.ndim == tensor.ndim:
         return changed.movedim(-1, 1)
     return changed.reshape(tensor.shape)
 
