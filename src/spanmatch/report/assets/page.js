@@ -322,6 +322,7 @@
     const size = Math.min(Math.max(figure.clientWidth, 280), 760);
     const margin = Math.min(150, 7 * d3.max(layers, (name) => short(name).length) + 12);
     const style = { background: "transparent", fontSize: layers.length > 30 ? "8px" : "11px" };
+    const color = { scheme: "magma", domain: [0, 1], label: "similarity" };
     const heat = Plot.plot({
       width: size,
       height: size - margin / 2,
@@ -330,20 +331,22 @@
       style,
       x: { domain: layers, tickFormat: short, tickRotate: -90, label: null },
       y: { domain: layers, tickFormat: short, label: null },
-      color: { scheme: "magma", domain: [0, 1], legend: true, label: "similarity" },
+      marginRight: 8,
+      color,
       marks: [Plot.cell(cells, { x: "y", y: "x", fill: "value", tip: true, title: (d) => `${d.x}\n${d.y}\n${d.value.toFixed(3)}` })],
     });
     const bars = Plot.plot({
       width: size,
       height: 150,
       marginLeft: margin,
+      marginRight: 8,
       marginBottom: 20,
       style,
       x: { domain: layers, axis: null },
       y: { domain: [0, 1], label: "first component's share of variance", grid: true, ticks: 3 },
       marks: [Plot.barY(layers.map((layer, i) => ({ layer, share: share[i] })), { x: "layer", y: "share", fill: token("--accent"), tip: true }), Plot.ruleY([0])],
     });
-    figure.replaceChildren(bars, heat);
+    figure.replaceChildren(bars, Plot.legend({ color, marginLeft: 14 }), heat);
   }
 
   function drawUniversality(figure) {
