@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from .factor import Array
     from .match import MatchProfile
 
+    Results = tuple[MatchProfile, Convergence, Assessment | None]
+
 FAILED, BAD_USAGE, INTERRUPTED = 1, 2, 130
 PAPER_EPS = "0.15 0.2 0.25 0.3 0.5"
 
@@ -245,14 +247,16 @@ def _titled(title: str, *columns: str) -> Table:
     return table
 
 
-def _by_layer(comparison: Comparison) -> Iterator[tuple[str, list[tuple[MatchProfile, Convergence]]]]:
+def _by_layer(comparison: Comparison) -> Iterator[tuple[str, list[Results]]]:
     """Yield the results of each layer, of one pair of networks or, to be put together, of several."""
-    found: dict[str, list[tuple[MatchProfile, Convergence]]] = {}
+    found: dict[str, list[Results]] = {}
     several = len(comparison.networks) > 2
-    for name, profile, aligned in zip(comparison.names(), comparison.profiles, comparison.convergence, strict=True):
+    rows = zip(comparison.profiles, comparison.convergence, comparison.assessments, strict=True)
+    for name, results in zip(comparison.names(), rows, strict=True):
+        profile = results[0]
         same = profile.x_layer.partition(":")[2] == profile.y_layer.partition(":")[2]
         key = profile.x_layer.partition(":")[2] if several and same else name
-        found.setdefault(key, []).append((profile, aligned))
+        found.setdefault(key, []).append(results)
     yield from found.items()
 
 
@@ -271,7 +275,7 @@ def _table(comparison: Comparison) -> Table:
     title = f"{names}: share of neurons in the maximum match, by eps{_several(comparison)}"
     table = _titled(title, "neurons", "silent", "rows", *(f"{eps:g}" for eps in comparison.eps))
     for layer, results in _by_layer(comparison):
-        profiles = [profile for profile, _ in results]
+        profiles = [profile for profile, _, _ in results]
         shares = np.mean([profile.similarity(comparison.eps) for profile in profiles], axis=0)
         silent = dict.fromkeys(
             side for p in profiles for side in ((p.x_layer, len(p.x_silent)), (p.y_layer, len(p.y_silent)))
@@ -290,7 +294,7 @@ def _partners_table(comparison: Comparison) -> Table:
     title = f"One-to-one partners: median correlation, and what else there is{_several(comparison)}"
     table = _titled(title, "bipartite", "semi", "within", "by chance", "clear partner", "clusters")
     for layer, results in _by_layer(comparison):
-        found = [aligned for _, aligned in results]
+        found = [aligned for _, aligned, _ in results]
         medians = [
             np.mean([_median(curve(a)) for a in found])
             for curve in (
@@ -320,12 +324,8 @@ def _evidence_table(comparison: Comparison) -> Table:
     middle = comparison.eps[len(comparison.eps) // 2]
     title = f"Measures \\[by chance], and what the rows are worth at eps {middle:g}{_several(comparison)}"
     table = _titled(title, "rows worth", "needed", "cka, debiased", "procrustes", "R^2", "s(0.5) held out")
-    found = dict(zip(comparison.names(), comparison.assessments, strict=True))
-    of_pair = {
-        (p.x_layer, p.y_layer): found[name] for name, p in zip(comparison.names(), comparison.profiles, strict=True)
-    }
     for layer, results in _by_layer(comparison):
-        assessed = [a for p, _ in results if (a := of_pair[p.x_layer, p.y_layer]) is not None]
+        assessed = [a for _, _, a in results if a is not None]
         if not assessed:
             continue
         worth = min(a.rows.effective for a in assessed)

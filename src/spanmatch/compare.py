@@ -11,20 +11,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from . import __about__, tables
 from .align import Convergence, Universality, convergence, universality
 from .capture import capture, capture_stored
 from .capture.patterns import chosen, patterns_of
 from .drawing import axes_for
-from .errors import SpanmatchError, among, missing_extra
+from .errors import SpanmatchError, among
 from .evidence import Assessment, Transplant, assess
 from .files import Path_, write_text
 from .joint import Pair
 from .match import MatchProfile, SimpleMatches, match_profile, simple_matches
 from .match.maximum import checked_eps
 from .moments import Moments
+from .plain import data_frame, short
 from .progress import tracked
 from .report import render
 from .similarity import LayerMatrix, layer_matrix, measures
@@ -87,12 +87,8 @@ class Comparison:
 
     def to_frame(self) -> pd.DataFrame:
         """Return a table with one row for each pair of layers."""
-        try:
-            import pandas as pd
-        except ImportError as error:
-            raise missing_extra("pandas", "frames", "comparison.to_frame") from error
         rows = zip(self.profiles, self.convergence, self.assessments, strict=True)
-        return pd.DataFrame([self._row(*results) for results in rows])
+        return data_frame("comparison.to_frame", [self._row(*results) for results in rows])
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain Python values, as comparison.json has it."""
@@ -194,8 +190,8 @@ class Comparison:
                     "x": match.x.tolist(),
                     "y": match.y.tolist(),
                     "minimum_for": [list(neuron) for neuron in match.neurons],
-                    "x_from_y": _short(maps.x_from_y),
-                    "y_from_x": _short(maps.y_from_x),
+                    "x_from_y": short(maps.x_from_y),
+                    "y_from_x": short(maps.y_from_x),
                 }
             )
         sizes = sorted(found.sizes.values())
@@ -318,7 +314,7 @@ def _in_detail(moments: Moments) -> list[tuple[str, str]]:
 
 def _cheap(pair: Pair) -> bool:
     """Tell whether evidence takes little time, and can be had."""
-    varying = all(pair.energy(side, centred=True).any() for side in ("x", "y"))
+    varying = all(len(side) for side in pair.active(centred=True))
     return sum(pair.neurons) <= CHEAP and len(pair.folds) > 1 and varying
 
 
@@ -380,7 +376,3 @@ def _moments(networks: Mapping[str, Any], batches: Iterable[Any] | None, options
     if batches is None:
         raise SpanmatchError("batches: give what the networks are to be run on")
     return capture(networks, batches, **options)
-
-
-def _short(values: NDArray[np.float64]) -> list[list[float]]:
-    return [[float(f"{value:.4g}") for value in row] for row in values.tolist()]

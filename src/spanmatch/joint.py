@@ -38,7 +38,9 @@ class Joint:
         """Return the same sums with the layers exchanged."""
         own = None if self.own is None else self.own[::-1]
         cross = None if self.cross is None else self.cross.T
-        factor = None if self.factor is None else self._exchanged(self.factor)
+        p, q = (len(shift) for shift in self.shift)
+        order = [0, *range(1 + p, 1 + p + q), *range(1, 1 + p), 2 + p + q, 1 + p + q]
+        factor = None if self.factor is None else stacked_factor(self.factor[:, order])
         return Joint(self.rows, self.shift[::-1], self.sums[::-1], own, cross, factor)
 
     def products(self) -> tuple[Array, Array, Array]:
@@ -50,11 +52,6 @@ class Joint:
         X = self.factor[:, [*range(1, 1 + p), 1 + p + q]]
         Y = self.factor[:, [*range(1 + p, 1 + p + q), 2 + p + q]]
         return X.T @ X, X.T @ Y, Y.T @ Y
-
-    def _exchanged(self, factor: Array) -> Array:
-        p, q = (len(shift) for shift in self.shift)
-        order = [0, *range(1 + p, 1 + p + q), *range(1, 1 + p), 2 + p + q, 1 + p + q]
-        return stacked_factor(factor[:, order])
 
 
 @dataclass(frozen=True, eq=False)
@@ -224,7 +221,7 @@ class Pair:
             self.yy,
             self.xy.T,
             self.xx,
-            None if self.factor is None else _exchanged(self.factor, 0, p),
+            None if self.factor is None else stacked_factor(np.roll(self.factor, -p, axis=1)),
             None if counts is None else Counts(counts.table.transpose(2, 3, 0, 1), counts.edges[::-1]),
             None if self.fourth is None else self.fourth.swapped(),
             self.layout,
@@ -244,6 +241,11 @@ class Pair:
             return np.asarray(spread + self.rows * np.where(abs(mean) <= 8 * UNIT * abs(shift), 0.0, mean) ** 2)
         constant = spread <= self.rows * (16 * UNIT * mean) ** 2
         return np.asarray(np.where(constant, 0.0, spread))
+
+    def active(self, *, centred: bool = False) -> tuple[Index, Index]:
+        """Return the neurons of x and of y that are not silent or, centred, not constant."""
+        x, y = self.energy("x", centred=centred), self.energy("y", centred=centred)
+        return np.flatnonzero(x), np.flatnonzero(y)
 
     def squares(self, x: Index, y: Index, W: Array, intercept: Array, reference: Array) -> tuple[Array, Array]:
         """Return squared residuals of y - (x W + intercept), and squares of y - reference, summed over these rows.
@@ -332,12 +334,6 @@ def stacked_factor(*factors: Array) -> Array:
     """Return the triangular factor of matrices stacked."""
     width = factors[0].shape[1]
     return np.asarray(qr(np.vstack(factors), mode="r", check_finite=False)[0][:width])
-
-
-def _exchanged(factor: Array, first: int, width: int) -> Array:
-    """Return the factor with two blocks of columns exchanged: `width` of them after the first ones, and the rest."""
-    x, y = factor[:, first : first + width], factor[:, first + width :]
-    return stacked_factor(np.hstack([factor[:, :first], y, x]))
 
 
 def _centred(joint: Joint, lifted: tuple[Array, Array, Array]) -> tuple[Array, Array, Array, Array | None]:

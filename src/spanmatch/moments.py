@@ -108,7 +108,7 @@ class Moments:
     @property
     def memory(self) -> int:
         """The bytes that the moments take."""
-        return 8 * sum(int(np.prod(shape)) for shape in self._shapes(self.layers, self._pairs).values())
+        return self._bytes(self.layers, self._pairs)
 
     @property
     def edges(self) -> dict[str, Array]:
@@ -314,7 +314,7 @@ class Moments:
         self._sums[engine].add(key, arrays, shift, edges, plan, fresh)
 
     def _check_memory(self, widths: Mapping[str, int], pairs: list[Layers]) -> None:
-        needed = 8 * sum(int(np.prod(shape)) for shape in self._shapes(widths, pairs).values())
+        needed = self._bytes(widths, pairs)
         if needed > ANNOUNCED:
             announce(
                 f"moments of {len(widths)} layers and {len(pairs)} pairs: {needed / 1e9:.2g} GB, however many rows"
@@ -326,6 +326,9 @@ class Moments:
                 f"the limit of {self._limit / 1e9:.3g}; choose fewer layers, fewer folds, null=False, "
                 "or a higher memory="
             )
+
+    def _bytes(self, widths: Mapping[str, int], pairs: list[Layers]) -> int:
+        return 8 * sum(int(np.prod(shape)) for shape in self._shapes(widths, pairs).values())
 
     def _shapes(self, widths: Mapping[str, int], pairs: list[Layers]) -> dict[Key, tuple[int, ...]]:
         k = self._folds

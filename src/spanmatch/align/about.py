@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ..factor import Index
+from ..factor import Array
 from ..joint import Pair
-
-Side = Literal["x", "y"]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -40,7 +37,7 @@ class Aligned:
 def about(pair: Pair) -> dict[str, Any]:
     """Return the fields of `Aligned` for a pair."""
     p, q = pair.neurons
-    x, y = varying(pair, "x"), varying(pair, "y")
+    x, y = pair.active(centred=True)
     return {
         "x_layer": pair.x_layer,
         "y_layer": pair.y_layer,
@@ -55,13 +52,6 @@ def about(pair: Pair) -> dict[str, Any]:
     }
 
 
-def varying(pair: Pair, side: Side) -> Index:
-    """Return the neurons that are not constant."""
-    return np.flatnonzero(pair.energy(side, centred=True))
-
-
-def plain(values: NDArray[Any]) -> list[Any]:
-    """Return an array as lists of Python numbers, nan as None."""
-    whole = values.astype(object)
-    whole[np.isnan(values)] = None
-    return list(whole.tolist())
+def inverse(values: Array) -> Array:
+    """Return 1 / values, 0 where they are 0."""
+    return np.divide(1, values, out=np.zeros_like(values), where=values > 0)

@@ -16,7 +16,7 @@ from ..drawing import axes_for, draw_matrix, row_of_axes
 from ..errors import SpanmatchError
 from ..factor import Array, Index
 from ..joint import Pair, checked_pair
-from .about import Aligned, about, varying
+from .about import Aligned, about
 from .correlation import correlation
 from .information import mutual_information
 
@@ -128,7 +128,7 @@ def one_to_one(pair: Pair, method: Method = "bipartite", by: By = "correlation")
     if method not in ("bipartite", "semi"):
         raise SpanmatchError(f"method={method!r}: give 'bipartite' or 'semi'")
     scores, within = _scores(pair, by)
-    x, y = varying(pair, "x"), varying(pair, "y")
+    x, y = pair.active(centred=True)
     s = scores[np.ix_(x, y)]
     i, j = _matched(s, method)
     order = np.argsort(-s[i, j], kind="stable")

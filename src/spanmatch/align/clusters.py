@@ -20,7 +20,7 @@ from ..drawing import axes_for, draw_matrix, row_of_axes
 from ..errors import SpanmatchError
 from ..factor import Array, Index
 from ..joint import Pair, checked_pair
-from .about import Aligned, about, varying
+from .about import Aligned, about, inverse
 from .correlation import Correlation, correlation
 
 if TYPE_CHECKING:
@@ -178,13 +178,14 @@ def clusters(
     if method not in ("spectral", "hierarchical"):
         raise SpanmatchError(f"method={method!r}: give 'spectral' or 'hierarchical'")
     c = correlation(pair)
-    x, y = varying(pair, "x"), varying(pair, "y")
+    x, y = pair.active(centred=True)
     graph = _graph(c, x, y, within)
     spectrum = _spectrum(graph)
     k = _eigengap(spectrum) if k is None else _checked(k, len(graph), pair)
     tree = _merged(graph) if method == "hierarchical" else None
     found = _cut(tree, k) if tree is not None else _spectral(graph, k, seed)
     x_labels, y_labels = _spread(_by_size(found), x, y, *pair.neurons)
+    strength = abs(c.between)
     groups = [(np.flatnonzero(x_labels == g), np.flatnonzero(y_labels == g)) for g in range(found.max(initial=-1) + 1)]
     return Clusters(
         method=method,
@@ -194,7 +195,7 @@ def clusters(
         x_labels=x_labels,
         y_labels=y_labels,
         eigenvalues=spectrum,
-        clusters=tuple(_cluster(pair, c, i, j, centred) for i, j in groups),
+        clusters=tuple(_cluster(pair, c, strength, i, j, centred) for i, j in groups),
         tree=tree,
         correlations=c,
         **about(pair),
@@ -212,7 +213,7 @@ def _graph(c: Correlation, x: Index, y: Index, within: bool) -> Array:
 
 def _spectrum(graph: Array) -> Array:
     degree = graph.sum(axis=0)
-    scale = np.divide(1, np.sqrt(degree), out=np.zeros_like(degree), where=degree > 0)
+    scale = inverse(np.sqrt(degree))
     laplacian = np.diag((degree > 0).astype(np.float64)) - scale[:, None] * graph * scale
     return np.clip(eigvalsh(laplacian), 0, 2) if len(graph) else np.empty(0)
 
@@ -271,8 +272,7 @@ def _spread(labels: Labels, x: Index, y: Index, p: int, q: int) -> tuple[Labels,
     return x_labels, y_labels
 
 
-def _cluster(pair: Pair, c: Correlation, x: Index, y: Index, centred: bool) -> Cluster:
-    between = abs(c.between)
+def _cluster(pair: Pair, c: Correlation, between: Array, x: Index, y: Index, centred: bool) -> Cluster:
     inside = between[np.ix_(x, y)]
     crossing = between[x].sum() + between[:, y].sum() - 2 * inside.sum()
     edges = len(x) * (between.shape[1] - len(y)) + len(y) * (between.shape[0] - len(x))

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ..factor import Array, Index
+from ..factor import Index
 from ..joint import Pair
+from ..plain import short
 from .about import Aligned, about
 from .assignment import Alignment, one_to_one
 from .clusters import Clusters, clusters
@@ -42,7 +43,7 @@ class Convergence(Aligned):
         return {
             "constant": [list(self.x_constant), list(self.y_constant)],
             "chance_correlation": self.chance_correlation,
-            "mean_activation": [_short(self.correlation.x_mean), _short(self.correlation.y_mean)],
+            "mean_activation": [short(self.correlation.x_mean), short(self.correlation.y_mean)],
             "bipartite": _aligned(self.bipartite),
             "semi": _aligned(self.semi),
             "information": None if self.information is None else _aligned(self.information),
@@ -72,27 +73,19 @@ def convergence(pair: Pair, *, sparse: bool = False, grouped: bool = True, centr
 def _aligned(alignment: Alignment) -> dict[str, Any]:
     indices = {name: getattr(alignment, name).tolist() for name in ("x", "y", "next_y", "next_x")}
     values = ("strength", "margin", "back_margin", "x_baseline", "y_baseline")
-    return indices | {name: _short(getattr(alignment, name)) for name in values}
+    return indices | {name: short(getattr(alignment, name)) for name in values}
 
 
 def _grouped(found: Clusters) -> dict[str, Any]:
     groups = [
         {"x": c.x.tolist(), "y": c.y.tolist()}
-        | {name: _rounded(getattr(c, name)) for name in ("between", "within_x", "within_y", "outside", "eps")}
+        | {name: short(getattr(c, name)) for name in ("between", "within_x", "within_y", "outside", "eps")}
         for c in found.clusters
     ]
     return {
         "method": found.method,
         "seed": found.seed,
-        "eigenvalues": _short(found.eigenvalues),
+        "eigenvalues": short(found.eigenvalues),
         "order": [side.tolist() for side in found.order()],
         "groups": groups,
     }
-
-
-def _short(values: Array) -> list[float]:
-    return [_rounded(value) for value in values.tolist()]
-
-
-def _rounded(value: float) -> float:
-    return float(f"{value:.4g}")

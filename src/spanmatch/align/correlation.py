@@ -12,7 +12,7 @@ import numpy as np
 
 from ..factor import Array
 from ..joint import Pair, checked_pair
-from .about import Aligned, about
+from .about import Aligned, about, inverse
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -42,7 +42,7 @@ def correlation(pair: Pair) -> Correlation:
     """
     checked_pair(pair)
     x, y = (pair.energy(side, centred=True) for side in ("x", "y"))
-    a, b = (np.divide(1, np.sqrt(energy), out=np.zeros_like(energy), where=energy > 0) for energy in (x, y))
+    a, b = inverse(np.sqrt(x)), inverse(np.sqrt(y))
     return Correlation(
         between=np.clip(a[:, None] * pair.xy * b, -1, 1),
         within_x=np.clip(a[:, None] * pair.xx * a, -1, 1),

@@ -19,11 +19,12 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csc_array
 
 from ..drawing import axes_for
-from ..errors import SpanmatchError, missing_extra
+from ..errors import SpanmatchError
 from ..factor import UNIT, Array
 from ..joint import Pair, checked_pair
+from ..plain import data_frame, plain
 from ..progress import progress_bar
-from .about import Aligned, about, plain, varying
+from .about import Aligned, about, inverse
 from .correlation import correlation
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class SparseMap(Aligned):
     def coefficients(self, i: int) -> Array:
         """Return W (p, q) at the i-th penalty, in units of activations: Y ~ X W + intercept(i)."""
         x, y = self._deviations
-        return np.asarray(self.standardised_coefficients(i) * _inverse(x)[:, None] * y)
+        return np.asarray(self.standardised_coefficients(i) * inverse(x)[:, None] * y)
 
     def standardised_coefficients(self, i: int) -> Array:
         """Return W (p, q) at the i-th penalty, for neurons of mean 0 and variance 1."""
@@ -97,11 +98,7 @@ class SparseMap(Aligned):
 
     def to_frame(self) -> pd.DataFrame:
         """Return the table as a data frame."""
-        try:
-            import pandas as pd
-        except ImportError as error:
-            raise missing_extra("pandas", "frames", "sparse.to_frame") from error
-        return pd.DataFrame(self.table())
+        return data_frame("sparse.to_frame", self.table())
 
     def plot(self, ax: Axes | None = None, **line: Any) -> Axes:
         """Draw the mean error, and dashed the held-out error, against the mean number of predictors.
@@ -206,7 +203,7 @@ def _grid(penalties: int | ArrayLike) -> Array:
 def _solutions(pair: Pair, grid: Array, step: Callable[[], object]) -> tuple[Array, float]:
     """Return standardised coefficients (k + 2, p, q): of one predictor, at every penalty, of least squares; and the
     gap."""
-    x, y = varying(pair, "x"), varying(pair, "y")
+    x, y = pair.active(centred=True)
     weights = np.zeros((len(grid) + 2, *pair.neurons))
     if not (len(x) and len(y)):
         return weights, 0.0
@@ -258,14 +255,10 @@ def _held_out(rest: Pair, fold: Pair, weights: Array) -> tuple[Array, Array]:
     (x, y), (p, q) = _deviations(rest), rest.neurons
     found = []
     for w in weights:
-        W = w * _inverse(x)[:, None] * y
+        W = w * inverse(x)[:, None] * y
         found.append(fold.squares(np.arange(p), np.arange(q), W, rest.y_mean - rest.x_mean @ W, rest.y_mean))
     return np.array([left for left, _ in found]), found[0][1]
 
 
 def _deviations(pair: Pair) -> tuple[Array, Array]:
     return np.sqrt(pair.energy("x", centred=True) / pair.rows), np.sqrt(pair.energy("y", centred=True) / pair.rows)
-
-
-def _inverse(deviation: Array) -> Array:
-    return np.divide(1, deviation, out=np.zeros_like(deviation), where=deviation > 0)

@@ -48,7 +48,6 @@ class Layout:
             raise SpanmatchError(f"channels={self.channels!r}: give 'auto', 'first' or 'last'")
         if self.positions is not None and (not isinstance(self.positions, int) or self.positions < 1):
             raise SpanmatchError(f"positions={self.positions!r}: give a whole number, 1 or more, or None for all")
-
         wrong = isinstance(self.pool, bool) or not (isinstance(self.pool, int) and self.pool >= 1)
         if self.pool not in (None, "mean") and wrong:
             raise SpanmatchError(f"pool={self.pool!r}: give 'mean', a number of positions along each axis, or None")
@@ -121,15 +120,14 @@ def _means(layer: str, output: Any, channels_first: bool, mask: Any) -> Any:
     n = output.shape[0]
     if channels_first:
         return output.reshape(n, output.shape[1], -1).mean(2)
-    rows, each, _ = _tokens(layer, output, np.arange(n), mask)
     if mask is None:
         return output.reshape(n, -1, output.shape[-1]).mean(1)
+    rows, each, _ = _tokens(layer, output, np.arange(n), mask)
     counts = np.bincount(each, minlength=n)
     if not counts.all():
         raise SpanmatchError(f"layer {layer!r}: the mask keeps no token of example {int(np.argmin(counts))} of a batch")
     ends = np.cumsum(counts)
-    parts = [rows[end - count : end].mean(0)[None] for end, count in zip(ends.tolist(), counts.tolist(), strict=True)]
-    return _joined(parts)
+    return _stacked([rows[end - k : end].mean(0) for end, k in zip(ends.tolist(), counts.tolist(), strict=True)], 0)
 
 
 def _pooled(layer: str, output: Any, grid: int) -> Any:
@@ -143,14 +141,6 @@ def _pooled(layer: str, output: Any, grid: int) -> Any:
         parts = [output[(*at, part)].mean(axis) for part in bins]
         output = _stacked(parts, axis)
     return output
-
-
-def _joined(parts: list[Any]) -> Any:
-    if isinstance(parts[0], np.ndarray):
-        return np.concatenate(parts)
-    import torch
-
-    return torch.cat(parts)
 
 
 def _stacked(parts: list[Any], axis: int) -> Any:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
-from ..align.about import plain
 from ..errors import SpanmatchError
 from ..joint import Pair
 from ..match import MatchProfile
+from ..plain import short
 from ..similarity import measures
 from .jackknife import jackknife
+from .null import null_of
 from .profile import ProfileEvidence, profile_evidence
 from .rows import RowsNeeded, rows_needed
 
@@ -50,19 +49,16 @@ class Assessment:
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain Python values; nan as None."""
         curve = ("eps", "similarity", "low", "high", "null", "held_out_eps", "held_out")
-        found = {name: [_short(value) for value in plain(getattr(self.profile, name))] for name in curve}
+        found = {name: short(getattr(self.profile, name)) for name in curve}
         rows = {name: getattr(self.rows, name) for name in ("rows", "examples", "needed", "enough", "advice", "eps")}
         kept = [
-            {
-                name: value if isinstance(value, str) else _short(plain(np.array([value]))[0])
-                for name, value in vars(m).items()
-            }
+            {name: value if isinstance(value, str) else short(value) for name, value in vars(m).items()}
             for m in self.measures
         ]
         return {
             "level": self.level,
             "rows": rows
-            | {"effective": _short(self.rows.effective), "chance_distance": _short(self.rows.chance_distance)},
+            | {"effective": short(self.rows.effective), "chance_distance": short(self.rows.chance_distance)},
             "measures": kept,
             "refused": list(self.refused),
             "profile": found,
@@ -75,13 +71,13 @@ def assess(pair: Pair, profile: MatchProfile, *, eps: float = 0.3, level: float 
     Args: eps, for which rows are to be enough; level, of the intervals. Raises SpanmatchError if no folds were kept.
     Cost: of all measures, once for each fold and twice more, and of `profile_evidence`.
     """
+    world = null_of(pair)
     found, refused = [], []
     for measure in measures():
         try:
             interval = jackknife(pair, measure, level)
-            found.append(
-                Assessed(measure.name, interval.estimate, interval.low, interval.high, _by_chance(pair, measure))
-            )
+            by_chance = float("nan") if world is None else float(measure(world))
+            found.append(Assessed(measure.name, interval.estimate, interval.low, interval.high, by_chance))
         except SpanmatchError as error:
             refused.append(str(error))
     return Assessment(
@@ -93,14 +89,3 @@ def assess(pair: Pair, profile: MatchProfile, *, eps: float = 0.3, level: float 
         refused=tuple(refused),
         profile=profile_evidence(pair, profile, level=level),
     )
-
-
-def _by_chance(pair: Pair, measure: Any) -> float:
-    try:
-        return float(measure(pair.null))
-    except SpanmatchError:  # no null pairing was kept, or not of all rows
-        return float("nan")
-
-
-def _short(value: float | None) -> float | None:
-    return None if value is None else float(f"{value:.4g}")

@@ -11,11 +11,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import SpanmatchError
-from ..factor import Array, Index
+from ..factor import Array, Index, Span
 from ..joint import Pair, checked_pair
 from ..match import Match
+from ..match.maximum import check_match
 
 Squares = tuple[Array, Array]
 """Squared residuals and squared norms, of each neuron."""
@@ -69,10 +71,7 @@ def held_out(pair: Pair, match: Match) -> HeldOut:
     (0.0, True)
     """
     checked_pair(pair)
-    if (match.x_layer, match.y_layer) != (pair.x_layer, pair.y_layer):
-        raise SpanmatchError(
-            f"a match of {match.x_layer!r} and {match.y_layer!r}, but a pair of {pair.x_layer!r} and {pair.y_layer!r}"
-        )
+    check_match(pair, match)
     folds = [_fold(rest, fold, match.x, match.y, match.centred) for rest, fold in pair.splits()]
     if not folds:
         raise SpanmatchError(f"layers {pair.x_layer!r} and {pair.y_layer!r}: no folds were kept; use folds=8")
@@ -94,17 +93,22 @@ def held_out(pair: Pair, match: Match) -> HeldOut:
 
 def _fold(rest: Pair, fold: Pair, x: Index, y: Index, centred: bool) -> tuple[Squares, Squares]:
     """Return the squares of x's neurons from y's, and of y's from x's, on a fold."""
+    i, j = (np.isin(side, alive) for side, alive in zip((x, y), rest.active(centred=centred), strict=True))
+    of_x, of_y = rest.spans(x[i], y[j], centred=centred)
     return (
-        _squares(rest.swapped, fold.swapped, y, x, centred),
-        _squares(rest, fold, x, y, centred),
+        _squares(rest.swapped, fold.swapped, of_y, y[j], x, i, centred),
+        _squares(rest, fold, of_x, x[i], y, j, centred),
     )
 
 
-def _squares(rest: Pair, fold: Pair, x: Index, y: Index, centred: bool) -> Squares:
-    """Return the squared residuals and norms of neurons y on a fold, predicted from neurons x by the rest."""
+def _squares(
+    rest: Pair, fold: Pair, span: Span, x: Index, y: Index, alive: NDArray[np.bool_], centred: bool
+) -> Squares:
+    """Return the squared residuals and norms of neurons y on a fold, predicted from the span that x has in the rest.
+
+    A neuron that is silent in the rest, not `alive`, predicts nothing, and is predicted to be silent.
+    """
     a, b = rest.energy("x", centred=centred), rest.energy("y", centred=centred)
-    x, alive = x[a[x] > 0], b[y] > 0  # a neuron silent in the rest predicts nothing, and is predicted to be silent
-    span = rest.spans(x, y[alive], centred=centred)[0]
     W = np.zeros((len(x), len(y)))
     W[:, alive] = (span.dual.T @ span.inside) * np.sqrt(b[y[alive]]) / np.sqrt(a[x])[:, None]
     u, v = (rest.x_mean[x], rest.y_mean[y]) if centred else (np.zeros(len(x)), np.zeros(len(y)))

@@ -57,6 +57,14 @@ def null(pair: Pair, measure: Statistic) -> Null:
     return Null(name, float(measure(pair.null)), float(measure(pair)), pair.rows)
 
 
+def null_of(pair: Pair) -> Pair | None:
+    """Return the null world, None if no null pairing was kept, or not of all rows."""
+    try:
+        return pair.null
+    except SpanmatchError:
+        return None
+
+
 def name_of(measure: Statistic) -> str:
     """Return what to call a measure.  Raises SpanmatchError for what is no function."""
     if not callable(measure):

@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..drawing import axes_for
-from ..errors import SpanmatchError
 from ..factor import Array
 from ..joint import Pair, checked_pair
 from ..match import MatchProfile, match_profile
 from ..match.maximum import checked_eps
 from .heldout import held_out
 from .jackknife import check_level, pseudo, reach_of
+from .null import null_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -104,11 +104,8 @@ def profile_evidence(
 
 
 def _null(pair: Pair, eps: Array, centred: bool) -> Array:
-    try:
-        world = pair.null
-    except SpanmatchError:  # none was kept, or not of all rows
-        return np.full(len(eps), np.nan)
-    return match_profile(world, centred=centred).similarity(eps)
+    world = null_of(pair)
+    return np.full(len(eps), np.nan) if world is None else match_profile(world, centred=centred).similarity(eps)
 
 
 def _held_out(pair: Pair, profile: MatchProfile, eps: float) -> float:

@@ -14,7 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import SpanmatchError
+from ..factor import Span
 from ..joint import Pair, checked_pair
+from .null import null_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,12 +72,14 @@ def rows_needed(pair: Pair, eps: float = 0.3) -> RowsNeeded:
     checked_pair(pair)
     if not 0 <= eps < 1:
         raise SpanmatchError(f"eps={eps:g}: give a number in [0, 1)")
-    x, y = (np.flatnonzero(pair.energy(side, centred=True)) for side in ("x", "y"))
+    x, y = pair.active(centred=True)
     if not (len(x) and len(y)):
         layer = pair.y_layer if len(x) else pair.x_layer
         raise SpanmatchError(f"rows needed: layer {layer!r} never varies")
-    dimensions = [len(span.dual) for span in pair.spans(x, y, centred=True)]
-    wide, effective = max(dimensions), _effective(pair, x, y)
+    wide = max(len(span.dual) for span in pair.spans(x, y, centred=True))
+    world = null_of(pair)
+    worth = [] if world is None else [_worth(span) for span in world.spans(x, y, centred=True)]
+    effective = float(min([pair.rows, *worth]))
     return RowsNeeded(
         x_layer=pair.x_layer,
         y_layer=pair.y_layer,
@@ -88,14 +92,7 @@ def rows_needed(pair: Pair, eps: float = 0.3) -> RowsNeeded:
     )
 
 
-def _effective(pair: Pair, x: np.ndarray, y: np.ndarray) -> float:
-    try:
-        world = pair.null
-    except SpanmatchError:  # none was kept, or not of all rows
-        return float(pair.rows)
-    of_x, of_y = world.spans(x, y, centred=True)
-    worth = []
-    for span, predicted in ((of_x, y), (of_y, x)):
-        explained = float(np.mean(1 - span.outside)) if len(predicted) else 0.0
-        worth.append(1 + len(span.dual) / explained if explained > 0 else np.inf)
-    return float(min(pair.rows, *worth))
+def _worth(span: Span) -> float:
+    """Return how many independent rows would explain as much by chance as a span does in the null world."""
+    explained = float(np.mean(1 - span.outside))
+    return 1 + len(span.dual) / explained if explained > 0 else np.inf

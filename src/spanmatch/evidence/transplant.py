@@ -23,6 +23,8 @@ from ..factor import Array, Index
 from ..joint import Pair
 from ..match import Match
 from ..match.direct import coefficients
+from ..match.maximum import check_match
+from ..plain import data_frame
 from ..progress import tracked
 
 if TYPE_CHECKING:
@@ -77,11 +79,7 @@ class Transplant:
 
     def to_frame(self) -> pd.DataFrame:
         """Return a table with one row for each condition."""
-        try:
-            import pandas as pd
-        except ImportError as error:
-            raise missing_extra("pandas", "frames", "transplant.to_frame") from error
-        return pd.DataFrame([vars(outcome) for outcome in self.outcomes])
+        return data_frame("transplant.to_frame", [vars(outcome) for outcome in self.outcomes])
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,11 +150,8 @@ def transplant(
 
 
 def _grafts(pair: Pair, match: Match) -> dict[str, _Graft | None]:
-    if (match.x_layer, match.y_layer) != (pair.x_layer, pair.y_layer):
-        raise SpanmatchError(
-            f"a match of {match.x_layer!r} and {match.y_layer!r}, but a pair of {pair.x_layer!r} and {pair.y_layer!r}"
-        )
-    everyone = [np.flatnonzero(pair.energy(side, centred=True)) for side in ("x", "y")]
+    check_match(pair, match)
+    everyone = pair.active(centred=True)
     grafts: dict[str, _Graft | None] = {"untouched": None}
     for names, x, y, centred in (
         (("transplant", "ablation", "null"), match.x, match.y, match.centred),

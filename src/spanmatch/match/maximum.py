@@ -16,9 +16,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..drawing import axes_for
-from ..errors import SpanmatchError, missing_extra
+from ..errors import SpanmatchError
 from ..factor import Array, Index
 from ..joint import NOISE, Method, Pair, checked_pair
+from ..plain import data_frame, plain
 from .direct import Coefficients, coefficients, distances
 from .peeling import Peeling
 
@@ -183,19 +184,11 @@ class MatchProfile(Result):
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain Python values; a silent neuron's level is None."""
-        x, y = (
-            [None if np.isnan(level) else level for level in levels.tolist()]
-            for levels in (self.x_levels, self.y_levels)
-        )
-        return {"x_levels": x, "y_levels": y} | self._plain()
+        return {"x_levels": plain(self.x_levels), "y_levels": plain(self.y_levels)} | self._plain()
 
     def to_frame(self) -> pd.DataFrame:
         """Return a table with one row for each neuron: layer, neuron, level, silent."""
-        try:
-            import pandas as pd
-        except ImportError as error:
-            raise missing_extra("pandas", "frames", "profile.to_frame") from error
-        return pd.DataFrame(self.neurons(), columns=["layer", "neuron", "level", "silent"])
+        return data_frame("profile.to_frame", self.neurons(), columns=["layer", "neuron", "level", "silent"])
 
     def neurons(self) -> Iterator[tuple[str, int, float, bool]]:
         """Yield layer, neuron, level, silent for every neuron of x, then of y."""
@@ -219,7 +212,7 @@ def maximum_match(pair: Pair, eps: float, *, centred: bool = False) -> Match:
     """
     checked_pair(pair)
     value = float(checked_eps(eps))
-    neurons, resolution = _awake(pair, centred), np.inf
+    neurons, resolution = list(pair.active(centred=centred)), np.inf
     for peeling, resolution in _sharpening(pair, neurons, centred, enough=value):
         peeling.fall(max(value, floor_of(resolution)) ** 2)
     x, y = neurons
@@ -234,7 +227,7 @@ def match_profile(pair: Pair, *, centred: bool = False) -> MatchProfile:
     Cost: about 6 (p^3 + q^3) + 4 p q (p + q) operations as matrix products; no pass over the rows.
     """
     checked_pair(pair)
-    neurons, resolution = _awake(pair, centred), np.inf
+    neurons, resolution = list(pair.active(centred=centred)), np.inf
     x, y = levels = (np.full(pair.neurons[0], np.nan), np.full(pair.neurons[1], np.nan))
     threshold = np.inf
     for peeling, resolution in _sharpening(pair, neurons, centred):
@@ -244,6 +237,14 @@ def match_profile(pair: Pair, *, centred: bool = False) -> MatchProfile:
         side[:] = np.sqrt(side)
         side[side <= floor_of(resolution)] = 0.0
     return MatchProfile(x_levels=x, y_levels=y, **_about(pair, centred, resolution))
+
+
+def check_match(pair: Pair, match: Match) -> None:
+    """Raise SpanmatchError if a match is of other layers than a pair."""
+    if (match.x_layer, match.y_layer) != (pair.x_layer, pair.y_layer):
+        raise SpanmatchError(
+            f"a match of {match.x_layer!r} and {match.y_layer!r}, but a pair of {pair.x_layer!r} and {pair.y_layer!r}"
+        )
 
 
 def checked_eps(eps: ArrayLike) -> Array:
@@ -256,10 +257,6 @@ def checked_eps(eps: ArrayLike) -> Array:
     if wrong.size:
         raise SpanmatchError(f"eps={wrong.flat[0]:g}: give a number in [0, 1); a distance is a sine")
     return values
-
-
-def _awake(pair: Pair, centred: bool) -> list[Index]:
-    return [np.flatnonzero(pair.energy(side, centred=centred)) for side in ("x", "y")]
 
 
 def _sharpening(

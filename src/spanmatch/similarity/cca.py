@@ -17,7 +17,7 @@ from scipy.linalg import eigh, qr
 from ..errors import SpanmatchError
 from ..factor import UNIT, Array
 from ..joint import Pair
-from .measure import Measured, energies, few_rows, seen
+from .measure import Measured, cross_of_unit_layers, few_rows, seen
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -76,8 +76,7 @@ def svcca(pair: Pair, variance: float = 0.99) -> CCA:
         share = np.cumsum(size[:rank]) / np.sum(size[:rank])
         kept = min(rank, int(np.searchsorted(share, variance * (1 - 1e-12))) + 1)
         whitened.append(directions[:, :kept] / np.sqrt(size[:kept]))
-    scale = np.sqrt(np.trace(pair.xx)) * np.sqrt(np.trace(pair.yy))
-    return _result(about, whitened[0].T @ (pair.xy / scale) @ whitened[1], pair)
+    return _result(about, whitened[0].T @ cross_of_unit_layers(pair) @ whitened[1], pair)
 
 
 def pwcca(pair: Pair) -> CCA:
@@ -103,7 +102,7 @@ def pwcca(pair: Pair) -> CCA:
 
 def _between(pair: Pair) -> tuple[Array, Array]:
     """Return Qx' Qy, and x's unit neurons in the basis Qx."""
-    x, y = (np.flatnonzero(energy) for energy in energies(pair))
+    x, y = pair.active(centred=True)
     unit, p = pair.unit(x, y, centred=True), len(x)
     if unit.columns is not None:
         Qx, Qy = (_orthonormal(columns) for columns in (unit.columns[:, :p], unit.columns[:, p:]))

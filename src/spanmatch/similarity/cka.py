@@ -13,7 +13,7 @@ import numpy as np
 from ..errors import SpanmatchError
 from ..factor import Array
 from ..joint import Fourth, Pair, checked_pair
-from .measure import Measured, seen
+from .measure import Measured, cross_of_unit_layers, seen
 
 FEWEST = 4
 
@@ -35,7 +35,7 @@ def cka(pair: Pair, debiased: bool = False) -> Measured:
         about = seen(pair, "cka")
         # Scaled first, so that squares of squares neither overflow nor vanish.
         xx, yy = (float(np.linalg.norm(own / np.trace(own))) for own in (pair.xx, pair.yy))
-        xy = float(np.linalg.norm(pair.xy / np.sqrt(np.trace(pair.xx)) / np.sqrt(np.trace(pair.yy))))
+        xy = float(np.linalg.norm(cross_of_unit_layers(pair)))
         return Measured(value=min(1.0, xy**2 / (xx * yy)), **about)
     about = seen(pair, "debiased cka", FEWEST)
     if pair.fourth is None:

@@ -14,10 +14,11 @@ import numpy as np
 from scipy.linalg import eigh
 
 from ..drawing import axes_for
-from ..errors import SpanmatchError, missing_extra
+from ..errors import SpanmatchError
 from ..factor import Array
 from ..joint import Pair
 from ..moments import Moments
+from ..plain import data_frame, plain
 from ..progress import tracked
 
 if TYPE_CHECKING:
@@ -50,21 +51,15 @@ class LayerMatrix:
 
     def to_frame(self) -> pd.DataFrame:
         """Return the matrix as a table with the layers as index and columns."""
-        try:
-            import pandas as pd
-        except ImportError as error:
-            raise missing_extra("pandas", "frames", "matrix.to_frame") from error
-        return pd.DataFrame(self.values, index=list(self.layers), columns=list(self.layers))
+        return data_frame("matrix.to_frame", self.values, index=list(self.layers), columns=list(self.layers))
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain Python values; nan as None."""
-        values = [[None if np.isnan(value) else value for value in row] for row in self.values.tolist()]
-        share = [None if np.isnan(value) else value for value in self.first_component.tolist()]
         return {
             "name": self.name,
             "layers": list(self.layers),
-            "values": values,
-            "first_component": share,
+            "values": plain(self.values),
+            "first_component": plain(self.first_component),
             "layout": self.layout,
         }
 

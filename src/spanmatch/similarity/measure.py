@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import numpy as np
+
 from ..errors import SpanmatchError
 from ..factor import Array
 from ..joint import Pair, checked_pair
@@ -59,6 +61,11 @@ class Measure:
 def energies(pair: Pair) -> tuple[Array, Array]:
     """Return the centred squared norms of the neurons of x and of y; 0 where a neuron is constant."""
     return pair.energy("x", centred=True), pair.energy("y", centred=True)
+
+
+def cross_of_unit_layers(pair: Pair) -> Array:
+    """Return Sxy (p, q) with both centred layers scaled to unit Frobenius norm."""
+    return np.asarray(pair.xy / np.sqrt(np.trace(pair.xx)) / np.sqrt(np.trace(pair.yy)))
 
 
 def seen(pair: Pair, name: str, at_least: int = 2) -> dict[str, Any]:

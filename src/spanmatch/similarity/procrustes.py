@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..joint import Pair
-from .measure import Measured, seen
+from .measure import Measured, cross_of_unit_layers, seen
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -36,5 +36,4 @@ def procrustes(pair: Pair) -> Procrustes:
     1.0
     """
     about = seen(pair, "procrustes")
-    scaled = pair.xy / np.sqrt(np.trace(pair.xx)) / np.sqrt(np.trace(pair.yy))
-    return Procrustes(value=float(min(1.0, np.linalg.svd(scaled, compute_uv=False).sum())), **about)
+    return Procrustes(value=float(min(1.0, np.linalg.svd(cross_of_unit_layers(pair), compute_uv=False).sum())), **about)

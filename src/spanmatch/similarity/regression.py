@@ -40,7 +40,7 @@ def linear_regression(pair: Pair) -> Regression:
     """
     about = seen(pair, "linear regression")
     both = energies(pair)
-    x, y = (np.flatnonzero(energy) for energy in both)
+    x, y = pair.active(centred=True)
     spans = pair.spans(x, y, centred=True)
     explained = [np.full(len(energy), np.nan) for energy in both]
     explained[0][x], explained[1][y] = 1 - spans[1].outside, 1 - spans[0].outside

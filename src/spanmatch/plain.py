@@ -1,0 +1,36 @@
+"""Results as plain Python values, for JSON, and as data frames."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import missing_extra
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def plain(values: NDArray[Any]) -> list[Any]:
+    """Return an array as lists of Python numbers, nan as None."""
+    whole = values.astype(object)
+    whole[np.isnan(values)] = None
+    return list(whole.tolist())
+
+
+def short(values: Any) -> Any:
+    """Return a number, or an array as lists of them, to four significant digits; nan as None."""
+    if isinstance(values, np.ndarray):
+        return [short(value) for value in values.tolist()] if values.ndim == 1 else [short(row) for row in values]
+    return None if np.isnan(values) else float(f"{values:.4g}")
+
+
+def data_frame(purpose: str, data: Any, **options: Any) -> pd.DataFrame:
+    """Return a data frame.  Raises SpanmatchError if pandas is not installed."""
+    try:
+        import pandas as pd
+    except ImportError as error:
+        raise missing_extra("pandas", "frames", purpose) from error
+    return pd.DataFrame(data, **options)
