@@ -370,3 +370,14 @@ def test_moments_that_would_be_too_large_are_refused_before_they_start():
     assert not moments.layers
     moments.update({"a:l": X[:, :9], "b:l": Y[:, :9]})
     assert 0 < moments.memory < 1e6
+
+
+def test_the_memory_of_large_moments_is_said_before_they_start(monkeypatch):
+    said = []
+    monkeypatch.setattr("spanmatch.moments.announce", said.append)
+    X, Y = layers.random()
+    sm.pair(X, Y)
+    assert said == []  # small ones need no word
+    monkeypatch.setattr("spanmatch.moments.ANNOUNCED", 1e4)
+    moments = moments_of(X, Y)
+    assert said == [f"moments of 2 layers and 1 pairs: {moments.memory / 1e9:.2g} GB, however many rows"]
