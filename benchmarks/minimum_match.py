@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -11,20 +12,33 @@ from measure import machine, seconds
 from torch import nn
 
 import spanmatch as sm
-from spanmatch.demo import TRAINED_ON, digits, train
 from spanmatch.match.minimum import small
 from spanmatch.match.within import Within
+from spanmatch.study import DEMO
+from spanmatch.study.datasets import Data, read_data
+from spanmatch.study.settings import DataSettings, read_settings
+from spanmatch.study.train import Run, train
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 import oracles
 
 
+def trained(seed: int, data: Data) -> nn.Module:
+    """Return one of the demo's networks."""
+    variant = read_settings(DEMO).variants[0]
+    with tempfile.TemporaryDirectory() as folder:
+        run = Run(variant, seed, Path(folder), (variant.training.epochs,), "{}")
+        train(run, data, lambda epoch: None)
+        return run.network(data)
+
+
 def convolution(layer: str, rows: int) -> tuple[np.ndarray, np.ndarray]:
     """Return a layer of two of the demo's networks, as rows x neurons."""
-    images, labels = digits()
+    data = read_data(DataSettings())
+    images = data.prepared(data.train)
     found = []
     for seed in (0, 1):
-        network = train(seed, images[:TRAINED_ON], labels[:TRAINED_ON])
+        network = trained(seed, data)
         taken: list[torch.Tensor] = []
         hook = getattr(network, layer).register_forward_hook(lambda _m, _i, out, t=taken: t.append(out.clone()))
         with torch.inference_mode():
@@ -38,7 +52,8 @@ def convolution(layer: str, rows: int) -> tuple[np.ndarray, np.ndarray]:
 
 def wide(width: int = 512) -> tuple[np.ndarray, np.ndarray]:
     """Return the hidden layer of two trained perceptrons, on digits and their shifts by one pixel."""
-    images, labels = digits()
+    data = read_data(DataSettings())
+    images, labels = data.prepared(data.train), data.train_labels
     shifts = [(0, 0), (0, 1), (0, -1), (1, 0), (-1, 0)]
     inputs = torch.cat([images.roll(shift, (2, 3)) for shift in shifts]).flatten(1)
     targets = labels.repeat(len(shifts))

@@ -6,28 +6,31 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
+import spanmatch as sm
+
 threadpool_limits(1, user_api="blas")
 
 
 @pytest.fixture(scope="session")
-def digits_comparison():
-    """The demo: two networks trained on digits, compared at every layer."""
-    from spanmatch.demo import demo
+def demo_study(tmp_path_factory):
+    """The demo: three networks trained on digits, compared at every layer."""
+    from spanmatch.study import DEMO
 
-    return demo()
+    return sm.run_study(DEMO, tmp_path_factory.mktemp("demo") / "spanmatch-demo")
 
 
 @pytest.fixture(scope="session")
-def trained_layers() -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def trained_layers(demo_study) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Activations of two trained networks at some layers, as plain arrays."""
     import torch
 
-    from spanmatch.demo import digits, train
+    from spanmatch.study.datasets import read_data
+    from spanmatch.study.settings import DataSettings
 
-    images, labels = digits()
+    data = read_data(DataSettings())
+    images = data.prepared(data.test)
     found: dict[str, list[np.ndarray]] = {}
-    for seed in (0, 1):
-        network = train(seed, images[:1000], labels[:1000])
+    for network in list(demo_study.networks().values())[:2]:
         with torch.inference_mode():
             conv1 = network.conv1(images[:300])
             relu1 = torch.relu(conv1)

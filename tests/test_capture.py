@@ -241,9 +241,9 @@ def test_layers_that_match_nothing_list_what_there_is():
 
 
 def digits_net():
-    from spanmatch.demo import DigitsNet
+    from spanmatch.study.networks import cnn
 
-    return DigitsNet()
+    return cnn(1, 8, 10)
 
 
 def test_bad_networks_and_batches():

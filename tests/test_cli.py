@@ -285,9 +285,9 @@ def test_ctrl_c_exits_with_130_and_leaves_nothing(tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir() if p.name != "__pycache__") == ["running", "slow.py"]
 
 
-def test_demo_command(run, monkeypatch, digits_comparison):
-    monkeypatch.setattr("spanmatch.demo.demo", lambda: digits_comparison)
+def test_demo_command(run, monkeypatch, demo_study):
+    monkeypatch.setattr("spanmatch.study.run_study", lambda file, out: demo_study)
     result = run("demo")
     assert result.exit_code == 0
-    assert "Report: spanmatch-demo/report.html" in result.stdout
-    assert "conv1" in result.stdout
+    assert "spanmatch-demo/report.html" in result.stdout
+    assert "relu1" in result.stdout

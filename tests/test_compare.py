@@ -144,30 +144,38 @@ def test_what_cannot_be_compared():
             sm.compare(networks, batches, **options)
 
 
-def test_demo_finds_what_theory_says(digits_comparison):
-    comparison = digits_comparison
-    names = ["conv1", "relu1", "conv2", "relu2", "pool", "conv3", "relu3", "fc1", "relu4", "fc2"]
+def test_demo_finds_what_theory_says(demo_study):
+    (comparison,) = demo_study.comparisons.values()
+    names = ["relu1", "relu2", "relu3", "relu4", "fc2"]
     between = ["seed0 ~ seed1", "seed0 ~ seed2", "seed1 ~ seed2"]
-    assert comparison.names() == [f"{layer}, {pair}" for layer in names for pair in between]
-    by_name = dict(zip(comparison.names(), comparison.profiles, strict=True))
-    for pair in between:
-        # All first convolutions span all linear functions of a patch, so that they match exactly.
-        assert by_name[f"conv1, {pair}"].similarity(0.0) == 1.0
-        assert by_name[f"relu3, {pair}"].similarity(0.3) < by_name[f"conv3, {pair}"].similarity(0.3)
-    assert by_name["relu1, seed0 ~ seed1"].rows == 1797 * 64
-    shared = {found.layer: found for found in comparison.universality}
+    by_name = {pair["name"]: pair for pair in comparison["pairs"]}
+    assert list(by_name) == [f"{layer}, {pair}" for layer in names for pair in between]
+    assert by_name["relu1, seed0 ~ seed1"]["rows"] == 1797 * 64
+    shared = {found["layer"]: found for found in comparison["universality"]}
     assert list(shared) == names
     # The ten outputs mean the same in every network; of the features below, few partnerships agree.
-    assert shared["fc2"].everywhere.tolist() == [[k, k, k] for k in range(10)] and shared["fc2"].consistency == 1
-    assert 0.1 < shared["relu1"].consistency < 0.7
-    maps = [found.maps for found in comparison.convergence if found.maps]
-    assert len(maps) == 6
-    for one_way in (one_way for both in maps for one_way in both):
-        rows = one_way.table()
-        assert rows[0]["error"] > 2 * rows[-1]["error"]
-    assert "Test accuracy" in comparison.notes
-    accuracy = [float(part.split()[-1].rstrip("%")) for part in comparison.notes["Test accuracy"].split(",")]
-    assert min(accuracy) > 90
+    assert shared["fc2"]["everywhere"] == [[k, k, k] for k in range(10)] and shared["fc2"]["consistency"] == 1
+    assert 0.1 < shared["relu1"]["consistency"] < 0.7
+    maps = [one_way for pair in comparison["pairs"] for one_way in pair["convergence"]["sparse"]]
+    assert len(maps) == 12
+    for one_way in maps:
+        assert one_way["table"][0]["error"] > 2 * one_way["table"][-1]["error"]
+        assert all(0 < len(row["predictors"]) <= 5 for row in one_way["few"])
+    accuracy = [float(part.split()[-1].rstrip("%")) for part in comparison["notes"]["Test accuracy"].split(",")]
+    assert min(accuracy) > 95
+
+
+def test_first_convolutions_match_exactly(demo_study):
+    """All span all linear functions of a patch; the activations behind them do not match."""
+    from spanmatch.study.datasets import read_data
+    from spanmatch.study.settings import DataSettings
+
+    data = read_data(DataSettings())
+    comparison = sm.compare(demo_study.networks(), data.prepared(data.test), layers=["conv1", "conv3", "relu3"])
+    by_name = dict(zip(comparison.names(), comparison.profiles, strict=True))
+    for pair in ("seed0 ~ seed1", "seed0 ~ seed2", "seed1 ~ seed2"):
+        assert by_name[f"conv1, {pair}"].similarity(0.0) == 1.0
+        assert by_name[f"relu3, {pair}"].similarity(0.3) < by_name[f"conv3, {pair}"].similarity(0.3)
 
 
 def test_alignments_are_saved(tmp_path):
@@ -313,12 +321,13 @@ def test_layers_of_different_size_are_pooled():
     assert set(grid.rows.values()) == {40 * 9} and "pooled to a grid of 3" in grid.layout["a:0"]
 
 
-def test_demo_shows_matrix_evidence_and_transplants(digits_comparison):
-    comparison = digits_comparison
-    assert len(comparison.matrices[0].layers) == 20 and np.isfinite(comparison.matrices[0].values).all()
-    assert all(found is not None for found in comparison.assessments)
-    relu2 = next(found for found in comparison.transplants if found.x_layer == "seed0:relu2")
+def test_demo_shows_matrix_evidence_and_transplants(demo_study):
+    (comparison,) = demo_study.comparisons.values()
+    assert len(comparison["matrices"][0]["layers"]) == 15
+    assert all(value is not None for row in comparison["matrices"][0]["values"] for value in row)
+    assert all(pair["assessment"] is not None for pair in comparison["pairs"])
+    relu2 = next(found for found in comparison["transplants"] if found["x_layer"] == "seed0:relu2")
+    accuracy = {outcome["condition"]: outcome["accuracy"] for outcome in relu2["outcomes"]}
     # The match matters: the other network's neurons can stand in, and by chance they could not.
-    assert relu2["transplant"].accuracy > relu2["untouched"].accuracy - 0.02
-    assert relu2["ablation"].accuracy < 0.3 and relu2["null"].accuracy < 0.8
-    assert relu2.recovered() > 0.95
+    assert accuracy["transplant"] > accuracy["untouched"] - 0.02
+    assert accuracy["ablation"] < 0.3 and accuracy["null"] < 0.8

@@ -76,6 +76,8 @@ from .similarity import (
     pwcca,
     svcca,
 )
+from .study import Spread, Study, misalignment, over_seeds, run_study
+from .top import TopInputs
 
 __all__ = [
     "CCA",
@@ -110,7 +112,10 @@ __all__ = [
     "SimpleMatches",
     "SpanmatchError",
     "SparseMap",
+    "Spread",
     "Stability",
+    "Study",
+    "TopInputs",
     "Transplant",
     "Universality",
     "__version__",
@@ -135,14 +140,17 @@ __all__ = [
     "maximum_match",
     "measures",
     "minimum_match",
+    "misalignment",
     "mutual_information",
     "null",
     "one_to_one",
+    "over_seeds",
     "pair",
     "procrustes",
     "profile_evidence",
     "pwcca",
     "rows_needed",
+    "run_study",
     "simple_matches",
     "sparse_map",
     "svcca",

@@ -1,8 +1,9 @@
-"""The command line: spanmatch demo, spanmatch compare."""
+"""The command line: spanmatch demo, compare, study, report."""
 
 from __future__ import annotations
 
 import contextlib
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ from rich.table import Table
 
 from . import __about__
 from .errors import BadArgument, SpanmatchError
+from .files import write_text
 
 if TYPE_CHECKING:
     from .align import Alignment, Convergence
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from .evidence import Assessment
     from .factor import Array
     from .match import MatchProfile
+    from .study import Study
 
     Results = tuple[MatchProfile, Convergence, Assessment | None]
 
@@ -55,9 +58,51 @@ def demo(
 ) -> None:
     """Train small networks on digits from three seeds, and compare them at every layer."""
     with _exit_codes():
-        from .demo import demo as run
+        from .study import DEMO, run_study
 
-        _finish(run(), out, as_json)
+        _finish_study(run_study(DEMO, out), as_json)
+
+
+@app.command()
+def study(
+    file: Annotated[Path | None, typer.Argument(help="A TOML file; --init writes one.")] = None,
+    init: Annotated[str | None, typer.Option(metavar="NAME", help="Write NAME.toml, commented, and leave.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything without data and training.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Folder for the results; by default the file says.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Networks to train at once; by default the cores.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON instead of tables.")] = False,
+) -> None:
+    """Train networks from several seeds and compare them, as a TOML file says; go on where it was stopped."""
+    with _exit_codes(kept="what was done is kept: run it again to go on"):
+        from . import study as studies
+
+        if init is not None:
+            _write_first(init, studies.DEMO)
+            return
+        if file is None:
+            raise BadArgument("give a TOML file, or --init NAME to write one")
+        if dry_run:
+            Console(highlight=False).print("\n".join(studies.dry_run(file)), markup=False, soft_wrap=True)
+            return
+        _finish_study(studies.run_study(file, out, workers), as_json)
+
+
+@app.command()
+def report(
+    folder: Annotated[Path, typer.Argument(help="Results of a comparison or a study.")],
+) -> None:
+    """Make the page anew from saved results."""
+    with _exit_codes():
+        from .compare import read_comparison
+        from .report import render
+        from .study import Study
+
+        path = folder / "report.html"
+        if (folder / "study.json").is_file():
+            Study.load(folder).report(path)
+        else:
+            write_text(path, render(read_comparison(folder)))
+        Console(highlight=False).print(f"Report: {escape(str(path))}", soft_wrap=True)
 
 
 @app.command()
@@ -163,7 +208,7 @@ def main() -> None:
 
 
 @contextlib.contextmanager
-def _exit_codes() -> Iterator[None]:
+def _exit_codes(kept: str = "nothing was written") -> Iterator[None]:
     """Turn what went wrong into a message on standard error and an exit code."""
     try:
         yield
@@ -174,7 +219,7 @@ def _exit_codes() -> Iterator[None]:
         _complain(error)
         raise typer.Exit(FAILED) from error
     except KeyboardInterrupt as interrupt:
-        _complain("interrupted; nothing was written")
+        _complain(f"interrupted; {kept}")
         raise typer.Exit(INTERRUPTED) from interrupt
 
 
@@ -237,6 +282,61 @@ def _finish(comparison: Comparison, out: Path, as_json: bool) -> None:
         if found is not None and not found.rows.enough:
             console.print(f"[yellow]warning:[/] {escape(name)}: {escape(found.rows.advice)}", soft_wrap=True)
     console.print(f"Report: {escape(str(folder / 'report.html'))}", soft_wrap=True)
+
+
+def _write_first(name: str, template: Path) -> None:
+    """Write the commented study under a name.  Raises BadArgument if there is such a file."""
+    path = Path(name if name.endswith(".toml") else f"{name}.toml")
+    if path.exists():
+        raise BadArgument(f"{path} is there already; give another name")
+    if not re.fullmatch(r"[\w.+-]+", path.stem):
+        raise BadArgument(f"--init {name!r}: give letters, digits and . + - _ alone")
+    text = template.read_text(encoding="utf-8")
+    write_text(path, text.replace('name = "demo"       ', f'name = "{path.stem}"'.ljust(20), 1))
+    Console(highlight=False).print(f"Wrote {escape(str(path))}; run it with: spanmatch study {escape(str(path))}")
+
+
+def _finish_study(study: Study, as_json: bool) -> None:
+    if as_json:
+        sys.stdout.write((study.folder / "study.json").read_text(encoding="utf-8"))
+        return
+    console = Console(highlight=False)
+    console.print(_accuracy_table(study))
+    for step in study.results["steps"]:
+        if step["kind"] in ("seeds", "across"):
+            console.print(_step_table(step))
+    console.print(f"Report: {escape(str(study.folder / 'report.html'))}", soft_wrap=True)
+
+
+def _accuracy_table(study: Study) -> Table:
+    seeds = len(study.results["settings"]["seeds"])
+    table = _titled(f"{study.results['name']}: test accuracy over {seeds} seeds", "mean", "95% interval", "from", "to")
+    table.columns[0].header = "variant"
+    for name, found in study.accuracy.items():
+        interval = _interval(found, "{:.1%}")
+        table.add_row(escape(name), f"{found['value']:.1%}", interval, f"{found['least']:.1%}", f"{found['most']:.1%}")
+    return table
+
+
+def _step_table(step: dict[str, Any]) -> Table:
+    quantities = list(dict.fromkeys(row["quantity"] for row in step["rows"]))
+    table = _titled(rf"{step['name']}: mean over pairs of networks \[95% interval over seeds]", "neurons", *quantities)
+    by_layer: dict[str, list[dict[str, Any]]] = {}
+    for row in step["rows"]:
+        by_layer.setdefault(row["layer"], []).append(row)
+    for layer, rows in by_layer.items():
+        table.add_row(escape(layer), str(rows[0]["neurons"]), *map(_with_interval, rows))
+    return table
+
+
+def _with_interval(spread: dict[str, Any]) -> str:
+    if spread["value"] is None:
+        return "-"
+    return f"{spread['value']:.2f}" + ("" if spread["low"] is None else rf" \[{_interval(spread, '{:.2f}')}]")
+
+
+def _interval(spread: dict[str, Any], form: str) -> str:
+    return "-" if spread["low"] is None else f"{form.format(spread['low'])} to {form.format(spread['high'])}"
 
 
 def _titled(title: str, *columns: str) -> Table:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from . import __about__, tables
 from .align import Convergence, Universality, convergence, universality
@@ -19,6 +20,7 @@ from .capture.patterns import chosen, patterns_of
 from .drawing import axes_for
 from .errors import SpanmatchError, among
 from .evidence import Assessment, Transplant, assess
+from .exhibits import inputs_of
 from .files import Path_, write_text
 from .joint import Pair
 from .match import MatchProfile, SimpleMatches, match_profile, simple_matches
@@ -40,7 +42,7 @@ EPS = (0.15, 0.2, 0.25, 0.3, 0.5)
 CHEAP = 256
 """Neurons of two layers together, up to which evidence is given by default."""
 MATRICES = ("cka", "debiased cka")
-FORMAT, VERSION = "spanmatch.comparison", 2
+FORMAT, VERSION = "spanmatch.comparison", 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +64,8 @@ class Comparison:
     """Of all layers against all, where they were paired."""
     transplants: tuple[Transplant, ...] = ()
     """Those that were made, to be shown with the rest: add them with `dataclasses.replace`."""
+    examples: Any = field(default=None, repr=False)
+    """What the examples look like, for the page."""
     notes: Mapping[str, str] = field(default_factory=dict)
     """Anything worth saying beside the results, by title."""
 
@@ -106,6 +110,7 @@ class Comparison:
             "universality": [found.to_dict() for found in self.universality],
             "matrices": [found.to_dict() for found in self.matrices],
             "transplants": [found.to_dict() for found in self.transplants],
+            "inputs": inputs_of(self.moments, self.examples) if self.moments.keeps_top else None,
             "pairs": [
                 {
                     "name": name,
@@ -139,7 +144,13 @@ class Comparison:
         return Path(path)
 
     def save(self, folder: Path_) -> Path:
-        """Write comparison.json, the tables as CSV, moments.safetensors and report.html; return the folder.
+        """Write comparison.json, the tables as CSV, moments.safetensors and report.html; return the folder."""
+        folder = self.write_results(folder)
+        self.moments.save(folder / "moments.safetensors")
+        return folder
+
+    def write_results(self, folder: Path_) -> Path:
+        """Write what `save` does but the moments, which may be large; return the folder.
 
         Tables are levels.csv and alignment.csv, and where there is something to put in them clusters.csv, matrix.csv,
         measures.csv, simple.csv, sparse.csv, transplants.csv and universality.csv.
@@ -149,7 +160,6 @@ class Comparison:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise SpanmatchError(f"cannot make folder {folder}: {error.strerror}") from error
-        self.moments.save(folder / "moments.safetensors")
         data = self.to_dict()
         write_text(folder / "comparison.json", json.dumps(data, allow_nan=False, indent=1) + "\n")
         for name, text in self._tables().items():
@@ -247,6 +257,7 @@ def compare(
     sparse: str | Sequence[str] = (),
     strength: float = 0.5,
     evidence: bool | None = None,
+    examples: NDArray[np.uint8] | Sequence[Any] | None = None,
     notes: Mapping[str, str] | None = None,
     **options: Any,
 ) -> Comparison:
@@ -267,9 +278,11 @@ def compare(
         evidence: whether to give every measure an interval and its value by chance, and the profile a band, its null
             and a held-out curve; by default for layers of together up to 256 neurons, where it takes about half a
             second.
+        examples: what the inputs look like, in their order: images (n, height, width[, 3]) of bytes, or texts, each a
+            string or a list of tokens. With top=9, the page shows of each neuron those that excite it most.
         notes: shown in the page, by title.
-        options: of `capture`: layers, units, positions, seed, channels, pairs, folds, null, bins, method; with bins,
-            partners are also looked for by mutual information.
+        options: of `capture`: layers, units, positions, seed, channels, pairs, folds, null, bins, method, top, memory;
+            with bins, partners are also looked for by mutual information.
     With pairs="all", layers are also put against all others (`comparison.matrices`); profiles and alignments are then
     of the layers of the same name, if there are any. Layers of different spatial size need pool="mean".
     Raises SpanmatchError if an eps is not in [0, 1), or as `capture` does.
@@ -299,11 +312,27 @@ def compare(
         convergence=tuple(aligned),
         universality=_shared(moments, strength, middle, centred),
         assessments=tuple(assessed),
+        examples=examples,
         notes=dict(notes or {}),
     )
     if len(pairs) == len(moments.pairs):
         return comparison
     return replace(comparison, matrices=tuple(comparison.matrix(name) for name in MATRICES))
+
+
+def read_comparison(folder: Path_) -> dict[str, Any]:
+    """Return the comparison.json of a folder.  Raises SpanmatchError if there is none, or it is of another version."""
+    path = Path(folder) / "comparison.json"
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SpanmatchError(f"{path}: {error.strerror}; give the folder of a comparison or a study") from error
+    except ValueError as error:
+        raise SpanmatchError(f"{path}: cut short, or not JSON ({error})") from error
+    version = found.get("version") if isinstance(found, dict) and found.get("format") == FORMAT else None
+    if version != VERSION:
+        raise SpanmatchError(f"{path}: not a comparison of version {VERSION}, which this spanmatch reads")
+    return dict(found)
 
 
 def _in_detail(moments: Moments) -> list[tuple[str, str]]:

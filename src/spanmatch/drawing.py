@@ -10,6 +10,7 @@ from .errors import missing_extra
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
 def axes_for(purpose: str, ax: Axes | None = None) -> Axes:
@@ -19,12 +20,27 @@ def axes_for(purpose: str, ax: Axes | None = None) -> Axes:
 
 def row_of_axes(purpose: str, count: int) -> list[Axes]:
     """Return new axes side by side.  Raises SpanmatchError if matplotlib is not installed."""
+    figure = _figure(purpose, (6.4 * count**0.75, 4.8))
+    return list(figure.subplots(1, count, squeeze=False)[0])
+
+
+def grid_of_axes(purpose: str, count: int, columns: int = 4) -> list[Axes]:
+    """Return new axes in rows, for small panels.  Raises SpanmatchError if matplotlib is not installed."""
+    columns = min(columns, count)
+    rows = -(-count // columns)
+    figure = _figure(purpose, (2.9 * columns, 2.5 * rows))
+    axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    for ax in axes[count:]:
+        ax.set_axis_off()
+    return list(axes[:count])
+
+
+def _figure(purpose: str, size: tuple[float, float]) -> Figure:
     try:
         import matplotlib.pyplot as plt
     except ImportError as error:
         raise missing_extra("matplotlib", "plot", purpose) from error
-    _, row = plt.subplots(1, count, squeeze=False, figsize=(6.4 * count**0.75, 4.8), layout="constrained")
-    return list(row[0])
+    return plt.figure(figsize=size, layout="constrained")
 
 
 def draw_matrix(ax: Axes, values: NDArray[Any], *, x: str, y: str, title: str) -> None:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 CHECKED_AT_ONCE = 1 << 22  # elements; bounds the memory that a check for NaN takes
 
 
+Maxima = tuple[NDArray[np.float64], NDArray[np.int64]]
+
+
 class Engine(Protocol):
     """The products that the moments are made of, on one device."""
 
@@ -48,6 +51,10 @@ class Engine(Protocol):
 
     def add_above(self, total: Any, A: Any, B: Any, edges: tuple[Any, Any]) -> None:
         """Add in how many rows a neuron of A is above one edge and a neuron of B above another."""
+
+    def maxima(self, array: Any, order: NDArray[np.intp], starts: NDArray[np.int64]) -> Maxima:
+        """Return the largest row of each group, by column, and which of the group's rows it is; rows are in groups when
+        taken in that order."""
 
     def constant(self, host: NDArray[np.float64]) -> Any:
         """Return a host array on the device."""
@@ -101,6 +108,15 @@ class NumpyEngine:
             ones = np.empty((*rows.shape, own.shape[1]), dtype=np.float32)
             above.append(np.greater(rows[:, :, None], own, out=ones).reshape(len(rows), -1))
         total += blas.sgemm(1.0, above[1].T, above[0].T, trans_b=1).T
+
+    def maxima(self, array: Any, order: NDArray[np.intp], starts: NDArray[np.int64]) -> Maxima:
+        """Reduce by groups; the first of equal rows counts."""
+        rows = array[order]
+        largest = np.maximum.reduceat(rows, starts, axis=0)
+        lengths = np.diff(starts, append=len(order))
+        within = (np.arange(len(order)) - np.repeat(starts, lengths))[:, None]
+        places = np.where(rows == np.repeat(largest, lengths, axis=0), within, len(order))
+        return largest.astype(np.float64), np.minimum.reduceat(places, starts, axis=0)
 
     def constant(self, host: NDArray[np.float64]) -> NDArray[np.float64]:
         """The array itself."""
@@ -161,6 +177,21 @@ class TorchEngine:
         """Products of ones and zeros on the device."""
         above = [(rows[:, :, None] > own).flatten(1).double() for rows, own in zip((A, B), edges, strict=True)]
         total.addmm_(above[0].T, above[1])
+
+    def maxima(self, array: Any, order: NDArray[np.intp], starts: NDArray[np.int64]) -> Maxima:
+        """Reduce by groups on the device."""
+        import torch
+
+        lengths = np.diff(starts, append=len(order))
+        group = torch.from_numpy(np.repeat(np.arange(len(starts)), lengths)).to(self.device)
+        within = torch.from_numpy(np.arange(len(order)) - np.repeat(starts, lengths)).to(self.device)
+        rows = array[torch.from_numpy(order).to(self.device)].double()
+        index = group[:, None].expand_as(rows)
+        empty = rows.new_full((len(starts), rows.shape[1]), -torch.inf)
+        largest = empty.scatter_reduce(0, index, rows, "amax")
+        places = torch.where(rows == largest[group], within[:, None], len(order))
+        first = places.new_full(empty.shape, len(order)).scatter_reduce(0, index, places, "amin")
+        return self.host(largest), np.asarray(first.cpu().numpy())
 
     def constant(self, host: NDArray[np.float64]) -> torch.Tensor:
         """Copy to the device."""

@@ -53,7 +53,7 @@ def write_tensors(path: Path_, arrays: Mapping[str, NDArray[np.generic]], metada
     """Write a safetensors file in one step."""
     with replacing(path) as temporary:
         try:
-            save_file({k: np.ascontiguousarray(v) for k, v in arrays.items()}, temporary, dict(metadata))
+            save_file({k: np.asarray(v, order="C") for k, v in arrays.items()}, temporary, dict(metadata))
         except SafetensorError as error:
             raise OSError(str(error)) from error
 

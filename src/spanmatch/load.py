@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import inspect
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -85,15 +85,21 @@ class _StoredBatches:
                 yield batch if len(batch) > 1 else next(iter(batch.values()))
 
 
-def _call(text: str) -> Any:
+def function(text: str) -> Callable[..., Any]:
+    """Return the function that "file.py:function" names.  Raises BadArgument if the file or it is not there."""
     path, _, name = text.rpartition(":")
-    function = getattr(_module(Path(path)), name, None)
-    if not callable(function):
+    found: Callable[..., Any] | None = getattr(_module(Path(path)), name, None)
+    if not callable(found):
         known = [n for n, f in inspect.getmembers(_module(Path(path)), callable) if not n.startswith("_")]
         close = get_close_matches(name, known, n=5) or known[:10]
         raise BadArgument(f"{path} has no function {name!r}; there is {', '.join(close) or 'none'}")
+    return found
+
+
+def _call(text: str) -> Any:
+    made = function(text)
     try:
-        return function()
+        return made()
     except Exception as error:
         raise SpanmatchError(f"{text} failed: {type(error).__name__}: {error}") from error
 

@@ -18,7 +18,7 @@ import os
 from collections.abc import Iterable, Mapping
 from functools import partial
 from itertools import combinations
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -31,13 +31,26 @@ from .joint import Counts, Method, Pair
 from .plan import ROWS_AT_ONCE, Examples, Plan, plans
 from .progress import announce
 from .sums import Key, Sums
+from .top import TopInputs, top_of
 
 Array = NDArray[np.float64]
 Layers = tuple[str, str]
 Pairs = Literal["matching", "all"] | Iterable[Layers]
 ANNOUNCED = 1e8
 """Bytes from which on it is said, on a terminal, how much memory the moments will take."""
-FORMAT, VERSION = "spanmatch.moments", 2
+FORMAT, VERSION = "spanmatch.moments", 3
+
+
+class MomentsOptions(TypedDict, total=False):
+    """The options of `Moments`, for what makes them."""
+
+    pairs: Pairs
+    folds: int
+    null: bool
+    bins: Bins
+    method: Method
+    top: int
+    memory: float | None
 
 
 class Moments:
@@ -55,7 +68,7 @@ class Moments:
             its edges then being taken from the first batch; or the edges, {layer: (neurons, bins - 1)}.
         method: "gram" sums products; "qr" keeps a triangular factor of [1 X Y] for each pair, which resolves
             distances to about 1e-15 x condition instead of 1e-8 x condition, at several times the cost.
-
+        top: how many inputs to keep for each neuron, those that excite it most; see `Moments.top`.
         memory: the most that the moments may take, in GB; by default half of the machine's.
 
     Memory depends on neurons alone: 8 bytes x folds x (p^2 + q^2 + p q) a pair, and 8 p q for its null; with
@@ -70,15 +83,18 @@ class Moments:
         null: bool = True,
         bins: Bins = None,
         method: Method = "gram",
+        top: int = 0,
         memory: float | None = None,
     ) -> None:
         if isinstance(folds, bool) or not isinstance(folds, int | np.integer) or folds < 1:
             raise SpanmatchError(f"folds={folds!r}: give a whole number, 1 or more")
         if method not in ("gram", "qr"):
             raise SpanmatchError(f"method={method!r}: give 'gram' or 'qr'")
+        if isinstance(top, bool) or not isinstance(top, int | np.integer) or top < 0:
+            raise SpanmatchError(f"top={top!r}: give a whole number, 0 for none")
         self._asked = _asked(pairs)
         self._folds, self._null, self._method = int(folds), bool(null), method
-        self._bins = checked_bins(bins)
+        self._top, self._bins = int(top), checked_bins(bins)
         self._limit = _half_of_memory() if memory is None else 1e9 * float(memory)
         self._pairs: list[Layers] = []
         self._edges: dict[str, Array] = {}
@@ -87,6 +103,7 @@ class Moments:
         self._null_rows: dict[str, int] = {}
         self._examples: dict[str, int] = {}
         self._layout: dict[str, str] = {}
+        self._excited: dict[str, TopInputs] = {}
         self._sums: dict[Engine, Sums] = {}
         self._lent = False
 
@@ -109,6 +126,11 @@ class Moments:
     def memory(self) -> int:
         """The bytes that the moments take."""
         return self._bytes(self.layers, self._pairs)
+
+    @property
+    def keeps_top(self) -> bool:
+        """Whether the inputs that excite each neuron most are kept."""
+        return self._top > 0
 
     @property
     def edges(self) -> dict[str, Array]:
@@ -155,6 +177,10 @@ class Moments:
             self._add(engines[key[0]], key, arrays, made[key[0]], fresh)
             fresh.difference_update(key)
         for layer, plan in made.items():
+            if self._top:
+                order, starts, numbers = plan.groups
+                maxima = engines[layer].maxima(arrays[layer], order, starts)
+                self._excited[layer] += top_of(*maxima, numbers, self._top)
             self._rows[layer] = self._rows[layer] + plan.rows_per_fold
             self._examples[layer] += plan.count
             self._null_rows[layer] += len(plan.examples) if self._null and plan.partner is not None else 0
@@ -186,6 +212,17 @@ class Moments:
             counts = None if table is None else Counts(table, edges)
         return Pair.of((x, y), parts, null, counts, self._layout.get(x, ""), self._examples[x])
 
+    def top(self, layer: str) -> TopInputs:
+        """Return for each neuron of a layer the examples that excite it most, with their activations.
+
+        Raises SpanmatchError if the layer is not there or none were kept.
+        """
+        if layer not in self._shift:
+            raise SpanmatchError(f"no layer {layer!r}{among(layer, self._shift)}")
+        if not self._top:
+            raise SpanmatchError("top inputs were not kept; make the moments with top=9, or as many as are wanted")
+        return self._excited[layer]
+
     def __add__(self, other: Moments) -> Moments:
         """Return the moments of both sets of rows.  Raises SpanmatchError if their layers or options differ."""
         if not isinstance(other, Moments):
@@ -207,6 +244,7 @@ class Moments:
             self._rows, self._null_rows = dict(other._rows), dict(other._null_rows)
             self._examples = dict(other._examples)
             self._layout, self._edges = dict(other._layout), dict(other._edges)
+            self._excited = dict(other._excited)
             self._sums = {NumpyEngine(): other._total().host()}
             return self
         self._check_options(other)
@@ -220,6 +258,8 @@ class Moments:
             self._rows[layer] = self._rows[layer] + other._rows[layer]
             self._null_rows[layer] += other._null_rows[layer]
             self._examples[layer] += other._examples[layer]
+            if self._top:
+                self._excited[layer] += other._excited[layer]
         return self
 
     def save(self, path: Path_) -> None:
@@ -232,6 +272,7 @@ class Moments:
             "folds": self._folds,
             "null": self._null,
             "method": self._method,
+            "top": self._top,
             "bins": self._bins if isinstance(self._bins, int) else None,
             "null_rows": self._null_rows,
             "examples": self._examples,
@@ -243,6 +284,9 @@ class Moments:
             arrays[_name(layers, ("rows", layer))] = self._rows[layer]
         for layer, edges in self._edges.items():
             arrays[_name(layers, ("edges", layer))] = edges
+        for layer, found in self._excited.items():
+            for name, array in vars(found).items():
+                arrays[_name(layers, (f"top {name}", layer))] = array
         if layers:
             arrays |= {_name(layers, key): array for key, array in self._total().arrays.items()}
         write_tensors(path, arrays, {"format": FORMAT, "version": str(VERSION), "about": json.dumps(about)})
@@ -280,6 +324,7 @@ class Moments:
             null=self._null,
             bins=self._edges or self._bins,
             method=self._method,
+            top=self._top,
             memory=self._limit / 1e9,
         )
 
@@ -295,6 +340,8 @@ class Moments:
             self._shift[layer] = engines[layer].host(rows.mean(0))
             self._rows[layer] = np.zeros(self._folds, dtype=np.int64)
             self._null_rows[layer] = self._examples[layer] = 0
+            if self._top:
+                self._excited[layer] = TopInputs.none(array.shape[1], self._top)
 
     def _edges_for(self, layer: str, engine: Engine, array: Any) -> Array:
         if isinstance(self._bins, int):
@@ -383,7 +430,7 @@ class Moments:
                 raise SpanmatchError(f"layer {layer!r}: {widths[layer]} neurons, but {mine[layer]} before")
 
     def _check_options(self, other: Moments) -> None:
-        for name in ("folds", "null", "method"):
+        for name in ("folds", "null", "method", "top"):
             mine, theirs = getattr(self, f"_{name}"), getattr(other, f"_{name}")
             if mine != theirs:
                 raise SpanmatchError(f"moments with {name}={mine!r} and {name}={theirs!r} cannot be added")
@@ -399,7 +446,7 @@ class Moments:
     def _from_file(cls, about: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Moments:
         layers = about["layers"]
         edges = {layer: arrays[name] for layer in layers if (name := _name(layers, ("edges", layer))) in arrays}
-        options = {name: about[name] for name in ("folds", "null", "method")}
+        options = {name: about[name] for name in ("folds", "null", "method", "top")}
         moments = cls(pairs=about["asked"], bins=edges or about["bins"], **options)
         for layer in layers:
             if edges:
@@ -408,6 +455,8 @@ class Moments:
             moments._rows[layer] = arrays[_name(layers, ("rows", layer))]
             moments._null_rows[layer] = int(about["null_rows"][layer])
             moments._examples[layer] = int(about["examples"][layer])
+            if moments._top:
+                moments._excited[layer] = _top_from_file(layers, layer, arrays, moments._top)
         moments._layout = {layer: str(words) for layer, words in about["layout"].items()}
         moments._pairs = [(x, y) for x, y in about["pairs"]]
         shapes = moments._shapes(moments.layers, moments._pairs)
@@ -512,6 +561,15 @@ def _lower_ends(edges: Array) -> Array:
 def _name(layers: list[str], key: Key) -> str:
     """Return the name of an array in a file; layers by number, as their names may hold anything."""
     return " ".join([key[0], *(str(layers.index(layer)) for layer in key[1:])])
+
+
+def _top_from_file(layers: list[str], layer: str, arrays: Mapping[str, NDArray[Any]], k: int) -> TopInputs:
+    found = TopInputs(*(arrays[_name(layers, (f"top {name}", layer))] for name in ("values", "examples", "places")))
+    shape = len(arrays[_name(layers, ("shift", layer))]), k
+    kinds = [(array.shape, array.dtype.kind) for array in (found.values, found.examples, found.places)]
+    if kinds != [(shape, "f"), (shape, "i"), (shape, "i")] or np.isnan(found.values).any():
+        raise ValueError(f"the top inputs of {layer} are {kinds}, not of {shape}")
+    return found
 
 
 def _null_product(sums: Sums, x: str, y: str, partners: int, rows: int) -> Array:

@@ -33,7 +33,14 @@ class Plan:
     @cached_property
     def count(self) -> int:
         """How many examples the rows are of."""
-        return len(np.unique(self.examples))
+        return len(self.groups[2])
+
+    @cached_property
+    def groups(self) -> tuple[Index, NDArray[np.int64], NDArray[np.int64]]:
+        """The rows in the order of their examples, where in it each example starts, and the examples, ascending."""
+        order = np.argsort(self.examples, kind="stable")
+        examples, starts = np.unique(self.examples[order], return_index=True)
+        return order, starts, examples
 
     @cached_property
     def pieces(self) -> list[tuple[int, Index]]:
@@ -52,8 +59,8 @@ class Plan:
         With the rows sorted by example, each meets the row that is as far on as the largest example is long: for
         examples of equal length, the same position of the next example.
         """
-        order = np.argsort(self.examples, kind="stable")
-        longest = int(np.unique(self.examples, return_counts=True)[1].max())
+        order, starts, _ = self.groups
+        longest = int(np.diff(starts, append=len(order)).max())
         if 2 * longest > len(order):
             return None
         partner = np.empty_like(order)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from .align import Alignment, Convergence, Universality
@@ -20,6 +20,11 @@ def network_and_layer(name: str) -> tuple[str, str]:
     """Return the parts of "network:layer"."""
     network, _, layer = name.partition(":")
     return network, layer
+
+
+def csv_text(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return rows that all have the same columns."""
+    return _text(list(rows[0]) if rows else [], ([*row.values()] for row in rows))
 
 
 def levels(profiles: Iterable[MatchProfile]) -> str:

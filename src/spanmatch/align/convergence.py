@@ -48,7 +48,7 @@ class Convergence(Aligned):
             "semi": _aligned(self.semi),
             "information": None if self.information is None else _aligned(self.information),
             "by_information_only": self.by_information_only.tolist(),
-            "sparse": [{"from": m.x_layer, "to": m.y_layer, "table": m.table()} for m in self.maps],
+            "sparse": [{"from": m.x_layer, "to": m.y_layer, "table": m.table(), "few": m.few()} for m in self.maps],
             "clusters": None if grouped is None else _grouped(grouped),
             "correlation_percent": np.rint(100 * self.correlation.between).astype(int).tolist() if show else None,
         }

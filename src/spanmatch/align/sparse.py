@@ -22,7 +22,7 @@ from ..drawing import axes_for
 from ..errors import SpanmatchError
 from ..factor import UNIT, Array
 from ..joint import Pair, checked_pair
-from ..plain import data_frame, plain
+from ..plain import data_frame, plain, short
 from ..progress import progress_bar
 from .about import Aligned, about, inverse
 from .correlation import correlation
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 PENALTIES, LOWEST = 50, 1e-3
 TOLERANCE, MOST_SWEEPS = 1e-7, 2000
-SPLITS = 4
+SPLITS, FEW = 4, 5
 """Folds are put together to so many for held-out errors, each of which needs all paths anew."""
 
 
@@ -95,6 +95,33 @@ class SparseMap(Aligned):
             "held_out_error": plain(held[:, alive].mean(axis=1)),
         }
         return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+    def few(self, most: int = FEW) -> list[dict[str, Any]]:
+        """Return each neuron's few predictors: at the penalty of the least error that leaves `most` of them or fewer.
+
+        A row for each neuron that varies: neuron, predictors (of x, the largest coefficient first), coefficients
+        (standardised), error and held_out_error; of held-out errors the least, where there are any.
+        """
+        rows = []
+        for j in np.flatnonzero(~np.isnan(self.regression_error)):
+            errors = self.error[:, j] if np.isnan(self.held_out_error[:, j]).all() else self.held_out_error[:, j]
+            allowed = (self.predictors[:, j] > 0) & (self.predictors[:, j] <= most)
+            if not allowed.any():
+                continue
+            i = int(np.where(allowed, errors, np.inf).argmin())
+            weights = self._weights[i][:, [j]].toarray().ravel()
+            chosen = np.flatnonzero(weights)
+            chosen = chosen[np.argsort(-abs(weights[chosen]), kind="stable")]
+            rows.append(
+                {
+                    "neuron": int(j),
+                    "predictors": chosen.tolist(),
+                    "coefficients": short(weights[chosen]),
+                    "error": short(self.error[i, j]),
+                    "held_out_error": short(self.held_out_error[i, j]),
+                }
+            )
+        return rows
 
     def to_frame(self) -> pd.DataFrame:
         """Return the table as a data frame."""

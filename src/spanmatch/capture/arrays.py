@@ -10,18 +10,16 @@ import zipfile
 from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Unpack
 
 import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
-from ..bins import Bins
 from ..errors import BadArgument, SpanmatchError, missing_extra
 from ..files import Path_
-from ..joint import Method
-from ..moments import Moments, Pairs
+from ..moments import Moments, MomentsOptions, Pairs
 from ..progress import tracked
 from .layout import Channels, Layout, Pool, Units
 from .patterns import Patterns, chosen, patterns_of
@@ -136,12 +134,7 @@ def capture_stored(
     seed: int = 0,
     channels: Channels = "auto",
     pool: Pool = None,
-    pairs: Pairs = "matching",
-    folds: int = 8,
-    null: bool = True,
-    bins: Bins = None,
-    method: Method = "gram",
-    memory: float | None = None,
+    **options: Unpack[MomentsOptions],
 ) -> Moments:
     """Return the moments of stored activations, in chunks.
 
@@ -151,7 +144,7 @@ def capture_stored(
             one network has are left out, unless `pairs` asks for them.
     Raises SpanmatchError if a file cannot be read whole, a pattern matches nothing, or no layer is in two networks.
     """
-    moments = Moments(pairs=pairs, folds=folds, null=null, bins=bins, method=method, memory=memory)
+    moments = Moments(**options)
     layout = Layout(units, positions, seed, channels, pool)
     with contextlib.ExitStack() as stack:
         stored = {name: stack.enter_context(Stored(source)) for name, source in networks.items()}
@@ -159,7 +152,7 @@ def capture_stored(
             patterns = patterns_of(layers, name)
             if patterns is not None:
                 file.shapes = {key: file.shapes[key] for key in chosen(patterns, file.shapes, file.name)}
-        shapes = _common(stored, pairs)
+        shapes = _common(stored, options.get("pairs", "matching"))
         widest = max(int(np.prod(shape)) for shape in shapes.values())
         shortest = min(shape[0] for shape in shapes.values())
         count = max(1, min(shortest // 2, -(-widest // VALUES_AT_ONCE)))

@@ -7,14 +7,12 @@ import inspect
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
-from ..bins import Bins
 from ..errors import SpanmatchError, missing_extra
-from ..joint import Method
-from ..moments import Moments, Pairs
+from ..moments import Moments, MomentsOptions, Pairs
 from ..progress import tracked
 from .layout import Channels, Layout, Pool, Units
 from .patterns import Patterns, chosen, patterns_of
@@ -68,12 +66,7 @@ def capture(
     seed: int = 0,
     channels: Channels = "auto",
     pool: Pool = None,
-    pairs: Pairs = "matching",
-    folds: int = 8,
-    null: bool = True,
-    bins: Bins = None,
-    method: Method = "gram",
-    memory: float | None = None,
+    **options: Unpack[MomentsOptions],
 ) -> Moments:
     """Run networks over the same batches and return the moments of their layers, named "network:module".
 
@@ -86,7 +79,7 @@ def capture(
             modules without children, but for those that only pass values on. A module that is called several times
             in one forward pass gives "name", "name#2", ...
         units, positions, seed, channels, pool: see `Layout`.
-        pairs, folds, null, bins, method, memory: see `Moments`.
+        options: of `Moments`: pairs, folds, null, bins, method, top, memory.
 
     Raises SpanmatchError if a pattern matches nothing, a network is not a module, or an output has no rows.
     Memory: the moments, and the captured outputs of some batches.
@@ -96,7 +89,7 @@ def capture(
     except ImportError as error:
         raise missing_extra("PyTorch", "torch", "sm.capture") from error
     _check_networks(networks)
-    moments = Moments(pairs=pairs, folds=folds, null=null, bins=bins, method=method, memory=memory)
+    moments = Moments(**options)
     layout = Layout(units, positions, seed, channels, pool)
     group = _Group(moments)
     with contextlib.ExitStack() as stack:
@@ -104,7 +97,7 @@ def capture(
             stack.enter_context(_recording(name, network, patterns_of(layers, name), layout))
             for name, network in networks.items()
         ]
-        _check_common(recorders, pairs)
+        _check_common(recorders, options.get("pairs", "matching"))
         stack.enter_context(torch.inference_mode())
         first = 0
         for batch in tracked(_cut(batches), "capturing"):
@@ -177,7 +170,7 @@ class _Recorder:
 @contextlib.contextmanager
 def _recording(name: str, network: nn.Module, patterns: Sequence[str] | None, layout: Layout) -> Iterator[_Recorder]:
     """Give a recorder; take its hooks off at the end, however it ends."""
-    modules = _chosen(name, network, patterns)
+    modules = layers_of(name, network, patterns)
     recorder = _Recorder(name, network, modules, layout)
     try:
         with evaluating(network):
@@ -263,7 +256,8 @@ def _check_common(recorders: Sequence[_Recorder], pairs: Pairs) -> None:
         )
 
 
-def _chosen(name: str, network: nn.Module, patterns: Sequence[str] | None) -> dict[str, nn.Module]:
+def layers_of(name: str, network: nn.Module, patterns: Sequence[str] | None) -> dict[str, nn.Module]:
+    """Return the modules of a network that patterns choose, by path; without patterns all that have no children."""
     known = {path: module for path, module in network.named_modules() if path}
     if patterns is not None:
         return {path: known[path] for path in chosen(patterns, known, f"network {name!r}")}

@@ -1,419 +1,276 @@
-// Draws the charts of the page from its data. Numbers and texts that must be right without it are in the HTML.
+// The page: what is chosen, and everything that follows from it.
 "use strict";
 (() => {
-  const data = JSON.parse(document.getElementById("data").textContent);
-  const pairs = data.pairs;
-  const dark = matchMedia("(prefers-color-scheme: dark)");
-  const token = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-  const short = (name) => (name.length > 18 ? name.slice(0, 8) + "\u2026" + name.slice(-8) : name);
+  const { count, fill, h, number, percent } = spanmatch;
+  const at = (id) => document.getElementById(id);
+  const state = { comparison: null, networks: null, layer: null, eps: 0.3, side: "x", neuron: null };
+  let data = null;
+  let view = null;
+  let drawn = {};
 
-  const layers = [...new Set(pairs.map((pair) => pair.layer))];
-
-  // Depth as colour, within the part of the scale that shows on the background: one for each pair.
-  function colours() {
-    const [from, to] = dark.matches ? [0.98, 0.35] : [0.82, 0.0];
-    const step = (i) => (layers.length > 1 ? i / (layers.length - 1) : 1);
-    return pairs.map((pair) => d3.interpolateViridis(from + (to - from) * step(layers.indexOf(pair.layer))));
-  }
-
-  // s(eps) of a pair as a step function: the corners, from 0 to 1.
-  function curve(pair) {
-    const levels = pair.x_levels.concat(pair.y_levels);
-    const known = levels.filter((level) => level !== null && level < 1).sort(d3.ascending);
-    const points = [{ eps: 0, share: 0 }];
-    known.forEach((level, i) => points.push({ eps: level, share: (i + 1) / levels.length }));
-    points.push({ eps: 1, share: known.length / levels.length });
-    return points;
-  }
-
-  // What all charts share: as wide as the page allows, with room for the title of the vertical axis.
-  function frame(figure, height) {
-    const style = { background: "transparent", fontSize: "12px" };
-    return { width: Math.max(figure.clientWidth, 280), height, marginTop: 34, style };
-  }
-
-  function place(figure, plot) {
-    figure.replaceChildren(plot);
-  }
-
-  function drawDepth(figure) {
-    const rows = pairs.flatMap((pair) =>
-      data.eps.map((eps, k) => ({ layer: pair.layer, eps, share: pair.similarity[k], name: pair.name })),
-    );
-    const range = dark.matches ? ["#2d6f9e", "#bfe3ff"] : ["#9ccaec", "#08386b"];
-    place(
-      figure,
-      Plot.plot({
-        ...frame(figure, 350),
-        marginLeft: 48,
-        marginBottom: layers.length > 6 ? 90 : 50,
-        marginRight: 24,
-        x: { domain: layers, tickFormat: short, tickRotate: layers.length > 6 ? -40 : 0, label: null, type: "point" },
-        y: { domain: [0, 1], grid: true, label: "share of neurons matched", tickFormat: ".0%" },
-        color: { type: "ordinal", legend: true, label: "eps", tickFormat: (eps) => `eps ${eps}`, domain: data.eps, range: d3.quantize(d3.interpolateRgb(...range), Math.max(2, data.eps.length)) },
-        marks: [
-          Plot.ruleY([0]),
-          Plot.lineY(rows, Plot.groupX({ y: "mean" }, { x: "layer", y: "share", z: "eps", stroke: "eps", strokeWidth: 2 })),
-          Plot.dot(rows, {
-            x: "layer",
-            y: "share",
-            fill: "eps",
-            r: pairs.length > layers.length ? 2.5 : 3.5,
-            tip: true,
-            title: (d) => `${d.name}\ns(${d.eps}) = ${d.share.toFixed(3)}`,
-          }),
-        ],
-      }),
-    );
-  }
-
-  function drawCurves(figure) {
-    const palette = colours();
-    const lines = pairs.map((pair, i) =>
-      Plot.lineY(curve(pair), { x: "eps", y: "share", curve: "step-after", stroke: palette[i], strokeWidth: 2 }),
-    );
-    const points = pairs.flatMap((pair) => curve(pair).map((point) => ({ ...point, name: pair.name })));
-    place(
-      figure,
-      Plot.plot({
-        ...frame(figure, 390),
-        marginLeft: 48,
-        x: { domain: [0, 1], label: "eps", grid: true },
-        y: { domain: [0, 1], label: "maximum matching similarity s(eps)", grid: true },
-        marks: [
-          Plot.ruleX(data.eps, { stroke: "currentColor", strokeOpacity: 0.25, strokeDasharray: "2,4" }),
-          ...lines,
-          Plot.tip(
-            points,
-            Plot.pointer({
-              x: "eps",
-              y: "share",
-              title: (d) => `${d.name}\ns(${d.eps.toFixed(3)}) = ${d.share.toFixed(3)}`,
-            }),
-          ),
-        ],
-      }),
-    );
-  }
-
-  function drawLevels(figure, pair) {
-    const sides = [
-      [pair.x_layer, pair.x_levels],
-      [pair.y_layer, pair.y_levels],
-    ];
-    const rows = sides.flatMap(([layer, levels]) =>
-      levels.flatMap((level, neuron) => (level === null ? [] : [{ layer, neuron, level }])),
-    );
-    place(
-      figure,
-      Plot.plot({
-        ...frame(figure, 280),
-        x: { domain: [0, 1], label: "level (eps)" },
-        y: { label: "neurons", grid: true, nice: true },
-        fy: { label: null, domain: sides.map(([layer]) => layer), axis: null, padding: 0.25 },
-        color: { domain: sides.map(([layer]) => layer), range: [token("--x"), token("--y")] },
-        marks: [
-          Plot.rectY(
-            rows,
-            Plot.binX(
-              {
-                y: "count",
-                title: (bin) => `${bin.length} neurons: ${d3.sort(bin, (d) => d.neuron).slice(0, 40).map((d) => d.neuron).join(", ")}${bin.length > 40 ? ", \u2026" : ""}`,
-              },
-              { x: "level", fy: "layer", fill: "layer", thresholds: d3.range(0, 1.0001, 0.02), inset: 0.5, tip: true },
-            ),
-          ),
-          Plot.text(sides, { fy: (d) => d[0], text: (d) => d[0], frameAnchor: "top-right", dy: -12, fontWeight: 600, fill: (d) => d[0] }),
-          Plot.ruleY([0]),
-        ],
-      }),
-    );
-  }
-
-  function fillMembers(body, pair) {
-    const bounds = [-1, ...data.eps, Infinity];
-    const rows = d3.pairs(bounds).map(([from, to]) => {
-      const row = document.createElement("tr");
-      const head = row.appendChild(document.createElement("th"));
-      head.scope = "row";
-      head.textContent = to === Infinity ? `over ${from}` : String(to);
-      for (const levels of [pair.x_levels, pair.y_levels]) {
-        const inside = levels.flatMap((level, i) => (level !== null && level > from && level <= to ? [i] : []));
-        row.appendChild(document.createElement("td")).textContent = inside.join(", ") || "\u2013";
-      }
-      return row;
+  // A pair of layers as the charts ask for it: its levels in order, once.
+  function prepared(pair) {
+    const total = pair.x_levels.length + pair.y_levels.length;
+    const known = Float64Array.from([...pair.x_levels, ...pair.y_levels].filter((level) => level !== null)).sort();
+    const networks = `${spanmatch.network(pair.x_layer)} ~ ${spanmatch.network(pair.y_layer)}`;
+    const chance = pair.assessment?.profile;
+    return Object.assign(pair, {
+      networks,
+      shareAt: (eps) => d3.bisectRight(known, eps) / total,
+      chanceAt: (eps) => (chance && chance.null[0] !== null ? chance.null[Math.max(0, d3.bisectRight(chance.eps, eps) - 1)] : null),
+      curve() {
+        const points = [{ eps: 0, share: d3.bisectRight(known, 0) / total }];
+        known.forEach((level, i) => level < 1 && points.push({ eps: level, share: (i + 1) / total }));
+        return [...points, { eps: 1, share: d3.bisectLeft(known, 1) / total }];
+      },
     });
-    body.replaceChildren(...rows);
   }
 
-  // Simple matches: sizes, and for a chosen match each neuron written in terms of the other side's.
-  function drawSizes(figure, found) {
-    place(
-      figure,
-      Plot.plot({
-        width: Math.min(Math.max(figure.clientWidth, 280), 640),
-        height: 180,
-        style: { background: "transparent", fontSize: "12px" },
-        x: { label: "neurons in the match", interval: 1 },
-        y: { label: "neurons that it is minimum for", grid: true },
-        marks: [
-          Plot.rectY(found.minimum_sizes, Plot.binX({ y: "count" }, { x: (d) => d, interval: 1, fill: token("--accent"), inset: 0.5, tip: true })),
-          Plot.ruleY([0]),
-        ],
-      }),
-    );
-  }
-
-  function cell(row, kind, text) {
-    row.appendChild(document.createElement(kind)).textContent = text;
-  }
-
-  function fillMaps(table, match) {
-    const map = (title, of, by, own, other, values) => {
-      const head = document.createElement("tr");
-      cell(head, "th", title);
-      by.forEach((neuron) => cell(head, "th", `${other}${neuron}`));
-      const rows = of.map((neuron, i) => {
-        const row = document.createElement("tr");
-        cell(row, "th", `${own}${neuron} =`);
-        by.forEach((_, j) => cell(row, "td", d3.format(".3~g")(values[j][i])));
-        return row;
-      });
-      return [head, ...rows];
+  // A comparison as the charts ask for it.
+  function viewOf(comparison) {
+    const { pairs, eps } = comparison;
+    const of = d3.group(pairs, (pair) => pair.layer);
+    return {
+      comparison,
+      pairs,
+      eps,
+      layers: [...of.keys()],
+      networks: [...new Set(pairs.map((pair) => pair.networks))],
+      of: (layer) => of.get(layer),
+      meanListed: (layer, k) => d3.mean(of.get(layer), (pair) => pair.similarity[k]),
+      pair: (layer, networks) => of.get(layer).find((pair) => pair.networks === networks) ?? of.get(layer)[0],
     };
-    table.replaceChildren(
-      ...map("x from y", match.x, match.y, "x", "y", match.x_from_y),
-      ...map("y from x", match.y, match.x, "y", "x", match.y_from_x),
-    );
   }
 
-  function drawSimple(section, found) {
-    if (!found.matches.length) return;
-    drawSizes(section.querySelector("figure"), found);
-    const select = section.querySelector("select");
-    if (!select.options.length) {
-      found.matches.forEach((match, i) => {
-        const names = [...match.x.map((n) => `x${n}`), ...match.y.map((n) => `y${n}`)];
-        select.add(new Option(`${names.length} neurons: ${names.slice(0, 12).join(" ")}${names.length > 12 ? " \u2026" : ""}`, i));
-      });
-      select.addEventListener("change", () => fillMaps(section.querySelector("table"), found.matches[select.value]));
+  const chosen = () => view.pair(state.layer, state.networks);
+
+  function options(select, names, value) {
+    select.replaceChildren(...names.map((name) => h("option", { value: name, selected: name === value }, name)));
+  }
+
+  function chooseComparison(name) {
+    state.comparison = name;
+    const comparison = data.comparisons.find((found) => found.name === name);
+    view = viewOf(comparison);
+    if (!view.layers.includes(state.layer)) state.layer = view.layers[0];
+    if (!view.networks.includes(state.networks)) state.networks = view.networks[0];
+    options(at("networks"), view.networks, state.networks);
+    options(at("layer"), view.layers, state.layer);
+    at("networks-label").hidden = view.networks.length < 2;
+    at("all-layers").hidden = !comparison.matrices.length;
+    options(at("measure"), comparison.matrices.map((matrix) => matrix.name), comparison.matrices[0]?.name);
+    showFacts(comparison);
+    showWarnings(comparison);
+    at("rest").replaceChildren(...spanmatch.rest(comparison));
+    drawAll();
+  }
+
+  function chooseLayer(layer, networks = state.networks) {
+    Object.assign(state, { layer, networks, neuron: null });
+    at("layer").value = layer;
+    at("networks").value = networks;
+    drawTop();
+    drawLayer();
+    move();
+  }
+
+  function chooseNeuron(side, neuron) {
+    Object.assign(state, { side, neuron });
+    drawn.x.select(side === "x" ? neuron : null);
+    drawn.y.select(side === "y" ? neuron : null);
+    at("neuron").replaceChildren(...spanmatch.card(view.comparison, chosen(), side, neuron, chooseNeuron));
+  }
+
+  function showFacts(comparison) {
+    const [least, most] = comparison.rows.map(count);
+    const facts = { Rows: `${least === most ? least : `${least} to ${most}`} a layer`, Activations: comparison.centred ? "centred" : "as they are, not centred", ...comparison.notes };
+    at("facts").replaceChildren(...Object.entries(facts).map(([title, text]) => h("div", {}, h("dt", {}, title), h("dd", {}, text))));
+  }
+
+  // What to heed, said once for all the pairs of layers that it holds for.
+  function showWarnings(comparison) {
+    const found = new Map();
+    for (const pair of comparison.pairs) {
+      const advice = pair.assessment && !pair.assessment.rows.enough ? [pair.assessment.rows.advice] : [];
+      for (const text of [...pair.warnings, ...advice]) found.set(text, [...(found.get(text) ?? []), pair.name]);
     }
-    fillMaps(section.querySelector("table"), found.matches[select.value]);
+    const items = [...found].map(([text, names]) => h("li", {}, h("strong", {}, names.slice(0, 3).join("; ") + (names.length > 3 ? ` and ${names.length - 3} more` : "")), `: ${text}.`));
+    at("warnings").hidden = !items.length;
+    at("warnings").replaceChildren(h("h2", {}, "Before you trust these numbers"), h("ul", {}, items));
   }
 
-  // A profile with its interval, what holds on rows not fitted, and chance.
-  function drawEvidence(figure, pair) {
-    const found = pair.assessment.profile;
-    const rows = found.eps.map((eps, i) => ({ eps, share: found.similarity[i], low: found.low[i], high: found.high[i], chance: found.null[i] }));
-    const held = found.held_out_eps.map((eps, i) => ({ eps, share: found.held_out[i] }));
-    place(
-      figure,
-      Plot.plot({
-        ...frame(figure, 260),
-        marginLeft: 48,
-        x: { domain: [0, 1], label: "eps", grid: true },
-        y: { domain: [0, 1], label: "share of neurons matched", grid: true },
-        marks: [
-          Plot.areaY(rows, { x: "eps", y1: "low", y2: "high", fill: token("--accent"), fillOpacity: 0.2 }),
-          Plot.lineY(rows, { x: "eps", y: "share", stroke: token("--accent"), strokeWidth: 2 }),
-          Plot.dot(held, { x: "eps", y: "share", fill: token("--y"), r: 4 }),
-          Plot.lineY(rows.filter((row) => row.chance !== null), { x: "eps", y: "chance", stroke: "currentColor", strokeDasharray: "1,4", strokeWidth: 2 }),
-          Plot.tip(rows, Plot.pointerX({ x: "eps", y: "share", title: (d) => `eps ${d.eps}: ${d.share.toFixed(3)}\n${d.low.toFixed(3)} to ${d.high.toFixed(3)}${d.chance === null ? "" : `\nby chance ${d.chance.toFixed(3)}`}` })),
-        ],
-      }),
-    );
+  function drawTop() {
+    drawn.depth = spanmatch.drawDepth(at("depth"), view, state);
+    drawn.curves = spanmatch.drawCurves(at("curves"), view, state);
+    drawn.rows = tableOfLayers();
   }
 
-  // One-to-one alignment: both matchings from strongest to weakest, over the same within each network.
-  function drawPartners(figure, pair) {
-    const found = pair.convergence;
-    const curves = [
-      ["bipartite", found.bipartite.strength],
-      ["semi", found.semi.strength],
-      [`within ${short(pair.x_layer)}`, found.bipartite.x_baseline],
-      [`within ${short(pair.y_layer)}`, found.bipartite.y_baseline],
-    ].filter(([, values]) => values.length);
-    const rows = curves.flatMap(([curve, values]) => values.map((strength, rank) => ({ curve, rank: rank + 1, strength })));
-    const { x, y } = found.bipartite;
-    const partners = found.bipartite.strength.map((strength, i) => ({
-      rank: i + 1,
-      strength,
-      title: `${x[i]} and ${y[i]}: ${strength.toFixed(3)}\nmargin ${found.bipartite.margin[i].toFixed(3)}`,
-    }));
-    const palette = [token("--accent"), token("--y"), token("--soft"), token("--line")];
-    place(
-      figure,
-      Plot.plot({
-        ...frame(figure, 260),
-        x: { label: "neurons, strongest partner first", nice: true },
-        y: { label: "correlation", grid: true, domain: [Math.min(0, d3.min(rows, (d) => d.strength) ?? 0), 1] },
-        color: { legend: true, domain: curves.map(([curve]) => curve), range: palette },
-        marks: [
-          Plot.ruleY([0]),
-          Plot.ruleY([found.chance_correlation], { stroke: "currentColor", strokeOpacity: 0.4, strokeDasharray: "2,4" }),
-          Plot.lineY(rows, { x: "rank", y: "strength", stroke: "curve", strokeWidth: 2 }),
-          Plot.tip(partners, Plot.pointerX({ x: "rank", y: "strength", title: "title" })),
-        ],
-      }),
-    );
-  }
-
-  function drawSparse(figure, pair) {
-    const maps = pair.convergence.sparse;
-    const rows = maps.flatMap((map) => map.table.filter((row) => row.predictors >= 1).map((row) => ({ to: map.to, ...row })));
-    const path = rows.filter((row) => row.penalty !== null);
-    const held = path.filter((row) => row.held_out_error !== null);
-    const single = rows.filter((row) => row.penalty === null);
-    place(
-      figure,
-      Plot.plot({
-        ...frame(figure, 260),
-        x: { type: "log", label: "predictors", tickFormat: "~s", grid: true },
-        y: { label: "error", grid: true, domain: [0, d3.max(rows, (d) => Math.max(d.error, d.held_out_error ?? 0)) ?? 1] },
-        color: { legend: true, domain: maps.map((map) => map.to), range: [token("--y"), token("--x")] },
-        marks: [
-          Plot.ruleY([0]),
-          Plot.line(path, { x: "predictors", y: "error", z: "to", stroke: "to", strokeWidth: 2, sort: "predictors" }),
-          Plot.dot(single, { x: "predictors", y: "error", stroke: "to", r: 4, strokeWidth: 2 }),
-          Plot.line(held, { x: "predictors", y: "held_out_error", z: "to", stroke: "to", strokeDasharray: "4,3", sort: "predictors" }),
-          Plot.tip(rows, Plot.pointer({ x: "predictors", y: "error", title: (d) => `${d.to}\n${d.predictors.toFixed(1)} predictors, error ${d.error.toFixed(3)}` })),
-        ],
-      }),
-    );
-  }
-
-  // |correlation| between the layers, as it comes and with the neurons in the order of the clusters.
-  function drawMatrices(figure, pair) {
-    const { correlation_percent: matrix, clusters } = pair.convergence;
-    const [p, q] = [matrix.length, matrix[0].length];
-    const ends = (side) => d3.cumsum(clusters.groups, (group) => group[side].length).slice(0, -1);
-    const draw = (title, [x, y], rules) => {
-      const box = document.createElement("div");
-      box.appendChild(document.createElement("h4")).textContent = title;
-      const values = x.flatMap((i) => y.map((j) => Math.abs(matrix[i][j]) / 100));
-      box.appendChild(
-        Plot.plot({
-          width: 320,
-          height: Math.max(120, Math.min(420, (320 * p) / q)),
-          margin: 24,
-          style: { background: "transparent", fontSize: "11px", maxWidth: "100%" },
-          x: { label: short(pair.y_layer), ticks: [], domain: [0, q] },
-          y: { label: short(pair.x_layer), ticks: [], domain: [p, 0] },
-          color: { type: "linear", domain: [0, 1], range: [token("--card"), token("--ink")] },
-          marks: [
-            Plot.raster(values, { width: q, height: p, imageRendering: "pixelated" }),
-            Plot.frame({ strokeOpacity: 0.3 }),
-            Plot.ruleX(rules ? ends("y") : [], { stroke: token("--y") }),
-            Plot.ruleY(rules ? ends("x") : [], { stroke: token("--y") }),
-          ],
-        }),
-      );
-      return box;
-    };
-    figure.replaceChildren(
-      draw("|correlation|, as they come", [d3.range(p), d3.range(q)], false),
-      draw("by cluster", clusters.order, true),
-    );
-  }
-
-  function drawMatrix(figure) {
-    const { layers, values, first_component: share } = data.matrices[document.getElementById("measure").value];
-    const cells = layers.flatMap((x, i) => layers.map((y, j) => ({ x, y, value: values[i][j] }))).filter((d) => d.value !== null);
-    const size = Math.min(Math.max(figure.clientWidth, 280), 760);
-    const margin = Math.min(150, 7 * d3.max(layers, (name) => short(name).length) + 12);
-    const style = { background: "transparent", fontSize: layers.length > 30 ? "8px" : "11px" };
-    const color = { scheme: "magma", domain: [0, 1], label: "similarity" };
-    const heat = Plot.plot({
-      width: size,
-      height: size - margin / 2,
-      marginLeft: margin,
-      marginBottom: margin,
-      style,
-      x: { domain: layers, tickFormat: short, tickRotate: -90, label: null },
-      y: { domain: layers, tickFormat: short, label: null },
-      marginRight: 8,
-      color,
-      marks: [Plot.cell(cells, { x: "y", y: "x", fill: "value", tip: true, title: (d) => `${d.x}\n${d.y}\n${d.value.toFixed(3)}` })],
+  // The table of layers; gives the cells that follow eps.
+  function tableOfLayers() {
+    const palette = spanmatch.depthColours(view.layers);
+    const followed = [];
+    const several = view.networks.length > 1;
+    const shown = view.layers.flatMap((layer) => view.of(layer).filter((pair) => !several || pair.networks === state.networks));
+    const rows = shown.map((pair) => {
+      const cells = { share: h("span"), x: h("span"), y: h("span"), mean: h("span"), chance: h("span") };
+      followed.push({ pair, cells });
+      const swatch = h("span", { class: "swatch", "aria-hidden": "true", style: `background:${palette[view.layers.indexOf(pair.layer)]}` });
+      const name = h("button", { type: "button", class: "link", "aria-pressed": String(pair.layer === state.layer), onclick: () => chooseLayer(pair.layer) }, pair.layer);
+      const rowsWorth = pair.assessment?.rows;
+      const worth = !rowsWorth ? "\u2013" : rowsWorth.enough ? count(rowsWorth.effective) : h("strong", { class: "few", title: rowsWorth.advice }, `${count(rowsWorth.effective)} of ${count(rowsWorth.needed)} needed`);
+      const widths = pair.x_neurons === pair.y_neurons ? pair.x_neurons : `${pair.x_neurons} / ${pair.y_neurons}`;
+      const distance = number(rowsWorth ? rowsWorth.chance_distance : pair.chance_distance, 2);
+      const silent = `${pair.x_silent.length} / ${pair.y_silent.length}`;
+      return [[swatch, name], widths, cells.share, h("span", {}, cells.x, " / ", cells.y), ...(several ? [cells.mean] : []), cells.chance, silent, count(pair.rows), worth, distance];
     });
-    const bars = Plot.plot({
-      width: size,
-      height: 150,
-      marginLeft: margin,
-      marginRight: 8,
-      marginBottom: 20,
-      style,
-      x: { domain: layers, axis: null },
-      y: { domain: [0, 1], label: "first component's share of variance", grid: true, ticks: 3 },
-      marks: [Plot.barY(layers.map((layer, i) => ({ layer, share: share[i] })), { x: "layer", y: "share", fill: token("--accent"), tip: true }), Plot.ruleY([0])],
-    });
-    figure.replaceChildren(bars, Plot.legend({ color, marginLeft: 14 }), heat);
+    const heads = ["Layer", "Neurons", "s(eps)", "In the match", ...(several ? [`Mean over ${view.networks.length} pairs`] : []), "By chance", "Silent", "Rows", "Rows worth", "Chance distance"];
+    fill(at("layers"), heads, rows);
+    at("layers").querySelectorAll("tbody tr").forEach((row, i) => row.classList.toggle("chosen", shown[i].layer === state.layer));
+    return followed;
   }
 
-  function drawUniversality(figure) {
-    const kinds = { partners: "has a partner", matched: "is in the match" };
-    const rows = data.universality.flatMap((found) =>
-      Object.entries(kinds).flatMap(([kind, title]) => {
-        const counts = found.distribution[kind];
-        return counts.map((count, others) => ({ layer: found.layer, title, others, share: count / d3.sum(counts) }));
-      }),
-    );
-    const most = data.networks.length - 1;
-    const range = dark.matches ? ["#26384a", "#bfe3ff"] : ["#dbe9f6", "#08386b"];
-    place(
-      figure,
-      Plot.plot({
-        ...frame(figure, 340),
-        marginLeft: 48,
-        marginBottom: data.universality.length > 6 ? 90 : 50,
-        fy: { label: null, domain: Object.values(kinds), axis: null, padding: 0.25 },
-        x: { domain: data.universality.map((found) => found.layer), tickFormat: short, tickRotate: data.universality.length > 6 ? -40 : 0, label: null },
-        y: { domain: [0, 1], label: "share of neurons", tickFormat: ".0%", grid: true, ticks: 3 },
-        color: { type: "ordinal", legend: true, label: "other networks", domain: d3.range(most + 1), tickFormat: (n) => `in ${n} others`, range: d3.quantize(d3.interpolateRgb(...range), most + 1) },
-        marks: [
-          Plot.barY(rows, { x: "layer", y: "share", fy: "title", fill: "others", order: "-others", tip: true, title: (d) => `${d.layer}: ${d3.format(".0%")(d.share)} ${d.title} in ${d.others} others` }),
-          Plot.text(Object.values(kinds), { fy: (d) => d, text: (d) => d, frameAnchor: "top-left", dy: -13, fontWeight: 600 }),
-          Plot.ruleY([0]),
-        ],
-      }),
-    );
-  }
+  const inside = (levels, eps) => d3.sum(levels, (level) => level !== null && level <= eps);
 
-  function drawLayer(details) {
-    if (!details.open) return;
-    const pair = pairs[details.dataset.pair];
-    drawLevels(details.querySelector(".levels"), pair);
-    drawPartners(details.querySelector(".partners"), pair);
-    const drawings = { ".proof": drawEvidence, ".sparse": drawSparse, ".matrices": drawMatrices };
-    for (const [where, draw] of Object.entries(drawings)) {
-      details.querySelectorAll(where).forEach((figure) => draw(figure, pair));
+  function drawLayer() {
+    const pair = chosen();
+    at("layer-title").textContent = pair.name;
+    at("x-name").textContent = pair.x_layer;
+    at("y-name").textContent = pair.y_layer;
+    drawn.levels = spanmatch.drawLevels(at("levels"), pair);
+    for (const side of ["x", "y"]) {
+      drawn[side] = spanmatch.grid(at(`${side}-neurons`), pair[`${side}_levels`], pair[`${side}_layer`], (neuron) => chooseNeuron(side, neuron));
     }
-    fillMembers(details.querySelector(".members tbody"), pair);
-    details.querySelectorAll(".simple").forEach((section) => drawSimple(section, pair.simple[section.dataset.simple]));
+    at("neuron").replaceChildren(h("p", { class: "note" }, "No neuron is chosen."));
+    at("parts").replaceChildren(...spanmatch.parts(pair));
+    if (state.neuron !== null) chooseNeuron(state.side, state.neuron);
+  }
+
+  // Everything that follows eps.
+  function move() {
+    const { eps } = state;
+    const pair = chosen();
+    at("eps").value = eps;
+    at("eps-value").textContent = eps.toFixed(3);
+    drawn.depth = spanmatch.drawDepth(at("depth"), view, state);
+    drawn.curves.move(eps);
+    drawn.levels.move(eps);
+    const [x, y] = [drawn.x.move(eps), drawn.y.move(eps)];
+    for (const { pair: own, cells } of drawn.rows) {
+      cells.share.textContent = number(own.shareAt(eps));
+      cells.x.textContent = inside(own.x_levels, eps);
+      cells.y.textContent = inside(own.y_levels, eps);
+      cells.mean.textContent = number(d3.mean(view.of(own.layer), (other) => other.shareAt(eps)));
+      cells.chance.textContent = number(own.chanceAt(eps), 2);
+    }
+    const chance = pair.chanceAt(eps);
+    const text = `At eps ${eps.toFixed(3)}, ${x} of ${pair.x_neurons} neurons of ${pair.x_layer} and ${y} of ${pair.y_neurons} of ${pair.y_layer} are in the match: ${percent(pair.shareAt(eps), 1)}`;
+    at("layer-summary").textContent = `${text}${chance === null ? "" : `, by chance ${percent(chance, 1)}`}.`;
+    at("eps").setAttribute("aria-valuetext", `${eps.toFixed(3)}: ${percent(pair.shareAt(eps))} of ${pair.layer} matched`);
+  }
+
+  let waiting = 0;
+  function setEps(eps) {
+    state.eps = eps;
+    cancelAnimationFrame(waiting);
+    waiting = requestAnimationFrame(move);
+  }
+
+  const csv = {
+    layers: () => [
+      "layers.csv",
+      ["layer", "networks", "eps", "similarity", "x in the match", "y in the match", "x neurons", "y neurons", "by chance", "rows", "rows worth"],
+      view.pairs.map((p) => [p.layer, p.networks, state.eps, p.shareAt(state.eps), inside(p.x_levels, state.eps), inside(p.y_levels, state.eps), p.x_neurons, p.y_neurons, p.chanceAt(state.eps), p.rows, p.assessment?.rows.effective]),
+    ],
+    profiles: () => ["profiles.csv", ["layer", "networks", "eps", "similarity"], view.pairs.flatMap((p) => p.curve().map((point) => [p.layer, p.networks, point.eps, point.share]))],
+    matrix: () => {
+      const { layers, values } = matrix();
+      return ["matrix.csv", ["layer", ...layers], values.map((row, i) => [layers[i], ...row])];
+    },
+    neurons: () => ["neurons.csv", ...spanmatch.neuronRows(chosen(), state.eps)],
+  };
+
+  const matrix = () => view.comparison.matrices.find((found) => found.name === at("measure").value);
+
+  // A cell of the heat map is of two layers; the chosen one is that of the pair, or of the first layer's own name.
+  function chooseCell(x, y) {
+    const pair = view.pairs.find((p) => (p.x_layer === x && p.y_layer === y) || (p.x_layer === y && p.y_layer === x));
+    const layer = x.slice(x.indexOf(":") + 1);
+    if (pair) chooseLayer(pair.layer, pair.networks);
+    else if (view.layers.includes(layer)) chooseLayer(layer);
   }
 
   function drawAll() {
-    const palette = colours();
-    document.querySelectorAll("[data-pair] .swatch").forEach((swatch) => {
-      swatch.style.background = palette[swatch.closest("[data-pair]").dataset.pair];
-    });
-    drawDepth(document.getElementById("depth"));
-    drawCurves(document.getElementById("curves"));
-    document.querySelectorAll("#universality").forEach(drawUniversality);
-    document.querySelectorAll("#matrix").forEach(drawMatrix);
-    document.querySelectorAll("details.layer").forEach(drawLayer);
+    drawTop();
+    drawLayer();
+    if (view.comparison.matrices.length) spanmatch.drawMatrix(at("matrix"), matrix(), chooseCell);
+    document.querySelectorAll("#rest > section").forEach((section) => section.redraw());
+    move();
   }
 
-  document.querySelectorAll("#measure").forEach((select) => {
-    select.addEventListener("change", () => drawMatrix(document.getElementById("matrix")));
-  });
-  document.querySelectorAll("details.layer").forEach((details) => {
-    details.addEventListener("toggle", () => drawLayer(details));
-  });
-  dark.addEventListener("change", drawAll);
-  let width = 0;
-  new ResizeObserver(() => {
-    if (document.body.clientWidth === width) return;
-    width = document.body.clientWidth;
-    drawAll();
-  }).observe(document.body);
+  function drawStudy() {
+    document.querySelectorAll("#study > section, #over-all > section").forEach((section) => section.redraw());
+  }
+
+  function listen() {
+    at("comparison").addEventListener("change", (event) => chooseComparison(event.target.value));
+    at("networks").addEventListener("change", (event) => chooseLayer(state.layer, event.target.value));
+    at("layer").addEventListener("change", (event) => chooseLayer(event.target.value));
+    at("measure").addEventListener("change", () => spanmatch.drawMatrix(at("matrix"), matrix(), chooseCell));
+    at("eps").addEventListener("input", (event) => setEps(Number(event.target.value)));
+    at("eps").addEventListener("change", () => (at("said").textContent = at("layer-summary").textContent));
+    document.querySelectorAll("[data-csv]").forEach((button) => button.addEventListener("click", () => spanmatch.download(...csv[button.dataset.csv]())));
+    at("depth").addEventListener("click", (event) => chooseLayer(drawn.depth.nearest(d3.pointer(event, drawn.depth.plot)[0])));
+    let dragged = false;
+    const drag = (event) => setEps(drawn.curves.eps(d3.pointer(event, drawn.curves.plot)[0]));
+    at("curves").addEventListener("pointerdown", () => (dragged = false));
+    at("curves").addEventListener("pointermove", (event) => {
+      if (!event.buttons) return;
+      dragged = true;
+      drag(event);
+    });
+    at("curves").addEventListener("click", (event) => {
+      if (dragged) return;
+      const layer = drawn.curves.nearest(...d3.pointer(event, drawn.curves.plot));
+      if (layer) chooseLayer(layer);
+      drag(event);
+    });
+    spanmatch.dark.addEventListener("change", () => {
+      drawStudy();
+      drawAll();
+    });
+    let width = document.body.clientWidth;
+    new ResizeObserver(() => {
+      if (document.body.clientWidth === width) return;
+      width = document.body.clientWidth;
+      drawStudy();
+      drawAll();
+      document.querySelectorAll("details.part").forEach((part) => part.redraw());
+    }).observe(document.body);
+    addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((details) => (details.open = true)));
+  }
+
+  async function start() {
+    try {
+      data = await spanmatch.unpack(at("data"));
+    } catch (error) {
+      at("failed").hidden = false;
+      throw error;
+    }
+    data.comparisons.forEach((comparison) => comparison.pairs.forEach(prepared));
+    const [first] = data.comparisons;
+    state.eps = first.eps[Math.floor(first.eps.length / 2)];
+    if (data.study) {
+      at("study").replaceChildren(spanmatch.studyOverview(data.study));
+      at("over-all").replaceChildren(...spanmatch.studySections(data.study));
+    }
+    const named = (name) => data.study.steps.find((step) => step.name === name);
+    at("comparison").replaceChildren(...data.comparisons.map(({ name }) => h("option", { value: name }, data.study ? spanmatch.stepName(named(name)) : name)));
+    at("comparison-label").hidden = data.comparisons.length < 2;
+    listen();
+    drawStudy();
+    chooseComparison(first.name);
+    document.documentElement.dataset.ready = "true";
+  }
+
+  start();
 })();

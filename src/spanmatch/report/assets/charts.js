@@ -1,0 +1,337 @@
+// The charts, by Observable Plot.  Each takes a figure and what to draw, and replaces what the figure held.
+"use strict";
+(() => {
+  const { dark, h, number, percent, short, token } = spanmatch;
+  const HEIGHT = 260;
+
+  // What all charts share: as wide as the page allows, with room for the title of the vertical axis.
+  function frame(figure, height = HEIGHT) {
+    return { width: Math.max(figure.clientWidth, 280), height, marginTop: 34, marginLeft: 48, style: { background: "transparent", fontSize: "12px" } };
+  }
+
+  function place(figure, plot) {
+    figure.replaceChildren(plot);
+    return plot;
+  }
+
+  // An axis of layers: their names aslant where there are many.
+  function layersAxis(layers) {
+    return { domain: layers, tickFormat: short, tickRotate: layers.length > 6 ? -40 : 0, label: null };
+  }
+
+  function shades(count) {
+    const range = dark.matches ? ["#2d6f9e", "#bfe3ff"] : ["#9ccaec", "#08386b"];
+    return d3.quantize(d3.interpolateRgb(...range), Math.max(2, count));
+  }
+
+  // Depth as colour, within the part of the scale that shows on the background.
+  function depthColours(layers) {
+    const [from, to] = dark.matches ? [0.98, 0.35] : [0.82, 0.0];
+    return layers.map((_, i) => d3.interpolateViridis(from + (to - from) * (layers.length > 1 ? i / (layers.length - 1) : 1)));
+  }
+
+  // s at one eps by layer: every pair of networks, their mean and spread; listed eps as thin lines.
+  function drawDepth(figure, view, state) {
+    const { layers, pairs, eps: listed } = view;
+    const rows = pairs.map((pair) => ({ pair, layer: pair.layer, share: pair.shareAt(state.eps) }));
+    const thin = layers.flatMap((layer) => listed.map((eps, k) => ({ layer, eps, share: view.meanListed(layer, k) })));
+    const chosen = rows.filter((row) => row.pair.networks === state.networks);
+    const plot = place(
+      figure,
+      Plot.plot({
+        ...frame(figure, 330),
+        marginBottom: layers.length > 6 ? 90 : 40,
+        marginRight: 44,
+        x: { ...layersAxis(layers), type: "point" },
+        y: { domain: [0, 1], grid: true, label: `share of neurons matched at eps ${state.eps.toFixed(3)}`, tickFormat: ".0%" },
+        marks: [
+          Plot.ruleY([0]),
+          Plot.ruleX([state.layer], { stroke: token("--accent"), strokeOpacity: 0.25, strokeWidth: 14 }),
+          Plot.lineY(thin, { x: "layer", y: "share", z: "eps", stroke: "currentColor", strokeOpacity: 0.22 }),
+          Plot.text(thin.filter((row) => row.layer === layers.at(-1)), { x: "layer", y: "share", text: "eps", dx: 20, fillOpacity: 0.6 }),
+          Plot.areaY(rows, Plot.groupX({ y1: "min", y2: "max" }, { x: "layer", y1: "share", y2: "share", fill: token("--accent"), fillOpacity: 0.15 })),
+          Plot.lineY(rows, Plot.groupX({ y: "mean" }, { x: "layer", y: "share", stroke: token("--accent"), strokeWidth: 2.5 })),
+          Plot.dot(rows, { x: "layer", y: "share", fill: token("--accent"), r: 2.5, fillOpacity: 0.6 }),
+          Plot.dot(chosen, { x: "layer", y: "share", stroke: token("--accent"), fill: token("--paper"), strokeWidth: 2, r: 4.5 }),
+        ],
+      }),
+    );
+    return { plot, nearest: (x) => d3.least(layers, (layer) => Math.abs(plot.scale("x").apply(layer) - x)) };
+  }
+
+  // s over eps, a curve for each layer of the networks chosen; gives what moves with eps.
+  function drawCurves(figure, view, state) {
+    const shown = view.layers.flatMap((layer) => view.pairs.filter((pair) => pair.layer === layer && pair.networks === state.networks));
+    const palette = depthColours(view.layers);
+    const colour = (pair) => palette[view.layers.indexOf(pair.layer)];
+    const plot = place(
+      figure,
+      Plot.plot({
+        ...frame(figure, 380),
+        x: { domain: [0, 1], label: "eps", grid: true },
+        y: { domain: [0, 1], label: "maximum matching similarity s(eps)", grid: true },
+        marks: [
+          ...shown.map((pair) => Plot.lineY(pair.curve(), { x: "eps", y: "share", curve: "step-after", stroke: colour(pair), strokeWidth: pair.layer === state.layer ? 4 : 1.8 })),
+          Plot.tip(
+            shown.flatMap((pair) => pair.curve().map((point) => ({ ...point, name: pair.layer }))),
+            Plot.pointer({ x: "eps", y: "share", title: (d) => `${d.name}\ns(${d.eps.toFixed(3)}) = ${d.share.toFixed(3)}` }),
+          ),
+        ],
+      }),
+    );
+    const [x, y] = [plot.scale("x"), plot.scale("y")];
+    const svg = d3.select(plot);
+    const rule = svg.append("line").attr("class", "marker").attr("y1", y.apply(0)).attr("y2", y.apply(1));
+    const dots = svg.append("g").selectAll("circle").data(shown).join("circle").attr("class", "crossing").attr("r", 4).attr("fill", colour);
+    return {
+      move(eps) {
+        rule.attr("x1", x.apply(eps)).attr("x2", x.apply(eps));
+        dots.attr("cx", x.apply(eps)).attr("cy", (pair) => y.apply(pair.shareAt(eps)));
+      },
+      eps: (px) => Math.min(0.995, Math.max(0, Math.round(x.invert(px) * 200) / 200)),
+      nearest: (px, py) => d3.least(shown, (pair) => Math.abs(y.apply(pair.shareAt(x.invert(px))) - py))?.layer,
+      plot,
+    };
+  }
+
+  // How many neurons of each network have which level; gives what moves with eps.
+  function drawLevels(figure, pair) {
+    const sides = [pair.x_layer, pair.y_layer];
+    const rows = [pair.x_levels, pair.y_levels].flatMap((levels, side) =>
+      levels.flatMap((level) => (level === null ? [] : [{ layer: sides[side], level }])),
+    );
+    const plot = place(
+      figure,
+      Plot.plot({
+        ...frame(figure, 250),
+        x: { domain: [0, 1], label: "level (eps)" },
+        y: { label: "neurons", grid: true, nice: true },
+        fy: { label: null, domain: sides, axis: null, padding: 0.25 },
+        color: { domain: sides, range: [token("--x"), token("--y")] },
+        marks: [
+          Plot.rectY(rows, Plot.binX({ y: "count" }, { x: "level", fy: "layer", fill: "layer", thresholds: d3.range(0, 1.0001, 0.02), inset: 0.5, tip: true })),
+          Plot.text(sides, { fy: (d) => d, text: (d) => d, frameAnchor: "top-right", dy: -12, fontWeight: 600 }),
+          Plot.ruleY([0]),
+        ],
+      }),
+    );
+    const svg = plot.tagName.toLowerCase() === "svg" ? plot : plot.querySelector("svg:last-of-type");
+    const rule = d3.select(svg).append("line").attr("class", "marker").attr("y1", 22).attr("y2", 220);
+    return { move: (eps) => rule.attr("x1", plot.scale("x").apply(eps)).attr("x2", plot.scale("x").apply(eps)) };
+  }
+
+  // A profile with its interval, what holds on rows not fitted, and chance.
+  function drawEvidence(figure, found) {
+    const rows = found.eps.map((eps, i) => ({ eps, share: found.similarity[i], low: found.low[i], high: found.high[i], chance: found.null[i] }));
+    const held = found.held_out_eps.map((eps, i) => ({ eps, share: found.held_out[i] }));
+    place(
+      figure,
+      Plot.plot({
+        ...frame(figure),
+        x: { domain: [0, 1], label: "eps", grid: true },
+        y: { domain: [0, 1], label: "share of neurons matched", grid: true },
+        marks: [
+          Plot.areaY(rows, { x: "eps", y1: "low", y2: "high", fill: token("--accent"), fillOpacity: 0.2 }),
+          Plot.lineY(rows, { x: "eps", y: "share", stroke: token("--accent"), strokeWidth: 2 }),
+          Plot.dot(held, { x: "eps", y: "share", fill: token("--y"), r: 4 }),
+          Plot.lineY(rows.filter((row) => row.chance !== null), { x: "eps", y: "chance", stroke: "currentColor", strokeDasharray: "1,4", strokeWidth: 2 }),
+          Plot.tip(rows, Plot.pointerX({ x: "eps", y: "share", title: (d) => `eps ${d.eps}: ${d.share.toFixed(3)}\n${number(d.low)} to ${number(d.high)}${d.chance === null ? "" : `\nby chance ${d.chance.toFixed(3)}`}` })),
+        ],
+      }),
+    );
+  }
+
+  // One-to-one alignment: both matchings from strongest to weakest, over the same within each network.
+  function drawPartners(figure, pair) {
+    const found = pair.convergence;
+    const curves = [
+      ["bipartite", found.bipartite.strength],
+      ["semi", found.semi.strength],
+      [`within ${short(pair.x_layer)}`, found.bipartite.x_baseline],
+      [`within ${short(pair.y_layer)}`, found.bipartite.y_baseline],
+    ].filter(([, values]) => values.length);
+    const rows = curves.flatMap(([curve, values]) => values.map((strength, rank) => ({ curve, rank: rank + 1, strength })));
+    const { x, y, strength, margin } = found.bipartite;
+    const titles = strength.map((value, i) => ({ rank: i + 1, strength: value, title: `${x[i]} and ${y[i]}: ${value.toFixed(3)}\nmargin ${number(margin[i])}` }));
+    place(
+      figure,
+      Plot.plot({
+        ...frame(figure),
+        x: { label: "neurons, strongest partner first", nice: true },
+        y: { label: "correlation", grid: true, domain: [Math.min(0, d3.min(rows, (d) => d.strength) ?? 0), 1] },
+        color: { legend: true, domain: curves.map(([curve]) => curve), range: [token("--accent"), token("--y"), token("--soft"), token("--line")] },
+        marks: [
+          Plot.ruleY([0]),
+          Plot.ruleY([found.chance_correlation], { stroke: "currentColor", strokeOpacity: 0.4, strokeDasharray: "2,4" }),
+          Plot.lineY(rows, { x: "rank", y: "strength", stroke: "curve", strokeWidth: 2 }),
+          Plot.tip(titles, Plot.pointerX({ x: "rank", y: "strength", title: "title" })),
+        ],
+      }),
+    );
+  }
+
+  // Error against the number of predictors, both ways; dashed on folds that were not fitted.
+  function drawSparse(figure, maps) {
+    const rows = maps.flatMap((map) => map.table.filter((row) => row.predictors >= 1).map((row) => ({ to: map.to, ...row })));
+    const path = rows.filter((row) => row.penalty !== null);
+    const held = path.filter((row) => row.held_out_error !== null);
+    const single = rows.filter((row) => row.penalty === null);
+    place(
+      figure,
+      Plot.plot({
+        ...frame(figure),
+        x: { type: "log", label: "predictors", tickFormat: "~s", grid: true },
+        y: { label: "error", grid: true, domain: [0, d3.max(rows, (d) => Math.max(d.error, d.held_out_error ?? 0)) ?? 1] },
+        color: { legend: true, domain: maps.map((map) => map.to), range: [token("--y"), token("--x")] },
+        marks: [
+          Plot.ruleY([0]),
+          Plot.line(path, { x: "predictors", y: "error", z: "to", stroke: "to", strokeWidth: 2, sort: "predictors" }),
+          Plot.dot(single, { x: "predictors", y: "error", stroke: "to", r: 4, strokeWidth: 2 }),
+          Plot.line(held, { x: "predictors", y: "held_out_error", z: "to", stroke: "to", strokeDasharray: "4,3", sort: "predictors" }),
+          Plot.tip(rows, Plot.pointer({ x: "predictors", y: "error", title: (d) => `${d.to}\n${d.predictors.toFixed(1)} predictors, error ${d.error.toFixed(3)}` })),
+        ],
+      }),
+    );
+  }
+
+  // |correlation| between the layers, as it comes and with the neurons in the order of the clusters.
+  function drawCorrelations(figure, pair) {
+    const { correlation_percent: matrix, clusters } = pair.convergence;
+    const [p, q] = [matrix.length, matrix[0].length];
+    const ends = (side) => d3.cumsum(clusters.groups, (group) => group[side].length).slice(0, -1);
+    const draw = (title, [x, y], rules) =>
+      h(
+        "div",
+        {},
+        h("h4", {}, title),
+        Plot.plot({
+          width: 320,
+          height: Math.max(120, Math.min(420, (320 * p) / q)),
+          margin: 24,
+          style: { background: "transparent", fontSize: "11px", maxWidth: "100%" },
+          x: { label: short(pair.y_layer), ticks: [], domain: [0, q] },
+          y: { label: short(pair.x_layer), ticks: [], domain: [p, 0] },
+          color: { type: "linear", domain: [0, 1], range: [token("--card"), token("--ink")] },
+          marks: [
+            Plot.raster(x.flatMap((i) => y.map((j) => Math.abs(matrix[i][j]) / 100)), { width: q, height: p, imageRendering: "pixelated" }),
+            Plot.frame({ strokeOpacity: 0.3 }),
+            Plot.ruleX(rules ? ends("y") : [], { stroke: token("--y") }),
+            Plot.ruleY(rules ? ends("x") : [], { stroke: token("--y") }),
+          ],
+        }),
+      );
+    figure.replaceChildren(draw("|correlation|, as they come", [d3.range(p), d3.range(q)], false), draw("by cluster", clusters.order, true));
+  }
+
+  function drawMatrix(figure, { layers, values, first_component: share }, choose) {
+    const cells = layers.flatMap((x, i) => layers.map((y, j) => ({ x, y, value: values[i][j] }))).filter((d) => d.value !== null);
+    const size = Math.min(Math.max(figure.clientWidth, 280), 760);
+    const margin = Math.min(150, 7 * d3.max(layers, (name) => short(name).length) + 12);
+    const style = { background: "transparent", fontSize: layers.length > 30 ? "8px" : "11px" };
+    const color = { scheme: "magma", domain: [0, 1], label: "similarity" };
+    const heat = Plot.plot({
+      width: size,
+      height: size - margin / 2,
+      marginLeft: margin,
+      marginBottom: margin,
+      marginRight: 8,
+      style,
+      x: { domain: layers, tickFormat: short, tickRotate: -90, label: null },
+      y: { domain: layers, tickFormat: short, label: null },
+      color,
+      marks: [Plot.cell(cells, { x: "y", y: "x", fill: "value", tip: true, title: (d) => `${d.x}\n${d.y}\n${d.value.toFixed(3)}` })],
+    });
+    heat.addEventListener("click", () => heat.value && choose(heat.value.x, heat.value.y));
+    const bars = Plot.plot({
+      width: size,
+      height: 150,
+      marginLeft: margin,
+      marginRight: 8,
+      marginBottom: 20,
+      style,
+      x: { domain: layers, axis: null },
+      y: { domain: [0, 1], label: "first component's share of variance", grid: true, ticks: 3 },
+      marks: [Plot.barY(layers.map((layer, i) => ({ layer, share: share[i] })), { x: "layer", y: "share", fill: token("--accent"), tip: true }), Plot.ruleY([0])],
+    });
+    figure.replaceChildren(heat, Plot.legend({ color, marginLeft: 14 }), bars);
+  }
+
+  function drawUniversality(figure, found, networks) {
+    const kinds = { partners: "has a partner", matched: "is in the match" };
+    const rows = found.flatMap((layer) =>
+      Object.entries(kinds).flatMap(([kind, title]) => {
+        const counts = layer.distribution[kind];
+        return counts.map((value, others) => ({ layer: layer.layer, title, others, share: value / d3.sum(counts) }));
+      }),
+    );
+    place(
+      figure,
+      Plot.plot({
+        ...frame(figure, 340),
+        marginBottom: found.length > 6 ? 90 : 50,
+        fy: { label: null, domain: Object.values(kinds), axis: null, padding: 0.25 },
+        x: layersAxis(found.map((layer) => layer.layer)),
+        y: { domain: [0, 1], label: "share of neurons", tickFormat: ".0%", grid: true, ticks: 3 },
+        color: { type: "ordinal", legend: true, label: "other networks", domain: d3.range(networks), tickFormat: (n) => `in ${n} others`, range: shades(networks).reverse() },
+        marks: [
+          Plot.barY(rows, { x: "layer", y: "share", fy: "title", fill: "others", order: "-others", tip: true, title: (d) => `${d.layer}: ${percent(d.share)} ${d.title} in ${d.others} others` }),
+          Plot.text(Object.values(kinds), { fy: (d) => d, text: (d) => d, frameAnchor: "top-left", dy: -13, fontWeight: 600 }),
+          Plot.ruleY([0]),
+        ],
+      }),
+    );
+  }
+
+  // Sizes of minimum matches.
+  function drawSizes(figure, found) {
+    place(
+      figure,
+      Plot.plot({
+        ...frame(figure, 180),
+        width: Math.min(Math.max(figure.clientWidth, 280), 640),
+        x: { label: "neurons in the match", interval: 1 },
+        y: { label: "neurons that it is minimum for", grid: true },
+        marks: [Plot.rectY(found.minimum_sizes, Plot.binX({ y: "count" }, { x: (d) => d, interval: 1, fill: token("--accent"), inset: 0.5, tip: true })), Plot.ruleY([0])],
+      }),
+    );
+  }
+
+  // Means over seeds with their intervals, over epochs: rows of {epoch, name, value, low, high}.
+  function drawOverEpochs(figure, rows, label, { band = true } = {}) {
+    const names = [...new Set(rows.map((row) => row.name))];
+    const range = names.length > 3 ? depthColours(names) : [token("--x"), token("--y"), token("--soft")].slice(0, names.length);
+    const known = rows.filter((row) => row.value !== null);
+    place(
+      figure,
+      Plot.plot({
+        ...frame(figure),
+        x: { label: "epoch", grid: true },
+        y: { domain: [Math.min(0, d3.min(known, (d) => d.value) ?? 0), Math.max(1, d3.max(known, (d) => d.value) ?? 1)], label, grid: true },
+        color: { domain: names, range, legend: names.length > 1 },
+        symbol: { domain: names },
+        marks: [
+          Plot.ruleY([0]),
+          band ? Plot.areaY(known.filter((row) => row.low !== null), { x: "epoch", y1: "low", y2: "high", z: "name", fill: "name", fillOpacity: 0.15, clip: true }) : null,
+          Plot.lineY(known, { x: "epoch", y: "value", stroke: "name", strokeWidth: 2 }),
+          Plot.dot(known, { x: "epoch", y: "value", stroke: "name", symbol: "name", r: 3 }),
+          Plot.tip(known, Plot.pointer({ x: "epoch", y: "value", title: (d) => `${d.name}, epoch ${d.epoch}\n${number(d.value)}${spanmatch.interval(d, 3)}` })),
+        ],
+      }),
+    );
+  }
+
+  Object.assign(spanmatch, {
+    depthColours,
+    drawCorrelations,
+    drawCurves,
+    drawDepth,
+    drawEvidence,
+    drawLevels,
+    drawMatrix,
+    drawOverEpochs,
+    drawPartners,
+    drawSizes,
+    drawSparse,
+    drawUniversality,
+  });
+})();

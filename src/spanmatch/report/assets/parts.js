@@ -1,0 +1,219 @@
+// The parts of one layer's section that not every comparison has: evidence, partners, predictors, groups, smallest groups.
+"use strict";
+(() => {
+  const { count, h, number, percent, table } = spanmatch;
+  const ROWS = 200;
+
+  // A part folds, and is drawn when it is opened.
+  function part(title, draw, open = false) {
+    const body = h("div", { class: "body" });
+    const show = () => details.open && !body.childElementCount && draw(body);
+    const details = h("details", { class: "part", open, ontoggle: show }, h("summary", {}, title), body);
+    details.redraw = () => {
+      body.replaceChildren();
+      show();
+    };
+    return details;
+  }
+
+  function figure(body, label, kind = "") {
+    return body.appendChild(h("figure", { role: "img", "aria-label": label, class: kind }));
+  }
+
+  function note(body, ...texts) {
+    body.appendChild(h("p", { class: "note" }, ...texts));
+  }
+
+  function limited(body, label, heads, rows) {
+    body.appendChild(table(label, heads, rows.slice(0, ROWS), "tall"));
+    if (rows.length > ROWS) note(body, `The first ${ROWS} of ${rows.length}; all are in the CSV files.`);
+  }
+
+  function evidence(pair) {
+    const found = pair.assessment;
+    return part("Evidence", (body) => {
+      const { rows, level } = found;
+      note(
+        body,
+        `The profile with its ${100 * level}% interval over examples (band), the share of neurons that stays within eps on rows not fitted (dots), and the profile of rows ` +
+          `paired with other examples (dotted). ${count(rows.rows)} rows of ${count(rows.examples)} examples, worth ${count(rows.effective)} independent ones; ` +
+          `${count(rows.needed)} are needed at eps ${rows.eps}.`,
+      );
+      spanmatch.drawEvidence(figure(body, `Match profile of ${pair.name} with interval, held-out share and chance`, "proof"), found.profile);
+      const measures = found.measures.map((m) => [m.name, number(m.value), `${number(m.low)} to ${number(m.high)}`, number(m.null)]);
+      body.appendChild(table(`Measures of ${pair.name}`, ["Measure", "Value", `${100 * level}% interval`, "By chance"], measures));
+      found.refused.forEach((reason) => note(body, reason));
+    }, true);
+  }
+
+  function oneToOne(pair) {
+    const found = pair.convergence;
+    const { x, y, strength, margin, next_y: nextY, back_margin: backMargin, next_x: nextX } = found.bipartite;
+    return part("One to one", (body) => {
+      const constant = found.constant.map((neurons) => neurons.length);
+      note(
+        body,
+        "Each neuron's partner by correlation, strongest first. ",
+        h("em", {}, "Bipartite"),
+        ": every neuron is taken once, for the largest sum. ",
+        h("em", {}, "Semi"),
+        ": each takes its best, whoever else takes it. Where the two curves part, neurons have no partner of their own. ",
+        h("em", {}, "Within"),
+        `: the same inside one network. Unrelated neurons reach about ${number(found.chance_correlation, 2)}.`,
+        constant[0] + constant[1] ? ` Left out as they never vary: ${constant[0]} of ${pair.x_layer}, ${constant[1]} of ${pair.y_layer}.` : "",
+        found.information ? ` By mutual information ${found.by_information_only.length} of ${found.information.x.length} partners are other ones than by |correlation|.` : "",
+      );
+      spanmatch.drawPartners(figure(body, `Strength of the partners of ${pair.name}, strongest first`, "partners"), pair);
+      const next = (neuron) => (neuron >= 0 ? neuron : "\u2013");
+      const rows = x.map((neuron, i) => [neuron, y[i], number(strength[i]), number(margin[i]), next(nextY[i]), number(backMargin[i]), next(nextX[i])]);
+      limited(body, `Partners of ${pair.name}`, [pair.x_layer, pair.y_layer, "Correlation", "Margin", "Next best", "Margin back", "Next best back"], rows);
+    });
+  }
+
+  function fewToOne(pair) {
+    const maps = pair.convergence.sparse;
+    return part("Few to one", (body) => {
+      note(
+        body,
+        "How well neurons are predicted (error = 1 - R\u00b2, mean over neurons) from how many of the other network's, chosen by an L1 penalty on standardised neurons, up to all of them. " +
+          "Circle: from the single best neuron by least squares. Dashed: on folds that the coefficients did not see.",
+      );
+      spanmatch.drawSparse(figure(body, `Error against number of predictors for ${pair.name}`, "sparse"), maps);
+      const heads = ["Penalty", ...maps.flatMap((map) => [`${map.to}: predictors`, "error", "held out"])];
+      const rows = maps[0].table.map((row, i) => [
+        row.penalty === null ? "one neuron" : d3.format(".3~g")(row.penalty),
+        ...maps.flatMap((map) => [number(map.table[i].predictors, 1), number(map.table[i].error), number(map.table[i].held_out_error)]),
+      ]);
+      limited(body, `Sparse predictions of ${pair.name}`, heads, rows);
+    });
+  }
+
+  function groups(pair) {
+    const { clusters, correlation_percent: matrix } = pair.convergence;
+    return part("Groups", (body) => {
+      note(
+        body,
+        `${clusters.groups.length} clusters of the neurons of both networks by |correlation| (${clusters.method}). `,
+        h("em", {}, "Match at"),
+        ": the smallest eps at which a cluster's two halves are a match, that is, express each other.",
+      );
+      if (matrix) spanmatch.drawCorrelations(figure(body, `Matrix of |correlation| of ${pair.name}, as it comes and by cluster`, "matrices"), pair);
+      else note(body, "The matrix is too large to show here; sm.clusters(pair).plot() draws it.");
+      const rows = clusters.groups.map((group) => [
+        group.x.length && group.y.length ? number(group.eps, 2) : "\u2013",
+        number(group.between, 2),
+        number(group.outside, 2),
+        group.x.join(", ") || "\u2013",
+        group.y.join(", ") || "\u2013",
+      ]);
+      limited(body, `Clusters of ${pair.name}`, ["Match at", "|c| between", "|c| outside", pair.x_layer, pair.y_layer], rows);
+    });
+  }
+
+  // Simple matches: sizes, and for a chosen match each neuron written in terms of the other side's.
+  function smallest(pair, found) {
+    return part(`Smallest groups at eps ${found.eps}`, (body) => {
+      if (!found.matches.length) return note(body, "Nothing matches at this eps.");
+      note(
+        body,
+        `For each of the ${found.minimum_sizes.length} neurons of the maximum match, the size of the smallest match found that holds it and of which no part does (a minimum match). ` +
+          `${found.matches.length} different ones ${found.complete ? "are all there are" : "were found; there may be more"}.`,
+      );
+      spanmatch.drawSizes(figure(body, `Sizes of the minimum matches of ${pair.name} at eps ${found.eps}`), found);
+      const maps = h("div", { class: "maps" });
+      const options = found.matches.map((match, i) => {
+        const names = [...match.x.map((n) => `x${n}`), ...match.y.map((n) => `y${n}`)];
+        return h("option", { value: i }, `${names.length} neurons: ${names.slice(0, 12).join(" ")}${names.length > 12 ? " \u2026" : ""}`);
+      });
+      const select = h("select", { onchange: () => maps.replaceChildren(...coefficients(found.matches[select.value])) }, options);
+      body.append(h("label", {}, "A match: ", select), maps);
+      maps.replaceChildren(...coefficients(found.matches[0]));
+    });
+  }
+
+  function coefficients(match) {
+    const map = (title, of, by, own, other, values) =>
+      table(
+        `Coefficients, ${title}`,
+        [title, ...by.map((neuron) => `${other}${neuron}`)],
+        of.map((neuron, i) => [`${own}${neuron} =`, ...by.map((_, j) => d3.format(".3~g")(values[j][i]))]),
+      );
+    return [map("x from y", match.x, match.y, "x", "y", match.x_from_y), map("y from x", match.y, match.x, "y", "x", match.y_from_x)];
+  }
+
+  function parts(pair) {
+    return [
+      pair.assessment ? evidence(pair) : null,
+      oneToOne(pair),
+      pair.convergence.sparse.length ? fewToOne(pair) : null,
+      pair.convergence.clusters ? groups(pair) : null,
+      ...pair.simple.map((found) => smallest(pair, found)),
+    ].filter(Boolean);
+  }
+
+  // What a comparison has beside its layers: what all networks have in common, and transplants.
+  function rest(comparison) {
+    return [comparison.universality.length ? inCommon(comparison) : null, comparison.transplants.length ? transplants(comparison) : null].filter(Boolean);
+  }
+
+  function section(id, title, draw) {
+    const body = h("div");
+    const made = h("section", { id }, h("h2", {}, title), body);
+    made.redraw = () => {
+      body.replaceChildren();
+      draw(body);
+    };
+    return made;
+  }
+
+  function inCommon({ universality, networks }) {
+    const [first] = universality;
+    return section("universality", "Across all networks", (body) => {
+      body.append(
+        h(
+          "p",
+          {},
+          `For every neuron: in how many of the other ${networks.length - 1} networks it has a one-to-one partner with a ` +
+            `${first.by === "information" ? "mutual information" : "correlation"} of at least ${first.strength}, and in how many it is in the maximum match at eps ${first.eps}.`,
+        ),
+      );
+      spanmatch.drawUniversality(figure(body, "Share of neurons by the number of other networks in which they are found"), universality, networks.length);
+      const rows = universality.map((found) => {
+        const shares = [found.distribution.partners, found.distribution.matched].flatMap((counts) => [counts.at(-1), counts[0]].map((n) => percent(n / d3.sum(counts))));
+        const chains = found.triangles.length ? `${percent(found.consistency)} of ${d3.sum(found.triangles, (t) => t.chains)}` : "\u2013";
+        return [found.layer, ...shares, found.everywhere.length, chains, found.triangles.length ? percent(d3.mean(found.triangles, (t) => t.chance), 1) : "\u2013"];
+      });
+      const heads = ["Layer", "Partner in all", "Partner in none", "Matched in all", "Matched in none", "Mutual partners in all", "Chains that close", "By chance"];
+      body.append(table("Neurons found in all networks", heads, rows));
+      note(
+        body,
+        "A chain leads from a neuron to its partner in a second network and on to that one's partner in a third. It closes if that is also the first neuron's own partner there: " +
+          "partnerships that are real do, those made by chance seldom.",
+      );
+    });
+  }
+
+  function transplants(comparison) {
+    const [first] = comparison.transplants;
+    return section("transplants", "Does it matter to the network?", (body) => {
+      body.append(
+        h(
+          "p",
+          {},
+          `The neurons of the first network that are matched at eps ${first.eps} are replaced by what the matched neurons of the second predict them to be, and the forward pass goes on. ` +
+            "Held against: the same neurons at their means, and predicted with coefficients from rows paired with other examples. Then the whole layer. " +
+            `Accuracy over ${count(first.examples)} labelled examples, loss in brackets.`,
+        ),
+      );
+      const rows = comparison.transplants.map((found) => [
+        `${found.x_layer} from ${found.y_layer}`,
+        found.outcomes[1].neurons,
+        ...found.outcomes.map((outcome) => `${percent(outcome.accuracy, 1)} (${number(outcome.loss, 2)})`),
+      ]);
+      const heads = ["Layer", "Neurons", "Untouched", "Predicted", "At means", "By chance", "Whole layer", "At means", "By chance"];
+      body.append(table("Transplants", heads, rows));
+    });
+  }
+
+  Object.assign(spanmatch, { figure, note, parts, rest, section });
+})();

@@ -1,0 +1,227 @@
+"""A whole study: train what is not trained, compare what is not compared, write the results.
+
+Every piece of work has a file that is written last and says what it was made from, so that a study which was stopped at
+any moment goes on where it was, and one whose settings changed does not mix old results with new ones.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from .. import __about__
+from ..compare import Comparison
+from ..errors import BadArgument, SpanmatchError, among
+from ..files import Path_, write_text
+from ..progress import announce
+from ..report import save_course, save_figures
+from ..similarity import measures
+from . import steps
+from .datasets import Data, read_data
+from .networks import make_network, maker
+from .over_seeds import over_seeds
+from .result import STEP, Study
+from .settings import MAIN, Settings, Variant, read_settings
+from .train import Run
+from .workers import train_all
+
+
+def conduct(settings: Settings | Path_, out: Path_ | None = None, workers: int | None = None) -> Study:
+    """Run a study to its end, from where it was stopped, and return its results; see `sm.run_study`."""
+    folder = Path()
+    if not isinstance(settings, Settings):
+        folder = Path(settings).resolve().parent
+        settings = read_settings(settings)
+    check(settings)
+    place = Path(out or settings.output or settings.name)
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SpanmatchError(f"cannot make folder {place}: {error.strerror}") from error
+    data = {variant.name: read_data(variant.data, folder) for variant in settings.variants}
+    runs = runs_of(settings, data, place)
+    for variant in settings.variants:
+        make_network(variant.network, data[variant.name], 0)
+    everything = [run for own in runs.values() for run in own]
+    train_all(everything, folder, workers or _workers(settings))
+    results = [_kept(place / "comparisons" / step.name, step) for step in _steps(settings, runs, data)]
+    found = {
+        "format": "spanmatch.study",
+        "version": 1,
+        "spanmatch": __about__.VERSION,
+        "torch": torch.__version__,
+        "name": settings.name,
+        "about": settings.about,
+        "settings": settings.to_dict(),
+        "variants": [_variant(variant, data[variant.name], runs[variant.name]) for variant in settings.variants],
+        "runs": [{"variant": r.variant.name, "seed": r.seed, "history": r.history()} for r in everything],
+        "steps": results,
+    }
+    study = Study(place, found)
+    study.save()
+    save_course(found, place / "figures")
+    for name, comparison in study.comparisons.items():
+        save_figures(comparison, place / "figures" / name)
+    return study
+
+
+def networks_of(
+    place: Path, settings: dict[str, Any], variant: str | None, epoch: int | None, folder: Path
+) -> dict[str, nn.Module]:
+    """Return the trained networks of a variant of a study, by seed."""
+    found = Settings.model_validate_json(json.dumps(settings))
+    names = [own.name for own in found.variants]
+    name = names[0] if variant is None else variant
+    if name not in names:
+        raise SpanmatchError(f"no variant {name!r}{among(name, names)}")
+    data = {own.name: read_data(own.data, folder) for own in found.variants}
+    return {f"seed{run.seed}": run.network(data[name], epoch) for run in runs_of(found, data, place)[name]}
+
+
+def check(settings: Settings, *, needs_device: bool = True) -> None:
+    """Find what would stop a study late.  Raises BadArgument."""
+    known = [measure.name for measure in measures()]
+    for name in settings.compare.measures:
+        if name not in known:
+            raise BadArgument(f"compare.measures: no measure {name!r}{among(name, known)}")
+    for variant in settings.variants:
+        maker(variant.network)
+        device = variant.training.device
+        present = {"cpu": True, "mps": torch.backends.mps.is_available()}.get(device, torch.cuda.is_available())
+        if needs_device and not present:
+            raise BadArgument(f"training.device: there is no {device!r} here; cpu is always there")
+
+
+def runs_of(settings: Settings, data: dict[str, Data], place: Path) -> dict[str, list[Run]]:
+    """Return the networks of a study, by variant."""
+    found: dict[str, list[Run]] = {}
+    for variant in settings.variants:
+        kept = tuple(sorted({*settings.compare.epochs, variant.training.epochs}))
+        start = found.get(variant.training.start or "", [])
+        about = variant.model_dump(mode="json") | {"digest": _digest(data[variant.name])}
+        for i, seed in enumerate(settings.seeds):
+            made_from: dict[str, Any] = about | {"seed": seed, "kept": list(kept)}
+            if start:
+                made_from["from"] = json.loads(start[i].made_from)
+            found.setdefault(variant.name, []).append(
+                Run(
+                    variant,
+                    seed,
+                    place / "runs" / variant.name / f"seed{seed}",
+                    kept,
+                    json.dumps(made_from),
+                    start[i].weights() if start else None,
+                )
+            )
+    return found
+
+
+def _digest(data: Data) -> str:
+    """Return a short name of what the data are."""
+    whole = hashlib.sha256()
+    for tensor in (data.train, data.train_labels, data.test, data.test_labels):
+        whole.update(tensor.contiguous().numpy().tobytes())
+    return whole.hexdigest()[:16]
+
+
+def _workers(settings: Settings) -> int:
+    """Return how many networks to train at once: as many as there are cores, one on a GPU."""
+    if any(variant.training.device != "cpu" for variant in settings.variants):
+        return 1
+    threads = max(variant.training.threads for variant in settings.variants)
+    return max(1, (os.cpu_count() or 1) // threads)
+
+
+@dataclass(frozen=True)
+class _Step:
+    """A piece of a study's results: what kind, of which variants, what it is made from, and how."""
+
+    kind: str
+    variants: tuple[str, ...]
+    made_from: dict[str, Any]
+    make: Callable[[Path], Any]
+
+    @property
+    def name(self) -> str:
+        """The name of its folder."""
+        return "-".join([self.kind, *(name for name in self.variants if name != MAIN)])
+
+
+def _steps(settings: Settings, runs: dict[str, list[Run]], data: dict[str, Data]) -> Iterator[_Step]:
+    """Yield everything that is to be compared."""
+    wanted = settings.compare
+
+    def made_from(*names: str) -> dict[str, Any]:
+        trained = [json.loads(run.made_from) for name in names for run in runs[name]]
+        return {"compare": wanted.model_dump(mode="json"), "runs": trained}
+
+    for variant in settings.variants:
+        name, own, examples = variant.name, runs[variant.name], data[variant.name]
+
+        def seeds(folder: Path, own: list[Run] = own, examples: Data = examples) -> Any:
+            comparison = steps.seeds_compared(settings, own, examples)
+            return _compared(comparison, settings, folder)
+
+        def epochs(_: Path, own: list[Run] = own, examples: Data = examples) -> Any:
+            return {"rows": steps.over_epochs(settings, own, examples)}
+
+        def alignment(_: Path, own: list[Run] = own, examples: Data = examples) -> Any:
+            return steps.alignment(settings, own, examples)
+
+        yield _Step("seeds", (name,), made_from(name), seeds)
+        if wanted.epochs:
+            yield _Step("epochs", (name,), made_from(name), epochs)
+        if wanted.alignment:
+            yield _Step("alignment", (name,), made_from(name), alignment)
+    for a, b in wanted.across:
+
+        def variants(folder: Path, a: str = a, b: str = b) -> Any:
+            return _compared(steps.across(settings, runs[a], runs[b], data[a]), settings, folder)
+
+        yield _Step("across", (a, b), made_from(a, b), variants)
+
+
+def _compared(comparison: Comparison, settings: Settings, folder: Path) -> dict[str, Any]:
+    comparison.write_results(folder)
+    block = next((m for m in comparison.matrices if m.name == steps.BLOCKS_BY), None)
+    table = steps.tabulated(comparison, settings.compare)
+    return {"rows": table, "blocks": None if block is None else steps.blocks(block)}
+
+
+def _kept(folder: Path, step: _Step) -> dict[str, Any]:
+    """Return a step's results, made now unless they were made before from the same."""
+    path = folder / STEP
+    if path.is_file():
+        before: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if before.pop("made_from") == step.made_from:
+            return before
+        path.unlink()
+    announce(f"comparing: {step.name}")
+    folder.mkdir(parents=True, exist_ok=True)
+    found = {"name": step.name, "kind": step.kind, "variants": list(step.variants), **step.make(folder)}
+    write_text(path, json.dumps({**found, "made_from": step.made_from}, allow_nan=False, indent=1) + "\n")
+    return found
+
+
+def _variant(variant: Variant, data: Data, runs: list[Run]) -> dict[str, Any]:
+    """Return what a variant is, and how its accuracy went over the epochs, with intervals over seeds."""
+    histories = [run.history() for run in runs]
+    names = ("test_accuracy", "test_loss", "train_accuracy", "train_loss")
+    return {
+        "name": variant.name,
+        "data": data.words,
+        "network": variant.network.name,
+        "epochs": [
+            {"epoch": epochs[0]["epoch"]}
+            | {name: over_seeds([e[name] for e in epochs]).to_dict() for name in names if name in epochs[0]}
+            for epochs in zip(*histories, strict=True)
+        ],
+    }

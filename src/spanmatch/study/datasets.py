@@ -1,0 +1,332 @@
+"""Data sets: read from disk or from what comes with Python and scikit-learn; nothing is downloaded."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import pickle
+import sysconfig
+import tarfile
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.datasets import load_digits
+from torch import Tensor, nn
+
+from ..errors import SpanmatchError, missing_extra
+from .settings import DataSettings
+
+IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".ppm", ".pgm")
+ALPHABET = "\n\t" + "".join(map(chr, range(32, 127)))
+"""Characters of text; any other is taken for the last of these, a tilde."""
+
+
+@dataclass(frozen=True)
+class Data:
+    """Examples to learn from and for tests: images (n, channels, size, size) of bytes, or characters (n, length)."""
+
+    name: str
+    train: Tensor
+    train_labels: Tensor
+    test: Tensor
+    test_labels: Tensor
+    classes: tuple[str, ...]
+
+    @property
+    def is_text(self) -> bool:
+        """Whether examples are characters, and labels the characters that follow."""
+        return self.train.ndim == 2
+
+    def prepared(self, examples: Tensor) -> Tensor:
+        """Return examples as networks take them: images in float32, every channel of mean 0 and variance 1 over the
+        training images; characters as they are."""
+        if self.is_text:
+            return examples
+        mean, deviation = self._scale
+        return (examples.float() / 255 - mean) / deviation
+
+    @cached_property
+    def _scale(self) -> tuple[Tensor, Tensor]:
+        share = self.train.float() / 255
+        mean, deviation = share.mean(dim=(0, 2, 3), keepdim=True), share.std(dim=(0, 2, 3), keepdim=True)
+        return mean, deviation.clamp_min(1e-6)
+
+    @property
+    def words(self) -> str:
+        """The data set in a few words."""
+        kind = f"of {self.train.shape[1]} characters" if self.is_text else "x".join(map(str, self.train.shape[1:]))
+        return f"{self.name}: {len(self.train):,} to train on, {len(self.test):,} for tests, {kind}"
+
+
+def read_data(settings: DataSettings, folder: Path = Path()) -> Data:
+    """Return a data set; paths that are not absolute are taken from `folder`.
+
+    Raises SpanmatchError if a file is missing, cut short, or not the published one, with where it comes from and where
+    it is expected.
+    """
+    path = None if settings.path is None else folder / settings.path
+    if settings.name == "digits":
+        data = _digits(settings)
+    elif settings.name == "folder":
+        data = _folder(_needed(path, "a folder with one folder of images for each class"), settings)
+    elif settings.name == "text":
+        data = _text(path, settings)
+    else:
+        data = _cifar(settings.name, _needed(path, f"the archive {', or '.join(ARCHIVES[settings.name])}"), settings)
+    if settings.most is not None:
+        data = _shortened(data, settings.most)
+    return _relabelled(data) if settings.labels == "random" else data
+
+
+def _needed(path: Path | None, what: str) -> Path:
+    if path is None:
+        raise SpanmatchError(f"data.path is missing: give {what}")
+    return path
+
+
+def _digits(settings: DataSettings) -> Data:
+    found = load_digits()
+    images = torch.from_numpy(np.rint(found.images * (255 / 16)).astype(np.uint8))[:, None]
+    return _split("digits", _resized(images, settings.size), torch.from_numpy(found.target), "0123456789", settings)
+
+
+def _split(name: str, examples: Tensor, labels: Tensor, classes: Any, settings: DataSettings) -> Data:
+    """Return data whose test examples are drawn once and for all."""
+    order = torch.randperm(len(examples), generator=torch.Generator().manual_seed(0))
+    first = round(len(examples) * settings.held_out)
+    test, train = order[:first], order[first:]
+    return Data(name, examples[train], labels[train], examples[test], labels[test], tuple(classes))
+
+
+def _resized(images: Tensor, size: int | None) -> Tensor:
+    if size is None or images.shape[-1] == images.shape[-2] == size:
+        return images
+    parts = [
+        nn.functional.interpolate(part.float(), (size, size), mode="bilinear", antialias=True)
+        for part in torch.split(images, 1024)
+    ]
+    return torch.cat([part.round().clamp(0, 255).to(torch.uint8) for part in parts])
+
+
+def _shortened(data: Data, most: int) -> Data:
+    def first(count: int, *tensors: Tensor) -> list[Tensor]:
+        order = torch.randperm(len(tensors[0]), generator=torch.Generator().manual_seed(0))[:count]
+        return [tensor[order] for tensor in tensors]
+
+    train, train_labels = first(most, data.train, data.train_labels)
+    test, test_labels = first(-(-most // 4), data.test, data.test_labels)
+    return Data(data.name, train, train_labels, test, test_labels, data.classes)
+
+
+def _relabelled(data: Data) -> Data:
+    """Return the data with labels that have nothing to do with the images."""
+    if data.is_text:
+        raise SpanmatchError("data.labels = 'random': of text, the labels are the text itself; give images")
+    random = torch.Generator().manual_seed(0)
+    train, test = (
+        torch.randint(len(data.classes), (len(labels),), generator=random)
+        for labels in (data.train_labels, data.test_labels)
+    )
+    return replace(data, name=f"{data.name}, random labels", train_labels=train, test_labels=test)
+
+
+PUBLISHED = "Alex Krizhevsky's page on CIFAR at the University of Toronto"
+ARCHIVES = {
+    "cifar10": {
+        "cifar-10-python.tar.gz": "c58f30108f718f92721af3b95e74349a",
+        "cifar-10-binary.tar.gz": "c32a1d4ab5d03f1284b67883e8d87530",
+    },
+    "cifar100": {
+        "cifar-100-python.tar.gz": "eb9058c3a382ffc7106e4002c42a8d85",
+        "cifar-100-binary.tar.gz": "03b5dce01913d631647c71ecec9e9cb8",
+    },
+}
+"""The published archives and their md5."""
+MEMBERS: dict[str, dict[str, tuple[str, ...]]] = {
+    "cifar10": {"train": tuple(f"data_batch_{i}" for i in range(1, 6)), "test": ("test_batch",)},
+    "cifar100": {"train": ("train",), "test": ("test",)},
+}
+"""The files in an archive, without the ending that binary ones have."""
+PIXELS = 3 * 32 * 32
+
+
+def _cifar(name: str, path: Path, settings: DataSettings) -> Data:
+    """Return CIFAR-10 or CIFAR-100 (fine labels) from a published archive, which is not unpacked."""
+    known = ARCHIVES[name]
+    if path.is_dir():
+        path = next((path / archive for archive in known if (path / archive).is_file()), path / next(iter(known)))
+    if not path.is_file():
+        raise SpanmatchError(
+            f"{path} is not there. It is one of {', '.join(known)}, published on {PUBLISHED}; put it there, or say in "
+            "data.path where it is"
+        )
+    _check_md5(path, [settings.md5] if settings.md5 else list(known.values()))
+    try:
+        files = _members(path)
+        parts = {kind: _part(files, name, members, settings.size) for kind, members in MEMBERS[name].items()}
+        classes = _classes(files, name)
+    except (
+        tarfile.TarError,
+        OSError,
+        EOFError,
+        LookupError,
+        ValueError,
+        TypeError,
+        AttributeError,
+        pickle.PickleError,
+    ) as error:
+        raise SpanmatchError(f"{path}: not an archive of {name} as published ({error})") from error
+    return Data(name, *parts["train"], *parts["test"], classes)
+
+
+def _part(files: dict[str, bytes], name: str, members: tuple[str, ...], size: int | None) -> tuple[Tensor, Tensor]:
+    """Return the images and labels of some members, python or binary."""
+    batches = []
+    for member in members:
+        if member in files:
+            batches.append(_python(files[member], name))
+        elif f"{member}.bin" in files:
+            batches.append(_binary(files[f"{member}.bin"], name))
+        else:
+            raise ValueError(f"it holds no {member}")
+    images, labels = (np.concatenate(arrays) for arrays in zip(*batches, strict=True))
+    if len(images) != len(labels) or not len(images):
+        raise ValueError(f"{len(images)} images and {len(labels)} labels in {', '.join(members)}")
+    return _resized(torch.from_numpy(images.reshape(-1, 3, 32, 32)), size), torch.from_numpy(labels)
+
+
+def _check_md5(path: Path, allowed: list[str]) -> None:
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "md5").hexdigest()
+    if found not in allowed:
+        raise SpanmatchError(
+            f"{path}: its md5 is {found}, and that of what was published {' or '.join(allowed)}: it is cut short or "
+            "another file. If it is meant, say so with data.md5"
+        )
+
+
+def _members(path: Path) -> dict[str, bytes]:
+    with tarfile.open(path, "r:gz") as archive:
+        files = {Path(member.name).name: archive.extractfile(member) for member in archive if member.isfile()}
+        return {name: file.read() for name, file in files.items() if file is not None}
+
+
+Batch = tuple[NDArray[np.uint8], NDArray[np.int64]]
+
+
+def _binary(content: bytes, name: str) -> Batch:
+    """Return images and labels of a file of records: the labels (in CIFAR-100 coarse, fine) and the pixels."""
+    labels = 1 if name == "cifar10" else 2
+    records = np.frombuffer(content, dtype=np.uint8).reshape(-1, labels + PIXELS)
+    return records[:, labels:], records[:, labels - 1].astype(np.int64)
+
+
+def _python(content: bytes, name: str) -> Batch:
+    """Return images and labels of a pickled dictionary."""
+    found = _unpickled(content)
+    *_, by_columns, pixels = found[b"data"].state
+    shape = len(pixels) // PIXELS, PIXELS
+    images = np.frombuffer(pixels, dtype=np.uint8).reshape(shape, order="F" if by_columns else "C")
+    return images, np.array(found[b"labels" if name == "cifar10" else b"fine_labels"], dtype=np.int64)
+
+
+def _unpickled(content: bytes) -> dict[bytes, Any]:
+    found = _Unpickler(io.BytesIO(content), encoding="bytes").load()
+    if not isinstance(found, dict):
+        raise ValueError(f"a pickle holds a {type(found).__name__}")
+    return found
+
+
+class _Inert:
+    """What stands for any object in a pickle: it keeps what the pickle says of it, and does nothing."""
+
+    def __init__(self, *_: Any) -> None:
+        self.state: Any = (False, b"")
+
+    def __setstate__(self, state: Any) -> None:
+        self.state = state
+
+
+class _Unpickler(pickle.Unpickler):
+    """Reads the values in a pickle without importing or calling anything that it names."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        """Return the stand-in, whatever is asked for."""
+        return _Inert
+
+
+def _classes(files: dict[str, bytes], name: str) -> tuple[str, ...]:
+    """Return the names of the classes, from the file of names, or their numbers."""
+    for member, key in (("batches.meta", b"label_names"), ("meta", b"fine_label_names")):
+        if member in files:
+            return tuple(label.decode() for label in _unpickled(files[member])[key])
+    for member in ("batches.meta.txt", "fine_label_names.txt"):
+        if member in files:
+            return tuple(files[member].decode().split())
+    return tuple(map(str, range(10 if name == "cifar10" else 100)))
+
+
+def _folder(path: Path, settings: DataSettings) -> Data:
+    """Return the images in folders that are named by their classes, in "train" and "test" or to be split."""
+    kinds = [path / kind for kind in ("train", "test")]
+    if all(kind.is_dir() for kind in kinds):
+        names = _class_names(kinds[0])
+        parts = [_images_of(kind, names, settings.size) for kind in kinds]
+        return Data(path.name, *parts[0], *parts[1], tuple(names))
+    names = _class_names(path)
+    return _split(path.name, *_images_of(path, names, settings.size), names, settings)
+
+
+def _class_names(path: Path) -> list[str]:
+    names = sorted(folder.name for folder in path.iterdir() if folder.is_dir()) if path.is_dir() else []
+    if len(names) < 2:
+        raise SpanmatchError(f"{path}: give a folder with one folder of images for each class, two or more")
+    return names
+
+
+def _images_of(path: Path, names: list[str], size: int | None) -> tuple[Tensor, Tensor]:
+    try:
+        from PIL import Image, UnidentifiedImageError
+    except ImportError as error:
+        raise missing_extra("Pillow", "study", "a folder of images") from error
+    images, labels = [], []
+    for label, name in enumerate(names):
+        for file in sorted(p for p in (path / name).rglob("*") if p.suffix.lower() in IMAGES):
+            try:
+                with Image.open(file) as image:
+                    pixels = np.asarray(image.convert("RGB"))
+            except (UnidentifiedImageError, OSError) as error:
+                raise SpanmatchError(f"{file}: cut short, or not an image ({error})") from error
+            images.append(_resized(torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None], size))
+            labels.append(label)
+            if images[-1].shape != images[0].shape:
+                shapes = " and ".join("x".join(map(str, image.shape[2:])) for image in (images[0], images[-1]))
+                raise SpanmatchError(f"{file}: images of different size ({shapes}); give data.size")
+    if not images:
+        raise SpanmatchError(f"{path}: no images; known are {', '.join(IMAGES)}")
+    return torch.cat(images), torch.tensor(labels)
+
+
+def _text(path: Path | None, settings: DataSettings) -> Data:
+    """Return text cut into examples, by default the modules of Python's standard library; the last part for tests."""
+    if path is None:
+        files = sorted(Path(sysconfig.get_path("stdlib")).glob("*.py"))
+        name = "the standard library's sources"
+    else:
+        files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
+        name = path.name
+    text = "\n".join(file.read_text(encoding="utf-8", errors="replace") for file in files)
+    if len(text) < 4 * (settings.context + 1):
+        raise SpanmatchError(f"{path}: {len(text)} characters of text; give at least {4 * (settings.context + 1)}")
+    codes = np.full(0x110000, len(ALPHABET) - 1, dtype=np.int64)
+    codes[[ord(letter) for letter in ALPHABET]] = np.arange(len(ALPHABET))
+    values = torch.from_numpy(codes[np.frombuffer(text.encode("utf-32-le"), dtype=np.uint32)])
+    count = (len(values) - 1) // settings.context
+    inputs, labels = (values[i : i + count * settings.context].view(count, -1) for i in (0, 1))
+    first = count - max(1, round(count * settings.held_out))
+    return Data(name, inputs[:first], labels[:first], inputs[first:], labels[first:], tuple(ALPHABET))

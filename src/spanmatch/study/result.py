@@ -1,0 +1,107 @@
+"""The results of a study, as they stand in its folder."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..compare import read_comparison
+from ..errors import SpanmatchError
+from ..files import Path_, write_text
+from ..plain import data_frame
+from ..report import render_study
+from ..tables import csv_text
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from torch import nn
+
+RESULTS, STEP = "study.json", "step.json"
+WHOLE = ("seeds", "across")
+"""Kinds of steps that are comparisons of whole networks."""
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """What a study found: everything is in its folder, and in `results` as study.json has it."""
+
+    folder: Path
+    results: dict[str, Any] = field(repr=False)
+
+    @classmethod
+    def load(cls, folder: Path_) -> Study:
+        """Read a study's results.  Raises SpanmatchError if the folder holds none."""
+        path = Path(folder) / RESULTS
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise SpanmatchError(f"{path}: {error.strerror}; give the folder of a study that has ended") from error
+        except ValueError as error:
+            raise SpanmatchError(f"{path}: cut short, or not JSON ({error})") from error
+        if not isinstance(found, dict) or (found.get("format"), found.get("version")) != ("spanmatch.study", 1):
+            raise SpanmatchError(f"{path}: not the results of a study of this spanmatch")
+        return cls(Path(folder), found)
+
+    @property
+    def accuracy(self) -> dict[str, dict[str, float]]:
+        """The test accuracy of each variant at the end: value, low, high (an interval over seeds), least, most."""
+        return {variant["name"]: variant["epochs"][-1]["test_accuracy"] for variant in self.results["variants"]}
+
+    @property
+    def comparisons(self) -> dict[str, dict[str, Any]]:
+        """The comparisons of whole networks, by name, as their comparison.json has them."""
+        compared = [step["name"] for step in self.results["steps"] if step["kind"] in WHOLE]
+        return {name: read_comparison(self.folder / "comparisons" / name) for name in compared}
+
+    def networks(self, variant: str | None = None, epoch: int | None = None, data: Path_ = ".") -> dict[str, nn.Module]:
+        """Return the trained networks of a variant, by default the first, after an epoch that was kept, the last.
+
+        Args: data, the folder that paths of data are taken from.
+        Raises SpanmatchError if the variant, its data or its weights are not there.
+        """
+        from .conduct import networks_of
+
+        return networks_of(self.folder, self.results["settings"], variant, epoch, Path(data))
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return s(eps) and the measures of every layer: means over pairs of networks, with intervals over seeds."""
+        compared = [step for step in self.results["steps"] if step["kind"] in WHOLE]
+        return [{"comparison": step["name"], **row} for step in compared for row in step["rows"]]
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return `rows` as a table."""
+        return data_frame("study.to_frame", self.rows())
+
+    def report(self, path: Path_) -> Path:
+        """Write the page, one HTML file that needs nothing else, and return its path."""
+        write_text(path, render_study(self.results, self.comparisons))
+        return Path(path)
+
+    def save(self) -> Path:
+        """Write study.json, runs.csv, layers.csv, epochs.csv (where training was followed) and report.html."""
+        write_text(self.folder / RESULTS, json.dumps(self.results, allow_nan=False, indent=1) + "\n")
+        write_text(self.folder / "runs.csv", csv_text(self._history()))
+        write_text(self.folder / "layers.csv", csv_text(self.rows()))
+        if followed := self._followed():
+            write_text(self.folder / "epochs.csv", csv_text(followed))
+        self.report(self.folder / "report.html")
+        return self.folder
+
+    def _history(self) -> list[dict[str, Any]]:
+        columns = ("epoch", "train_loss", "train_accuracy", "test_loss", "test_accuracy")
+        return [
+            {"variant": run["variant"], "seed": run["seed"], **{name: epoch.get(name) for name in columns}}
+            for run in self.results["runs"]
+            for epoch in run["history"]
+        ]
+
+    def _followed(self) -> list[dict[str, Any]]:
+        return [
+            {"variant": step["variants"][0], "epoch": row["epoch"], "layer": row["layer"], "quantity": row["quantity"]}
+            | {f"{of}_{name}": value for of in ("own", "between") for name, value in row[of].items()}
+            for step in self.results["steps"]
+            if step["kind"] == "epochs"
+            for row in step["rows"]
+        ]

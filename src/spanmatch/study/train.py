@@ -1,0 +1,260 @@
+"""Training of one network: deterministic given its seed, and resumed from its last epoch wherever it was stopped."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..errors import SpanmatchError
+from ..files import read_tensors, write_tensors
+from .datasets import Data
+from .networks import make_network
+from .settings import TrainingSettings, Variant
+
+STATE = "state.safetensors"
+FORMAT, VERSION = "spanmatch.run", 1
+PADDING = 4
+"""Pixels by which a crop may move an image."""
+EVALUATED = 512
+"""Examples in a batch of an evaluation."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One network of a study: a variant from a seed, and the folder of its weights."""
+
+    variant: Variant
+    seed: int
+    folder: Path
+    kept: tuple[int, ...]
+    """Epochs whose weights are kept, 0 (before training) among them if asked for, and the last."""
+    made_from: str
+    """Everything that its weights depend on, as JSON."""
+    start: Path | None = None
+    """Weights to start from, if not from random ones."""
+
+    @property
+    def name(self) -> str:
+        """The run in a few words."""
+        return f"{self.variant.name} seed {self.seed}"
+
+    def weights(self, epoch: int | None = None) -> Path:
+        """Return the file of the weights after an epoch, by default the last."""
+        return self.folder / f"epoch{self.variant.training.epochs if epoch is None else epoch}.safetensors"
+
+    def network(self, data: Data, epoch: int | None = None) -> nn.Module:
+        """Return the network after an epoch, by default the last.  Raises SpanmatchError if its file is not there."""
+        network = make_network(self.variant.network, data, self.seed)
+        load_weights(network, self.weights(epoch))
+        return network.eval()
+
+    def history(self) -> list[dict[str, float]]:
+        """Return what was measured after each epoch done so far: loss and accuracy, in training and on the tests.
+
+        Raises SpanmatchError if the run was made from other settings.
+        """
+        if not (self.folder / STATE).is_file():
+            return []
+        return list(self._checked(read_tensors(self.folder / STATE)[1])["history"])
+
+    def _checked(self, metadata: Mapping[str, str]) -> dict[str, Any]:
+        if metadata.get("format") != FORMAT or metadata.get("version") != str(VERSION):
+            raise SpanmatchError(f"{self.folder / STATE}: not the state of a run of this spanmatch; remove its folder")
+        before, now = (_flat(json.loads(text)) for text in (metadata["made_from"], self.made_from))
+        for key in [*before, *now]:
+            if before.get(key) != now.get(key):
+                raise SpanmatchError(
+                    f"{self.folder}: holds a run of other settings: {key} was {before.get(key)!r} and is "
+                    f"{now.get(key)!r}; choose another output folder, or remove that one"
+                )
+        return {"history": json.loads(metadata["history"])}
+
+
+def train(run: Run, data: Data, done: Callable[[dict[str, float]], object]) -> None:
+    """Train a network to its last epoch, from where it was left; `done` is called with what each epoch gave.
+
+    After every epoch weights, optimiser and history are written in one file in one step, so that a run which is stopped
+    at any moment loses at most an epoch, and ends with the same numbers. Batches, augmentation and dropout are drawn
+    from the seed and the epoch.
+    Raises SpanmatchError if the loss is no longer finite, or if the folder holds a run of other settings.
+    """
+    training = run.variant.training
+    device = torch.device(training.device)
+    run.folder.mkdir(parents=True, exist_ok=True)
+    with _repeatable(training.threads):
+        network = make_network(run.variant.network, data, run.seed)
+        if run.start is not None:
+            load_weights(network, run.start)
+        network.to(device)
+        if not data.is_text:  # faster convolutions
+            network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        optimiser = _optimiser(network, training)
+        history = _resumed(run, network, optimiser)
+        if not history:
+            history = [{"epoch": 0, **evaluate(network, data)}]
+            _save(run, network, optimiser, history)
+        inputs, labels = data.prepared(data.train), data.train_labels
+        for epoch in range(int(history[-1]["epoch"]), training.epochs):
+            seen = _epoch(run, network, optimiser, (inputs, labels), epoch)
+            history.append({"epoch": epoch + 1, **seen, **evaluate(network, data)})
+            _save(run, network, optimiser, history)
+            done(history[-1])
+
+
+def _epoch(
+    run: Run, network: nn.Module, optimiser: torch.optim.Optimizer, examples: tuple[Tensor, Tensor], epoch: int
+) -> dict[str, float]:
+    """Go once through the examples; return loss and accuracy on the way."""
+    training, (inputs, labels) = run.variant.training, examples
+    device = torch.device(training.device)
+    mixed = np.random.SeedSequence([run.seed, epoch]).generate_state(1)
+    total, right = 0.0, 0
+    network.train()
+    torch.manual_seed(int(mixed[0]))
+    batches = torch.split(torch.randperm(len(inputs)), training.batch)
+    for i, chosen in enumerate(batches):
+        for group in optimiser.param_groups:
+            group["lr"] = training.lr * rate(training, epoch + i / len(batches))
+        batch = augmented(inputs[chosen], training).to(device)
+        wanted = labels[chosen].to(device)
+        logits = network(batch)
+        loss = _loss(logits, wanted)
+        optimiser.zero_grad()
+        torch.autograd.backward(loss)
+        if training.clip is not None:
+            nn.utils.clip_grad_norm_(network.parameters(), training.clip)
+        optimiser.step()
+        total += float(loss.detach()) * len(chosen)
+        right += int((logits.argmax(-1) == wanted).sum())
+        if not math.isfinite(total):
+            raise SpanmatchError(
+                f"{run.name}: the loss is no longer finite in epoch {epoch + 1}, batch {i + 1}; try a lower "
+                "training.lr, or training.warmup, or training.clip"
+            )
+    return {"train_loss": total / len(inputs), "train_accuracy": right / labels.numel()}
+
+
+def rate(training: TrainingSettings, epoch: float) -> float:
+    """Return the share of the learning rate at a point of training, in epochs: a function of that point alone."""
+    if epoch < training.warmup:
+        return epoch / training.warmup
+    if training.schedule == "cosine":
+        rest = max(training.epochs - training.warmup, 1e-9)
+        return 0.5 * (1 + math.cos(math.pi * (epoch - training.warmup) / rest))
+    if training.schedule == "step":
+        return float(training.factor ** sum(epoch >= share * training.epochs for share in training.milestones))
+    return 1.0
+
+
+def augmented(images: Tensor, training: TrainingSettings) -> Tensor:
+    """Return a batch of which each image is flipped or moved by some pixels, as the settings ask."""
+    n = len(images)
+    if "flip" in training.augment:
+        flipped = torch.rand(n) < 0.5
+        images = torch.where(flipped[:, None, None, None], images.flip(-1), images)
+    if "crop" in training.augment:
+        size = images.shape[-1]
+        padded = nn.functional.pad(images, (PADDING,) * 4)
+        down, right = torch.randint(2 * PADDING + 1, (2, n, 1))
+        rows, columns = (by + torch.arange(size) for by in (down, right))
+        images = padded[torch.arange(n)[:, None, None], :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+    return images
+
+
+@torch.no_grad()
+def evaluate(network: nn.Module, data: Data) -> dict[str, float]:
+    """Return mean loss and accuracy on the test examples."""
+    device = next((p.device for p in network.parameters()), torch.device("cpu"))
+    total, right = 0.0, 0
+    network.eval()
+    for chosen in torch.split(torch.arange(len(data.test)), EVALUATED):
+        logits, labels = network(data.prepared(data.test[chosen]).to(device)), data.test_labels[chosen].to(device)
+        total += float(_loss(logits, labels)) * len(chosen)
+        right += int((logits.argmax(-1) == labels).sum())
+    return {"test_loss": total / len(data.test), "test_accuracy": right / data.test_labels.numel()}
+
+
+def load_weights(network: nn.Module, path: Path) -> None:
+    """Put weights from a file into a network.  Raises SpanmatchError if they do not fit."""
+    arrays, _ = read_tensors(path)
+    _put(network, arrays, path)
+
+
+def _put(network: nn.Module, arrays: Mapping[str, Any], path: Path) -> None:
+    try:
+        network.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in arrays.items()})
+    except RuntimeError as error:
+        raise SpanmatchError(f"{path}: these weights do not fit ({error})") from error
+
+
+def _loss(logits: Tensor, labels: Tensor) -> Tensor:
+    return nn.functional.cross_entropy(logits.flatten(0, -2), labels.flatten())
+
+
+def _optimiser(network: nn.Module, training: TrainingSettings) -> torch.optim.Optimizer:
+    if training.optimiser == "adamw":
+        return torch.optim.AdamW(network.parameters(), lr=training.lr, weight_decay=training.weight_decay)
+    return torch.optim.SGD(
+        network.parameters(), lr=training.lr, momentum=training.momentum, weight_decay=training.weight_decay
+    )
+
+
+def _save(run: Run, network: nn.Module, optimiser: torch.optim.Optimizer, history: list[dict[str, float]]) -> None:
+    """Write the weights, if they are to be kept, and then the state, by which the epoch is done."""
+    weights = {name: tensor.cpu().numpy() for name, tensor in network.state_dict().items()}
+    if history[-1]["epoch"] in run.kept:
+        write_tensors(run.weights(int(history[-1]["epoch"])), weights, {})
+    state = {f"network/{name}": array for name, array in weights.items()}
+    for i, values in optimiser.state_dict()["state"].items():
+        state |= {f"optimiser/{i}/{name}": v.cpu().numpy() for name, v in values.items() if v is not None}
+    about = {"format": FORMAT, "version": str(VERSION), "made_from": run.made_from, "history": json.dumps(history)}
+    write_tensors(run.folder / STATE, state, about)
+
+
+def _resumed(run: Run, network: nn.Module, optimiser: torch.optim.Optimizer) -> list[dict[str, float]]:
+    """Put the state of the last epoch back, if there is one, and return the history."""
+    history = run.history()
+    if not history:
+        return []
+    arrays, _ = read_tensors(run.folder / STATE)
+    own = {name.removeprefix("network/"): array for name, array in arrays.items() if name.startswith("network/")}
+    _put(network, own, run.folder / STATE)
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, array in arrays.items():
+        if name.startswith("optimiser/"):
+            _, i, key = name.split("/", 2)
+            state.setdefault(int(i), {})[key] = torch.from_numpy(np.array(array))
+    optimiser.load_state_dict(optimiser.state_dict() | {"state": state})
+    return history
+
+
+@contextlib.contextmanager
+def _repeatable(threads: int) -> Iterator[None]:
+    """Fix what numbers depend on besides the seed, and put it back at the end."""
+    before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what CUDA's products need to be deterministic
+    try:
+        torch.set_num_threads(threads)
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        with torch.random.fork_rng():
+            yield
+    finally:
+        torch.set_num_threads(before[0])
+        torch.use_deterministic_algorithms(before[1])
+
+
+def _flat(values: Any, name: str = "") -> dict[str, Any]:
+    """Return nested settings by dotted names."""
+    if not isinstance(values, dict):
+        return {name: values}
+    return {k: v for key, value in values.items() for k, v in _flat(value, f"{name}.{key}" if name else key).items()}
