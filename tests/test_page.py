@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import base64
+import csv
+import gzip
+import io
 import json
 import re
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import layers
 import numpy as np
 import pytest
+from playwright.sync_api import expect, sync_playwright
 
 import spanmatch as sm
 from spanmatch.report import render
 
-HOSTILE = "<script>alert(1)</script>\"'&</script><img src=x onerror=alert(2)> \u2028 層"
+HOSTILE = "<script>alert(1)</script>\"'&</script><img src=x onerror=alert(2)> \u2028 層" + "very long " * 20
 
 
 @pytest.fixture(scope="module")
@@ -22,15 +28,38 @@ def comparison():
     X, Y = layers.with_silent()
     A, B = layers.random(n=60)
     networks = {"a": {"first": X, HOSTILE: Y, "few": A}, "b": {"first": Y, HOSTILE: X, "few": B}}
-    return sm.compare(networks, sparse="few", bins=4)
+    return sm.compare(networks, sparse="few", bins=4, notes={HOSTILE: HOSTILE})
+
+
+def embedded(page: str) -> dict:
+    found = re.search(r'<script type="application/octet-stream" id="data">(.*?)</script>', page, re.DOTALL)
+    return json.loads(gzip.decompress(base64.b64decode(found[1])))
 
 
 def test_the_page_holds_its_data_and_asks_for_nothing(comparison):
     page = render(comparison.to_dict())
-    embedded = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
-    assert json.loads(embedded[1]) == json.loads(json.dumps(comparison.to_dict()))
-    assert not re.search(r'\b(?:src|href)="(?!data:)', page)
-    assert "default-src &#39;none&#39;" in page or "default-src 'none'" in page
+    (found,) = embedded(page)["comparisons"]
+    data = json.loads(json.dumps(comparison.to_dict()))
+    assert found.keys() == {*data, "name"}
+    for mine, theirs in zip(found["pairs"], data["pairs"], strict=True):
+        for side in ("x_levels", "y_levels"):
+            for shown, level in zip(mine[side], theirs[side], strict=True):
+                assert shown == level or 0 <= shown - level <= 1.001e-6
+        assert mine["similarity"] == theirs["similarity"] and mine["assessment"] == theirs["assessment"]
+    assert not re.search(r'\b(?:src|href)="(?!data:|#)', page)
+    assert "default-src 'none'" in page
+
+
+def test_levels_are_never_shown_below_what_they_are():
+    from spanmatch.report.page import _level
+
+    random = np.random.default_rng(0)
+    for level in [*random.random(2000), 0.3, 0.3 + 1e-9, np.nextafter(0.3, 1), np.nextafter(0.3, 0), 0.0, 1.0]:
+        shown = _level(float(level))
+        assert 0 <= shown - level <= 1.001e-6
+        for eps in (0.3, round(level, 3)):
+            assert (shown <= eps) == (level <= eps)
+    assert _level(None) is None
 
 
 def test_names_are_text(comparison):
@@ -46,8 +75,6 @@ def test_it_is_a_function_of_the_json(comparison):
 
 @pytest.fixture(scope="module")
 def browser():
-    from playwright.sync_api import sync_playwright
-
     executable = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if executable is None:
         pytest.skip("no Chromium here: install Debian's package chromium")
@@ -57,71 +84,199 @@ def browser():
         chromium.close()
 
 
+class Opened:
+    """A page in a browser that is offline, with everything that went wrong in it."""
+
+    def __init__(self, browser, path: Path, width: int = 1280, scheme: str = "light") -> None:
+        self.context = browser.new_context(
+            viewport={"width": width, "height": 800}, color_scheme=scheme, offline=True, accept_downloads=True
+        )
+        self.page = self.context.new_page()
+        self.problems, self.requests = [], []
+        self.page.on("console", lambda message: self.problems.append(message.text))
+        self.page.on("pageerror", lambda error: self.problems.append(str(error)))
+        self.page.on("dialog", lambda dialog: self.problems.append(dialog.message))
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.goto(path.as_uri())
+        self.page.wait_for_selector("html[data-ready]", timeout=20000)
+        self.path = path
+
+    def eps(self, value: float) -> None:
+        self.page.locator("#eps").evaluate(
+            "(slider, value) => { slider.value = value; slider.dispatchEvent(new Event('input')); }", value
+        )
+        expect(self.page.locator("#eps-value")).to_have_text(f"{value:.3f}")
+
+    def table(self, selector: str) -> list[list[str]]:
+        rows = self.page.locator(f"{selector} tbody tr").all()
+        return [row.locator("th, td").all_text_contents() for row in rows]
+
+    def csv(self, button: str) -> list[dict[str, str]]:
+        with self.page.expect_download() as waiting:
+            self.page.locator(button).first.click()
+        return list(csv.DictReader(io.StringIO(Path(waiting.value.path()).read_text(encoding="utf-8"))))
+
+    def part(self, title: str):
+        """A part of the layer's section, opened."""
+        part = self.page.locator("details.part", has=self.page.locator("summary", has_text=title)).first
+        if part.get_attribute("open") is None:
+            part.locator("summary").click()
+        part.locator(".body > *").first.wait_for()
+        return part
+
+    def done(self) -> None:
+        assert self.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert not self.problems
+        # Pictures of top inputs stand in the page itself.
+        assert [url for url in self.requests if not url.startswith(("data:", "blob:"))] == [self.path.as_uri()]
+        self.context.close()
+
+
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (1280, "dark"), (390, "light")])
 def test_in_a_browser(comparison, browser, tmp_path, width, scheme):
-    path = comparison.report(tmp_path / "report.html")
-    context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme, offline=True)
-    page = context.new_page()
-    problems, requests = [], []
-    page.on("console", lambda message: problems.append(message.text))
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    page.on("dialog", lambda dialog: problems.append(dialog.message))
-    page.on("request", lambda request: requests.append(request.url))
-    page.goto(path.as_uri())
-    page.wait_for_selector("#curves svg")
-    assert page.locator("#depth figure > svg").count() == 1
-    drawn = "details.layer[open] .levels > :is(svg, figure)"
-    assert page.locator(drawn).count() == 1
-    page.locator("details.layer").nth(1).locator("summary").click()
-    page.locator("details.layer").nth(1).locator(".levels svg").last.wait_for()
-    assert page.locator(drawn).count() == 2
-    assert page.locator("details.layer[open] .partners path[stroke]").count() >= 2 * 4
-    assert page.locator("details.layer[open] .matrices image").count() == 2 * 2
-    cells = page.locator("section table tbody").first.locator("tr").all()
-    for row, profile in zip(cells, comparison.profiles, strict=True):
-        texts = row.locator("td").all_text_contents()
-        assert texts[3 : 3 + len(comparison.eps)] == [f"{s:.3f}" for s in profile.similarity(comparison.eps)]
-    members = page.locator("details.layer").nth(0).locator("tbody tr").nth(4).locator("td").first.text_content()
+    opened = Opened(browser, comparison.report(tmp_path / "report.html"), width, scheme)
+    page = opened.page
+    assert page.locator("h1").text_content() == "a and b"
+    assert page.locator("#layer option").all_text_contents() == ["first", HOSTILE, "few"]
+    for eps in (0.0, 0.3, 0.45, 0.995):
+        opened.eps(eps)
+        for row, profile in zip(opened.table("#layers"), comparison.profiles, strict=True):
+            match = profile.at(eps)
+            assert row[2] == f"{profile.similarity(eps):.3f}"
+            assert row[3] == f"{len(match.x)} / {len(match.y)}"
+        match = comparison.profiles[0].at(eps)
+        for side, neurons in (("x", match.x), ("y", match.y)):
+            inside = page.locator(f"#{side}-neurons .cell.in").evaluate_all(
+                "cells => cells.map(c => +c.dataset.neuron)"
+            )
+            assert sorted(inside) == neurons.tolist()
+        assert (
+            f"{len(match.x)} of {comparison.profiles[0].x_neurons} neurons"
+            in page.locator("#layer-summary").text_content()
+        )
+    page.locator("#layer").select_option(HOSTILE)
+    assert page.locator("#layer-title").text_content() == HOSTILE
+    assert page.locator("#levels svg").count() >= 1
+    assert opened.part("One to one").locator(".partners path[stroke]").count() >= 4
+    assert opened.part("Groups").locator("image").count() == 2
+    assert page.locator("#warnings li").count() == 1
+    assert page.locator("#facts dt", has_text="<script>alert(1)").count() == 1
+    opened.done()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_is_accessible(demo_study, browser, scheme):
+    from axe_playwright_python.sync_playwright import Axe
+
+    opened = Opened(browser, demo_study.folder / "report.html", scheme=scheme)
+    opened.page.locator("#x-neurons .cell").nth(2).click()
+    for title in ("How to read this", "One to one", "Few to one", "Groups", "Smallest groups at eps 0.5"):
+        opened.page.locator("summary", has_text=title).first.click()
+    results = Axe().run(opened.page)
+    assert results.violations_count == 0, results.generate_report()
+    opened.done()
+
+
+def test_the_slider_is_fast_and_answers_to_the_keyboard(comparison, browser, tmp_path):
+    opened = Opened(browser, comparison.report(tmp_path / "report.html"))
+    page = opened.page
+    before = float(page.locator("#eps-value").text_content())
+    page.locator("#eps").focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#eps-value")).to_have_text(f"{before + 0.005:.3f}")
+    page.locator("#x-neurons").focus()
+    page.keyboard.press("ArrowRight")
+    chosen = page.locator("#x-neurons [aria-selected=true]")
+    assert page.locator("#x-neurons").get_attribute("aria-activedescendant") == chosen.get_attribute("id")
     levels = comparison.profiles[0].x_levels
-    expected = np.flatnonzero((levels > 0.3) & (levels <= 0.5))
-    assert members == (", ".join(map(str, expected)) or "–")
-    assert page.locator("summary").nth(1).text_content().strip().startswith("<script>alert(1)")
-    assert page.locator(".warnings li").count() == 1
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    assert not problems
-    assert requests == [path.as_uri()]
-    context.close()
+    order = np.argsort(np.where(np.isnan(levels), 2, levels), kind="stable")
+    assert int(chosen.get_attribute("data-neuron")) == order[0]
+    page.keyboard.press("End")
+    assert int(chosen.get_attribute("data-neuron")) == order[-1]
+    assert f"Neuron {order[-1]} of a:first" in page.locator("#neuron").text_content()
+    assert "silent" in page.locator("#neuron").text_content()
+    opened.done()
+
+
+def test_layers_are_chosen_in_the_charts(comparison, browser, tmp_path):
+    opened = Opened(browser, comparison.report(tmp_path / "report.html"))
+    page = opened.page
+    chart = page.locator("#depth svg").first
+    chart.click(position={"x": chart.bounding_box()["width"] - 60, "y": 100})
+    assert page.locator("#layer").input_value() == "few" and page.locator("#layer-title").text_content() == "few"
+    page.locator("#layers button", has_text="first").click()
+    assert page.locator("#layer").input_value() == "first"
+    page.locator("#curves").scroll_into_view_if_needed()
+    box = page.locator("#curves svg").first.bounding_box()
+    page.mouse.move(box["x"] + 100, box["y"] + 200)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.75, box["y"] + 200, steps=3)
+    page.mouse.up()
+    expect(page.locator("#eps-value")).to_have_text(re.compile(r"0\.[67]\d\d"))
+    assert page.locator("#layer").input_value() == "first"
+    opened.done()
+
+
+def test_what_is_shown_can_be_downloaded(comparison, browser, tmp_path):
+    opened = Opened(browser, comparison.report(tmp_path / "report.html"))
+    opened.eps(0.45)
+    rows = opened.csv("#by-layer [data-csv=layers]")
+    assert [row["layer"] for row in rows] == ["first", HOSTILE, "few"]
+    for row, profile in zip(rows, comparison.profiles, strict=True):
+        assert float(row["similarity"]) == pytest.approx(profile.similarity(0.45), rel=1e-12)
+    neurons = opened.csv("[data-csv=neurons]")
+    profile = comparison.profiles[0]
+    assert len(neurons) == profile.x_neurons + profile.y_neurons
+    inside = [
+        int(row["neuron"]) for row in neurons if row["layer"] == "a:first" and row["in the match at 0.45"] == "true"
+    ]
+    assert inside == profile.at(0.45).x.tolist()
+    curve = [row for row in opened.csv("[data-csv=profiles]") if row["layer"] == "first"]
+    assert float(curve[-1]["similarity"]) == pytest.approx(profile.similarity(np.nextafter(1, 0)), rel=1e-12)
+    opened.done()
 
 
 def test_alignments_of_three_networks(browser, tmp_path):
     X, Y, _ = layers.partners(p=7, q=8)
     comparison = sm.compare({"a": {"l": X, "m": Y}, "b": {"l": Y, "m": X}, "c": {"l": X, "m": Y}}, sparse="*")
-    path = comparison.report(tmp_path / "report.html")
-    page = browser.new_context(viewport={"width": 390, "height": 800}, offline=True).new_page()
-    problems = []
-    page.on("console", lambda message: problems.append(message.text))
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    page.goto(path.as_uri())
-    page.locator("#universality svg").last.wait_for()
+    opened = Opened(browser, comparison.report(tmp_path / "report.html"), 390)
+    page = opened.page
     assert page.locator("h1").text_content() == "a, b and c"
     assert page.locator("#depth svg [aria-label='x-axis tick label'] text").all_text_contents() == ["l", "m"]
-    assert page.locator("#depth svg circle").count() == 6 * len(comparison.eps)
-    shared = page.locator("section", has=page.locator("#universality")).locator("tbody tr").first
     found = comparison.universality[0]
-    assert shared.locator("td").nth(4).text_content() == str(len(found.everywhere))
-    partner = page.locator(".one-to-one tbody tr").first
-    first = comparison.convergence[0].bipartite
-    assert partner.locator("th").text_content() == str(first.x[0])
-    assert partner.locator("td").nth(1).text_content() == f"{first.strength[0]:.3f}"
-    sparse = page.locator(".few-to-one tbody tr").first.locator("td").all_text_contents()
-    assert sparse[1] == f"{comparison.convergence[0].maps[0].table()[0]['error']:.3f}"
-    group = page.locator(".groups tbody tr").first
-    largest = comparison.convergence[0].clusters.clusters[0]
-    assert group.locator("th").text_content() == f"{largest.eps:.2f}"
-    assert group.locator("td").nth(2).text_content() == ", ".join(map(str, largest.x))
-    assert page.locator("details.layer[open] .sparse g[stroke-dasharray] path").count() == 2
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    assert not problems
+    assert opened.table("#universality")[0][5] == str(len(found.everywhere))
+    opened.eps(0.5)
+    means = [np.mean([p.similarity(0.5) for p in comparison.profiles[3 * k : 3 * k + 3]]) for k in (0, 1)]
+    assert [row[4] for row in opened.table("#layers")] == [f"{mean:.3f}" for mean in means]
+    page.locator("#networks").select_option("b ~ c")
+    assert page.locator("#layer-title").text_content() == "l, b ~ c"
+    aligned = comparison.convergence[comparison.names().index("l, b ~ c")]
+    part = opened.part("One to one")
+    partner = part.locator("tbody tr").first.locator("th, td").all_text_contents()
+    assert partner[:3] == [
+        str(aligned.bipartite.x[0]),
+        str(aligned.bipartite.y[0]),
+        f"{aligned.bipartite.strength[0]:.3f}",
+    ]
+    sparse = opened.part("Few to one")
+    assert (
+        sparse.locator("tbody tr").first.locator("td").nth(1).text_content()
+        == f"{aligned.maps[0].table()[0]['error']:.3f}"
+    )
+    assert sparse.locator(".sparse g[stroke-dasharray] path").count() == 2
+    largest = aligned.clusters.clusters[0]
+    group = opened.part("Groups").locator("tbody tr").first.locator("th, td").all_text_contents()
+    assert group[0] == f"{largest.eps:.2f}" and group[3] == ", ".join(map(str, largest.x))
+    few = {row["neuron"]: row for row in aligned.maps[0].few()}
+    page.locator("#y-neurons .cell[data-neuron='3']").click()
+    card = page.locator("#neuron").text_content()
+    assert "Neuron 3 of c:l" in card
+    assert "held out" in card and f"error {few[3]['error']:.3f}" in card
+    row = aligned.bipartite.y.tolist().index(3)
+    assert f"{aligned.bipartite.x[row]} of b:l, correlation {aligned.bipartite.strength[row]:.3f}" in card
+    page.locator("#neuron button", has_text=str(aligned.bipartite.x[row])).first.click()
+    assert f"Neuron {aligned.bipartite.x[row]} of b:l" in page.locator("#neuron").text_content()
+    opened.done()
 
 
 def test_evidence_and_matrix(browser, tmp_path):
@@ -133,49 +288,113 @@ def test_evidence_and_matrix(browser, tmp_path):
         sm.compare(networks, pairs="all"),
         transplants=(sm.Transplant("a:l", "b:l", 0.5, 90, tuple(sm.Outcome(f"c{k}", k, 1.5, 0.25) for k in range(7))),),
     )
-    path = comparison.report(tmp_path / "report.html")
-    page = browser.new_context(viewport={"width": 390, "height": 800}, offline=True).new_page()
-    problems = []
-    page.on("console", lambda message: problems.append(message.text))
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    page.goto(path.as_uri())
-    page.locator("#matrix svg").last.wait_for()
+    opened = Opened(browser, comparison.report(tmp_path / "report.html"), 390)
+    page = opened.page
     assert page.locator("#matrix g[aria-label=cell] rect").count() == 36
-    page.locator("#measure").select_option("1")
+    page.locator("#measure").select_option("debiased cka")
     assert page.locator("#matrix g[aria-label=cell] rect").count() == 36
     found = comparison.assessments[0]
-    row = page.locator(".evidence tbody tr").first.locator("td").all_text_contents()
+    row = opened.part("Evidence").locator("tbody tr").first.locator("td").all_text_contents()
     cka = found["cka"]
     assert row == [f"{cka.value:.3f}", f"{cka.low:.3f} to {cka.high:.3f}", f"{cka.null:.3f}"]
-    assert page.locator("details.layer[open] .proof g[aria-label=area] path").count() == 1
-    table = page.locator("section", has=page.locator("h2", has_text="Layers")).locator("tbody tr")
-    worth = table.first.locator("td").nth(3 + len(comparison.eps)).text_content()
-    assert worth.startswith(f"{found.rows.effective:,.0f}")
+    assert page.locator("details.part[open] .proof g[aria-label=area] path").count() == 1
+    table = opened.table("#layers")
+    assert table[0][-2].startswith(f"{found.rows.effective:,.0f}")
     assert page.locator("strong.few").count() == sum(not a.rows.enough for a in comparison.assessments)
-    assert "25.0% (1.50)" in page.locator("section", has_text="Does it matter").last.text_content()
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    assert not problems
+    assert "25.0% (1.50)" in page.locator("#transplants").text_content()
+    values = opened.csv("[data-csv=matrix]")
+    matrix = comparison.matrix("debiased cka")
+    assert float(values[0]["b:l"]) == pytest.approx(matrix.values[0, matrix.layers.index("b:l")], rel=1e-9)
+    opened.done()
 
 
 def test_a_simple_match_can_be_chosen(browser, tmp_path):
     X, Y = layers.related()
     comparison = sm.compare({"a": {"l": X}, "b": {"l": Y}}, simple=[0.5, 0.01])
-    path = comparison.report(tmp_path / "report.html")
-    page = browser.new_context(viewport={"width": 390, "height": 800}, offline=True).new_page()
-    problems = []
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    page.goto(path.as_uri())
-    section = page.locator(".simple").first
-    section.locator("figure svg").wait_for()
+    opened = Opened(browser, comparison.report(tmp_path / "report.html"), 390)
+    part = opened.part("Smallest groups at eps 0.5")
     found = comparison.simple[0]
-    assert section.locator("option").count() == len(found)
-    section.locator("select").select_option("2")
+    assert part.locator("option").count() == len(found)
+    part.locator("select").select_option("2")
     match = found.matches[2]
-    heads = section.locator(".maps tr").first.locator("th").all_text_contents()
+    heads = part.locator(".maps tr").first.locator("th").all_text_contents()
     assert heads == ["x from y", *(f"y{j}" for j in match.y)]
-    value = float(section.locator(".maps tr").nth(1).locator("td").first.text_content().replace("\u2212", "-"))
+    value = float(part.locator(".maps tr").nth(1).locator("td").first.text_content().replace("\u2212", "-"))
     maps = match.coefficients(sm.pair(X, Y))
     assert value == pytest.approx(maps.x_from_y[0, 0], rel=5e-3)
-    assert "Nothing matches" in page.locator(".simple").nth(1).text_content()
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    assert not problems
+    assert "Nothing matches" in opened.part("Smallest groups at eps 0.01").text_content()
+    side, neuron = match.neurons[0]
+    opened.page.locator(f"#{side}-neurons .cell[data-neuron='{neuron}']").click()
+    smallest = next(m for m in found.matches if (side, neuron) in m.neurons)
+    text = opened.page.locator("#neuron").text_content()
+    expected = f"{', '.join(map(str, smallest.x))} of a:l with {', '.join(map(str, smallest.y))} of b:l"
+    assert f"Smallest match found at eps 0.5{expected}" in text
+    opened.done()
+
+
+def test_inputs_that_excite_a_neuron_most(browser, tmp_path):
+    random = np.random.default_rng(0)
+    X, Y = random.standard_normal((40, 3)), random.standard_normal((40, 3))
+    images = random.integers(256, size=(40, 6, 5), dtype=np.uint8)
+    words = [["the", " ", f"word{i}", " ", "<b>"] for i in range(40)]
+    networks = {"a": {"l": X}, "b": {"l": Y}}
+    for name, examples in (("images", images), ("texts", words), ("numbers", None)):
+        comparison = sm.compare(networks, top=4, examples=examples)
+        opened = Opened(browser, comparison.report(tmp_path / f"{name}.html"))
+        opened.page.locator("#x-neurons .cell[data-neuron='1']").click()
+        shown = opened.page.locator(".inputs").first
+        best = np.argsort(-X[:, 1])[:4]
+        said = [f"example {i}, activation {X[i, 1]:.3g}" for i in best]
+        assert shown.locator("li").count() == 4
+        if name == "images":
+            assert shown.locator(".picture").first.get_attribute("aria-label") == said[0]
+            sheet = shown.locator(".picture").first.evaluate("p => getComputedStyle(p).backgroundPosition")
+            assert sheet == _place(comparison.to_dict()["inputs"]["shown"], best[0])
+        elif name == "texts":
+            # One row is one example, whose first token it is.
+            assert shown.locator("mark").all_text_contents() == ["the"] * 4
+            assert "<b>" in shown.locator("code").first.text_content()
+        else:
+            assert shown.locator("li").first.text_content() == said[0]
+        opened.done()
+
+
+def _place(shown: dict, example: int) -> str:
+    i, scale = shown["examples"].index(example), 44 / max(shown["width"], shown["height"])
+    x, y = -(i % shown["columns"]) * shown["width"] * scale, -(i // shown["columns"]) * shown["height"] * scale
+    return " ".join("0px" if v == 0 else f"{v:.6g}px" for v in (x, y))
+
+
+def test_the_page_of_a_study(demo_study, browser):
+    opened = Opened(browser, demo_study.folder / "report.html", 390)
+    page = opened.page
+    assert page.locator("h1").text_content() == "demo"
+    accuracy = demo_study.accuracy["main"]
+    assert f"{100 * accuracy['value']:.1f}% (" in page.locator("#accuracy").text_content()
+    rows = {row[0]: row for row in opened.table("#over-seeds")}
+    for row in demo_study.rows():
+        if row["quantity"] == "debiased cka":
+            expected = f"{row['value']:.3f} ({row['low']:.2f} to {row['high']:.2f})"
+            assert expected.replace("-", "\u2212") in rows[row["layer"]] or expected in rows[row["layer"]]
+    assert page.locator("#blocks tbody tr").count() == 1
+    page.locator("#x-neurons .cell").first.click()
+    assert page.locator("#neuron .picture").count() == 2 * 9
+    opened.done()
+
+
+def test_the_page_is_made_anew_from_saved_results(demo_study, comparison, tmp_path):
+    from typer.testing import CliRunner
+
+    from spanmatch.cli import app
+
+    folder = comparison.save(tmp_path / "saved")
+    for place in (folder, demo_study.folder):
+        before = (place / "report.html").read_bytes()
+        (place / "report.html").unlink()
+        result = CliRunner().invoke(app, ["report", str(place)])
+        assert result.exit_code == 0 and "report.html" in result.stdout.replace("\n", "")
+        assert (place / "report.html").read_bytes() == before
+    assert CliRunner().invoke(app, ["report", str(tmp_path)]).exit_code == 1
+    (folder / "comparison.json").write_text('{"format": "spanmatch.comparison", "version": 1}')
+    result = CliRunner().invoke(app, ["report", str(folder)])
+    assert result.exit_code == 1 and "not a comparison of version 3" in result.stderr.replace("\n", " ")

@@ -18,7 +18,7 @@ import torch
 from torch import nn
 
 from .. import __about__
-from ..compare import Comparison
+from ..compare import VERSION, Comparison
 from ..errors import BadArgument, SpanmatchError, among
 from ..files import Path_, write_text
 from ..progress import announce
@@ -161,7 +161,7 @@ def _steps(settings: Settings, runs: dict[str, list[Run]], data: dict[str, Data]
 
     def made_from(*names: str) -> dict[str, Any]:
         trained = [json.loads(run.made_from) for name in names for run in runs[name]]
-        return {"compare": wanted.model_dump(mode="json"), "runs": trained}
+        return {"version": VERSION, "compare": wanted.model_dump(mode="json"), "runs": trained}
 
     for variant in settings.variants:
         name, own, examples = variant.name, runs[variant.name], data[variant.name]

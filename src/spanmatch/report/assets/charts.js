@@ -9,9 +9,11 @@
     return { width: Math.max(figure.clientWidth, 280), height, marginTop: 34, marginLeft: 48, style: { background: "transparent", fontSize: "12px" } };
   }
 
-  function place(figure, plot) {
-    figure.replaceChildren(plot);
-    return plot;
+  function place(figure, ...plots) {
+    figure.replaceChildren(...plots);
+    // Plot names its marks, which takes a role.
+    figure.querySelectorAll("svg :is(g, rect)[aria-label]").forEach((mark) => mark.setAttribute("role", "group"));
+    return plots[0];
   }
 
   // An axis of layers: their names aslant where there are many.
@@ -220,7 +222,7 @@
           ],
         }),
       );
-    figure.replaceChildren(draw("|correlation|, as they come", [d3.range(p), d3.range(q)], false), draw("by cluster", clusters.order, true));
+    place(figure, draw("|correlation|, as they come", [d3.range(p), d3.range(q)], false), draw("by cluster", clusters.order, true));
   }
 
   function drawMatrix(figure, { layers, values, first_component: share }, choose) {
@@ -253,7 +255,7 @@
       y: { domain: [0, 1], label: "first component's share of variance", grid: true, ticks: 3 },
       marks: [Plot.barY(layers.map((layer, i) => ({ layer, share: share[i] })), { x: "layer", y: "share", fill: token("--accent"), tip: true }), Plot.ruleY([0])],
     });
-    figure.replaceChildren(heat, Plot.legend({ color, marginLeft: 14 }), bars);
+    place(figure, heat, Plot.legend({ color, marginLeft: 14 }), bars);
   }
 
   function drawUniversality(figure, found, networks) {
@@ -272,7 +274,7 @@
         fy: { label: null, domain: Object.values(kinds), axis: null, padding: 0.25 },
         x: layersAxis(found.map((layer) => layer.layer)),
         y: { domain: [0, 1], label: "share of neurons", tickFormat: ".0%", grid: true, ticks: 3 },
-        color: { type: "ordinal", legend: true, label: "other networks", domain: d3.range(networks), tickFormat: (n) => `in ${n} others`, range: shades(networks).reverse() },
+        color: { type: "ordinal", legend: true, label: "other networks", domain: d3.range(networks), tickFormat: (n) => `in ${n} others`, range: shades(networks) },
         marks: [
           Plot.barY(rows, { x: "layer", y: "share", fy: "title", fill: "others", order: "-others", tip: true, title: (d) => `${d.layer}: ${percent(d.share)} ${d.title} in ${d.others} others` }),
           Plot.text(Object.values(kinds), { fy: (d) => d, text: (d) => d, frameAnchor: "top-left", dy: -13, fontWeight: 600 }),

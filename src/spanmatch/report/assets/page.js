@@ -249,6 +249,14 @@
     addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((details) => (details.open = true)));
   }
 
+  // Of the eps listed, the one at which layers differ the most.
+  function telling(of) {
+    const spread = (_, k) => d3.deviation(of.layers, (layer) => of.meanListed(layer, k)) ?? 0;
+    const middle = Math.floor(of.eps.length / 2);
+    const spreads = of.eps.map(spread);
+    return of.eps[d3.max(spreads) > 0 ? d3.maxIndex(spreads) : middle];
+  }
+
   async function start() {
     try {
       data = await spanmatch.unpack(at("data"));
@@ -258,7 +266,7 @@
     }
     data.comparisons.forEach((comparison) => comparison.pairs.forEach(prepared));
     const [first] = data.comparisons;
-    state.eps = first.eps[Math.floor(first.eps.length / 2)];
+    state.eps = telling(viewOf(first));
     if (data.study) {
       at("study").replaceChildren(spanmatch.studyOverview(data.study));
       at("over-all").replaceChildren(...spanmatch.studySections(data.study));
