@@ -31,7 +31,7 @@ SCRIPTS = (
 STYLES = ("assets/page.css",)
 CELLS = 2_000_000
 """Correlations that are drawn in all; those of the pairs that come first."""
-LEVEL_DIGITS = 6
+LEVEL_DIGITS, DIGITS, PREDICTORS = 5, 3, 3
 
 Data = Mapping[str, Any]
 
@@ -82,8 +82,12 @@ def _packed(data: Any) -> str:
 
 
 def _slim(comparison: Data, cells: list[int]) -> dict[str, Any]:
-    """Return what the page shows of a comparison; `cells` counts down how many correlations may still be drawn."""
-    return {**comparison, "pairs": [_slim_pair(pair, cells) for pair in comparison["pairs"]]}
+    """Return what the page shows of a comparison, in as many digits as it shows.
+
+    `cells` counts down how many correlations may still be drawn.
+    """
+    pairs = _columns([_slim_pair(pair, cells) for pair in comparison["pairs"]])
+    return {**comparison, "pairs": pairs, "inputs": comparison["inputs"] and _slim_inputs(comparison["inputs"])}
 
 
 def _slim_pair(pair: Data, cells: list[int]) -> dict[str, Any]:
@@ -92,17 +96,75 @@ def _slim_pair(pair: Data, cells: list[int]) -> dict[str, Any]:
     size = len(matrix) * len(matrix[0]) if matrix else 0
     shown = size <= cells[0]
     cells[0] -= size if shown else 0
+    aligned = found["bipartite"]
+    kept = ("constant", "chance_correlation")
     return {
         **pair,
         "x_levels": [_level(level) for level in pair["x_levels"]],
         "y_levels": [_level(level) for level in pair["y_levels"]],
         "convergence": {
-            **found,
-            "semi": {"strength": found["semi"]["strength"]},
-            "information": found["information"] and {"x": found["information"]["x"], "y": found["information"]["y"]},
+            **{name: found[name] for name in kept},
+            "clusters": found["clusters"] and _slim_clusters(found["clusters"]),
+            "bipartite": {
+                **{name: aligned[name] for name in ("x", "y", "next_x", "next_y")},
+                **{name: _digits(aligned[name]) for name in ("strength", "margin", "back_margin")},
+                **{name: _digits(aligned[name]) for name in ("x_baseline", "y_baseline")},
+            },
+            "semi": {"strength": _digits(found["semi"]["strength"])},
+            "information": found["information"] and len(found["information"]["x"]),
+            "by_information_only": len(found["by_information_only"]),
+            "sparse": [{name: way[name] for name in ("from", "to", "table")} for way in found["sparse"]],
+            "few": {"xy"[way["to"] == pair["y_layer"]]: _slim_few(way["few"]) for way in found["sparse"]},
             "correlation_percent": matrix if shown else None,
         },
     }
+
+
+def _columns(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return dictionaries that are alike as one of lists, which compress far better: numbers of a kind together."""
+    found: dict[str, Any] = {}
+    for name, first in rows[0].items():
+        values = [row[name] for row in rows]
+        alike = isinstance(first, dict) and all(isinstance(v, dict) and v.keys() == first.keys() for v in values)
+        found[name] = {"of": _columns(values)} if alike else values
+    return found
+
+
+def _slim_few(rows: list[Data]) -> dict[str, Any]:
+    """Return few predictors by column: the neurons, how many each has, the largest of them, and errors."""
+    return {
+        "neuron": [row["neuron"] for row in rows],
+        "count": [len(row["predictors"]) for row in rows],
+        "predictors": [row["predictors"][:PREDICTORS] for row in rows],
+        "coefficients": [[round(value, 2) for value in row["coefficients"][:PREDICTORS]] for row in rows],
+        "error": _digits([row["error"] for row in rows]),
+        "held_out_error": _digits([row["held_out_error"] for row in rows]),
+    }
+
+
+def _slim_clusters(found: Data) -> dict[str, Any]:
+    """Return clusters by column; their neurons are those of the order, one cluster after the other."""
+    groups = found["groups"]
+    sizes = {side: [len(group[side]) for group in groups] for side in "xy"}
+    values = {name: _digits([group[name] for group in groups]) for name in ("between", "outside", "eps")}
+    return {"method": found["method"], "order": dict(zip("xy", found["order"], strict=True)), "sizes": sizes, **values}
+
+
+def _slim_inputs(inputs: Data) -> dict[str, Any]:
+    texts = inputs["shown"] is not None and inputs["shown"]["kind"] == "texts"
+    layers = {
+        layer: {
+            "examples": found["examples"],
+            "values": [[None if value is None else float(f"{value:.3g}") for value in row] for row in found["values"]],
+            "places": found["places"] if texts else None,
+        }
+        for layer, found in inputs["layers"].items()
+    }
+    return {**inputs, "layers": layers}
+
+
+def _digits(values: list[float | None]) -> list[float | None]:
+    return [None if value is None else round(value, DIGITS) for value in values]
 
 
 def _level(level: float | None) -> float | None:

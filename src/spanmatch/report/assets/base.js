@@ -9,6 +9,12 @@ const spanmatch = {};
     return new Response(stream).json();
   }
 
+  // What came by column, by row: a list, or {of: columns} for an object in each row.
+  function byRow(columns, rows) {
+    const inner = Object.entries(columns).map(([name, values]) => [name, Array.isArray(values) ? values : byRow(values.of, rows)]);
+    return d3.range(rows).map((i) => Object.fromEntries(inner.map(([name, values]) => [name, values[i]])));
+  }
+
   // An element with attributes and children; texts are text, never markup.
   function h(tag, attributes = {}, ...children) {
     const element = document.createElement(tag);
@@ -53,5 +59,5 @@ const spanmatch = {};
   const count = (value) => (value === null ? "\u2013" : d3.format(",.0f")(value));
   const interval = ({ low, high }, digits = 2) => (low === null ? "" : ` (${low.toFixed(digits)} to ${high.toFixed(digits)})`);
 
-  Object.assign(spanmatch, { unpack, h, fill, table, download, dark, token, short, network, number, percent, count, interval });
+  Object.assign(spanmatch, { unpack, byRow, h, fill, table, download, dark, token, short, network, number, percent, count, interval });
 })();

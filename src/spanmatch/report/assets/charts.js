@@ -32,12 +32,10 @@
     return layers.map((_, i) => d3.interpolateViridis(from + (to - from) * (layers.length > 1 ? i / (layers.length - 1) : 1)));
   }
 
-  // s at one eps by layer: every pair of networks, their mean and spread; listed eps as thin lines.
+  // s by layer, every pair of networks, their mean and spread; listed eps as thin lines; gives what moves with eps.
   function drawDepth(figure, view, state) {
     const { layers, pairs, eps: listed } = view;
-    const rows = pairs.map((pair) => ({ pair, layer: pair.layer, share: pair.shareAt(state.eps) }));
     const thin = layers.flatMap((layer) => listed.map((eps, k) => ({ layer, eps, share: view.meanListed(layer, k) })));
-    const chosen = rows.filter((row) => row.pair.networks === state.networks);
     const plot = place(
       figure,
       Plot.plot({
@@ -45,20 +43,32 @@
         marginBottom: layers.length > 6 ? 90 : 40,
         marginRight: 44,
         x: { ...layersAxis(layers), type: "point" },
-        y: { domain: [0, 1], grid: true, label: `share of neurons matched at eps ${state.eps.toFixed(3)}`, tickFormat: ".0%" },
+        y: { domain: [0, 1], grid: true, label: "share of neurons matched", tickFormat: ".0%" },
         marks: [
           Plot.ruleY([0]),
           Plot.ruleX([state.layer], { stroke: token("--accent"), strokeOpacity: 0.25, strokeWidth: 14 }),
           Plot.lineY(thin, { x: "layer", y: "share", z: "eps", stroke: "currentColor", strokeOpacity: 0.22 }),
           Plot.text(thin.filter((row) => row.layer === layers.at(-1)), { x: "layer", y: "share", text: "eps", dx: 20, fillOpacity: 0.6 }),
-          Plot.areaY(rows, Plot.groupX({ y1: "min", y2: "max" }, { x: "layer", y1: "share", y2: "share", fill: token("--accent"), fillOpacity: 0.15 })),
-          Plot.lineY(rows, Plot.groupX({ y: "mean" }, { x: "layer", y: "share", stroke: token("--accent"), strokeWidth: 2.5 })),
-          Plot.dot(rows, { x: "layer", y: "share", fill: token("--accent"), r: 2.5, fillOpacity: 0.6 }),
-          Plot.dot(chosen, { x: "layer", y: "share", stroke: token("--accent"), fill: token("--paper"), strokeWidth: 2, r: 4.5 }),
         ],
       }),
     );
-    return { plot, nearest: (x) => d3.least(layers, (layer) => Math.abs(plot.scale("x").apply(layer) - x)) };
+    const [x, y] = ["x", "y"].map((name) => plot.scale(name).apply);
+    const svg = d3.select(plot);
+    const band = svg.append("path").attr("class", "band");
+    const mean = svg.append("path").attr("class", "mean");
+    const shown = d3.sort(pairs, (pair) => pair.networks === state.networks);
+    const dots = svg.append("g").selectAll("circle").data(shown).join("circle").attr("cx", (pair) => x(pair.layer));
+    dots.attr("class", (pair) => (pair.networks === state.networks ? "pair own" : "pair")).attr("r", (pair) => (pair.networks === state.networks ? 4.5 : 2.5));
+    return {
+      move(eps) {
+        const shares = layers.map((layer) => view.of(layer).map((pair) => pair.shareAt(eps)));
+        band.attr("d", d3.area((_, i) => x(layers[i]), (row) => y(d3.min(row)), (row) => y(d3.max(row)))(shares));
+        mean.attr("d", d3.line((_, i) => x(layers[i]), (row) => y(d3.mean(row)))(shares));
+        dots.attr("cy", (pair) => y(pair.shareAt(eps)));
+      },
+      nearest: (px) => d3.least(layers, (layer) => Math.abs(x(layer) - px)),
+      plot,
+    };
   }
 
   // s over eps, a curve for each layer of the networks chosen; gives what moves with eps.
@@ -200,7 +210,7 @@
   function drawCorrelations(figure, pair) {
     const { correlation_percent: matrix, clusters } = pair.convergence;
     const [p, q] = [matrix.length, matrix[0].length];
-    const ends = (side) => d3.cumsum(clusters.groups, (group) => group[side].length).slice(0, -1);
+    const ends = (side) => d3.cumsum(clusters.sizes[side]).slice(0, -1);
     const draw = (title, [x, y], rules) =>
       h(
         "div",
@@ -222,7 +232,7 @@
           ],
         }),
       );
-    place(figure, draw("|correlation|, as they come", [d3.range(p), d3.range(q)], false), draw("by cluster", clusters.order, true));
+    place(figure, draw("|correlation|, as they come", [d3.range(p), d3.range(q)], false), draw("by cluster", [clusters.order.x, clusters.order.y], true));
   }
 
   function drawMatrix(figure, { layers, values, first_component: share }, choose) {

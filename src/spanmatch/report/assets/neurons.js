@@ -59,7 +59,8 @@
     const few = fewOf(pair, side, neuron);
     if (few) {
       const terms = few.predictors.flatMap((k, i) => [i ? ", " : "", link(other, k), ` (${d3.format("+.2f")(few.coefficients[i])})`]);
-      facts.push(["Few predictors", [...terms, `: error ${number(few.error)}${few.held_out_error === null ? "" : `, ${number(few.held_out_error)} held out`}`]]);
+      const more = few.count - few.predictors.length;
+      facts.push(["Few predictors", [...terms, `${more ? ` and ${more} more` : ""}: error ${number(few.error)}${few.held_out_error === null ? "" : `, ${number(few.held_out_error)} held out`}`]]);
     }
     const list = h("dl", {}, facts.flatMap(([title, content]) => [h("dt", {}, title), h("dd", {}, content)]));
     const shown = [list];
@@ -95,14 +96,16 @@
   }
 
   function fewOf(pair, side, neuron) {
-    const map = pair.convergence.sparse.find((m) => m.to === pair[`${side}_layer`]);
-    return map?.few.find((row) => row.neuron === neuron);
+    const few = pair.convergence.few[side];
+    const i = few ? d3.bisectLeft(few.neuron, neuron) : -1;
+    if (!few || few.neuron[i] !== neuron) return null;
+    return Object.fromEntries(Object.entries(few).map(([name, values]) => [name, values[i]]));
   }
 
   // The examples that excite a neuron most, as pictures, texts in context, or numbers.
   function inputs({ layers, shown }, layer, neuron, title) {
     const { examples, values, places } = layers[layer];
-    const found = examples[neuron].map((example, i) => ({ example, value: values[neuron][i], place: places[neuron][i] })).filter((d) => d.example >= 0);
+    const found = examples[neuron].map((example, i) => ({ example, value: values[neuron][i], place: places?.[neuron][i] })).filter((d) => d.example >= 0);
     const items = found.map((d) => h("li", {}, exhibit(shown, d)));
     return h("div", { class: "inputs" }, h("h4", {}, title), items.length ? h("ol", { class: shown?.kind ?? "numbers" }, items) : h("p", { class: "note" }, "Nothing was kept."));
   }

@@ -11,11 +11,14 @@
   // A pair of layers as the charts ask for it: its levels in order, once.
   function prepared(pair) {
     const total = pair.x_levels.length + pair.y_levels.length;
-    const known = Float64Array.from([...pair.x_levels, ...pair.y_levels].filter((level) => level !== null)).sort();
+    const sorted = (levels) => Float64Array.from(levels.filter((level) => level !== null)).sort();
+    const sides = { x: sorted(pair.x_levels), y: sorted(pair.y_levels) };
+    const known = sorted([...sides.x, ...sides.y]);
     const networks = `${spanmatch.network(pair.x_layer)} ~ ${spanmatch.network(pair.y_layer)}`;
     const chance = pair.assessment?.profile;
     return Object.assign(pair, {
       networks,
+      inside: (side, eps) => d3.bisectRight(sides[side], eps),
       shareAt: (eps) => d3.bisectRight(known, eps) / total,
       chanceAt: (eps) => (chance && chance.null[0] !== null ? chance.null[Math.max(0, d3.bisectRight(chance.eps, eps) - 1)] : null),
       curve() {
@@ -129,8 +132,6 @@
     return followed;
   }
 
-  const inside = (levels, eps) => d3.sum(levels, (level) => level !== null && level <= eps);
-
   function drawLayer() {
     const pair = chosen();
     at("layer-title").textContent = pair.name;
@@ -151,14 +152,14 @@
     const pair = chosen();
     at("eps").value = eps;
     at("eps-value").textContent = eps.toFixed(3);
-    drawn.depth = spanmatch.drawDepth(at("depth"), view, state);
+    drawn.depth.move(eps);
     drawn.curves.move(eps);
     drawn.levels.move(eps);
     const [x, y] = [drawn.x.move(eps), drawn.y.move(eps)];
     for (const { pair: own, cells } of drawn.rows) {
       cells.share.textContent = number(own.shareAt(eps));
-      cells.x.textContent = inside(own.x_levels, eps);
-      cells.y.textContent = inside(own.y_levels, eps);
+      cells.x.textContent = own.inside("x", eps);
+      cells.y.textContent = own.inside("y", eps);
       cells.mean.textContent = number(d3.mean(view.of(own.layer), (other) => other.shareAt(eps)));
       cells.chance.textContent = number(own.chanceAt(eps), 2);
     }
@@ -179,7 +180,7 @@
     layers: () => [
       "layers.csv",
       ["layer", "networks", "eps", "similarity", "x in the match", "y in the match", "x neurons", "y neurons", "by chance", "rows", "rows worth"],
-      view.pairs.map((p) => [p.layer, p.networks, state.eps, p.shareAt(state.eps), inside(p.x_levels, state.eps), inside(p.y_levels, state.eps), p.x_neurons, p.y_neurons, p.chanceAt(state.eps), p.rows, p.assessment?.rows.effective]),
+      view.pairs.map((p) => [p.layer, p.networks, state.eps, p.shareAt(state.eps), p.inside("x", state.eps), p.inside("y", state.eps), p.x_neurons, p.y_neurons, p.chanceAt(state.eps), p.rows, p.assessment?.rows.effective]),
     ],
     profiles: () => ["profiles.csv", ["layer", "networks", "eps", "similarity"], view.pairs.flatMap((p) => p.curve().map((point) => [p.layer, p.networks, point.eps, point.share]))],
     matrix: () => {
@@ -264,7 +265,7 @@
       at("failed").hidden = false;
       throw error;
     }
-    data.comparisons.forEach((comparison) => comparison.pairs.forEach(prepared));
+    data.comparisons.forEach((comparison) => (comparison.pairs = spanmatch.byRow(comparison.pairs, comparison.pairs.name.length).map(prepared)));
     const [first] = data.comparisons;
     state.eps = telling(viewOf(first));
     if (data.study) {

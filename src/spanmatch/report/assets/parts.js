@@ -61,7 +61,7 @@
         h("em", {}, "Within"),
         `: the same inside one network. Unrelated neurons reach about ${number(found.chance_correlation, 2)}.`,
         constant[0] + constant[1] ? ` Left out as they never vary: ${constant[0]} of ${pair.x_layer}, ${constant[1]} of ${pair.y_layer}.` : "",
-        found.information ? ` By mutual information ${found.by_information_only.length} of ${found.information.x.length} partners are other ones than by |correlation|.` : "",
+        found.information ? ` By mutual information ${found.by_information_only} of ${found.information} partners are other ones than by |correlation|.` : "",
       );
       spanmatch.drawPartners(figure(body, `Strength of the partners of ${pair.name}, strongest first`, "partners"), pair);
       const next = (neuron) => (neuron >= 0 ? neuron : "\u2013");
@@ -93,18 +93,20 @@
     return part("Groups", (body) => {
       note(
         body,
-        `${clusters.groups.length} clusters of the neurons of both networks by |correlation| (${clusters.method}). `,
+        `${clusters.eps.length} clusters of the neurons of both networks by |correlation| (${clusters.method}). `,
         h("em", {}, "Match at"),
         ": the smallest eps at which a cluster's two halves are a match, that is, express each other.",
       );
       if (matrix) spanmatch.drawCorrelations(figure(body, `Matrix of |correlation| of ${pair.name}, as it comes and by cluster`, "matrices"), pair);
       else note(body, "The matrix is too large to show here; sm.clusters(pair).plot() draws it.");
-      const rows = clusters.groups.map((group) => [
-        group.x.length && group.y.length ? number(group.eps, 2) : "\u2013",
-        number(group.between, 2),
-        number(group.outside, 2),
-        group.x.join(", ") || "\u2013",
-        group.y.join(", ") || "\u2013",
+      const starts = (side) => [0, ...d3.cumsum(clusters.sizes[side])];
+      const members = (side, k) => d3.sort(clusters.order[side].slice(starts(side)[k], starts(side)[k + 1])).join(", ") || "\u2013";
+      const rows = clusters.eps.map((eps, k) => [
+        clusters.sizes.x[k] && clusters.sizes.y[k] ? number(eps, 2) : "\u2013",
+        number(clusters.between[k], 2),
+        number(clusters.outside[k], 2),
+        members("x", k),
+        members("y", k),
       ]);
       limited(body, `Clusters of ${pair.name}`, ["Match at", "|c| between", "|c| outside", pair.x_layer, pair.y_layer], rows);
     });

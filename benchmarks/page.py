@@ -1,0 +1,127 @@
+"""How large is the page, how long does it take to open, and how fast does the slider answer?
+
+Five seeds, 16 layers of 512 neurons: 160 pairs of layers with everything in them. One pair is compared; the others have
+its shape, and numbers of their own.
+"""
+
+from __future__ import annotations
+
+import copy
+import shutil
+import tempfile
+import time
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+from measure import machine
+from playwright.sync_api import sync_playwright
+
+import spanmatch as sm
+from spanmatch.report import render
+
+SEEDS, LAYERS, NEURONS, EXAMPLES = 5, 16, 512, 10_000
+
+MOVES = """async () => {
+  const slider = document.getElementById("eps");
+  const times = [];
+  for (let i = 0; i < 60; i++) {
+    const start = performance.now();
+    slider.value = 0.1 + i * 0.01;
+    slider.dispatchEvent(new Event("input"));
+    await new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+    times.push(performance.now() - start);
+  }
+  return times;
+}"""
+
+
+def compared() -> dict:
+    """Return a comparison of that size, as comparison.json has it."""
+    random = np.random.default_rng(0)
+    shared = random.standard_normal((4096, NEURONS))
+    spread = random.uniform(0, 2, (2, NEURONS))
+    X, Y = (np.maximum(shared + own * random.standard_normal(shared.shape), 0) for own in spread)
+    coarse = random.integers(256, size=(EXAMPLES, 8, 8, 3), dtype=np.uint8)
+    images = coarse.repeat(4, axis=1).repeat(4, axis=2)
+    found = sm.compare({"a": {"l": X}, "b": {"l": Y}}, sparse="l", evidence=True, top=9, examples=images).to_dict()
+    (first,) = found["pairs"]
+    names = [(f"seed{i}", f"seed{j}") for i, j in combinations(range(SEEDS), 2)]
+    layers = [f"layer{k}" for k in range(LAYERS)]
+    pairs = [_another(first, layer, a, b, random) for layer in layers for a, b in names]
+    top = {"values": found["inputs"]["layers"]["a:l"]["values"], "places": np.zeros((NEURONS, 9), dtype=int).tolist()}
+    inputs = {
+        f"seed{i}:{layer}": {**top, "examples": random.integers(EXAMPLES, size=(NEURONS, 9)).tolist()}
+        for i in range(SEEDS)
+        for layer in layers
+    }
+    shown = found["inputs"]["shown"]
+    return {
+        **found,
+        "networks": [f"seed{i}" for i in range(SEEDS)],
+        "pairs": pairs,
+        "inputs": {"layers": inputs, "shown": shown},
+    }
+
+
+def _another(first: dict, layer: str, a: str, b: str, random: np.random.Generator) -> dict:
+    """Return a pair of layers of the same shape with other numbers, to as many digits."""
+    pair = copy.deepcopy(first) | {"name": f"{layer}, {a} ~ {b}", "layer": layer}
+    pair |= {"x_layer": f"{a}:{layer}", "y_layer": f"{b}:{layer}"}
+    for side in ("x_levels", "y_levels"):
+        pair[side] = np.sort(random.random(NEURONS)).tolist()
+    aligned = pair["convergence"]["bipartite"]
+    for name in ("x", "y", "next_x", "next_y"):
+        aligned[name] = random.permutation(NEURONS).tolist()
+    for name in ("margin", "back_margin"):
+        aligned[name] = random.random(NEURONS).tolist()
+    for name in ("strength", "x_baseline", "y_baseline"):
+        aligned[name] = np.sort(random.random(NEURONS))[::-1].tolist()
+    pair["convergence"]["semi"]["strength"] = np.sort(random.random(NEURONS))[::-1].tolist()
+    for group, sides in zip(pair["convergence"]["clusters"]["groups"], _groups(pair, random), strict=True):
+        group |= sides
+    for row in pair["assessment"]["measures"]:
+        row |= dict(zip(("value", "low", "high", "null"), random.random(4).tolist(), strict=True))
+    for name in ("similarity", "low", "high", "null"):
+        pair["assessment"]["profile"][name] = random.random(49).tolist()
+    for one_way, to in zip(pair["convergence"]["sparse"], (pair["y_layer"], pair["x_layer"]), strict=True):
+        one_way["to"] = to
+        for row in one_way["few"]:
+            row["predictors"] = random.integers(NEURONS, size=5).tolist()
+            row["coefficients"] = [round(value, 4) for value in random.random(5).tolist()]
+    return pair
+
+
+def _groups(pair: dict, random: np.random.Generator) -> list[dict]:
+    """Return as many clusters of all neurons."""
+    count = len(pair["convergence"]["clusters"]["groups"])
+    order = {side: random.permutation(NEURONS).tolist() for side in "xy"}
+    pair["convergence"]["clusters"]["order"] = [order["x"], order["y"]]
+    return [{side: neurons[k::count] for side, neurons in order.items()} for k in range(count)]
+
+
+def main() -> None:
+    print(machine())
+    page = render(compared())
+    print(f"{SEEDS} seeds, {LAYERS} layers of {NEURONS} neurons: {len(page.encode()) / 1e6:.2f} MB (asked: under 8)")
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        path = Path(folder) / "report.html"
+        path.write_text(page, encoding="utf-8")
+        chromium = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        for _ in range(3):
+            tab = chromium.new_page(viewport={"width": 1280, "height": 900})
+            start = time.perf_counter()
+            tab.goto(path.as_uri())
+            tab.wait_for_selector("html[data-ready]")
+            opened = time.perf_counter() - start
+            times = np.sort(tab.evaluate(MOVES))
+            print(
+                f"opens in {opened:.2f} s (asked: 2); slider answers in {np.median(times):.0f} ms, "
+                f"{times[int(0.95 * len(times))]:.0f} ms at most in 95% of moves (asked: 50)"
+            )
+            tab.close()
+        chromium.close()
+
+
+if __name__ == "__main__":
+    main()
