@@ -1,15 +1,31 @@
-"""Prints the tables of findings.md: what small networks trained on digits from five seeds show."""
+"""Prints the tables of findings.md from the results of studies: python docs/findings.py FOLDER, that holds theirs."""
 
 from __future__ import annotations
 
-from itertools import combinations
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 import spanmatch as sm
-from spanmatch.demo import TRAINED_ON, digits, train
 
-SEEDS, LAYERS, PENALTIES = range(5), ("relu1", "relu2", "relu3", "relu4", "fc2"), 25
+Rows = Iterable[Iterable[object]]
+
+
+def table(heads: Iterable[str], rows: Rows) -> None:
+    heads = list(heads)
+    print("\n| " + " | ".join(heads) + " |\n|" + "---|" * len(heads))
+    for row in rows:
+        print("| " + " | ".join(map(str, row)) + " |")
+
+
+def interval(found: dict[str, Any], digits: int = 2, scale: float = 1) -> str:
+    value, low, high = (
+        None if found[end] is None else f"{scale * found[end]:.{digits}f}" for end in ("value", "low", "high")
+    )
+    return f"{value}" + ("" if low is None else f" ({low} to {high})")
 
 
 def spread(values: list[float], form: str = ".2f") -> str:
@@ -17,42 +33,198 @@ def spread(values: list[float], form: str = ".2f") -> str:
     return f"{np.mean(values):{form}} ({min(values):{form}} to {max(values):{form}})"
 
 
+def accuracy(study: sm.Study) -> None:
+    print("\nTest accuracy, %:", {name: interval(found, 1, 100) for name, found in study.accuracy.items()})
+
+
+def layers(study: sm.Study, step: str, quantities: Iterable[str]) -> None:
+    """Means over pairs of networks with intervals over seeds."""
+    quantities = list(quantities)
+    rows: dict[str, dict[str, Any]] = {}
+    for row in study.rows():
+        if row["comparison"] == step:
+            rows.setdefault(row["layer"], {"neurons": row["neurons"]})[row["quantity"]] = row
+    heads = ["layer", "neurons", *quantities]
+    table(heads, ([layer, own["neurons"], *(interval(own[q]) for q in quantities)] for layer, own in rows.items()))
+
+
+def vgg(study: sm.Study) -> None:
+    layers(study, "seeds", ["s(0.15)", "s(0.3)", "s(0.5)", "debiased cka", "linear regression"])
+    comparison = study.comparisons["seeds"]
+    by_layer: dict[str, list[dict[str, Any]]] = {}
+    for pair in comparison["pairs"]:
+        by_layer.setdefault(pair["layer"], []).append(pair)
+    rows = []
+    for layer, pairs in by_layer.items():
+        partner = [float(np.median(p["convergence"]["bipartite"]["strength"])) for p in pairs]
+        chance = [p["chance_distance"] for p in pairs]
+        silent = [len(p[side]) for p in pairs for side in ("x_silent", "y_silent")]
+        assessed = [p["assessment"] for p in pairs if p["assessment"]]
+        worth = f"{min(a['rows']['effective'] for a in assessed):,.0f}" if assessed else "-"
+        held = [np.interp(0.5, a["profile"]["held_out_eps"], a["profile"]["held_out"]) for a in assessed]
+        null = [np.interp(0.5, a["profile"]["eps"], a["profile"]["null"]) for a in assessed]
+        held_out, by_chance = (spread(v) if v else "-" for v in (held, null))
+        rows.append(
+            [layer, spread(partner), spread(silent, ".0f"), f"{np.mean(chance):.2f}", worth, held_out, by_chance]
+        )
+    heads = [
+        "layer",
+        "median partner",
+        "silent",
+        "chance distance",
+        "rows worth",
+        "s(0.5) held out",
+        "s(0.5) by chance",
+    ]
+    table(heads, rows)
+    names = ["untouched", "transplant", "ablation", "null"]
+    rows = []
+    for found in comparison["transplants"]:
+        outcome = {o["condition"]: o for o in found["outcomes"]}
+        accuracies = [f"{100 * outcome[n]['accuracy']:.1f}" for n in names]
+        rows.append([found["x_layer"].partition(":")[2], outcome["transplant"]["neurons"], *accuracies])
+    table(["layer", "neurons", "untouched", "predicted", "at means", "by chance"], rows)
+    minimum = [simple for pair in comparison["pairs"] for simple in pair["simple"]]
+    for eps in dict.fromkeys(simple["eps"] for simple in minimum):
+        sizes = [size for simple in minimum if simple["eps"] == eps for size in simple["minimum_sizes"]]
+        if sizes:
+            print(f"\nminimum matches at {eps}: median {np.median(sizes):.0f}, {min(sizes)} to {max(sizes)} neurons")
+
+
+def convergent(study: sm.Study) -> None:
+    comparison = study.comparisons["seeds"]
+    names = list(dict.fromkeys(pair["layer"] for pair in comparison["pairs"]))
+    shared = {found["layer"]: found for found in comparison["universality"]}
+    rows = []
+    for layer in names:
+        counts = [_partners(comparison, layer, strength) for strength in (0.5, 0.8)]
+        cells = [f"{np.mean(c == c.max()):.0%} / {np.mean(c == 0):.0%}" for c in counts]
+        closing = [t["closed"] / t["chains"] for t in shared[layer]["triangles"] if t["chains"]]
+        chance = np.mean([t["chance"] for t in shared[layer]["triangles"]])
+        rows.append([layer, *cells, spread(closing), f"{chance:.3f}"])
+    heads = ["layer", "partner >= 0.5 in all / none", ">= 0.8 in all / none", "chains that close", "by chance"]
+    table(heads, rows)
+    rows = []
+    for layer in names:
+        one, few, full, needed = ([] for _ in range(4))
+        pairs = [pair for pair in comparison["pairs"] if pair["layer"] == layer]
+        for way in (way for pair in pairs for way in pair["convergence"]["sparse"]):
+            path = [row for row in way["table"] if row["penalty"] is not None]
+            first, last = way["table"][0], way["table"][-1]
+            goal = 1 - 0.9 * (1 - last["held_out_error"])
+            one.append(first["held_out_error"])
+            full.append(last["held_out_error"])
+            needed.append(next(row["predictors"] for row in path if row["held_out_error"] <= goal))
+            few.append(min(row["held_out_error"] for row in path if row["predictors"] <= 5))
+        shares = [[pair["similarity"][comparison["eps"].index(eps)] for pair in pairs] for eps in (0.3, 0.5)]
+        errors = [spread(values) for values in (one, few, full, *shares)]
+        rows.append([layer, *errors, spread(needed, ".1f"), pairs[0]["x_neurons"]])
+    table(["layer", "one neuron", "few", "all", "s(0.3)", "s(0.5)", "predictors for 90% of all", "neurons"], rows)
+
+
+def _partners(comparison: dict[str, Any], layer: str, strength: float) -> np.ndarray:
+    """Return for every neuron of a layer, over all networks, in how many others it has such a partner."""
+    counts: dict[str, np.ndarray] = {}
+    for pair in (pair for pair in comparison["pairs"] if pair["layer"] == layer):
+        found = pair["convergence"]["bipartite"]
+        strong = np.array(found["strength"]) >= strength
+        for side in "xy":
+            own = counts.setdefault(pair[f"{side}_layer"], np.zeros(pair[f"{side}_neurons"], dtype=int))
+            own[np.array(found[side])[strong]] += 1
+    return np.concatenate(list(counts.values()))
+
+
+def course(study: sm.Study) -> None:
+    for step in (step for step in study.results["steps"] if step["kind"] == "epochs"):
+        epochs = sorted({row["epoch"] for row in step["rows"]})
+        for quantity in ("debiased cka", "s(0.5)"):
+            for of in ("own", "between"):
+                found = {(r["layer"], r["epoch"]): r[of] for r in step["rows"] if r["quantity"] == quantity}
+                names = list(dict.fromkeys(layer for layer, _ in found))
+                print(f"\n{step['name']}, {quantity}, {of}")
+                table(["layer", *map(str, epochs)], ([n, *(interval(found[n, e]) for e in epochs)] for n in names))
+
+
+def random_labels(study: sm.Study) -> None:
+    for step in (step for step in study.results["steps"] if step["kind"] == "alignment"):
+        print("\n", step["name"], step["neurons"], step["inputs"], "random", step["random"])
+        rows = [[e["epoch"], interval(e), interval(e["change"], 3)] for e in step["epochs"]]
+        table(["epoch", "misalignment", "change since the start"], rows)
+    for variant in study.results["variants"]:
+        epochs = [e for e in variant["epochs"] if e["epoch"] in (0, 1, 2, 3, 5, 10, 20, 50, 100)]
+        print("\n", variant["name"])
+        rows = [[e["epoch"], *(interval(e[k], 1, 100) if k in e else "-" for k in KINDS)] for e in epochs]
+        table(["epoch", *KINDS], rows)
+    late = {run["variant"] + str(run["seed"]): run["history"] for run in study.results["runs"]}
+    for epoch in (1, 2, 3):
+        gain = [
+            late[f"true-after-random{seed}"][epoch]["test_accuracy"] - late[f"true{seed}"][epoch]["test_accuracy"]
+            for seed in study.results["settings"]["seeds"]
+        ]
+        print(
+            f"after {epoch} epochs, after random labels minus from scratch:", interval(sm.over_seeds(gain).to_dict(), 3)
+        )
+    layers(study, "across-true-random", ["s(0.5)", "debiased cka"])
+    layers(study, "seeds-true", ["s(0.5)", "debiased cka"])
+    layers(study, "seeds-random", ["s(0.5)", "debiased cka"])
+
+
+KINDS = ("train_accuracy", "test_accuracy")
+
+
+def width_depth(study: sm.Study) -> None:
+    rows = []
+    for step in (step for step in study.results["steps"] if step.get("blocks")):
+        found = step["blocks"]
+        shares = [s["value"] for s in found["first_component"].values()]
+        cells = [interval(found[name]) for name in ("within", "between")]
+        rows.append([step["variants"][0], *cells, f"{np.median(shares):.2f}", f"{max(shares):.2f}"])
+    table(["variant", "two layers of one network", "the same of two networks", "first component", "largest"], rows)
+    for name in ("seeds-narrow", "seeds-wide", "seeds-deep"):
+        layers(study, name, ["s(0.5)", "debiased cka"])
+    matrices = study.comparisons
+    for name in ("seeds-narrow", "seeds-wide", "seeds-deep"):
+        found = next(m for m in matrices[name]["matrices"] if m["name"] == "debiased cka")
+        print(name, "correlation over layers of the first component's share with likeness to the network's others:")
+        print("  ", spread(_dominance(found)))
+
+
+def _dominance(matrix: dict[str, Any]) -> list[float]:
+    """Return for each network how a layer's first component goes with its mean likeness to the network's others."""
+    values, share = np.array(matrix["values"], dtype=float), np.array(matrix["first_component"])
+    networks = [name.partition(":")[0] for name in matrix["layers"]]
+    found = []
+    for network in dict.fromkeys(networks):
+        own = [i for i, name in enumerate(networks) if name == network]
+        inner = values[np.ix_(own, own)]
+        likeness = (inner.sum(axis=1) - 1) / (len(own) - 1)
+        found.append(float(np.corrcoef(likeness, share[own])[0, 1]))
+    return found
+
+
+def text(study: sm.Study) -> None:
+    layers(study, "seeds", ["s(0.3)", "s(0.5)", "debiased cka", "linear regression"])
+    course(study)
+
+
+PRINTED: dict[str, Callable[[sm.Study], None]] = {
+    "digits-vgg": vgg,
+    "digits-cnn": convergent,
+    "digits-epochs": course,
+    "digits-random-labels": random_labels,
+    "digits-width-depth": width_depth,
+    "text-transformer": text,
+}
+
+
 def main() -> None:
-    images, labels = digits()
-    networks = {f"seed{seed}": train(seed, images[:TRAINED_ON], labels[:TRAINED_ON]) for seed in SEEDS}
-    moments = sm.capture(networks, images, layers=list(LAYERS))
-
-    print("| layer | partner >= 0.5 in all / none | >= 0.8 in all / none | chains that close | by chance |")
-    for layer in LAYERS:
-        cells = []
-        for strength in (0.5, 0.8):
-            counts = sm.universality(moments, layer, strength=strength).distribution()["partners"]
-            cells.append(f"{counts[-1] / counts.sum():.0%} / {counts[0] / counts.sum():.0%}")
-        found = sm.universality(moments, layer, strength=0.5)
-        closing = [t.closed / t.chains for t in found.triangles if t.chains]
-        chance = np.mean([t.chance for t in found.triangles])
-        print(f"| {layer} | {' | '.join(cells)} | {spread(closing)} | {chance:.3f} |")
-
-    print("\n| layer | one neuron | few | all | s(0.3) | s(0.5) | predictors for 90% of what all give | neurons |")
-    for layer in LAYERS:
-        one, few, full, matched, half, needed = ([] for _ in range(6))
-        for a, b in combinations(networks, 2):
-            pair = moments.pair(f"{a}:{layer}", f"{b}:{layer}")
-            profile = sm.match_profile(pair)
-            matched.append(profile.similarity(0.3))
-            half.append(profile.similarity(0.5))
-            for way in (pair, pair.swapped):
-                rows = sm.sparse_map(way, PENALTIES).table()
-                path = [row for row in rows if row["penalty"] is not None]
-                goal = 1 - 0.9 * (1 - rows[-1]["held_out_error"])
-                one.append(rows[0]["held_out_error"])
-                full.append(rows[-1]["held_out_error"])
-                enough = next(row for row in path if row["held_out_error"] <= goal)
-                needed.append(enough["predictors"])
-                few.append(min(row["held_out_error"] for row in path if row["predictors"] <= 5))
-        alive = pair.neurons[0]
-        errors = " | ".join(spread(values) for values in (one, few, full, matched, half))
-        print(f"| {layer} | {errors} | {spread(needed, '.1f')} | {alive} |")
+    folder = Path(sys.argv[1] if len(sys.argv) > 1 else ".")
+    for name, show in PRINTED.items():
+        if (folder / name / "study.json").is_file():
+            study = sm.Study.load(folder / name)
+            print(f"\n## {name}")
+            accuracy(study)
+            show(study)
 
 
 if __name__ == "__main__":

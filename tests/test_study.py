@@ -576,8 +576,9 @@ def test_across_puts_each_network_against_another_seeds(small_study):
 def test_alignment_is_measured_against_random_weights(small_study):
     step = next(step for step in small_study.results["steps"] if step["name"] == "alignment-a")
     assert (step["neurons"], step["inputs"]) == (80, 64)
-    first = step["epochs"][0]
-    assert first["epoch"] == 0
+    first, last = step["epochs"][0], step["epochs"][-1]
+    assert first["epoch"] == 0 and first["change"]["value"] == 0
+    assert last["change"]["value"] == pytest.approx(last["value"] - first["value"], abs=2e-3)
     assert step["random"]["low"] < first["value"] < step["random"]["high"]
     data = read_data(DataSettings(most=160))
     weight = small_study.networks("a", epoch=0)["seed0"].fc1.weight.detach().double().numpy()

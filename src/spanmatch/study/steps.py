@@ -160,6 +160,8 @@ def blocks(matrix: LayerMatrix) -> dict[str, Any]:
 def alignment(settings: Settings, runs: Sequence[Run], data: Data) -> dict[str, Any]:
     """Return the misalignment of the first layer's weights and its inputs, by epoch, and that of random weights.
 
+    "change" is since the first of the epochs, of each network for itself, which takes out how their starts differ.
+
     Raises SpanmatchError if the first layer is not linear or a convolution, or has fewer neurons than inputs.
     """
     if data.is_text:
@@ -179,7 +181,10 @@ def alignment(settings: Settings, runs: Sequence[Run], data: Data) -> dict[str, 
     return {
         "neurons": shape[0],
         "inputs": shape[1],
-        "epochs": [{"epoch": epoch, **over_seeds(values).to_dict()} for epoch, values in found.items()],
+        "epochs": [
+            {"epoch": epoch, **over_seeds(values).to_dict(), "change": _change(values, found[epochs[0]]).to_dict()}
+            for epoch, values in found.items()
+        ],
         "random": {"draws": RANDOM_DRAWS, "value": float(np.mean(draws)), "low": min(draws), "high": max(draws)},
     }
 
@@ -296,6 +301,10 @@ def _transplants(
 def replace_examples(wanted: CompareSettings, examples: str) -> CompareSettings:
     """Return the same settings over other examples."""
     return wanted.model_copy(update={"examples": examples})
+
+
+def _change(values: Sequence[float], start: Sequence[float]) -> Spread:
+    return over_seeds([value - before for value, before in zip(values, start, strict=True)])
 
 
 def _first_layer(network: nn.Module) -> nn.Linear | nn.Conv2d:

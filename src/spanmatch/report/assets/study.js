@@ -85,8 +85,8 @@
       const { random, neurons, inputs } = steps[0];
       body.append(h("p", {}, `Misalignment of the principal directions of the weights of ${neurons} neurons and of their ${inputs} inputs: 0 if they are the same. `, `Random weights have ${number(random.value, 2)} (${number(random.low, 2)} to ${number(random.high, 2)} in ${random.draws} draws).`));
       spanmatch.drawOverEpochs(figure(body, "Misalignment over epochs"), rows, "misalignment");
-      const last = steps.map((step) => [step.variants[0], numberWith(step.epochs[0]), numberWith(step.epochs.at(-1))]);
-      body.append(table("Misalignment", ["Variant", "At the start", "At the end"], last));
+      const last = steps.map((step) => [step.variants[0], numberWith(step.epochs[0]), numberWith(step.epochs.at(-1)), numberWith(step.epochs.at(-1).change)]);
+      body.append(table("Misalignment", ["Variant", "At the start", "At the end", "Change"], last));
       note(body, "Means over seeds with 95% intervals. After Maennel et al., NeurIPS 2020.");
     });
   }

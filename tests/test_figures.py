@@ -1,0 +1,86 @@
+"""The papers' figures: drawn from the saved numbers, and readable without colour."""
+
+from __future__ import annotations
+
+import layers
+import matplotlib as mpl
+import numpy as np
+import pytest
+from matplotlib.colors import to_rgb
+
+import spanmatch as sm
+from spanmatch.report import figures, save_figures
+
+mpl.use("Agg")
+
+
+@pytest.fixture(scope="module")
+def comparison() -> dict:
+    X, Y = layers.related()
+    Z = np.random.default_rng(3).standard_normal(X.shape)
+    networks = {"a": {"l": X, "m": Z}, "b": {"l": Y, "m": X}, "c": {"l": X, "m": Y}}
+    return sm.compare(networks, simple=[0.5], sparse="*").to_dict()
+
+
+def lines(ax) -> dict[str, np.ndarray]:
+    found = {}
+    for container, label in zip(*ax.get_legend_handles_labels(), strict=True):
+        line = container[0] if hasattr(container, "lines") else container
+        found[label] = np.asarray(line.get_ydata(), dtype=float)
+    return found
+
+
+def test_depth_shows_means_and_spread(comparison):
+    (ax,) = figures.depth(comparison).axes
+    drawn = lines(ax)
+    for k, eps in enumerate(comparison["eps"]):
+        values = [[p["similarity"][k] for p in comparison["pairs"] if p["layer"] == layer] for layer in ("l", "m")]
+        assert drawn[f"eps = {eps:g}"] == pytest.approx([np.mean(v) for v in values])
+        bars = ax.containers[k].lines[2][0].get_segments()
+        assert [segment[:, 1].tolist() for segment in bars] == [pytest.approx([min(v), max(v)]) for v in values]
+    assert [tick.get_text() for tick in ax.get_xticklabels()] == ["l", "m"]
+
+
+def test_profiles_are_the_similarity(comparison):
+    axes = figures.profiles(comparison).axes
+    curve = axes[0].lines[0].get_ydata()
+    pairs = [pair for pair in comparison["pairs"] if pair["layer"] == "l"]
+    for eps, k in ((0.3, 60), (0.5, 100)):
+        expected = np.mean([p["similarity"][p_eps] for p in pairs for p_eps in [comparison["eps"].index(eps)]])
+        assert curve[k] == pytest.approx(expected)
+
+
+def test_partners_predictors_and_sizes(comparison):
+    first = comparison["pairs"][0]
+    axes = figures.partners(comparison).axes
+    assert lines(axes[0])["bipartite"] == pytest.approx(first["convergence"]["bipartite"]["strength"])
+    assert lines(axes[0])["semi"] == pytest.approx(first["convergence"]["semi"]["strength"])
+    way = first["convergence"]["sparse"][0]
+    path = [row["held_out_error"] for row in way["table"] if row["penalty"] is not None and row["predictors"] >= 1]
+    assert lines(figures.predictors(comparison).axes[0])[way["to"]] == pytest.approx(path)
+    counts = [patch.get_height() for patch in figures.sizes(comparison).axes[0].patches]
+    wanted = [size for p in comparison["pairs"] if p["layer"] == "l" for size in p["simple"][0]["minimum_sizes"]]
+    assert counts == np.bincount(wanted)[1:].tolist()
+
+
+def test_what_was_not_computed_is_not_drawn(comparison, tmp_path):
+    X, Y = layers.random(n=50)
+    bare = sm.compare({"a": {"l": X}, "b": {"l": Y}}, clusters=False, evidence=False).to_dict()
+    assert figures.sizes(bare) is figures.predictors(bare) is figures.clusters(bare) is None
+    names = sorted(path.name for path in save_figures(bare, tmp_path / "figures"))
+    assert names == ["depth.pdf", "depth.png", "partners.pdf", "partners.png", "profiles.pdf", "profiles.png"]
+    whole = save_figures(comparison, tmp_path / "whole")
+    assert {path.stem for path in whole} == {"depth", "profiles", "sizes", "partners", "predictors", "clusters"}
+    before = {path: path.read_bytes() for path in whole}
+    save_figures(comparison, tmp_path / "whole")
+    assert {path: path.read_bytes() for path in whole} == before
+
+
+def test_they_do_without_colour(comparison):
+    for draw in (figures.depth, figures.profiles, figures.partners, figures.predictors):
+        for ax in draw(comparison).axes:
+            for line in ax.lines:
+                red, green, blue = to_rgb(line.get_color())
+                assert red == green == blue
+    styles = [(style["marker"], style["linestyle"]) for style in figures._styles(10)]
+    assert len(set(styles)) == 10
