@@ -98,7 +98,8 @@ def convergent(study: sm.Study) -> None:
     rows = []
     for layer in names:
         counts = [_partners(comparison, layer, strength) for strength in (0.5, 0.8)]
-        cells = [f"{np.mean(c == c.max()):.0%} / {np.mean(c == 0):.0%}" for c in counts]
+        others = len(comparison["networks"]) - 1
+        cells = [f"{np.mean(c == others):.0%} / {np.mean(c == 0):.0%}" for c in counts]
         closing = [t["closed"] / t["chains"] for t in shared[layer]["triangles"] if t["chains"]]
         chance = np.mean([t["chance"] for t in shared[layer]["triangles"]])
         rows.append([layer, *cells, spread(closing), f"{chance:.3f}"])

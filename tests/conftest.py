@@ -28,7 +28,7 @@ def trained_layers(demo_study) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     from spanmatch.study.settings import DataSettings
 
     data = read_data(DataSettings())
-    images = data.prepared(data.test)
+    images = data.prepared(data.train)
     found: dict[str, list[np.ndarray]] = {}
     for network in list(demo_study.networks().values())[:2]:
         with torch.inference_mode():

@@ -19,6 +19,7 @@ from safetensors.torch import save_file
 from typer.testing import CliRunner
 
 import spanmatch as sm
+from spanmatch import load
 from spanmatch.cli import app
 
 NETWORK = """
@@ -291,3 +292,58 @@ def test_demo_command(run, monkeypatch, demo_study):
     assert result.exit_code == 0
     assert "spanmatch-demo/report.html" in result.stdout
     assert "relu1" in result.stdout
+
+
+def test_inputs_that_excite_a_neuron_most(run, tmp_path):
+    (tmp_path / "nets.py").write_text(
+        "import torch\n"
+        "def a(): return torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU())\n"
+        "def b(): return torch.nn.Sequential(torch.nn.Conv2d(3, 5, 3), torch.nn.ReLU())\n"
+    )
+    images = np.random.default_rng(0).uniform(-1, 3, size=(20, 3, 6, 6)).astype(np.float32)
+    np.save(tmp_path / "images.npy", images)
+    result = run("compare", "nets.py:a", "nets.py:b", "--data", "images.npy", "--top", "2", "--json")
+    inputs = json.loads(result.stdout)["inputs"]
+    assert (inputs["shown"]["kind"], inputs["shown"]["width"]) == ("images", 6)
+    assert np.array(inputs["layers"]["b:1"]["examples"]).shape == (5, 2)
+    shown = load.pictures(str(tmp_path / "images.npy"))
+    assert shown.shape == (20, 6, 6, 3) and (shown.min(), shown.max()) == (0, 255)
+    span = images.max() - images.min()
+    assert np.abs(shown.transpose(0, 3, 1, 2) / 255 * span + images.min() - images).max() <= 0.51 * span / 255
+    np.save(tmp_path / "rows.npy", images.reshape(20, -1))
+    assert load.pictures(str(tmp_path / "rows.npy")) is None and load.pictures("nets.py:a") is None
+
+
+STUDY = """
+name = "tiny"
+seeds = [0, 1]
+data.most = 80
+network = { name = "mlp", options = { widths = [6] } }
+training.epochs = 1
+compare = { evidence = false, clusters = false, top = 0 }
+"""
+
+
+def test_a_study_is_written_checked_and_run(run, tmp_path):
+    result = run("study", "--init", "first")
+    assert result.exit_code == 0 and "spanmatch study first.toml" in result.stdout
+    text = (tmp_path / "first.toml").read_text()
+    assert 'name = "first"' in text and '"demo"' not in text
+    assert run("study", "first.toml", "--dry-run").exit_code == 0
+    again = run("study", "--init", "first.toml")
+    assert again.exit_code == 2 and "first.toml is there already" in again.stderr
+    assert run("study", "--init", "a b").exit_code == 2 and run("study", "--init", "none/b").exit_code == 1
+    assert run("study").exit_code == 2
+    (tmp_path / "tiny.toml").write_text(STUDY)
+    result = run("study", "tiny.toml", "--out", "results", "--workers", "1")
+    assert result.exit_code == 0 and "Report: results/report.html" in result.stdout
+    assert "relu1" in result.stdout and "test accuracy over 2 seeds" in result.stdout
+    as_json = run("study", "tiny.toml", "--out", "results", "--json")
+    assert json.loads(as_json.stdout) == json.loads((tmp_path / "results" / "study.json").read_text())
+    assert run("report", "results").exit_code == 0
+    (tmp_path / "tiny.toml").write_text(STUDY + "[trainin]\nlr = 1.0\n")
+    wrong = run("study", "tiny.toml")
+    assert wrong.exit_code == 2 and "line 8: trainin: unknown key; there is training" in wrong.stderr
+    (tmp_path / "tiny.toml").write_text(STUDY.replace("training.epochs = 1", "training.epochs = 2"))
+    changed = run("study", "tiny.toml", "--out", "results")
+    assert changed.exit_code == 1 and "training.epochs was 1 and is 2" in changed.stderr.replace("\n", " ")

@@ -326,8 +326,8 @@ def test_demo_shows_matrix_evidence_and_transplants(demo_study):
     assert len(comparison["matrices"][0]["layers"]) == 15
     assert all(value is not None for row in comparison["matrices"][0]["values"] for value in row)
     assert all(pair["assessment"] is not None for pair in comparison["pairs"])
-    relu2 = next(found for found in comparison["transplants"] if found["x_layer"] == "seed0:relu2")
-    accuracy = {outcome["condition"]: outcome["accuracy"] for outcome in relu2["outcomes"]}
+    relu4 = next(found for found in comparison["transplants"] if found["x_layer"] == "seed0:relu4")
+    accuracy = {outcome["condition"]: outcome["accuracy"] for outcome in relu4["outcomes"]}
     # The match matters: the other network's neurons can stand in, and by chance they could not.
     assert accuracy["transplant"] > accuracy["untouched"] - 0.02
     assert accuracy["ablation"] < 0.3 and accuracy["null"] < 0.8

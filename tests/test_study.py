@@ -578,7 +578,7 @@ def test_alignment_is_measured_against_random_weights(small_study):
     assert (step["neurons"], step["inputs"]) == (80, 64)
     first, last = step["epochs"][0], step["epochs"][-1]
     assert first["epoch"] == 0 and first["change"]["value"] == 0
-    assert last["change"]["value"] == pytest.approx(last["value"] - first["value"], abs=2e-3)
+    assert last["change"]["value"] == pytest.approx(last["value"] - first["value"], abs=1e-2)
     assert step["random"]["low"] < first["value"] < step["random"]["high"]
     data = read_data(DataSettings(most=160))
     weight = small_study.networks("a", epoch=0)["seed0"].fc1.weight.detach().double().numpy()

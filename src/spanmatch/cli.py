@@ -156,6 +156,10 @@ def compare(
         str | None,
         typer.Option(help="mean: one row an example; or a number of positions along each axis to pool to."),
     ] = None,
+    top: Annotated[
+        int,
+        typer.Option(min=0, help="Show so many inputs that excite each neuron most; pictures, if --data holds images."),
+    ] = 0,
     memory: Annotated[float | None, typer.Option(help="The most that moments may take, in GB.")] = None,
     bins: Annotated[
         int | None, typer.Option(min=2, help="Look for partners by mutual information too, with so many bins.")
@@ -189,6 +193,8 @@ def compare(
             evidence=evidence,
             pairs=pairs,
             pool=int(pool) if pool is not None and pool.isdecimal() else pool,
+            top=top,
+            examples=load.pictures(data) if top and data else None,
             memory=memory,
             notes={names[0]: a, names[1]: b, **({"Data": data} if data else {})},
             layers=layers,
@@ -313,14 +319,16 @@ def _accuracy_table(study: Study) -> Table:
     table = _titled(f"{study.results['name']}: test accuracy over {seeds} seeds", "mean", "95% interval", "from", "to")
     table.columns[0].header = "variant"
     for name, found in study.accuracy.items():
-        interval = _interval(found, "{:.1%}")
+        interval = "-" if found["low"] is None else f"{found['low']:.1%} to {found['high']:.1%}"
         table.add_row(escape(name), f"{found['value']:.1%}", interval, f"{found['least']:.1%}", f"{found['most']:.1%}")
     return table
 
 
 def _step_table(step: dict[str, Any]) -> Table:
     quantities = list(dict.fromkeys(row["quantity"] for row in step["rows"]))
-    table = _titled(rf"{step['name']}: mean over pairs of networks \[95% interval over seeds]", "neurons", *quantities)
+    table = _titled(
+        f"{step['name']}: mean over pairs of networks, with 95% interval over seeds", "neurons", *quantities
+    )
     by_layer: dict[str, list[dict[str, Any]]] = {}
     for row in step["rows"]:
         by_layer.setdefault(row["layer"], []).append(row)
@@ -332,11 +340,7 @@ def _step_table(step: dict[str, Any]) -> Table:
 def _with_interval(spread: dict[str, Any]) -> str:
     if spread["value"] is None:
         return "-"
-    return f"{spread['value']:.2f}" + ("" if spread["low"] is None else rf" \[{_interval(spread, '{:.2f}')}]")
-
-
-def _interval(spread: dict[str, Any], form: str) -> str:
-    return "-" if spread["low"] is None else f"{form.format(spread['low'])} to {form.format(spread['high'])}"
+    return f"{spread['value']:.2f}" + ("" if spread["low"] is None else f" ±{spread['high'] - spread['value']:.2f}")
 
 
 def _titled(title: str, *columns: str) -> Table:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .capture.arrays import Stored
 from .errors import BadArgument, SpanmatchError, missing_extra
@@ -56,6 +57,24 @@ def data(text: str, batch_size: int) -> Iterable[Any]:
             raise SpanmatchError(f"{text} gives a {type(batches).__name__}; it must give batches")
         return batches
     return _StoredBatches(text, batch_size)
+
+
+def pictures(text: str) -> NDArray[np.uint8] | None:
+    """Return the images of a file of inputs as bytes, as the page shows them: (n, height, width), or 3 channels last.
+
+    None if the file is of code, or does not hold one array (n, 1 or 3, height, width). The smallest value becomes
+    black, the largest white.
+    """
+    if is_code(text):
+        return None
+    with Stored(text) as stored:
+        ((name, shape), *more) = stored.shapes.items()
+        if more or len(shape) != 4 or shape[1] not in (1, 3):
+            return None
+        images = np.array(stored.read(name, 0, shape[0]), dtype=np.float32)
+    low, high = float(images.min()), float(images.max())
+    scaled = np.rint((images - low) * (255 / max(high - low, 1e-30))).astype(np.uint8)
+    return scaled[:, 0] if shape[1] == 1 else scaled.transpose(0, 2, 3, 1)
 
 
 class _StoredBatches:

@@ -107,7 +107,7 @@ def mlp(channels: int, size: int, classes: int, *, widths: Sequence[int] = (512,
 
 
 def cnn(channels: int, size: int, classes: int, *, width: float = 1.0) -> nn.Module:
-    """Return three convolutions of 32, 64 and 64 channels and a hidden layer of 128: small, for small images."""
+    """Return three convolutions of 32, 64 and 64 channels and a hidden layer of 128: small, started as PyTorch does."""
     a, b, c, hidden = (_scaled(wide, width) for wide in (32, 64, 64, 128))
     parts = OrderedDict(
         conv1=nn.Conv2d(channels, a, 3, padding=1),
@@ -122,7 +122,7 @@ def cnn(channels: int, size: int, classes: int, *, width: float = 1.0) -> nn.Mod
         relu4=nn.ReLU(),
         fc2=nn.Linear(hidden, classes),
     )
-    return _started(nn.Sequential(parts))
+    return nn.Sequential(parts)
 
 
 class TransformerBlock(nn.Module):

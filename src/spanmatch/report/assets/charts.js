@@ -36,19 +36,22 @@
   function drawDepth(figure, view, state) {
     const { layers, pairs, eps: listed } = view;
     const thin = layers.flatMap((layer) => listed.map((eps, k) => ({ layer, eps, share: view.meanListed(layer, k) })));
+    // Lines that end in one place share a label.
+    const ends = d3.groups(thin.filter((row) => row.layer === layers.at(-1)), (row) => Math.round(20 * row.share));
+    const labels = ends.map(([, rows]) => ({ layer: layers.at(-1), share: rows[0].share, text: rows.length > 2 ? `${rows[0].eps} \u2026 ${rows.at(-1).eps}` : rows.map((row) => row.eps).join(", ") }));
     const plot = place(
       figure,
       Plot.plot({
         ...frame(figure, 330),
         marginBottom: layers.length > 6 ? 90 : 40,
-        marginRight: 44,
+        marginRight: 72,
         x: { ...layersAxis(layers), type: "point" },
         y: { domain: [0, 1], grid: true, label: "share of neurons matched", tickFormat: ".0%" },
         marks: [
           Plot.ruleY([0]),
           Plot.ruleX([state.layer], { stroke: token("--accent"), strokeOpacity: 0.25, strokeWidth: 14 }),
           Plot.lineY(thin, { x: "layer", y: "share", z: "eps", stroke: "currentColor", strokeOpacity: 0.22 }),
-          Plot.text(thin.filter((row) => row.layer === layers.at(-1)), { x: "layer", y: "share", text: "eps", dx: 20, fillOpacity: 0.6 }),
+          Plot.text(labels, { x: "layer", y: "share", text: "text", dx: 8, dy: -7, textAnchor: "start", fillOpacity: 0.7 }),
         ],
       }),
     );

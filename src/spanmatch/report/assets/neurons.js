@@ -53,7 +53,10 @@
     const link = (of, index) => h("button", { type: "button", class: "link", onclick: () => goTo(of, index) }, `${index}`);
     const facts = [["Level", level === null ? "silent: never active, in no match" : `${number(level)}: in the match from this eps on`]];
     facts.push(["Partner", partner ? [link(other, partner.neuron), ` of ${theirs}, correlation ${number(partner.strength)}`] : "none, as it never varies, or all of the other network's are taken"]);
-    if (partner) facts.push(["Margin", `${number(partner.margin)} over its next best${partner.next >= 0 ? `, ${partner.next}` : ""}`]);
+    if (partner && partner.next >= 0) {
+      const said = partner.margin < 0 ? [`${number(-partner.margin)} below its best, `, link(other, partner.next), ", which went to another"] : [`${number(partner.margin)} over its next best, `, link(other, partner.next)];
+      facts.push(["Margin", said]);
+    }
     const small = smallestMatch(pair, side, neuron);
     if (small) facts.push([`Smallest match found at eps ${small.eps}`, sides(small.match, pair, link)]);
     const few = fewOf(pair, side, neuron);
