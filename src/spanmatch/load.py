@@ -73,7 +73,7 @@ def pictures(text: str) -> NDArray[np.uint8] | None:
             return None
         images = np.array(stored.read(name, 0, shape[0]), dtype=np.float32)
     low, high = float(images.min()), float(images.max())
-    scaled = np.rint((images - low) * (255 / max(high - low, 1e-30))).astype(np.uint8)
+    scaled: NDArray[np.uint8] = np.rint((images - low) * (255 / max(high - low, 1e-30))).astype(np.uint8)
     return scaled[:, 0] if shape[1] == 1 else scaled.transpose(0, 2, 3, 1)
 
 

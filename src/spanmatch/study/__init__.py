@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ..files import Path_
 from .misalignment import misalignment
 from .over_seeds import Spread, over_seeds
-from .result import Study
+from .result import Study, needs_torch
 
 if TYPE_CHECKING:
     from .settings import Settings
@@ -30,6 +30,7 @@ def run_study(settings: Settings | Path_, out: Path_ | None = None, workers: int
     Raises BadArgument for settings that make no sense, SpanmatchError if data are missing or a run fails; what was done
     is kept, and goes on when the study is run again.
     """
+    needs_torch()
     from .conduct import conduct
 
     return conduct(settings, out, workers)
@@ -40,6 +41,7 @@ def dry_run(settings: Settings | Path_) -> list[str]:
 
     Raises BadArgument or SpanmatchError for anything that would stop the study, but for data or a GPU that are missing.
     """
+    needs_torch()
     from .dry import dry_run as run
 
     return run(settings)

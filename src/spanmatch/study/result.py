@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..compare import read_comparison
-from ..errors import SpanmatchError
+from ..errors import SpanmatchError, missing_extra
 from ..files import Path_, write_text
 from ..plain import data_frame
 from ..report import render_study
@@ -21,6 +21,14 @@ if TYPE_CHECKING:
 RESULTS, STEP = "study.json", "step.json"
 WHOLE = ("seeds", "across")
 """Kinds of steps that are comparisons of whole networks."""
+
+
+def needs_torch() -> None:
+    """Raise SpanmatchError if PyTorch is not installed, which reading results does not need."""
+    try:
+        import torch  # noqa: F401
+    except ImportError as error:
+        raise missing_extra("PyTorch", "study", "a study") from error
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +69,7 @@ class Study:
         Args: data, the folder that paths of data are taken from.
         Raises SpanmatchError if the variant, its data or its weights are not there.
         """
+        needs_torch()
         from .conduct import networks_of
 
         return networks_of(self.folder, self.results["settings"], variant, epoch, Path(data))
