@@ -157,6 +157,26 @@ def test_wrong_penalties_are_refused(penalties):
         sm.sparse_map(sm.pair(*layers.random()), penalties)
 
 
+def test_few_predictors_are_those_of_the_least_held_out_error():
+    X, Y = layers.with_silent()
+    for folds, most in ((8, 5), (8, 2), (1, 3)):
+        s = sm.sparse_map(sm.pair(X, Y, folds=folds), 20)
+        found = {row["neuron"]: row for row in s.few(most)}
+        assert found and max(len(row["predictors"]) for row in found.values()) == most
+        for j in range(Y.shape[1]):
+            allowed = [i for i in range(20) if 0 < s.predictors[i, j] <= most]
+            if np.isnan(s.regression_error[j]) or not allowed:
+                assert j not in found
+                continue
+            errors = s.error if folds == 1 else s.held_out_error
+            best = min(allowed, key=lambda i: errors[i, j])
+            weights = s.standardised_coefficients(best)[:, j]
+            order = sorted(np.flatnonzero(weights), key=lambda i: -abs(weights[i]))
+            assert found[j]["predictors"] == order
+            assert_allclose(found[j]["coefficients"], weights[order], rtol=1e-3)
+            assert_allclose(found[j]["error"], s.error[best, j], rtol=1e-3)
+
+
 # ---- clusters
 
 

@@ -164,6 +164,17 @@ def test_in_a_browser(comparison, browser, tmp_path, width, scheme):
     opened.done()
 
 
+def test_a_level_of_eps_itself_is_in(browser, tmp_path):
+    X, _ = layers.random(n=60)
+    comparison = sm.compare({"a": {"l": X}, "b": {"l": X}})
+    assert comparison.profiles[0].similarity(0.0) == 1.0
+    opened = Opened(browser, comparison.report(tmp_path / "report.html"))
+    opened.eps(0.0)
+    assert opened.table("#layers")[0][2] == "1.000"
+    assert opened.page.locator("#x-neurons .cell.in").count() == X.shape[1]
+    opened.done()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_is_accessible(demo_study, browser, scheme):
     from axe_playwright_python.sync_playwright import Axe

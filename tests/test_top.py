@@ -128,12 +128,13 @@ def test_pictures_are_those_of_the_examples():
     from PIL import Image
 
     random = np.random.default_rng(0)
-    images = np.repeat(np.repeat(random.integers(256, size=(70, 2, 2), dtype=np.uint8), 4, 1), 4, 2)
+    images = np.repeat(np.repeat(random.integers(256, size=(170, 2, 2), dtype=np.uint8), 4, 1), 4, 2)
     moments = sm.Moments(pairs=[("x", "y")], top=3)
-    rows = random.standard_normal((70, 30))
+    rows = random.standard_normal((170, 60))
     moments.update({"x": rows, "y": rows})
     found = inputs_of(moments, images)
     shown = found["shown"]
+    assert len(shown["examples"]) > COLUMNS + 10
     assert shown["examples"] == np.unique(moments.top("x").examples).tolist()
     sheet = np.asarray(Image.open(io.BytesIO(base64.b64decode(shown["sheet"].partition(",")[2]))).convert("L")).astype(
         int
@@ -144,8 +145,8 @@ def test_pictures_are_those_of_the_examples():
         assert np.abs(own - images[example]).mean() < 12  # a lossy file; another image is some 80 away
     for wrong, message in (
         (images[:50], r"examples: 50 given, but number \d+ was captured"),
-        (images.astype(float), r"images of float64 \(70, 8, 8\); give bytes"),
-        ([[3]] * 70, "give images as an array of bytes, or texts"),
+        (images.astype(float), r"images of float64 \(170, 8, 8\); give bytes"),
+        ([[3]] * 170, "give images as an array of bytes, or texts"),
     ):
         with pytest.raises(sm.SpanmatchError, match=message):
             inputs_of(moments, wrong)

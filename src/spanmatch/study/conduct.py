@@ -11,6 +11,7 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -159,34 +160,37 @@ def _steps(settings: Settings, runs: dict[str, list[Run]], data: dict[str, Data]
     """Yield everything that is to be compared."""
     wanted = settings.compare
 
-    def made_from(*names: str) -> dict[str, Any]:
+    def step(kind: str, names: tuple[str, ...], make: Callable[[Path], Any]) -> _Step:
         trained = [json.loads(run.made_from) for name in names for run in runs[name]]
-        return {"version": VERSION, "compare": wanted.model_dump(mode="json"), "runs": trained}
+        made_from = {"version": VERSION, "compare": wanted.model_dump(mode="json"), "runs": trained}
+        return _Step(kind, names, made_from, make)
 
     for variant in settings.variants:
-        name, own, examples = variant.name, runs[variant.name], data[variant.name]
-
-        def seeds(folder: Path, own: list[Run] = own, examples: Data = examples) -> Any:
-            comparison = steps.seeds_compared(settings, own, examples)
-            return _compared(comparison, settings, folder)
-
-        def epochs(_: Path, own: list[Run] = own, examples: Data = examples) -> Any:
-            return {"rows": steps.over_epochs(settings, own, examples)}
-
-        def alignment(_: Path, own: list[Run] = own, examples: Data = examples) -> Any:
-            return steps.alignment(settings, own, examples)
-
-        yield _Step("seeds", (name,), made_from(name), seeds)
+        name = variant.name
+        own = settings, runs[name], data[name]
+        yield step("seeds", (name,), partial(_seeds, *own))
         if wanted.epochs:
-            yield _Step("epochs", (name,), made_from(name), epochs)
+            yield step("epochs", (name,), partial(_epochs, *own))
         if wanted.alignment:
-            yield _Step("alignment", (name,), made_from(name), alignment)
+            yield step("alignment", (name,), partial(_alignment, *own))
     for a, b in wanted.across:
+        yield step("across", (a, b), partial(_across, settings, runs[a], runs[b], data[a]))
 
-        def variants(folder: Path, a: str = a, b: str = b) -> Any:
-            return _compared(steps.across(settings, runs[a], runs[b], data[a]), settings, folder)
 
-        yield _Step("across", (a, b), made_from(a, b), variants)
+def _seeds(settings: Settings, runs: list[Run], data: Data, folder: Path) -> dict[str, Any]:
+    return _compared(steps.seeds_compared(settings, runs, data), settings, folder)
+
+
+def _epochs(settings: Settings, runs: list[Run], data: Data, _: Path) -> dict[str, Any]:
+    return {"rows": steps.over_epochs(settings, runs, data)}
+
+
+def _alignment(settings: Settings, runs: list[Run], data: Data, _: Path) -> dict[str, Any]:
+    return steps.alignment(settings, runs, data)
+
+
+def _across(settings: Settings, a: list[Run], b: list[Run], data: Data, folder: Path) -> dict[str, Any]:
+    return _compared(steps.across(settings, a, b, data), settings, folder)
 
 
 def _compared(comparison: Comparison, settings: Settings, folder: Path) -> dict[str, Any]:

@@ -55,7 +55,9 @@ def seeds_compared(settings: Settings, runs: Sequence[Run], data: Data) -> Compa
             "Network": runs[0].variant.network.name,
             "Test accuracy": ", ".join(f"seed{run.seed} {run.history()[-1]['test_accuracy']:.1%}" for run in runs),
         },
-        **_shared(wanted, _patterns(wanted, runs[0])),
+        eps=wanted.eps,
+        centred=wanted.centred,
+        **_pass(wanted, _patterns(wanted, runs[0])),
     )
     if wanted.matrix:
         found = replace(found, matrices=_matrices(networks, data, wanted, runs[0]))
@@ -76,8 +78,16 @@ def across(settings: Settings, a: Sequence[Run], b: Sequence[Run], data: Data) -
         pairs += [(f"{_name(x)}:{layer}", f"{_name(y)}:{layer}") for layer in own if layer in other]
     if not pairs:
         raise SpanmatchError(f"compare.across: {a[0].variant.name} and {b[0].variant.name} have no layers of one name")
-    options = _shared(wanted, patterns) | {"pairs": pairs}
-    return compare(networks, batches_of(data, wanted), clusters=False, evidence=False, **options)
+    return compare(
+        networks,
+        batches_of(data, wanted),
+        eps=wanted.eps,
+        centred=wanted.centred,
+        clusters=False,
+        evidence=False,
+        pairs=pairs,
+        **_pass(wanted, patterns),
+    )
 
 
 def tabulated(comparison: Comparison, settings: CompareSettings) -> list[dict[str, Any]]:
@@ -214,16 +224,14 @@ def _alike(
     networks: Mapping[str, nn.Module], data: Data, wanted: CompareSettings, run: Run
 ) -> dict[tuple[tuple[str, str], str], Values]:
     """Return the quantities followed, by pair of networks and layer."""
-    options = _shared(wanted, _patterns(wanted, run)) | {"folds": 1, "null": False}
-    eps = options.pop("eps")
-    centred = options.pop("centred")
+    options = _pass(wanted, _patterns(wanted, run)) | {"folds": 1, "null": False}
     moments = capture(networks, batches_of(data, wanted), **options)
     found = {}
     for x, y in moments.pairs:
         (a, layer), (b, _) = network_and_layer(x), network_and_layer(y)
         pair = moments.pair(x, y)
-        profile = match_profile(pair, centred=centred)
-        shares = {f"s({value:g})": float(profile.similarity(value)) for value in eps}
+        profile = match_profile(pair, centred=wanted.centred)
+        shares = {f"s({eps:g})": float(profile.similarity(eps)) for eps in wanted.eps}
         found[(a, b), layer] = shares | _measured(pair, wanted)
     return found
 
@@ -249,11 +257,9 @@ def _patterns(wanted: CompareSettings, run: Run) -> tuple[str, ...] | None:
     return wanted.layers or maker(run.variant.network).layers
 
 
-def _shared(wanted: CompareSettings, layers: Any) -> dict[str, Any]:
-    """Return the options that every pass has."""
+def _pass(wanted: CompareSettings, layers: Any) -> dict[str, Any]:
+    """Return the options of `capture` that every pass has."""
     return {
-        "eps": wanted.eps,
-        "centred": wanted.centred,
         "layers": layers,
         "positions": wanted.positions,
         "pool": wanted.pool,
@@ -280,10 +286,8 @@ def _transplants(
     if data.is_text:
         raise SpanmatchError("compare.transplants: are of images; characters have no single label")
     two = dict(list(networks.items())[:2])
-    options = _shared(replace_examples(wanted, "train"), _patterns(wanted, run))
-    eps = float(wanted.transplants or 0)
-    del options["eps"], options["centred"]
-    moments: Moments = capture(two, batches_of(data, replace_examples(wanted, "train")), **options)
+    trained_on = wanted.model_copy(update={"examples": "train"})
+    moments: Moments = capture(two, batches_of(data, trained_on), **_pass(wanted, _patterns(wanted, run)))
     tests = list(
         zip(
             torch.split(data.prepared(data.test), wanted.batch),
@@ -294,13 +298,8 @@ def _transplants(
     found = []
     for x, y in moments.pairs:
         pair = moments.pair(x, y)
-        found.append(transplant(two, tests, pair, maximum_match(pair, eps)))
+        found.append(transplant(two, tests, pair, maximum_match(pair, float(wanted.transplants or 0))))
     return tuple(found)
-
-
-def replace_examples(wanted: CompareSettings, examples: str) -> CompareSettings:
-    """Return the same settings over other examples."""
-    return wanted.model_copy(update={"examples": examples})
 
 
 def _change(values: Sequence[float], start: Sequence[float]) -> Spread:
