@@ -310,7 +310,8 @@ def _finish_study(study: Study, as_json: bool) -> None:
     console.print(_accuracy_table(study))
     for step in study.results["steps"]:
         if step["kind"] in ("seeds", "across"):
-            console.print(_step_table(step))
+            for table in _step_tables(step):
+                console.print(table)
     console.print(f"Report: {escape(str(study.folder / 'report.html'))}", soft_wrap=True)
 
 
@@ -324,16 +325,24 @@ def _accuracy_table(study: Study) -> Table:
     return table
 
 
-def _step_table(step: dict[str, Any]) -> Table:
-    quantities = list(dict.fromkeys(row["quantity"] for row in step["rows"]))
-    table = _titled(
-        f"{step['name']}: mean over pairs of networks, with 95% interval over seeds", "neurons", *quantities
-    )
+def _step_tables(step: dict[str, Any]) -> Iterator[Table]:
+    """Yield the table of s(eps), and that of the measures: together they are too wide for a terminal."""
+    shares = [row for row in step["rows"] if row["quantity"].startswith("s(")]
+    measures = [row for row in step["rows"] if row not in shares]
+    title = f"{step['name']}: {{}}, mean over pairs ±95% over seeds"
+    yield _over_seeds(title.format("share matched by eps"), shares)
+    if measures:
+        yield _over_seeds(title.format("measures"), measures)
+
+
+def _over_seeds(title: str, rows: Sequence[dict[str, Any]]) -> Table:
+    quantities = list(dict.fromkeys(row["quantity"] for row in rows))
+    table = _titled(title, "neurons", *(name.removeprefix("s(").removesuffix(")") for name in quantities))
     by_layer: dict[str, list[dict[str, Any]]] = {}
-    for row in step["rows"]:
+    for row in rows:
         by_layer.setdefault(row["layer"], []).append(row)
-    for layer, rows in by_layer.items():
-        table.add_row(escape(layer), str(rows[0]["neurons"]), *map(_with_interval, rows))
+    for layer, own in by_layer.items():
+        table.add_row(escape(layer), str(own[0]["neurons"]), *map(_with_interval, own))
     return table
 
 

@@ -3,6 +3,7 @@
 (() => {
   const { dark, h, number, percent, short, token } = spanmatch;
   const HEIGHT = 260;
+  const MANY = 30;
 
   // What all charts share: as wide as the page allows, with room for the title of the vertical axis.
   function frame(figure, height = HEIGHT) {
@@ -241,20 +242,24 @@
   function drawMatrix(figure, { layers, values, first_component: share }, choose) {
     const cells = layers.flatMap((x, i) => layers.map((y, j) => ({ x, y, value: values[i][j] }))).filter((d) => d.value !== null);
     const size = Math.min(Math.max(figure.clientWidth, 280), 760);
-    const margin = Math.min(150, 7 * d3.max(layers, (name) => short(name).length) + 12);
-    const style = { background: "transparent", fontSize: layers.length > 30 ? "8px" : "11px" };
+    // Where layers are too many to be named, the networks are, each at its middle.
+    const many = layers.length > MANY;
+    const middles = d3.groups(layers, spanmatch.network).map(([, own]) => own[own.length >> 1]);
+    const axis = { domain: layers, label: null, ...(many ? { ticks: middles, tickFormat: spanmatch.network, tickSize: 0 } : { tickFormat: short }) };
+    const margin = Math.min(150, 7 * d3.max(layers, (name) => (many ? spanmatch.network(name) : short(name)).length) + 12);
+    const style = { background: "transparent", fontSize: "11px" };
     const color = { scheme: "magma", domain: [0, 1], label: "similarity" };
     const heat = Plot.plot({
       width: size,
-      height: size - margin / 2,
+      height: many ? size : size - margin / 2,
       marginLeft: margin,
-      marginBottom: margin,
+      marginBottom: many ? 30 : margin,
       marginRight: 8,
       style,
-      x: { domain: layers, tickFormat: short, tickRotate: -90, label: null },
-      y: { domain: layers, tickFormat: short, label: null },
+      x: { ...axis, tickRotate: many ? 0 : -90 },
+      y: axis,
       color,
-      marks: [Plot.cell(cells, { x: "y", y: "x", fill: "value", tip: true, title: (d) => `${d.x}\n${d.y}\n${d.value.toFixed(3)}` })],
+      marks: [Plot.cell(cells, { inset: many ? 0 : 0.5, x: "y", y: "x", fill: "value", tip: true, title: (d) => `${d.x}\n${d.y}\n${d.value.toFixed(3)}` })],
     });
     heat.addEventListener("click", () => heat.value && choose(heat.value.x, heat.value.y));
     const bars = Plot.plot({
