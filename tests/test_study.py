@@ -26,7 +26,15 @@ import spanmatch as sm
 from spanmatch.study import dry_run
 from spanmatch.study.datasets import ARCHIVES, Data, read_data
 from spanmatch.study.networks import DEPTHS, MAKERS, VGG, make_network
-from spanmatch.study.settings import DataSettings, NetworkSettings, TrainingSettings, Variant, read_settings
+from spanmatch.study.settings import (
+    CompareSettings,
+    DataSettings,
+    NetworkSettings,
+    Settings,
+    TrainingSettings,
+    Variant,
+    read_settings,
+)
 from spanmatch.study.steps import blocks
 from spanmatch.study.train import Run, augmented, rate, train
 
@@ -684,6 +692,44 @@ def test_a_dry_run_needs_no_data_and_no_gpu(tmp_path):
         dry_run(written(tmp_path, SMALL + "layers = ['rleu*']\n"))
     with pytest.raises(sm.SpanmatchError, match="no measure 'ckaa'; there is 'cka'"):
         dry_run(written(tmp_path, SMALL + "measures = ['ckaa']\n"))
+
+
+def test_a_network_of_ones_own(tmp_path, monkeypatch):
+    """Its file is beside the study's, wherever that is run from; and if it changes, the runs are another study's."""
+    code = """
+import torch
+from torch import nn
+
+def make(channels, size, classes, width=3):
+    inputs = channels * size * size
+    return nn.Sequential(nn.Flatten(), nn.Linear(inputs, width), nn.ReLU(), nn.Linear(width, classes))
+"""
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "nets.py").write_text(code)
+    text = (
+        SMALL.replace('"mlp"', '"nets.py:make"')
+        .replace("widths = [12]", "width = 5")
+        .replace("epochs = 3", "epochs = 1")
+    )
+    path = written(tmp_path / "here", text)
+    monkeypatch.chdir(tmp_path)
+    assert any("nets.py:make" in line for line in dry_run(path))
+    study = sm.run_study(path, tmp_path / "out")
+    assert {row["layer"]: row["neurons"] for row in study.rows()} == {"1": 5, "2": 5, "3": 10}
+    assert study.networks(data=tmp_path / "here")["seed1"][1].out_features == 5
+    assert str(tmp_path) not in (tmp_path / "out" / "study.json").read_text()
+    (tmp_path / "here" / "nets.py").write_text(code + "# changed\n")
+    with pytest.raises(sm.SpanmatchError, match=r"code was '.*' and is '.*'; choose another output folder"):
+        sm.run_study(path, tmp_path / "out")
+
+
+def test_every_setting_is_documented():
+    text = (Path(__file__).parents[1] / "docs" / "studies.md").read_text()
+    for section in (Settings, DataSettings, NetworkSettings, TrainingSettings, CompareSettings):
+        for name in section.model_fields:
+            assert f"`{name}`" in text or f"`[[{name}]]`" in text or f"`[{name}]`" in text, name
+    for name in ("vgg11", "resnet20", "plain20", "mlp", "cnn", "transformer"):
+        assert f"`{name}`" in text
 
 
 # Over seeds

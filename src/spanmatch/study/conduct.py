@@ -22,12 +22,13 @@ from .. import __about__
 from ..compare import VERSION, Comparison
 from ..errors import BadArgument, SpanmatchError, among
 from ..files import Path_, write_text
+from ..load import is_code
 from ..progress import announce
 from ..report import save_course, save_figures
 from ..similarity import measures
 from . import steps
 from .datasets import Data, read_data
-from .networks import make_network, maker
+from .networks import located, make_network, maker
 from .over_seeds import over_seeds
 from .result import STEP, Study
 from .settings import MAIN, Settings, Variant, read_settings
@@ -41,16 +42,16 @@ def conduct(settings: Settings | Path_, out: Path_ | None = None, workers: int |
     if not isinstance(settings, Settings):
         folder = Path(settings).resolve().parent
         settings = read_settings(settings)
-    check(settings)
+    check(settings, folder)
     place = Path(out or settings.output or settings.name)
     try:
         place.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise SpanmatchError(f"cannot make folder {place}: {error.strerror}") from error
     data = {variant.name: read_data(variant.data, folder) for variant in settings.variants}
-    runs = runs_of(settings, data, place)
-    for variant in settings.variants:
-        make_network(variant.network, data[variant.name], 0)
+    runs = runs_of(settings, data, place, folder)
+    for own in runs.values():
+        make_network(own[0].variant.network, data[own[0].variant.name], 0)
     everything = [run for own in runs.values() for run in own]
     train_all(everything, folder, workers or _workers(settings))
     results = [_kept(place / "comparisons" / step.name, step) for step in _steps(settings, runs, data)]
@@ -84,37 +85,37 @@ def networks_of(
     if name not in names:
         raise SpanmatchError(f"no variant {name!r}{among(name, names)}")
     data = {own.name: read_data(own.data, folder) for own in found.variants}
-    return {f"seed{run.seed}": run.network(data[name], epoch) for run in runs_of(found, data, place)[name]}
+    return {f"seed{run.seed}": run.network(data[name], epoch) for run in runs_of(found, data, place, folder)[name]}
 
 
-def check(settings: Settings, *, needs_device: bool = True) -> None:
+def check(settings: Settings, folder: Path, *, needs_device: bool = True) -> None:
     """Find what would stop a study late.  Raises BadArgument."""
     known = [measure.name for measure in measures()]
     for name in settings.compare.measures:
         if name not in known:
             raise BadArgument(f"compare.measures: no measure {name!r}{among(name, known)}")
     for variant in settings.variants:
-        maker(variant.network)
+        maker(located(variant, folder).network)
         device = variant.training.device
         present = {"cpu": True, "mps": torch.backends.mps.is_available()}.get(device, torch.cuda.is_available())
         if needs_device and not present:
             raise BadArgument(f"training.device: there is no {device!r} here; cpu is always there")
 
 
-def runs_of(settings: Settings, data: dict[str, Data], place: Path) -> dict[str, list[Run]]:
-    """Return the networks of a study, by variant."""
+def runs_of(settings: Settings, data: dict[str, Data], place: Path, folder: Path) -> dict[str, list[Run]]:
+    """Return the networks of a study, by variant, in `place`; files of code are taken from `folder`."""
     found: dict[str, list[Run]] = {}
     for variant in settings.variants:
         kept = tuple(sorted({*settings.compare.epochs, variant.training.epochs}))
         start = found.get(variant.training.start or "", [])
-        about = variant.model_dump(mode="json") | {"digest": _digest(data[variant.name])}
+        about = variant.model_dump(mode="json") | {"digest": _digest(data[variant.name])} | _code(variant, folder)
         for i, seed in enumerate(settings.seeds):
             made_from: dict[str, Any] = about | {"seed": seed, "kept": list(kept)}
             if start:
                 made_from["from"] = json.loads(start[i].made_from)
             found.setdefault(variant.name, []).append(
                 Run(
-                    variant,
+                    located(variant, folder),
                     seed,
                     place / "runs" / variant.name / f"seed{seed}",
                     kept,
@@ -131,6 +132,14 @@ def _digest(data: Data) -> str:
     for tensor in (data.train, data.train_labels, data.test, data.test_labels):
         whole.update(tensor.contiguous().numpy().tobytes())
     return whole.hexdigest()[:16]
+
+
+def _code(variant: Variant, folder: Path) -> dict[str, str]:
+    """Return what tells a file of code from what it was before, if the network is from one."""
+    if not is_code(variant.network.name):
+        return {}
+    file = folder / variant.network.name.rpartition(":")[0]
+    return {"code": hashlib.sha256(file.read_bytes()).hexdigest()[:16]}
 
 
 def _workers(settings: Settings) -> int:

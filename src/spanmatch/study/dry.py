@@ -14,7 +14,7 @@ from ..errors import SpanmatchError
 from ..files import Path_
 from .conduct import check
 from .datasets import ALPHABET, Data, read_data
-from .networks import make_network, maker
+from .networks import located, make_network, maker
 from .settings import CompareSettings, DataSettings, Settings, Variant, read_settings
 from .train import Run, train
 
@@ -33,8 +33,8 @@ def dry_run(settings: Settings | Path_) -> list[str]:
     if not isinstance(settings, Settings):
         folder = Path(settings).resolve().parent
         settings = read_settings(settings)
-    check(settings, needs_device=False)
-    return [line for variant in settings.variants for line in _dry(variant, settings, folder)]
+    check(settings, folder, needs_device=False)
+    return [line for variant in settings.variants for line in _dry(located(variant, folder), settings, folder)]
 
 
 def _dry(variant: Variant, settings: Settings, folder: Path) -> list[str]:
@@ -54,7 +54,7 @@ def _dry(variant: Variant, settings: Settings, folder: Path) -> list[str]:
     parameters = sum(p.numel() for p in network.parameters())
     epochs, seeds = variant.training.epochs, len(settings.seeds)
     return [
-        f"{variant.name}: {variant.network.name}, {parameters:,} parameters, on {variant.data.name}",
+        f"{variant.name}: {Path(variant.network.name).name}, {parameters:,} parameters, on {variant.data.name}",
         words or f"  data: {data.words}",
         f"  training: {seeds} seeds x {epochs} epochs on {variant.training.device}",
         f"  layers: {', '.join(f'{name[2:]} ({width})' for name, width in moments.layers.items())}",

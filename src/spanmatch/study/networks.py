@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -20,7 +21,7 @@ from torch import Tensor, nn
 from .. import load
 from ..errors import BadArgument, SpanmatchError, among
 from .datasets import Data
-from .settings import NetworkSettings
+from .settings import NetworkSettings, Variant
 
 VGG = {
     11: (1, 1, 2, 2, 2),
@@ -199,6 +200,14 @@ MAKERS = {
     "cnn": Maker(cnn, ("relu*", "fc2")),
     "transformer": Maker(transformer, ("blocks.*[0-9]", "*.gelu", "head")),
 }
+
+
+def located(variant: Variant, folder: Path) -> Variant:
+    """Return a variant whose file.py:function is taken from a folder, that of the study's file."""
+    if not load.is_code(variant.network.name):
+        return variant
+    network = variant.network.model_copy(update={"name": str(folder / variant.network.name)})
+    return variant.model_copy(update={"network": network})
 
 
 def maker(settings: NetworkSettings) -> Maker:

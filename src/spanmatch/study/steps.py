@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -52,7 +53,7 @@ def seeds_compared(settings: Settings, runs: Sequence[Run], data: Data) -> Compa
         examples=pictured(data, wanted),
         notes={
             "Data": data.words,
-            "Network": runs[0].variant.network.name,
+            "Network": Path(runs[0].variant.network.name).name,
             "Test accuracy": ", ".join(f"seed{run.seed} {run.history()[-1]['test_accuracy']:.1%}" for run in runs),
         },
         eps=wanted.eps,
