@@ -28,7 +28,8 @@ def run_study(settings: Settings | Path_, out: Path_ | None = None, workers: int
         workers: how many networks to train at once, by default as many as there are cores, one on a GPU. The numbers
             do not depend on it.
     Raises BadArgument for settings that make no sense, SpanmatchError if data are missing or a run fails; what was done
-    is kept, and goes on when the study is run again.
+    is kept, and goes on when the study is run again. Networks are trained in processes that import the calling script
+    anew: call this under `if __name__ == "__main__":` there.
     """
     needs_torch()
     from .conduct import conduct
