@@ -272,6 +272,7 @@ def test_ctrl_c_exits_with_130_and_leaves_nothing(tmp_path):
         stderr=subprocess.PIPE,
         text=True,
         env=os.environ | {"COLUMNS": "100"},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
     )
     for _ in range(600):
         if (tmp_path / "running").exists():

@@ -473,7 +473,10 @@ def test_an_interrupted_run_ends_with_the_same_numbers(tmp_path, optimiser):
     for _ in range(3):
         with pytest.raises(KeyboardInterrupt):
             train(parts, data, stop)
+    left = parts.folder / ".state.safetensors.killed"
+    left.write_text("half")
     train(parts, data, stop)  # nothing is left to do
+    assert not left.exists()
     assert whole.history() == parts.history()
     assert all(torch.equal(a, b) for a, b in zip(weights(whole, data), weights(parts, data), strict=True))
 
@@ -668,6 +671,29 @@ def test_a_killed_study_goes_on_and_ends_with_the_same_numbers(tmp_path):
     assert study.results == whole.results
     for path in (tmp_path / "whole").rglob("epoch*.safetensors"):
         assert path.read_bytes() == (tmp_path / "small" / path.relative_to(tmp_path / "whole")).read_bytes()
+
+
+@pytest.mark.skipif(not hasattr(os, "killpg"), reason="no process groups on this system")
+def test_ctrl_c_keeps_what_was_done_and_says_so(tmp_path):
+    """A terminal sends it to the training processes too, which have nothing to say to it."""
+    written(tmp_path, SMALL.replace("epochs = 3", "epochs = 5000"))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "spanmatch", "study", "small.toml"],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
+    )
+    deadline = time.monotonic() + 120
+    while not list(tmp_path.glob("small/runs/main/seed*/state.safetensors")):
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "interrupted; what was done is kept" in stderr and "Traceback" not in stderr
+    assert not list(tmp_path.rglob(".*"))  # nothing half-written stays behind
 
 
 def _alive(pid: int) -> bool:

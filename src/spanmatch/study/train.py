@@ -21,7 +21,8 @@ from .datasets import Data
 from .networks import make_network
 from .settings import TrainingSettings, Variant
 
-STATE = "state.safetensors"
+SUFFIX = ".safetensors"
+STATE = f"state{SUFFIX}"
 FORMAT, VERSION = "spanmatch.run", 1
 PADDING = 4
 """Pixels by which a crop may move an image."""
@@ -50,7 +51,7 @@ class Run:
 
     def weights(self, epoch: int | None = None) -> Path:
         """Return the file of the weights after an epoch, by default the last."""
-        return self.folder / f"epoch{self.variant.training.epochs if epoch is None else epoch}.safetensors"
+        return self.folder / f"epoch{self.variant.training.epochs if epoch is None else epoch}{SUFFIX}"
 
     def network(self, data: Data, epoch: int | None = None) -> nn.Module:
         """Return the network after an epoch, by default the last.  Raises SpanmatchError if its file is not there."""
@@ -91,6 +92,8 @@ def train(run: Run, data: Data, done: Callable[[dict[str, float]], object]) -> N
     training = run.variant.training
     device = torch.device(training.device)
     run.folder.mkdir(parents=True, exist_ok=True)
+    for left in run.folder.glob(f".*{SUFFIX}.*"):  # what a killed process was writing
+        left.unlink()
     with _repeatable(training.threads):
         network = make_network(run.variant.network, data, run.seed)
         if run.start is not None:

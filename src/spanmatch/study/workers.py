@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -79,7 +81,12 @@ def _show(told: Any, bar: Progress, tasks: dict[str, TaskID], whole: TaskID) -> 
 
 
 def _start(told: Any) -> None:
-    """Make a process ready to train: it says what it does through a queue, and ends when the study does."""
+    """Make a process ready to train: it says what it does through a queue, and ends when the study does.
+
+    Ctrl-C reaches every process of a terminal; the study answers it, and ends these with no file half-written.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     global _tell  # noqa: PLW0603 - the one thing that a process of the pool is given beside its work
     _tell = told.put
     parent = multiprocessing.parent_process()
@@ -93,5 +100,7 @@ def _start(told: Any) -> None:
 
 
 def _work(run: Run, folder: Path) -> None:
-    data = read_data(run.variant.data, folder)
-    train(run, data, lambda epoch: _tell((run.name, epoch)))
+    try:
+        train(run, read_data(run.variant.data, folder), lambda epoch: _tell((run.name, epoch)))
+    except SystemExit:  # the study ended; the pool would take it for a failure of this run alone, and go on
+        os._exit(1)
