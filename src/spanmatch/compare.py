@@ -21,7 +21,7 @@ from .drawing import axes_for
 from .errors import SpanmatchError, among
 from .evidence import Assessment, Transplant, assess
 from .exhibits import inputs_of
-from .files import Path_, write_text
+from .files import Path_, read_json, write_text
 from .joint import Pair
 from .match import MatchProfile, SimpleMatches, match_profile, simple_matches
 from .match.maximum import checked_eps
@@ -322,17 +322,7 @@ def compare(
 
 def read_comparison(folder: Path_) -> dict[str, Any]:
     """Return the comparison.json of a folder.  Raises SpanmatchError if there is none, or it is of another version."""
-    path = Path(folder) / "comparison.json"
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SpanmatchError(f"{path}: {error.strerror}; give the folder of a comparison or a study") from error
-    except ValueError as error:
-        raise SpanmatchError(f"{path}: cut short, or not JSON ({error})") from error
-    version = found.get("version") if isinstance(found, dict) and found.get("format") == FORMAT else None
-    if version != VERSION:
-        raise SpanmatchError(f"{path}: not a comparison of version {VERSION}, which this spanmatch reads")
-    return dict(found)
+    return read_json(Path(folder) / "comparison.json", FORMAT, VERSION, "the folder of a comparison or a study")
 
 
 def _in_detail(moments: Moments) -> list[tuple[str, str]]:

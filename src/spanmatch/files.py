@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,6 +72,24 @@ def read_tensors(path: Path_) -> tuple[dict[str, NDArray[np.generic]], dict[str,
             return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
     except (SafetensorError, OSError, TypeError) as error:
         raise SpanmatchError(f"{path}: cut short, or not a safetensors file ({error})") from error
+
+
+def read_json(path: Path_, kind: str, version: int, wanted: str) -> dict[str, Any]:
+    """Return the results in a JSON file.
+
+    Args: kind, what its "format" says; wanted, what to give instead, for the message.
+    Raises SpanmatchError if it is missing, cut short, or of another kind or version.
+    """
+    try:
+        found = json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SpanmatchError(f"{path}: {error.strerror}; give {wanted}") from error
+    except ValueError as error:
+        raise SpanmatchError(f"{path}: cut short, or not JSON ({error})") from error
+    if not isinstance(found, dict) or (found.get("format"), found.get("version")) != (kind, version):
+        name = kind.rpartition(".")[2]
+        raise SpanmatchError(f"{path}: not a {name} of version {version}, which this spanmatch reads")
+    return found
 
 
 def _umask() -> int:

@@ -14,12 +14,12 @@ import numpy as np
 from scipy.linalg import eigh
 
 from ..drawing import axes_for
-from ..errors import SpanmatchError
 from ..factor import Array
 from ..joint import Pair
 from ..moments import Moments
 from ..plain import data_frame, plain
 from ..progress import tracked
+from .measure import value_or_nan
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -88,17 +88,10 @@ def layer_matrix(
         for k, own in ((i, pair.xx), (j, pair.yy)):
             if np.isnan(share[k]):
                 share[k] = _first_component(own)
-        values[i, j] = values[j, i] = _value(measure, pair)
+        values[i, j] = values[j, i] = value_or_nan(measure, pair)
         if not symmetric:
-            values[j, i] = _value(measure, pair.swapped)
+            values[j, i] = value_or_nan(measure, pair.swapped)
     return LayerMatrix(name, tuple(layers), values, share, "; ".join(filter(None, layout)))
-
-
-def _value(measure: Callable[[Pair], SupportsFloat], pair: Pair) -> float:
-    try:
-        return float(measure(pair))
-    except SpanmatchError:  # a layer that never varies
-        return float("nan")
 
 
 def _first_component(own: Array) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, SupportsFloat
 
 import numpy as np
 
@@ -88,3 +88,11 @@ def few_rows(pair: Pair, dimensions: Iterable[int], chance: float) -> tuple[str,
         return ()
     p, q = dimensions
     return (f"{pair.rows:,} rows for {p} and {q} dimensions: independent layers would have about {min(chance, 1):.2f}",)
+
+
+def value_or_nan(measure: Callable[[Pair], SupportsFloat], pair: Pair) -> float:
+    """Return what a measure gives, nan for layers that it refuses as they never vary."""
+    try:
+        return float(measure(pair))
+    except SpanmatchError:
+        return float("nan")

@@ -26,11 +26,11 @@ from ..load import is_code
 from ..progress import announce
 from ..report import save_course, save_figures
 from ..similarity import measures
-from . import steps
+from . import result, steps
 from .datasets import Data, read_data
 from .networks import located, make_network, maker
 from .over_seeds import over_seeds
-from .result import STEP, Study
+from .result import FORMAT, STEP, Study
 from .settings import MAIN, Settings, Variant, read_settings
 from .train import Run
 from .workers import train_all
@@ -56,8 +56,8 @@ def conduct(settings: Settings | Path_, out: Path_ | None = None, workers: int |
     train_all(everything, folder, workers or _workers(settings))
     results = [_kept(place / "comparisons" / step.name, step) for step in _steps(settings, runs, data)]
     found = {
-        "format": "spanmatch.study",
-        "version": 1,
+        "format": FORMAT,
+        "version": result.VERSION,
         "spanmatch": __about__.VERSION,
         "torch": torch.__version__,
         "name": settings.name,

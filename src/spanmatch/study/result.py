@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..compare import read_comparison
-from ..errors import SpanmatchError, missing_extra
-from ..files import Path_, write_text
+from ..errors import missing_extra
+from ..files import Path_, read_json, write_text
 from ..plain import data_frame
 from ..report import render_study
 from ..tables import csv_text
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 RESULTS, STEP = "study.json", "step.json"
+FORMAT, VERSION = "spanmatch.study", 1
 WHOLE = ("seeds", "across")
 """Kinds of steps that are comparisons of whole networks."""
 
@@ -42,15 +43,7 @@ class Study:
     def load(cls, folder: Path_) -> Study:
         """Read a study's results.  Raises SpanmatchError if the folder holds none."""
         path = Path(folder) / RESULTS
-        try:
-            found = json.loads(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise SpanmatchError(f"{path}: {error.strerror}; give the folder of a study that has ended") from error
-        except ValueError as error:
-            raise SpanmatchError(f"{path}: cut short, or not JSON ({error})") from error
-        if not isinstance(found, dict) or (found.get("format"), found.get("version")) != ("spanmatch.study", 1):
-            raise SpanmatchError(f"{path}: not the results of a study of this spanmatch")
-        return cls(Path(folder), found)
+        return cls(Path(folder), read_json(path, FORMAT, VERSION, "the folder of a study that has ended"))
 
     @property
     def accuracy(self) -> dict[str, dict[str, float]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
@@ -19,10 +19,11 @@ from ..errors import SpanmatchError
 from ..evidence import Transplant, transplant
 from ..factor import Array
 from ..joint import Pair
-from ..match import match_profile, maximum_match
+from ..match import MatchProfile, match_profile, maximum_match
 from ..moments import Moments
 from ..progress import tracked
 from ..similarity import LayerMatrix, measures
+from ..similarity.measure import value_or_nan
 from ..tables import network_and_layer
 from .datasets import Data
 from .misalignment import misalignment
@@ -98,8 +99,7 @@ def tabulated(comparison: Comparison, settings: CompareSettings) -> list[dict[st
     for profile in tracked(comparison.profiles, "measuring"):
         (a, layer), (b, _) = network_and_layer(profile.x_layer), network_and_layer(profile.y_layer)
         pair = comparison.moments.pair(profile.x_layer, profile.y_layer)
-        shares = {f"s({eps:g})": float(profile.similarity(eps)) for eps in settings.eps}
-        found.setdefault(layer, {})[a, b] = shares | _measured(pair, settings)
+        found.setdefault(layer, {})[a, b] = _quantities(pair, profile, settings)
         widths[layer] = profile.x_neurons
     return [
         {"layer": layer, "neurons": widths[layer], "quantity": quantity, **spread.to_dict()}
@@ -231,22 +231,15 @@ def _alike(
     for x, y in moments.pairs:
         (a, layer), (b, _) = network_and_layer(x), network_and_layer(y)
         pair = moments.pair(x, y)
-        profile = match_profile(pair, centred=wanted.centred)
-        shares = {f"s({eps:g})": float(profile.similarity(eps)) for eps in wanted.eps}
-        found[(a, b), layer] = shares | _measured(pair, wanted)
+        found[(a, b), layer] = _quantities(pair, match_profile(pair, centred=wanted.centred), wanted)
     return found
 
 
-def _measured(pair: Pair, wanted: CompareSettings) -> Values:
+def _quantities(pair: Pair, profile: MatchProfile, wanted: CompareSettings) -> Values:
+    """Return s(eps) at the eps listed, and the measures asked for."""
+    shares = {f"s({eps:g})": float(profile.similarity(eps)) for eps in wanted.eps}
     known = {measure.name: measure for measure in measures()}
-    return {name: _or_nan(known[name], pair) for name in wanted.measures}
-
-
-def _or_nan(measure: Callable[[Pair], Any], pair: Pair) -> float:
-    try:
-        return float(measure(pair))
-    except SpanmatchError:  # a layer that never varies
-        return float("nan")
+    return shares | {name: value_or_nan(known[name], pair) for name in wanted.measures}
 
 
 def _spreads(values: Mapping[Any, Values]) -> dict[str, Spread]:
