@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.sparse import csc_array
 
 from ..drawing import axes_for
 from ..errors import SpanmatchError
@@ -30,6 +29,7 @@ from .correlation import correlation
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
+    from scipy.sparse import csc_array
 
 PENALTIES, LOWEST = 50, 1e-3
 TOLERANCE, MOST_SWEEPS = 1e-7, 2000
@@ -178,6 +178,8 @@ def sparse_map(pair: Pair, penalties: int | ArrayLike = PENALTIES) -> SparseMap:
     Cost: 5 q paths of some ten milliseconds each for 512 predictors, on all cores, with progress; memory for
     penalties x p x q coefficients.
     """
+    from scipy.sparse import csc_array
+
     checked_pair(pair)
     grid = _grid(penalties)
     splits = min(SPLITS, len(pair.folds))

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.special import stdtrit
 
 from ..errors import SpanmatchError
 from ..factor import Array
@@ -81,6 +80,8 @@ def jackknife(pair: Pair, measure: Statistic, level: float = 0.95) -> Interval:
 
 def reach_of(level: float, folds: int) -> float:
     """Return how many standard errors an interval reaches to each side, by Student's t."""
+    from scipy.special import stdtrit  # SciPy's parts beyond linalg are slow to load: taken where they are used
+
     return float(stdtrit(folds - 1, (1 + level) / 2))
 
 

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse.csgraph import connected_components
 
 from ..factor import Index
 from ..joint import Pair, checked_pair
@@ -93,6 +92,8 @@ def exact_structure(pair: Pair, *, centred: bool = False) -> ExactStructure:
     combinations of their own layer's, taken in the order of indices, are left out and named; the rest is matched again.
     Cost: of a maximum match, and |match|^3.
     """
+    from scipy.sparse.csgraph import connected_components
+
     checked_pair(pair)
     match = maximum_match(pair, 0.0, centred=centred)
     x, y = match.x, match.y

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-from scipy.sparse import csr_array
 
 from ..factor import Array, Index
 from .within import Basis, Within
@@ -45,6 +44,7 @@ class _Map:
     ) -> tuple[Index | None, bool]:
         """Return what the integer programme gives; constraints are (matrix, lower, upper)."""
         from scipy.optimize import Bounds, milp  # takes a quarter of a second to load
+        from scipy.sparse import csr_array
 
         if self.rows:
             constraints = [*constraints, (csr_array(np.array(self.rows)), np.array(self.bounds), np.inf)]

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from scipy.special import stdtrit
 
+from ..evidence.jackknife import reach_of
 from ..plain import short
 
 LEVEL = 0.95
@@ -50,5 +50,5 @@ def over_seeds(values: Mapping[Any, float] | Sequence[float], level: float = LEV
     if all(without) and len(seeds) > 1:
         left = np.array([np.mean(rest) for rest in without])
         error = np.sqrt((len(seeds) - 1) / len(seeds) * np.square(left - left.mean()).sum())
-        half = float(stdtrit(len(seeds) - 1, (1 + level) / 2) * error)
+        half = float(reach_of(level, len(seeds)) * error)
     return Spread(mean, mean - half, mean + half, float(found.min()), float(found.max()))
