@@ -107,11 +107,13 @@ def report(
 
 @app.command()
 def compare(
-    a: Annotated[str, typer.Argument(help="file.py:function[@weights], or activations (.npy, .npz, .safetensors).")],
+    a: Annotated[
+        str, typer.Argument(help="file.py:function[@weights], .onnx, a folder of transformers, or stored activations.")
+    ],
     b: Annotated[str, typer.Argument(help="The other network, of the same kind.")],
     data: Annotated[
         str | None,
-        typer.Option(help="What to run networks on: .npy, .npz, .safetensors, or file.py:function."),
+        typer.Option(help="What to run networks on: .npy, .npz, .safetensors, .txt (lines), or file.py:function."),
     ] = None,
     layers: Annotated[
         list[str] | None, typer.Option(help="Layer name or shell pattern, as '*relu*'; can be repeated.")
@@ -154,13 +156,20 @@ def compare(
     ] = "matching",
     pool: Annotated[
         str | None,
-        typer.Option(help="mean: one row an example; or a number of positions along each axis to pool to."),
+        typer.Option(help="mean or last (token): one row an example; or a number of positions along each axis."),
     ] = None,
     top: Annotated[
         int,
         typer.Option(min=0, help="Show so many inputs that excite each neuron most; pictures, if --data holds images."),
     ] = 0,
     memory: Annotated[float | None, typer.Option(help="The most that moments may take, in GB.")] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(help="Read stored activations with Dask: a scheduler's address, or how many processes to start."),
+    ] = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="Write moments there every five minutes, and go on from there after a stop.")
+    ] = None,
     bins: Annotated[
         int | None, typer.Option(min=2, help="Look for partners by mutual information too, with so many bins.")
     ] = None,
@@ -168,18 +177,22 @@ def compare(
     """Compare two networks, or two files of activations, at all layers of the same name."""
     with _exit_codes():
         from . import load
+        from .capture import runs
         from .compare import compare as run
 
         shown = _eps(eps)
-        code = [load.is_code(text) for text in (a, b)]
-        if code[0] != code[1]:
-            raise BadArgument(f"{a} and {b}: give two networks or two files of activations, not one of each")
-        if code[0] and data is None:
+        run_them = [load.is_code(text) or runs(text) for text in (a, b)]
+        if run_them[0] != run_them[1]:
+            raise BadArgument(f"{a} and {b}: give two networks or two of stored activations, not one of each")
+        if run_them[0] and data is None:
             raise BadArgument("--data is missing: what are the networks to be run on?")
-        if not code[0] and data is not None:
+        if not run_them[0] and data is not None:
             raise BadArgument("--data is for networks; files of activations are compared as they are")
         names = _names(a, b)
-        networks = dict(zip(names, [load.network(t) if code[0] else Path(t) for t in (a, b)], strict=True))
+        networks = {
+            name: load.network(t) if load.is_code(t) else Path(t) for name, t in zip(names, (a, b), strict=True)
+        }
+        there = {} if scheduler is None else {"scheduler": scheduler}
         comparison = run(
             networks,
             load.data(data, batch_size) if data is not None else None,
@@ -204,6 +217,8 @@ def compare(
             folds=folds,
             null=null,
             method=method,
+            checkpoint=checkpoint,
+            **there,
         )
         _finish(comparison, out, as_json)
 

@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
-from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 
 from . import __about__, tables
 from .align import Convergence, Universality, convergence, universality
-from .capture import capture, capture_stored
+from .capture import capture, capture_stored, runs
 from .capture.patterns import chosen, patterns_of
 from .drawing import axes_for
 from .errors import SpanmatchError, among
@@ -264,8 +263,8 @@ def compare(
     """Compare networks layer by layer, from one pass: match profiles and alignments of every pair of layers.
 
     Args:
-        networks: {name: PyTorch module}, with `batches` to run them on; or {name: file of activations}, or
-            {name: {layer: array}}, without.
+        networks: {name: network}, all that `capture` takes, with `batches` to run them on; or {name: file or folder of
+            activations}, or {name: {layer: array}}, without.
         eps: those that tables show; the profiles hold every eps.
         centred: whether to take each neuron's mean out first.
         simple: eps at which to find a small v-minimum match for every neuron, and with them simple matches; this
@@ -281,8 +280,9 @@ def compare(
         examples: what the inputs look like, in their order: images (n, height, width[, 3]) of bytes, or texts, each a
             string or a list of tokens. With top=9, the page shows of each neuron those that excite it most.
         notes: shown in the page, by title.
-        options: of `capture`: layers, units, positions, seed, channels, pairs, folds, null, bins, method, top, memory;
-            with bins, partners are also looked for by mutual information.
+        options: of `capture`: layers, units, positions, seed, channels, numbers, checkpoint, every, pairs, folds, null,
+            bins, method, top, memory; of stored activations also scheduler: see `capture_stored`. With bins, partners
+            are also looked for by mutual information.
     With pairs="all", layers are also put against all others (`comparison.matrices`); profiles and alignments are then
     of the layers of the same name, if there are any. Layers of different spatial size need pool="mean".
     Raises SpanmatchError if an eps is not in [0, 1), or as `capture` does.
@@ -385,11 +385,15 @@ def _simple(
 def _moments(networks: Mapping[str, Any], batches: Iterable[Any] | None, options: Mapping[str, Any]) -> Moments:
     if not isinstance(networks, Mapping) or not networks:
         raise SpanmatchError("networks: give {name: network}, at least one")
-    stored = [isinstance(network, str | PathLike | Mapping) for network in networks.values()]
+    stored = [not runs(network) for network in networks.values()]
     if all(stored):
         if batches is not None:
             raise SpanmatchError("stored activations are compared as they are; leave batches out")
         return capture_stored(networks, **options)
+    if "scheduler" in options:
+        raise SpanmatchError(
+            "scheduler: it is for stored activations; networks are captured on ranks of torch.distributed"
+        )
     if any(stored):
         raise SpanmatchError("networks and stored activations cannot be mixed in one comparison")
     if batches is None:

@@ -23,7 +23,7 @@ WEIGHTS = (".safetensors", ".pt", ".pth")
 
 
 def is_code(text: str) -> bool:
-    """Tell "file.py:function", with or without "@weights", from a file of arrays."""
+    """Tell "file.py:function", with or without "@weights", from a path."""
     return ".py:" in text
 
 
@@ -47,25 +47,43 @@ def network(text: str) -> nn.Module:
 
 
 def data(text: str, batch_size: int) -> Iterable[Any]:
-    """Return batches from "file.py:function", or from a file of arrays, cut along the first axis.
+    """Return batches from "file.py:function", from a file of arrays, cut along the first axis, or from lines of text.
 
-    A file with one array gives tensors; with several, dicts of keyword arguments.
+    A file with one array gives arrays; with several, dicts of keyword arguments; a .txt file lists of its lines.
     """
     if is_code(text):
         batches = _call(text)
         if not isinstance(batches, Iterable):
             raise SpanmatchError(f"{text} gives a {type(batches).__name__}; it must give batches")
         return batches
+    if batch_size < 1:
+        raise BadArgument(f"batch size {batch_size}: give 1 or more")
+    if Path(text).suffix == ".txt":
+        lines = _lines(Path(text))
+        return [lines[i : i + batch_size] for i in range(0, len(lines), batch_size)]
     return _StoredBatches(text, batch_size)
+
+
+def _lines(path: Path) -> list[str]:
+    """Return the lines of a text that are not empty.  Raises SpanmatchError if there are none."""
+    try:
+        lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    except OSError as error:
+        raise BadArgument(f"{path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise SpanmatchError(f"{path}: not text in UTF-8 ({error})") from error
+    if not lines:
+        raise SpanmatchError(f"{path}: holds no text")
+    return lines
 
 
 def pictures(text: str) -> NDArray[np.uint8] | None:
     """Return the images of a file of inputs as bytes, as the page shows them: (n, height, width), or 3 channels last.
 
-    None if the file is of code, or does not hold one array (n, 1 or 3, height, width). The smallest value becomes
+    None if the file is of code or text, or does not hold one array (n, 1 or 3, height, width). The smallest value becomes
     black, the largest white.
     """
-    if is_code(text):
+    if is_code(text) or Path(text).suffix == ".txt":
         return None
     with Stored(text) as stored:
         ((name, shape), *more) = stored.shapes.items()
@@ -81,8 +99,6 @@ class _StoredBatches:
     """The arrays of a file in batches; it can be gone through once for each iterator."""
 
     def __init__(self, path: str, batch_size: int) -> None:
-        if batch_size < 1:
-            raise BadArgument(f"batch size {batch_size}: give 1 or more")
         with Stored(path) as stored:
             self.counts = {name: shape[0] for name, shape in stored.shapes.items()}
         if len(set(self.counts.values())) > 1:
@@ -95,12 +111,10 @@ class _StoredBatches:
         return -(-self.total // self.size)
 
     def __iter__(self) -> Any:
-        import torch
-
         with Stored(self.path) as stored:
             for start in range(0, self.total, self.size):
                 stop = min(start + self.size, self.total)
-                batch = {n: torch.from_numpy(np.array(stored.read(n, start, stop))) for n in self.counts}
+                batch = {n: np.array(stored.read(n, start, stop)) for n in self.counts}
                 yield batch if len(batch) > 1 else next(iter(batch.values()))
 
 

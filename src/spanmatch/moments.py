@@ -18,27 +18,34 @@ import os
 from collections.abc import Iterable, Mapping
 from functools import partial
 from itertools import combinations
-from typing import Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .bins import Bins, bin_edges, checked_bins, checked_edges
+from .cluster import chunks_of, delayed_tasks, summed
 from .engine import Engine, NumpyEngine, checked
 from .errors import SpanmatchError, among
 from .files import Path_, read_tensors, write_tensors
 from .joint import Counts, Method, Pair
 from .plan import ROWS_AT_ONCE, Examples, Plan, plans
 from .progress import announce
+from .ranges import NONE, Ranges, checked_ranges, ranges_of, union
+from .ranks import State, summed_over_ranks
 from .sums import Key, Sums
 from .top import TopInputs, top_of
+
+if TYPE_CHECKING:
+    import dask.array as da
+    from distributed import Client
 
 Array = NDArray[np.float64]
 Layers = tuple[str, str]
 Pairs = Literal["matching", "all"] | Iterable[Layers]
 ANNOUNCED = 1e8
 """Bytes from which on it is said, on a terminal, how much memory the moments will take."""
-FORMAT, VERSION = "spanmatch.moments", 3
+FORMAT, VERSION = "spanmatch.moments", 4
 
 
 class MomentsOptions(TypedDict, total=False):
@@ -103,6 +110,8 @@ class Moments:
         self._null_rows: dict[str, int] = {}
         self._examples: dict[str, int] = {}
         self._layout: dict[str, str] = {}
+        self._source = ""
+        self._seen: Ranges = NONE
         self._excited: dict[str, TopInputs] = {}
         self._sums: dict[Engine, Sums] = {}
         self._lent = False
@@ -143,9 +152,27 @@ class Moments:
         """How the rows of each layer were made, in words, as far as `describe` said."""
         return dict(self._layout)
 
-    def describe(self, layout: Mapping[str, str]) -> None:
-        """Say in words how the rows of some layers were made; results carry it."""
-        self._layout |= layout
+    @property
+    def examples(self) -> Ranges:
+        """The numbers of the examples seen, (k, 2): ranges [start, stop)."""
+        return self._seen.copy()
+
+    @property
+    def source(self) -> str:
+        """What the rows are of, in words, as far as `describe` said; empty after adding those of another source."""
+        return self._source
+
+    def describe(
+        self, layout: Mapping[str, str] | None = None, *, source: str | None = None, examples: ArrayLike | None = None
+    ) -> None:
+        """Say in words how the rows of some layers were made, and what of; results carry it, and files.
+
+        Args: examples, numbers of such that were seen though no row is of them, as a text of padding alone.
+        """
+        self._layout |= layout or {}
+        self._source = self._source if source is None else source
+        if examples is not None:
+            self._seen = union(self._seen, ranges_of(np.asarray(examples)))
 
     def update(self, batch: Mapping[str, Any], examples: Examples = None) -> None:
         """Add a batch: the rows of all layers, which correspond.
@@ -184,6 +211,8 @@ class Moments:
             self._rows[layer] = self._rows[layer] + plan.rows_per_fold
             self._examples[layer] += plan.count
             self._null_rows[layer] += len(plan.examples) if self._null and plan.partner is not None else 0
+        for plan in {id(plan): plan for plan in made.values()}.values():
+            self._seen = union(self._seen, plan.numbers)
 
     def pair(self, x: str, y: str) -> Pair:
         """Return the joint moments of two layers, in either order.
@@ -244,11 +273,14 @@ class Moments:
             self._rows, self._null_rows = dict(other._rows), dict(other._null_rows)
             self._examples = dict(other._examples)
             self._layout, self._edges = dict(other._layout), dict(other._edges)
+            self._source, self._seen = other._source, union(self._seen, other._seen)
             self._excited = dict(other._excited)
             self._sums = {NumpyEngine(): other._total().host()}
             return self
         self._check_options(other)
         self._check_layers(other.layers)
+        self._source = self._source if self._source == other._source else ""
+        self._seen = union(self._seen, other._seen)
         theirs = other._total().host()
         by = {layer: other._shift[layer] - shift for layer, shift in self._shift.items()}
         theirs.move(by, other._rows, other._null_rows)
@@ -262,33 +294,59 @@ class Moments:
                 self._excited[layer] += other._excited[layer]
         return self
 
+    def all_reduce(self, timeout: float = 300.0) -> Moments:
+        """Make these the moments of all ranks of torch.distributed together, on every rank; return them.
+
+        Each rank calls it once, with what it captured; a rank that had no rows takes part all the same. Messages go
+        through a group of their own, from the host's memory, so that any default backend will do.
+        Args: timeout, seconds to wait for another rank.
+        Raises SpanmatchError, with nothing changed, on every rank if moments cannot be added, on those that are left if
+        one is lost.
+        Cost: log2(ranks) messages up and down; memory for two moments.
+        """
+
+        def add(a: State, b: State) -> State:
+            return (Moments._from_state(*a) + Moments._from_state(*b))._state()
+
+        total = Moments._from_state(*summed_over_ranks(self._state(), add, timeout))
+        vars(self).update({name: value for name, value in vars(total).items() if name != "_limit"})
+        return self
+
+    @classmethod
+    def from_dask(
+        cls,
+        arrays: Mapping[str, da.Array],
+        examples: ArrayLike | None = None,
+        *,
+        scheduler: str | int | Client | None = None,
+        **options: Unpack[MomentsOptions],
+    ) -> Moments:
+        """Return the moments of Dask arrays: one task a chunk of rows, added up as a tree.
+
+        Args:
+            arrays: {layer: (rows, neurons)}, all of as many rows; those of the first array's chunks are tasks.
+            examples: (rows,) as in `update`.
+            scheduler: the address of a Dask scheduler, a `distributed.Client`, or how many processes to start here; by
+                default this process's client, if it has one, else threads.
+            options: of `Moments`. With bins, edges are those of the first chunk.
+        Raises SpanmatchError as `update` does, for chunks of unknown size, and if no scheduler answers.
+        Memory: of a worker, the chunk it works on and some moments.
+        """
+        parts = chunks_of(arrays)
+        starts = np.cumsum([0, *(rows for _, rows in parts)])
+        ids = np.arange(starts[-1]) if examples is None else np.asarray(examples)
+        if len(ids) != starts[-1]:
+            raise SpanmatchError(f"examples: {len(ids)} for {starts[-1]} rows; give one for each row")
+        own = [(batch, ids[a:b]) for (batch, _), a, b in zip(parts, starts[:-1], starts[1:], strict=True)]
+        edges: Any = options.get("bins")
+        if isinstance(edges, int):
+            (edges,) = delayed_tasks(_edges_of_batch, [(*own[0], options)])
+        total: Moments = summed(delayed_tasks(_of_batch, [(*part, options, edges) for part in own]), scheduler)
+        return total
+
     def save(self, path: Path_) -> None:
         """Write the moments to a safetensors file, in one step: a file of that name is whole at any time."""
-        layers = list(self._shift)
-        about = {
-            "layers": layers,
-            "pairs": self._pairs,
-            "asked": self._asked,
-            "folds": self._folds,
-            "null": self._null,
-            "method": self._method,
-            "top": self._top,
-            "bins": self._bins if isinstance(self._bins, int) else None,
-            "null_rows": self._null_rows,
-            "examples": self._examples,
-            "layout": self._layout,
-        }
-        arrays: dict[str, NDArray[Any]] = {}
-        for layer, shift in self._shift.items():
-            arrays[_name(layers, ("shift", layer))] = shift
-            arrays[_name(layers, ("rows", layer))] = self._rows[layer]
-        for layer, edges in self._edges.items():
-            arrays[_name(layers, ("edges", layer))] = edges
-        for layer, found in self._excited.items():
-            for name, array in vars(found).items():
-                arrays[_name(layers, (f"top {name}", layer))] = array
-        if layers:
-            arrays |= {_name(layers, key): array for key, array in self._total().arrays.items()}
+        about, arrays = self._state()
         write_tensors(path, arrays, {"format": FORMAT, "version": str(VERSION), "about": json.dumps(about)})
 
     @classmethod
@@ -305,7 +363,7 @@ class Moments:
                 f"{path}: moments of version {metadata.get('version')}; this spanmatch reads version {VERSION}"
             )
         try:
-            return cls._from_file(json.loads(metadata["about"]), arrays)
+            return cls._from_state(json.loads(metadata["about"]), arrays)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise SpanmatchError(f"{path}: its contents do not fit together ({error})") from error
 
@@ -442,8 +500,38 @@ class Moments:
         if self._shift and not same:
             raise SpanmatchError("moments with different bins cannot be added; make the others with bins=moments.edges")
 
+    def _state(self) -> State:
+        """Return everything that the moments are, as what JSON can hold and arrays."""
+        layers = list(self._shift)
+        about = {
+            "layers": layers,
+            "pairs": self._pairs,
+            "asked": self._asked,
+            "folds": self._folds,
+            "null": self._null,
+            "method": self._method,
+            "top": self._top,
+            "bins": self._bins if isinstance(self._bins, int) else None,
+            "null_rows": self._null_rows,
+            "examples": self._examples,
+            "layout": self._layout,
+            "source": self._source,
+        }
+        arrays: dict[str, NDArray[Any]] = {"seen": self._seen}
+        for layer, shift in self._shift.items():
+            arrays[_name(layers, ("shift", layer))] = shift
+            arrays[_name(layers, ("rows", layer))] = self._rows[layer]
+        for layer, edges in self._edges.items():
+            arrays[_name(layers, ("edges", layer))] = edges
+        for layer, found in self._excited.items():
+            for name, array in vars(found).items():
+                arrays[_name(layers, (f"top {name}", layer))] = array
+        if layers:
+            arrays |= {_name(layers, key): array for key, array in self._total().arrays.items()}
+        return about, arrays
+
     @classmethod
-    def _from_file(cls, about: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Moments:
+    def _from_state(cls, about: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Moments:
         layers = about["layers"]
         edges = {layer: arrays[name] for layer in layers if (name := _name(layers, ("edges", layer))) in arrays}
         options = {name: about[name] for name in ("folds", "null", "method", "top")}
@@ -458,6 +546,7 @@ class Moments:
             if moments._top:
                 moments._excited[layer] = _top_from_file(layers, layer, arrays, moments._top)
         moments._layout = {layer: str(words) for layer, words in about["layout"].items()}
+        moments._source, moments._seen = str(about["source"]), checked_ranges(arrays["seen"])
         moments._pairs = [(x, y) for x, y in about["pairs"]]
         shapes = moments._shapes(moments.layers, moments._pairs)
         sums = {key: arrays[_name(layers, key)] for key in shapes}
@@ -475,6 +564,17 @@ class Moments:
         if layers:
             moments._sums[NumpyEngine()] = Sums(NumpyEngine(), dict(sums))
         return moments
+
+
+def _of_batch(batch: Mapping[str, Any], ids: Any, options: MomentsOptions, edges: Any) -> Moments:
+    """Return the moments of one chunk: what a worker does."""
+    moments = Moments(**{**options, "bins": edges})
+    moments.update(batch, ids)
+    return moments
+
+
+def _edges_of_batch(batch: Mapping[str, Any], ids: Any, options: MomentsOptions) -> dict[str, Array]:
+    return _of_batch(batch, ids, options, options.get("bins")).edges
 
 
 def pair(

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .errors import SpanmatchError
+from .ranges import Ranges, ranges_of
 
 Index = NDArray[np.intp]
 Examples = ArrayLike | Mapping[str, ArrayLike] | None
@@ -34,6 +35,11 @@ class Plan:
     def count(self) -> int:
         """How many examples the rows are of."""
         return len(self.groups[2])
+
+    @cached_property
+    def numbers(self) -> Ranges:
+        """The examples, as ranges."""
+        return ranges_of(self.groups[2])
 
     @cached_property
     def groups(self) -> tuple[Index, NDArray[np.int64], NDArray[np.int64]]:

@@ -1,6 +1,6 @@
 """Sources of activations; each feeds `Moments` and touches nothing else."""
 
 from .arrays import capture_stored
-from .modules import capture
+from .running import capture, runs
 
-__all__ = ["capture", "capture_stored"]
+__all__ = ["capture", "capture_stored", "runs"]

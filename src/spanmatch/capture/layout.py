@@ -18,7 +18,7 @@ from ..errors import SpanmatchError
 
 Units = Literal["channel", "location"]
 Channels = Literal["auto", "first", "last"]
-Pool = Literal["mean"] | int | None
+Pool = Literal["mean", "last"] | int | None
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,9 @@ class Layout:
         channels: where the neurons of an output with more than two axes are, "first" after the examples
             (convolutions) or "last" (sequences); "auto" goes by the kind of the module.
         positions: None for all positions of a convolution, or how many to sample in each example.
-        pool: None, "mean" for one row an example, the mean over its positions or tokens, or a number g for the means
-            over a grid of g positions along each axis of space; so layers of different size get rows that correspond.
+        pool: None, "mean" for one row an example, the mean over its positions or tokens, "last" for its last token, or
+            a number g for the means over a grid of g positions along each axis of space; so layers of different size
+            get rows that correspond.
         seed: of the sample; two layers of equally many positions get the same sample, so that rows correspond.
     """
 
@@ -49,18 +50,20 @@ class Layout:
         if self.positions is not None and (not isinstance(self.positions, int) or self.positions < 1):
             raise SpanmatchError(f"positions={self.positions!r}: give a whole number, 1 or more, or None for all")
         wrong = isinstance(self.pool, bool) or not (isinstance(self.pool, int) and self.pool >= 1)
-        if self.pool not in (None, "mean") and wrong:
-            raise SpanmatchError(f"pool={self.pool!r}: give 'mean', a number of positions along each axis, or None")
+        if self.pool not in (None, "mean", "last") and wrong:
+            raise SpanmatchError(
+                f"pool={self.pool!r}: give 'mean', 'last', a number of positions along each axis, or None"
+            )
         if self.pool is not None and self.positions is not None:
             raise SpanmatchError("pool and positions: give one of them")
 
     def rows(
-        self, layer: str, output: Any, first: int, *, channels_first: bool, mask: Any = None
+        self, layer: str, output: Any, examples: NDArray[np.int64], *, channels_first: bool, mask: Any = None
     ) -> tuple[Any, NDArray[np.int64], str]:
         """Return rows x neurons, the example of each row, and how the rows were made.
 
         Args:
-            output: examples first. `first`: the number of the first of them.
+            output: examples first. `examples`: (examples,) their numbers.
             channels_first: what "auto" means for it: neurons on the second axis, or on the last.
             mask: (examples, tokens), which tokens of a sequence count.
         Raises SpanmatchError if the output has no neurons to speak of.
@@ -72,12 +75,19 @@ class Layout:
         if self.channels != "auto":
             channels_first = self.channels == "first"
         n = output.shape[0]
-        examples = np.arange(first, first + n)
+        if n != len(examples):
+            raise SpanmatchError(
+                f"layer {layer!r}: output of shape {tuple(output.shape)} for {len(examples)} examples; they come first"
+            )
         if output.ndim == 2:
             return output, examples, "rows are examples"
         if self.pool == "mean":
             how = "rows are examples, neurons are means over positions or tokens"
             return _means(layer, output, channels_first, mask), examples, how
+        if self.pool == "last":
+            if channels_first:
+                raise SpanmatchError(f"layer {layer!r}: positions have no last one; use pool='mean'")
+            return _last(layer, output, mask), examples, "rows are the last tokens of examples"
         if self.pool is not None:
             if not channels_first:
                 raise SpanmatchError(f"layer {layer!r}: tokens have no grid; use pool='mean'")
@@ -122,12 +132,27 @@ def _means(layer: str, output: Any, channels_first: bool, mask: Any) -> Any:
         return output.reshape(n, output.shape[1], -1).mean(2)
     if mask is None:
         return output.reshape(n, -1, output.shape[-1]).mean(1)
+    rows, counts = _kept(layer, output, mask)
+    ends = np.cumsum(counts)
+    return _stacked([rows[end - k : end].mean(0) for end, k in zip(ends.tolist(), counts.tolist(), strict=True)], 0)
+
+
+def _last(layer: str, output: Any, mask: Any) -> Any:
+    """Return (examples, neurons), each example's last token, of those that a mask keeps."""
+    if mask is None:
+        return output.reshape(output.shape[0], -1, output.shape[-1])[:, -1]
+    rows, counts = _kept(layer, output, mask)
+    return rows[_like(rows, np.cumsum(counts) - 1)]
+
+
+def _kept(layer: str, output: Any, mask: Any) -> tuple[Any, NDArray[np.intp]]:
+    """Return the tokens that a mask keeps, and how many each example has.  Raises SpanmatchError if one has none."""
+    n = output.shape[0]
     rows, each, _ = _tokens(layer, output, np.arange(n), mask)
     counts = np.bincount(each, minlength=n)
     if not counts.all():
         raise SpanmatchError(f"layer {layer!r}: the mask keeps no token of example {int(np.argmin(counts))} of a batch")
-    ends = np.cumsum(counts)
-    return _stacked([rows[end - k : end].mean(0) for end, k in zip(ends.tolist(), counts.tolist(), strict=True)], 0)
+    return rows, counts
 
 
 def _pooled(layer: str, output: Any, grid: int) -> Any:

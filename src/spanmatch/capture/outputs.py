@@ -1,0 +1,79 @@
+"""What networks gave for one batch: rows and their examples by layer; and networks as what gives them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import SpanmatchError
+from .layout import Layout
+
+
+class Outputs:
+    """The outputs of all networks for one batch."""
+
+    def __init__(self, examples: NDArray[np.int64], layout: Layout) -> None:
+        self.numbers, self.layout = examples, layout
+        self.rows: dict[str, Any] = {}
+        self.examples: dict[str, NDArray[np.int64]] = {}
+        self.how: dict[str, str] = {}
+
+    def record(self, layer: str, output: Any, *, channels_first: bool, mask: Any = None, which: str = "") -> None:
+        """Take a layer's output as rows, in memory of their own.
+
+        Args: mask (examples, tokens), which tokens count, and `which` those are, in words, if not all but padding.
+        """
+        rows, examples, how = self.layout.rows(layer, output, self.numbers, channels_first=channels_first, mask=mask)
+        # What runs next may work in place (a ReLU): rows must not share its memory.
+        self.rows[layer] = _own(rows, output)
+        self.examples[layer] = examples
+        self.how[layer] = how.replace("tokens that the mask keeps", which) if which else how
+
+
+class Runner(Protocol):
+    """A network that is run on batches and gives the outputs of some of its layers."""
+
+    name: str
+    layers: list[str]
+
+    def run(self, batch: Any, outputs: Outputs) -> None:
+        """Run the network on a batch, and record its layers' outputs."""
+
+    def made_from(self) -> str:
+        """Return what tells this network from others, weights included."""
+
+
+def joined(parts: Sequence[Any]) -> Any:
+    """Return rows one after another, of NumPy or PyTorch."""
+    if isinstance(parts[0], np.ndarray):
+        return np.concatenate(parts)
+    import torch
+
+    return torch.cat(list(parts))
+
+
+def size_of(rows: Any) -> int:
+    """Return the bytes of an array or tensor."""
+    return int(rows.nbytes)
+
+
+def examples_in(batch: Any) -> int:
+    """Return how many examples a batch holds.  Raises SpanmatchError if that cannot be told."""
+    if isinstance(batch, list | tuple) and batch and isinstance(batch[0], str):
+        return len(batch)
+    members: Any = batch if isinstance(batch, list | tuple) else [batch]
+    for value in batch.values() if isinstance(batch, Mapping) else members:
+        if getattr(value, "shape", ()):
+            return int(value.shape[0])
+    raise SpanmatchError(f"a batch of type {type(batch).__name__} holds no array of examples, and no texts")
+
+
+def _own(rows: Any, output: Any) -> Any:
+    torch = sys.modules.get("torch")
+    if torch is None or not isinstance(rows, torch.Tensor):
+        return rows.copy() if np.shares_memory(rows, output) else rows
+    return rows.clone() if rows.untyped_storage().data_ptr() == output.untyped_storage().data_ptr() else rows
