@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import array_api_strict
+import jax.numpy as jnp
 import layers
 import numpy as np
 import pytest
@@ -13,12 +15,15 @@ from spanmatch import engine
 DEVICES = [
     "cpu",
     pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")),
+    "standard",
 ]
 
 
 @pytest.fixture(params=DEVICES)
 def on_device(request, monkeypatch):
-    """Make tensors run through the PyTorch engine, on the CPU as well."""
+    """Make arrays run through the PyTorch engine, on the CPU as well, or through that of the array API standard."""
+    if request.param == "standard":
+        return array_api_strict.asarray
     device = torch.device(request.param)
     plain = engine.checked
 
@@ -66,3 +71,49 @@ def test_paired_layers_on_different_devices_are_refused(on_device):
     X, Y = layers.random()
     with pytest.raises(sm.SpanmatchError, match="'a:l' and 'b:l' are on different devices"):
         sm.Moments().update({"a:l": on_device(X), "b:l": Y})
+
+
+def test_values_that_are_not_finite_are_found_on_a_device(on_device):
+    X, Y = layers.random()
+    Y[7, 3] = np.nan
+    moments = sm.Moments()
+    with pytest.raises(sm.SpanmatchError, match="'b:l': nan in neuron 3, row 7"):
+        moments.update({"a:l": on_device(X), "b:l": on_device(Y)})
+    assert not moments.layers
+
+
+def test_a_device_is_waited_for_once_a_batch(on_device, monkeypatch):
+    counts = []
+    for kind in (engine.TorchEngine, engine.ArrayEngine):
+        plain = kind.sum_of
+        monkeypatch.setattr(kind, "sum_of", lambda self, arrays, plain=plain: counts.append(1) or plain(self, arrays))
+        monkeypatch.setattr(kind, "host", lambda self, array: pytest.fail("waited for the device"), raising=True)
+    X, Y = layers.random(n=300)
+    moments = sm.Moments()
+    with pytest.MonkeyPatch.context() as first:  # the first batch gives the shift
+        first.setattr(engine.TorchEngine, "host", lambda self, array: array.cpu().numpy())
+        first.setattr(engine.ArrayEngine, "host", lambda self, array: np.asarray(array))
+        moments.update({"a:l": on_device(X), "b:l": on_device(Y)})
+    for _ in range(3):
+        moments.update({"a:l": on_device(X), "b:l": on_device(Y)})
+    assert len(counts) == 4
+
+
+def test_jax_arrays_are_taken():
+    X, Y = layers.random(n=200)
+    X, Y = X.astype(np.float32), Y.astype(np.float32)
+    theirs = sm.pair(jnp.asarray(X), jnp.asarray(Y))
+    np.testing.assert_array_equal(theirs.xy, sm.pair(X, Y).xy)
+    assert sm.pair(jnp.asarray(X), Y).rows == 200
+
+
+def test_top_inputs_and_types_of_the_standard():
+    X, Y = (np.round(10 * array).astype(np.int32) for array in layers.random(n=200))
+    ours, theirs = sm.Moments(top=3), sm.Moments(top=3)
+    ours.update({"a:l": X, "b:l": Y})
+    theirs.update({"a:l": array_api_strict.asarray(X), "b:l": array_api_strict.asarray(Y)})
+    np.testing.assert_array_equal(theirs.top("a:l").examples, ours.top("a:l").examples)
+    with pytest.raises(sm.SpanmatchError, match=r"'a:l': activations of type .*complex"):
+        sm.Moments().update({"a:l": array_api_strict.asarray(X + 1j)})
+    with pytest.raises(sm.SpanmatchError, match="has 1 dimensions"):
+        sm.Moments().update({"a:l": array_api_strict.asarray(X[0])})

@@ -192,7 +192,7 @@ def compare(
         networks = {
             name: load.network(t) if load.is_code(t) else Path(t) for name, t in zip(names, (a, b), strict=True)
         }
-        there = {} if scheduler is None else {"scheduler": scheduler}
+        there: dict[str, Any] = {} if scheduler is None else {"scheduler": scheduler}
         comparison = run(
             networks,
             load.data(data, batch_size) if data is not None else None,

@@ -1,12 +1,13 @@
-"""Where the products run: NumPy arrays on the CPU, PyTorch tensors on the device that they are on.
+"""Where the products run: NumPy arrays on the CPU, PyTorch tensors and CuPy arrays on the device that they are on.
 
 An engine turns a part of a batch into float64 rows about a shift and adds its products to sums that stay on
-its device. `checked` tells from the array itself which engine it is for; PyTorch is never imported here.
+its device. `checked` tells from the array itself which engine it is for; no library of arrays is imported here.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -55,6 +56,9 @@ class Engine(Protocol):
     def maxima(self, array: Any, order: NDArray[np.intp], starts: NDArray[np.int64]) -> Maxima:
         """Return the largest row of each group, by column, and which of the group's rows it is; rows are in groups when
         taken in that order."""
+
+    def sum_of(self, arrays: Sequence[Any]) -> float:
+        """Return the sum of all values, which is not finite if one of them is not."""
 
     def constant(self, host: NDArray[np.float64]) -> Any:
         """Return a host array on the device."""
@@ -117,6 +121,10 @@ class NumpyEngine:
         within = (np.arange(len(order)) - np.repeat(starts, lengths))[:, None]
         places = np.where(rows == np.repeat(largest, lengths, axis=0), within, len(order))
         return largest.astype(np.float64), np.minimum.reduceat(places, starts, axis=0)
+
+    def sum_of(self, arrays: Sequence[Any]) -> float:
+        """One sum after another."""
+        return float(sum(array.sum(dtype=np.float64) for array in arrays))
 
     def constant(self, host: NDArray[np.float64]) -> NDArray[np.float64]:
         """The array itself."""
@@ -193,6 +201,12 @@ class TorchEngine:
         first = places.new_full(empty.shape, len(order)).scatter_reduce(0, index, places, "amin")
         return self.host(largest), np.asarray(first.cpu().numpy())
 
+    def sum_of(self, arrays: Sequence[Any]) -> float:
+        """All sums on the device: it is waited for once."""
+        import torch
+
+        return float(torch.stack([array.sum(dtype=torch.float64) for array in arrays]).sum())
+
     def constant(self, host: NDArray[np.float64]) -> torch.Tensor:
         """Copy to the device."""
         import torch
@@ -204,10 +218,76 @@ class TorchEngine:
         return np.asarray(array.cpu().numpy())
 
 
+@dataclass(frozen=True)
+class ArrayEngine:
+    """Products by any library of the array API standard whose arrays can be added to in place, as CuPy, in float64."""
+
+    xp: Any
+    device: Any
+
+    def zeros(self, *shape: int) -> Any:
+        """Return zeros on the device."""
+        return self.xp.zeros(shape, dtype=self.xp.float64, device=self.device)
+
+    def rows(self, array: Any, index: NDArray[np.intp], shift: Any) -> Any:
+        """Gather on the device, then widen."""
+        return self.xp.astype(self.xp.take(array, self.constant(index), axis=0), self.xp.float64) - shift
+
+    def lifted(self, array: Any, index: NDArray[np.intp], shift: Any) -> Any:
+        """Gather, shift and square on the device."""
+        rows = self.rows(array, index, shift)
+        return self.xp.concat([rows, self.xp.sum(rows * rows, axis=1, keepdims=True)], axis=1)
+
+    def add_sum(self, total: Any, A: Any) -> None:
+        """Add the column sums."""
+        total += self.xp.sum(A, axis=0)
+
+    def add_gram(self, total: Any, A: Any) -> None:
+        """The whole product: only its lower triangle is read."""
+        total += A.T @ A
+
+    def add_product(self, total: Any, A: Any, B: Any) -> None:
+        """Add the product."""
+        total += A.T @ B
+
+    def add_factor(self, total: Any, A: Any, B: Any) -> None:
+        """QR of the stack."""
+        ones = self.xp.ones_like(A[:, :1])
+        block = self.xp.concat([ones, A[:, :-1], B[:, :-1], A[:, -1:], B[:, -1:]], axis=1)
+        total[:, :] = self.xp.linalg.qr(self.xp.concat([total, block], axis=0))[1]
+
+    def add_above(self, total: Any, A: Any, B: Any, edges: tuple[Any, Any]) -> None:
+        """Products of ones and zeros on the device."""
+        above = []
+        for rows, own in zip((A, B), edges, strict=True):
+            ones = self.xp.astype(rows[:, :, None] > own[None, :, :], self.xp.float64)
+            above.append(self.xp.reshape(ones, (rows.shape[0], -1)))
+        total += above[0].T @ above[1]
+
+    def maxima(self, array: Any, order: NDArray[np.intp], starts: NDArray[np.int64]) -> Maxima:
+        """On the host: the standard has no sums by group."""
+        return NumpyEngine().maxima(self.host(array), order, starts)
+
+    def sum_of(self, arrays: Sequence[Any]) -> float:
+        """All sums on the device: it is waited for once."""
+        total = self.zeros()
+        for array in arrays:
+            total = total + self.xp.sum(self.xp.astype(array, self.xp.float64))
+        return float(total)
+
+    def constant(self, host: NDArray[Any]) -> Any:
+        """Copy to the device."""
+        return self.xp.asarray(host, device=self.device)
+
+    def host(self, array: Any) -> NDArray[np.float64]:
+        """Copy to the host; CuPy does so by `get` alone."""
+        return np.asarray(array.get() if hasattr(array, "get") else array)
+
+
 def checked(layer: str, array: Any) -> tuple[Engine, Any]:
     """Return the engine for an array of activations, and the array as that engine takes it.
 
-    Raises SpanmatchError for what is not a finite, non-empty, real matrix, naming the layer and the place.
+    Raises SpanmatchError for what is not a non-empty, real matrix, naming the layer.
     """
     torch = sys.modules.get("torch")
     engine: Engine = NumpyEngine()
@@ -220,11 +300,28 @@ def checked(layer: str, array: Any) -> tuple[Engine, Any]:
         else:  # other devices have no float64
             array = array.cpu()
             array = (array.float() if array.dtype == torch.bfloat16 else array).numpy()
-    else:
+    elif isinstance(array, np.ndarray) or (xp := _standard(layer, array)) is None:
         array = _numpy(layer, array)
+    else:
+        if not xp.isdtype(array.dtype, ("bool", "integral", "real floating")):
+            raise SpanmatchError(f"layer {layer!r}: activations of type {array.dtype}; give real numbers")
+        engine = ArrayEngine(xp, array.device)
     _check_shape(layer, tuple(array.shape))
-    _check_finite(layer, array)
     return engine, array
+
+
+def _standard(layer: str, array: Any) -> Any:
+    """Return the namespace of an array of the array API standard on which sums can be kept; None for all others.
+
+    JAX's arrays cannot be added to in place, and have no float64 unless that is asked for: they are read by NumPy.
+    """
+    import array_api_compat as standard
+
+    if standard.is_dask_array(array):
+        raise SpanmatchError(f"layer {layer!r} is a Dask array; use sm.Moments.from_dask")
+    if not standard.is_array_api_obj(array) or standard.is_jax_array(array) or standard.is_torch_array(array):
+        return None
+    return standard.array_namespace(array)
 
 
 def _numpy(layer: str, array: Any) -> NDArray[Any]:
@@ -249,19 +346,32 @@ def _check_shape(layer: str, shape: tuple[int, ...]) -> None:
         raise SpanmatchError(f"layer {layer!r}: shape {shape} is empty; give at least one row and one neuron")
 
 
-def _check_finite(layer: str, array: Any) -> None:
-    if isinstance(array, np.ndarray):
-        if array.dtype.kind != "f":
-            return
-        step = max(1, CHECKED_AT_ONCE // array.shape[1])
-        for start in range(0, len(array), step):
-            finite = np.isfinite(array[start : start + step])
-            if not finite.all():
-                _refuse_value(layer, array, start, finite)
-    elif array.is_floating_point() and not bool((array.sum() * 0 == 0).item()):
-        finite = np.asarray(array.isfinite().cpu().numpy())
+def check_finite(engines: Mapping[str, Engine], arrays: Mapping[str, Any]) -> None:
+    """Raise SpanmatchError for a value that is not finite, naming the layer and the place.
+
+    All of a device's arrays are asked about at once: it is waited for once a batch.
+    """
+    doubtful: dict[Engine, list[str]] = {}
+    for layer, array in arrays.items():
+        if isinstance(array, np.ndarray):
+            _check_finite(layer, array)
+        else:
+            doubtful.setdefault(engines[layer], []).append(layer)
+    for engine, layers in doubtful.items():
+        if not np.isfinite(engine.sum_of([arrays[layer] for layer in layers])):
+            for layer in layers:
+                every = np.arange(arrays[layer].shape[0])
+                _check_finite(layer, engine.host(engine.rows(arrays[layer], every, 0.0)))
+
+
+def _check_finite(layer: str, array: NDArray[Any]) -> None:
+    if array.dtype.kind != "f":
+        return
+    step = max(1, CHECKED_AT_ONCE // array.shape[1])
+    for start in range(0, len(array), step):
+        finite = np.isfinite(array[start : start + step])
         if not finite.all():
-            _refuse_value(layer, array, 0, finite)
+            _refuse_value(layer, array, start, finite)
 
 
 def _refuse_value(layer: str, array: Any, start: int, finite: NDArray[np.bool_]) -> None:

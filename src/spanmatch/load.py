@@ -80,8 +80,8 @@ def _lines(path: Path) -> list[str]:
 def pictures(text: str) -> NDArray[np.uint8] | None:
     """Return the images of a file of inputs as bytes, as the page shows them: (n, height, width), or 3 channels last.
 
-    None if the file is of code or text, or does not hold one array (n, 1 or 3, height, width). The smallest value becomes
-    black, the largest white.
+    None if the file is of code or text, or does not hold one array (n, 1 or 3, height, width). The smallest value
+    becomes black, the largest white.
     """
     if is_code(text) or Path(text).suffix == ".txt":
         return None

@@ -25,7 +25,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .bins import Bins, bin_edges, checked_bins, checked_edges
 from .cluster import chunks_of, delayed_tasks, summed
-from .engine import Engine, NumpyEngine, checked
+from .engine import Engine, NumpyEngine, check_finite, checked
 from .errors import SpanmatchError, among
 from .files import Path_, read_tensors, write_tensors
 from .joint import Counts, Method, Pair
@@ -114,6 +114,7 @@ class Moments:
         self._seen: Ranges = NONE
         self._excited: dict[str, TopInputs] = {}
         self._sums: dict[Engine, Sums] = {}
+        self._constants: dict[tuple[Engine, str], tuple[Any, Any]] = {}
         self._lent = False
 
     @property
@@ -178,8 +179,9 @@ class Moments:
         """Add a batch: the rows of all layers, which correspond.
 
         Args:
-            batch: {layer: (rows, neurons)}, NumPy arrays or PyTorch tensors, floats or integers, on any device;
-                the products run there, in float64. Batches of some thousand rows are the most efficient.
+            batch: {layer: (rows, neurons)}, floats or integers: NumPy arrays, PyTorch tensors, or arrays of a library
+                of the array API standard, as CuPy and JAX; the products run on their device, in float64 (JAX's on
+                the CPU). Batches of some thousand rows are the most efficient.
             examples: (rows,) whole numbers, the example that each row is of; a mapping by layer where layers
                 have different numbers of rows. By default each row is its own example, numbered as they come.
 
@@ -190,9 +192,10 @@ class Moments:
         engines, arrays = {}, {}
         for layer, array in batch.items():
             engines[layer], arrays[layer] = checked(layer, array)
+        check_finite(engines, arrays)
         self._check_layers({layer: array.shape[1] for layer, array in arrays.items()})
         pairs = self._pairs or _kept(self._asked, list(arrays))
-        _check_rows(pairs, {layer: len(array) for layer, array in arrays.items()}, engines)
+        _check_rows(pairs, {layer: array.shape[0] for layer, array in arrays.items()}, engines)
         made = plans(arrays, examples, self.rows, self._folds)
         _check_examples(pairs, made)
         if not self._shift:
@@ -393,9 +396,9 @@ class Moments:
         self._check_memory({layer: array.shape[1] for layer, array in arrays.items()}, pairs)
         self._pairs = pairs
         for layer, array in arrays.items():
-            first = np.arange(min(ROWS_AT_ONCE, len(array)))
+            first = np.arange(min(ROWS_AT_ONCE, array.shape[0]))
             rows = engines[layer].rows(array, first, 0.0)
-            self._shift[layer] = engines[layer].host(rows.mean(0))
+            self._shift[layer] = engines[layer].host(rows).mean(axis=0)
             self._rows[layer] = np.zeros(self._folds, dtype=np.int64)
             self._null_rows[layer] = self._examples[layer] = 0
             if self._top:
@@ -403,7 +406,7 @@ class Moments:
 
     def _edges_for(self, layer: str, engine: Engine, array: Any) -> Array:
         if isinstance(self._bins, int):
-            return bin_edges(engine.host(engine.rows(array, np.arange(len(array)), 0.0)), self._bins)
+            return bin_edges(engine.host(engine.rows(array, np.arange(array.shape[0]), 0.0)), self._bins)
         assert self._bins is not None
         edges = self._bins.get(layer)
         if edges is None or len(edges) != array.shape[1]:
@@ -414,8 +417,11 @@ class Moments:
     def _add(self, engine: Engine, key: Key, arrays: Mapping[str, Any], plan: Plan, fresh: set[str]) -> None:
         if engine not in self._sums:
             self._sums[engine] = Sums.zeros(engine, self._shapes(self.layers, self._pairs))
-        shift = {layer: engine.constant(self._shift[layer]) for layer in key}
-        edges = {layer: engine.constant(_lower_ends(self._edges[layer])) for layer in key if layer in self._edges}
+        for layer in key:
+            if (engine, layer) not in self._constants:
+                edges = engine.constant(_lower_ends(self._edges[layer])) if layer in self._edges else None
+                self._constants[engine, layer] = engine.constant(self._shift[layer]), edges
+        shift, edges = ({layer: self._constants[engine, layer][i] for layer in key} for i in (0, 1))
         self._sums[engine].add(key, arrays, shift, edges, plan, fresh)
 
     def _check_memory(self, widths: Mapping[str, int], pairs: list[Layers]) -> None:

@@ -83,7 +83,7 @@ def plans(arrays: Mapping[str, Any], examples: Examples, seen: Mapping[str, int]
     made: dict[Any, Plan] = {}
     result = {}
     for layer, array in arrays.items():
-        n, first = len(array), seen.get(layer, 0)
+        n, first = array.shape[0], seen.get(layer, 0)
         given = examples.get(layer) if isinstance(examples, Mapping) else examples
         if isinstance(examples, Mapping) and given is None:
             raise SpanmatchError(f"layer {layer!r}: no examples are given for it")

@@ -61,9 +61,9 @@ class Sums:
                 if layer in fresh:
                     self._add_own(layer, fold, rows[layer], plan)
             if ("cross", *pair) in arrays:
-                engine.add_product(arrays["cross", *pair][fold], *rows.values())
+                engine.add_product(arrays["cross", *pair][fold, ...], *rows.values())
             if ("factor", *pair) in arrays:
-                engine.add_factor(arrays["factor", *pair][fold], *rows.values())
+                engine.add_factor(arrays["factor", *pair][fold, ...], *rows.values())
             if ("above", *pair) in arrays:
                 # Of the activations themselves: about a shift, an edge of zero would not be met exactly.
                 A, B = (engine.rows(batch[layer], index, 0.0) for layer in pair)
@@ -73,9 +73,9 @@ class Sums:
                 engine.add_product(arrays["null", x, y], rows[x], engine.lifted(batch[y], null[index], shift[y]))
 
     def _add_own(self, layer: str, fold: int, rows: Any, plan: Plan) -> None:
-        self.engine.add_sum(self.arrays["sum", layer][fold], rows)
+        self.engine.add_sum(self.arrays["sum", layer][fold, ...], rows)
         if ("gram", layer) in self.arrays:
-            self.engine.add_gram(self.arrays["gram", layer][fold], rows)
+            self.engine.add_gram(self.arrays["gram", layer][fold, ...], rows)
         if ("null sum", layer) in self.arrays and plan.partner is not None:
             self.engine.add_sum(self.arrays["null sum", layer], rows)
 

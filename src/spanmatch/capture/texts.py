@@ -126,7 +126,7 @@ def _padded(tokens: dict[str, Any], rows: Sequence[NDArray[np.bool_]], length: i
     inputs, mask, kept = np.zeros(shape, np.int64), np.zeros(shape, np.int64), np.zeros(shape, bool)
     for i, (own, chosen) in enumerate(zip(ids, rows, strict=True)):
         inputs[i, : len(own)], mask[i, : len(own)], kept[i, : len(own)] = own, 1, chosen
-    which = which or ("tokens" if length is None or length >= 1 << 30 else f"tokens, of texts cut at {length}")
+    which = which or ("tokens" if length is None or length >= 1 << 30 else f"tokens, at most {length} of a text")
     return Encoded(
         {"input_ids": torch.from_numpy(inputs), "attention_mask": torch.from_numpy(mask)}, torch.from_numpy(kept), which
     )
