@@ -28,8 +28,7 @@ def encoded(batch: Any, runners: Sequence[Runner], *, aligned: bool) -> list[Any
         return [batch] * len(runners)
     models = [_takes_texts(each) for each in runners]
     texts = list(batch)
-    same = len({_rules(model.tokenizer) for model in models}) == 1
-    if same:
+    if len({model.rules for model in models}) == 1:
         length = min(model.length for model in models)
         tokens = [_tokens(model, texts, length) for model in models]
         return [_padded(own, [np.ones(len(ids), bool) for ids in own["input_ids"]], length) for own in tokens]
@@ -60,13 +59,6 @@ def _takes_texts(runner: Runner) -> Transformer:
     if not isinstance(runner, Transformer):
         raise SpanmatchError(f"network {runner.name!r} takes no texts; give batches of what it is called with")
     return runner
-
-
-def _rules(tokenizer: Any) -> str:
-    """Return what tells a tokenizer from others."""
-    if tokenizer.is_fast:
-        return str(tokenizer.backend_tokenizer.to_str())
-    return f"{type(tokenizer).__name__} {sorted(tokenizer.get_vocab().items())}"
 
 
 def _tokens(model: Transformer, texts: list[str], length: int | None) -> dict[str, Any]:

@@ -83,6 +83,14 @@ class Transformer:
                 return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         return self._tokenizer
 
+    @cached_property
+    def rules(self) -> str:
+        """What tells the tokenizer from others: how it cuts a text, but not to what length."""
+        if not self.tokenizer.is_fast:
+            return f"{type(self.tokenizer).__name__} {sorted(self.tokenizer.get_vocab().items())}"
+        rules = json.loads(self.tokenizer.backend_tokenizer.to_str())
+        return json.dumps({**rules, "truncation": None, "padding": None}, sort_keys=True)
+
     @property
     def length(self) -> int:
         """How many tokens the model takes at most."""
