@@ -123,7 +123,7 @@ def test_graphs_that_cannot_be_used(tmp_path):
 def test_values_that_are_not_finite_are_named(tmp_path):
     x = INPUTS.copy()
     x[3] = np.inf
-    with pytest.raises(sm.SpanmatchError, match="'a:before': (inf|-inf|nan) in neuron 0, row 3"):
+    with pytest.raises(sm.SpanmatchError, match=r"'a:before': (inf|-inf|nan) in neuron 0, row 3"):
         sm.capture({"a": perceptron(tmp_path / "a.onnx"), "b": perceptron(tmp_path / "b.onnx", 1)}, x)
 
 

@@ -102,7 +102,7 @@ def _client(scheduler: Any) -> Iterator[Client | None]:
         if isinstance(scheduler, bool) or workers < 1:
             raise BadArgument(f"scheduler={scheduler!r}: give an address, or how many processes to start here")
         with (
-            LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None) as cluster,
+            LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address="127.0.0.1:0") as cluster,
             Client(cluster, set_as_default=False) as client,
         ):
             yield client

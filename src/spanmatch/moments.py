@@ -541,7 +541,7 @@ class Moments:
         layers = about["layers"]
         edges = {layer: arrays[name] for layer in layers if (name := _name(layers, ("edges", layer))) in arrays}
         options = {name: about[name] for name in ("folds", "null", "method", "top")}
-        moments = cls(pairs=about["asked"], bins=edges or about["bins"], **options)
+        moments = cls(pairs=about["asked"], bins=about["bins"] or edges or None, **options)
         for layer in layers:
             if edges:
                 moments._edges[layer] = checked_edges(layer, edges[layer])

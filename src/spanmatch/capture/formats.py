@@ -6,6 +6,7 @@ One function a format gives {layer: Rows}. A file of one array without a name ca
 from __future__ import annotations
 
 import contextlib
+import math
 import re
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,6 +25,7 @@ ONE = "activations"
 NUMPY_LACKS = ("BF16", "F8_E4M3", "F8_E5M2")
 BLOCK_BYTES = 1 << 30
 """The most that a chunk of a file may hold, as it is decoded whole."""
+ZARR = ("zarr.json", ".zgroup", ".zarray", ".zattrs", ".zmetadata")
 SHARD = re.compile(r"(?P<layer>.+)-(?P<number>\d+)-of-(?P<of>\d+)")
 LAST_NUMBER = re.compile(r"(\d+)\D*$")
 
@@ -218,12 +220,12 @@ def of_zarr(path: Path, stack: contextlib.ExitStack) -> dict[str, Rows]:
         raise missing_extra("Zarr", "zarr", f"{path}") from error
     node = zarr.open(path, mode="r")
     if isinstance(node, zarr.Array):
-        return {ONE: _of_zarr_array(ONE, node)}
+        return {ONE: _of_zarr_array(path, ONE, node)}
     members = sorted(node.members(max_depth=None))
-    return {name: _of_zarr_array(name, array) for name, array in members if isinstance(array, zarr.Array)}
+    return {name: _of_zarr_array(path / name, name, a) for name, a in members if isinstance(a, zarr.Array)}
 
 
-def _of_zarr_array(name: str, array: Any) -> Rows:
+def _of_zarr_array(folder: Path, name: str, array: Any) -> Rows:
     if "pickle" in str(array.metadata.to_dict()).lower():
         raise SpanmatchError(f"array {name!r} is stored with pickle, which would run what is in it; store numbers")
     if np.prod(array.chunks, dtype=float) * array.dtype.itemsize > BLOCK_BYTES:
@@ -231,7 +233,12 @@ def _of_zarr_array(name: str, array: Any) -> Rows:
             f"array {name!r} has chunks of {array.chunks}, over {BLOCK_BYTES >> 30} GB each; store smaller chunks"
         )
     rows = _named(name, array.shape, array.dtype.str, _slicing(array), block=int(array.chunks[0]))
-    there, wanted = array.nchunks_initialized, array.nchunks
+    stored = array.shards or array.chunks
+    wanted = math.prod(-(-n // size) for n, size in zip(array.shape, stored, strict=True))
+    # Zarr lists every chunk that the header claims: first see that there are as many files.
+    there = sum(file.is_file() and file.name not in ZARR for file in folder.rglob("*"))
+    if there >= wanted:
+        there = array.nchunks_initialized * wanted // array.nchunks
     if there != wanted:
         raise SpanmatchError(
             f"array {name!r}: {wanted - there:,} of {wanted:,} chunks are missing, and Zarr would read them as "
@@ -359,7 +366,7 @@ _NUMPY_NAMES = {
 
 
 def _is_zarr(path: Path) -> bool:
-    return any((path / name).is_file() for name in ("zarr.json", ".zgroup", ".zarray"))
+    return any((path / name).is_file() for name in ZARR)
 
 
 def _named(name: str, shape: Sequence[int], dtype: Any, read: Read, **options: Any) -> Rows:
