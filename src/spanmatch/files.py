@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import tempfile
+import zlib
 from collections.abc import Iterator, Mapping
 from os import PathLike
 from pathlib import Path
@@ -19,6 +20,7 @@ from safetensors.numpy import save_file
 from .errors import SpanmatchError
 
 Path_ = str | PathLike[str]
+CHECKSUM = "crc32"
 
 
 @contextlib.contextmanager
@@ -52,10 +54,11 @@ def write_text(path: Path_, text: str) -> None:
 
 
 def write_tensors(path: Path_, arrays: Mapping[str, NDArray[np.generic]], metadata: Mapping[str, str]) -> None:
-    """Write a safetensors file in one step."""
+    """Write a safetensors file in one step, with a checksum of all that is in it."""
+    whole = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     with replacing(path) as temporary:
         try:
-            save_file({k: np.asarray(v, order="C") for k, v in arrays.items()}, temporary, dict(metadata))
+            save_file(whole, temporary, {**metadata, CHECKSUM: _checksum(whole, metadata)})
         except SafetensorError as error:
             raise OSError(str(error)) from error
 
@@ -63,15 +66,28 @@ def write_tensors(path: Path_, arrays: Mapping[str, NDArray[np.generic]], metada
 def read_tensors(path: Path_) -> tuple[dict[str, NDArray[np.generic]], dict[str, str]]:
     """Return the arrays and the metadata of a safetensors file.
 
-    Raises SpanmatchError if it is missing, cut short, or not a safetensors file.
+    Raises SpanmatchError if it is missing, cut short, damaged, or not a safetensors file.
     """
     if not Path(path).is_file():
         raise SpanmatchError(f"{path}: no such file")
     try:
         with safe_open(path, framework="numpy") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            metadata = file.metadata() or {}
     except (SafetensorError, OSError, TypeError) as error:
         raise SpanmatchError(f"{path}: cut short, or not a safetensors file ({error})") from error
+    checksum = metadata.pop(CHECKSUM, None)
+    if checksum is not None and checksum != _checksum(arrays, metadata):
+        raise SpanmatchError(f"{path}: damaged; its contents are not those that were written")
+    return arrays, metadata
+
+
+def _checksum(arrays: Mapping[str, NDArray[np.generic]], metadata: Mapping[str, str]) -> str:
+    about = [sorted(metadata.items()), [(name, array.dtype.str, array.shape) for name, array in sorted(arrays.items())]]
+    total = zlib.crc32(json.dumps(about).encode())
+    for _, array in sorted(arrays.items()):
+        total = zlib.crc32(array.reshape(-1).view(np.uint8).data, total)
+    return f"{total:08x}"
 
 
 def read_json(path: Path_, kind: str, version: int, wanted: str) -> dict[str, Any]:
