@@ -59,6 +59,7 @@ def assert_same(one, other, layers=("a:l", "b:l"), rtol=1e-12):
 @pytest.mark.parametrize("options", [{}, {"method": "qr"}, {"bins": 4, "top": 3}, {"folds": 1}])
 def test_workers_give_what_one_process_gives(tmp_path, monkeypatch, client, options):
     monkeypatch.setattr(arrays, "VALUES_AT_ONCE", 2000)
+    monkeypatch.setattr(arrays, "ROWS_A_TASK", 100)
     files = stored(tmp_path)
     rtol = 1e-10 if options.get("method") == "qr" else 1e-12
     here, there = (arrays.capture_stored(files, scheduler=s, **options) for s in (None, client))
@@ -102,9 +103,11 @@ def test_dask_arrays_that_cannot_be_used(client):
         sm.Moments().update({"a:l": good})
 
 
-def slowly(batch, ids, options, edges):
+def slowly(batch, ids):
     time.sleep(0.15)
-    return importlib.import_module("spanmatch.moments")._of_batch(batch, ids, options, edges)
+    moments = sm.Moments()
+    moments.update(batch, ids)
+    return moments
 
 
 @pytest.mark.parametrize("seed", [0, 1])
@@ -112,7 +115,7 @@ def test_a_killed_worker_changes_nothing(seed):
     from dask import delayed
 
     parts = [(X[i : i + 30], Y[i : i + 30], np.arange(i, i + 30)) for i in range(0, 600, 30)]
-    tasks = [({"a:l": x, "b:l": y}, ids, {}, None) for x, y, ids in parts]
+    tasks = [({"a:l": x, "b:l": y}, ids) for x, y, ids in parts]
     plain = summed([delayed(slowly)(*task) for task in tasks], None)
     with (
         LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0") as cluster,

@@ -20,10 +20,12 @@ from .errors import SpanmatchError
 if TYPE_CHECKING:
     import torch
 
-CHECKED_AT_ONCE = 1 << 22  # elements; bounds the memory that a check for NaN takes
+CHECKED_AT_ONCE = 1 << 18  # elements; bounds the memory that a check for NaN takes
 
 
 Maxima = tuple[NDArray[np.float64], NDArray[np.int64]]
+Room = dict[str, NDArray[Any]]
+"""Memory that an engine may keep from one part of a batch to the next."""
 
 
 class Engine(Protocol):
@@ -35,8 +37,8 @@ class Engine(Protocol):
     def rows(self, array: Any, index: NDArray[np.intp], shift: Any) -> Any:
         """Return array[index] - shift as float64."""
 
-    def lifted(self, array: Any, index: NDArray[np.intp], shift: Any) -> Any:
-        """Return the same with one more column, each row's squared norm."""
+    def lifted(self, array: Any, index: NDArray[np.intp], shift: Any, room: Room) -> Any:
+        """Return the same with one more column, each row's squared norm; valid until `room` is used again."""
 
     def add_sum(self, total: Any, A: Any) -> None:
         """Add the column sums of A."""
@@ -79,10 +81,13 @@ class NumpyEngine:
         """Gather and shift in one pass."""
         return np.asarray(np.subtract(array[index], shift, dtype=np.float64))
 
-    def lifted(self, array: Any, index: NDArray[np.intp], shift: Any) -> NDArray[np.float64]:
-        """Gather, shift and square in place."""
-        rows = np.empty((len(index), array.shape[1] + 1))
-        np.subtract(array[index], shift, out=rows[:, :-1], dtype=np.float64)
+    def lifted(self, array: Any, index: NDArray[np.intp], shift: Any, room: Room) -> NDArray[np.float64]:
+        """Gather, shift and square in place, in memory that is kept: fresh pages cost as much as the work itself."""
+        n, p = len(index), array.shape[1]
+        gathered = _from(room, "gathered", (n, p), array.dtype)
+        rows = _from(room, "rows", (n, p + 1), np.dtype(np.float64))
+        np.take(array, index, axis=0, out=gathered, mode="clip")
+        np.subtract(gathered, shift, out=rows[:, :-1], dtype=np.float64)
         np.einsum("np,np->n", rows[:, :-1], rows[:, :-1], out=rows[:, -1])
         return rows
 
@@ -155,7 +160,7 @@ class TorchEngine:
         rows: torch.Tensor = chosen.to(torch.float64) - shift
         return rows
 
-    def lifted(self, array: Any, index: NDArray[np.intp], shift: Any) -> torch.Tensor:
+    def lifted(self, array: Any, index: NDArray[np.intp], shift: Any, room: Room) -> torch.Tensor:
         """Gather, shift and square on the device."""
         import torch
 
@@ -233,7 +238,7 @@ class ArrayEngine:
         """Gather on the device, then widen."""
         return self.xp.astype(self.xp.take(array, self.constant(index), axis=0), self.xp.float64) - shift
 
-    def lifted(self, array: Any, index: NDArray[np.intp], shift: Any) -> Any:
+    def lifted(self, array: Any, index: NDArray[np.intp], shift: Any, room: Room) -> Any:
         """Gather, shift and square on the device."""
         rows = self.rows(array, index, shift)
         return self.xp.concat([rows, self.xp.sum(rows * rows, axis=1, keepdims=True)], axis=1)
@@ -282,6 +287,14 @@ class ArrayEngine:
     def host(self, array: Any) -> NDArray[np.float64]:
         """Copy to the host; CuPy does so by `get` alone."""
         return np.asarray(array.get() if hasattr(array, "get") else array)
+
+
+def _from(room: Room, name: str, shape: tuple[int, int], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return an array in kept memory, of which there may be more."""
+    size = shape[0] * shape[1]
+    if name not in room or room[name].dtype != dtype or len(room[name]) < size:
+        room[name] = np.empty(size, dtype)
+    return room[name][:size].reshape(shape)
 
 
 def checked(layer: str, array: Any) -> tuple[Engine, Any]:

@@ -189,21 +189,11 @@ class Moments:
         layers do not correspond, or if layers or widths are not those of the first batch.
         Cost: rows x (p^2 + q^2 + 2 p q) operations a pair, and 2 p q more for the null.
         """
-        engines, arrays = {}, {}
-        for layer, array in batch.items():
-            engines[layer], arrays[layer] = checked(layer, array)
-        check_finite(engines, arrays)
-        self._check_layers({layer: array.shape[1] for layer, array in arrays.items()})
-        pairs = self._pairs or _kept(self._asked, list(arrays))
-        _check_rows(pairs, {layer: array.shape[0] for layer, array in arrays.items()}, engines)
-        made = plans(arrays, examples, self.rows, self._folds)
-        _check_examples(pairs, made)
-        if not self._shift:
-            self._start(engines, arrays, pairs)
+        engines, arrays, made = self._begin(batch, examples)
         self._take_back()
-        paired = {layer for pair in pairs for layer in pair}
+        paired = {layer for pair in self._pairs for layer in pair}
         fresh = set(arrays)
-        for key in [*pairs, *((layer,) for layer in arrays if layer not in paired)]:
+        for key in [*self._pairs, *((layer,) for layer in arrays if layer not in paired)]:
             self._add(engines[key[0]], key, arrays, made[key[0]], fresh)
             fresh.difference_update(key)
         for layer, plan in made.items():
@@ -216,6 +206,23 @@ class Moments:
             self._null_rows[layer] += len(plan.examples) if self._null and plan.partner is not None else 0
         for plan in {id(plan): plan for plan in made.values()}.values():
             self._seen = union(self._seen, plan.numbers)
+
+    def _begin(
+        self, batch: Mapping[str, Any], examples: Examples = None
+    ) -> tuple[dict[str, Engine], dict[str, Any], dict[str, Plan]]:
+        """Check a batch and take from the first one what all others go by, but add nothing."""
+        engines, arrays = {}, {}
+        for layer, array in batch.items():
+            engines[layer], arrays[layer] = checked(layer, array)
+        check_finite(engines, arrays)
+        self._check_layers({layer: array.shape[1] for layer, array in arrays.items()})
+        pairs = self._pairs or _kept(self._asked, list(arrays))
+        _check_rows(pairs, {layer: array.shape[0] for layer, array in arrays.items()}, engines)
+        made = plans(arrays, examples, self.rows, self._folds)
+        _check_examples(pairs, made)
+        if not self._shift:
+            self._start(engines, arrays, pairs)
+        return engines, arrays, made
 
     def pair(self, x: str, y: str) -> Pair:
         """Return the joint moments of two layers, in either order.
@@ -284,9 +291,11 @@ class Moments:
         self._check_layers(other.layers)
         self._source = self._source if self._source == other._source else ""
         self._seen = union(self._seen, other._seen)
-        theirs = other._total().host()
+        theirs = other._total()
         by = {layer: other._shift[layer] - shift for layer, shift in self._shift.items()}
-        theirs.move(by, other._rows, other._null_rows)
+        if any(shift.any() for shift in by.values()):
+            theirs = theirs.host()
+            theirs.move(by, other._rows, other._null_rows)
         self._take_back()
         self._total().merge(theirs)
         for layer in self._rows:
@@ -331,7 +340,7 @@ class Moments:
             examples: (rows,) as in `update`.
             scheduler: the address of a Dask scheduler, a `distributed.Client`, or how many processes to start here; by
                 default this process's client, if it has one, else threads.
-            options: of `Moments`. With bins, edges are those of the first chunk.
+            options: of `Moments`. Shifts, and the edges of bins, are those of the first chunk.
         Raises SpanmatchError as `update` does, for chunks of unknown size, and if no scheduler answers.
         Memory: of a worker, the chunk it works on and some moments.
         """
@@ -341,10 +350,8 @@ class Moments:
         if len(ids) != starts[-1]:
             raise SpanmatchError(f"examples: {len(ids)} for {starts[-1]} rows; give one for each row")
         own = [(batch, ids[a:b]) for (batch, _), a, b in zip(parts, starts[:-1], starts[1:], strict=True)]
-        edges: Any = options.get("bins")
-        if isinstance(edges, int):
-            (edges,) = delayed_tasks(_edges_of_batch, [(*own[0], options)])
-        total: Moments = summed(delayed_tasks(_of_batch, [(*part, options, edges) for part in own]), scheduler)
+        (first,) = delayed_tasks(_first_of, [(own[0][0], options)])
+        total: Moments = summed(delayed_tasks(_of_batch, [(*part, first) for part in own]), scheduler)
         return total
 
     def save(self, path: Path_) -> None:
@@ -389,6 +396,20 @@ class Moments:
             memory=self._limit / 1e9,
         )
 
+    def _alike(self) -> Moments:
+        """Return moments of no rows that add up with these: about the same shift, with the same edges of bins."""
+        alike = self._empty()
+        alike._pairs, alike._shift, alike._edges = list(self._pairs), dict(self._shift), dict(self._edges)
+        for layer, shift in self._shift.items():
+            alike._count_from_zero(layer, len(shift))
+        return alike
+
+    def _count_from_zero(self, layer: str, neurons: int) -> None:
+        self._rows[layer] = np.zeros(self._folds, dtype=np.int64)
+        self._null_rows[layer] = self._examples[layer] = 0
+        if self._top:
+            self._excited[layer] = TopInputs.none(neurons, self._top)
+
     def _start(self, engines: Mapping[str, Engine], arrays: Mapping[str, Any], pairs: list[Layers]) -> None:
         if self._bins is not None:
             paired = dict.fromkeys(layer for pair in pairs for layer in pair)
@@ -399,10 +420,7 @@ class Moments:
             first = np.arange(min(ROWS_AT_ONCE, array.shape[0]))
             rows = engines[layer].rows(array, first, 0.0)
             self._shift[layer] = engines[layer].host(rows).mean(axis=0)
-            self._rows[layer] = np.zeros(self._folds, dtype=np.int64)
-            self._null_rows[layer] = self._examples[layer] = 0
-            if self._top:
-                self._excited[layer] = TopInputs.none(array.shape[1], self._top)
+            self._count_from_zero(layer, array.shape[1])
 
     def _edges_for(self, layer: str, engine: Engine, array: Any) -> Array:
         if isinstance(self._bins, int):
@@ -572,15 +590,18 @@ class Moments:
         return moments
 
 
-def _of_batch(batch: Mapping[str, Any], ids: Any, options: MomentsOptions, edges: Any) -> Moments:
-    """Return the moments of one chunk: what a worker does."""
-    moments = Moments(**{**options, "bins": edges})
-    moments.update(batch, ids)
+def _first_of(batch: Mapping[str, Any], options: MomentsOptions) -> Moments:
+    """Return moments of no rows, which go by a chunk."""
+    moments = Moments(**options)
+    moments._begin(batch)
     return moments
 
 
-def _edges_of_batch(batch: Mapping[str, Any], ids: Any, options: MomentsOptions) -> dict[str, Array]:
-    return _of_batch(batch, ids, options, options.get("bins")).edges
+def _of_batch(batch: Mapping[str, Any], ids: Any, first: Moments) -> Moments:
+    """Return the moments of one chunk: what a worker does."""
+    moments = first._alike()
+    moments.update(batch, ids)
+    return moments
 
 
 def pair(

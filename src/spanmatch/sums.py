@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .engine import Engine, NumpyEngine
+from .engine import Engine, NumpyEngine, Room
 from .joint import Joint, stacked_factor
 from .plan import Plan
 
@@ -54,9 +54,10 @@ class Sums:
     ) -> None:
         """Add the rows of a pair of layers, or of one alone; of their own moments only those of `fresh` layers."""
         engine, arrays = self.engine, self.arrays
+        rooms: list[Room] = [{}, {}, {}]
         null = plan.partner if ("null", *pair) in arrays else None
         for fold, index in plan.pieces:
-            rows = {layer: engine.lifted(batch[layer], index, shift[layer]) for layer in pair}
+            rows = {k: engine.lifted(batch[k], index, shift[k], room) for k, room in zip(pair, rooms, strict=False)}
             for layer in pair:
                 if layer in fresh:
                     self._add_own(layer, fold, rows[layer], plan)
@@ -70,7 +71,9 @@ class Sums:
                 engine.add_above(arrays["above", *pair], A, B, (edges[pair[0]], edges[pair[1]]))
             if null is not None:
                 x, y = pair
-                engine.add_product(arrays["null", x, y], rows[x], engine.lifted(batch[y], null[index], shift[y]))
+                engine.add_product(
+                    arrays["null", x, y], rows[x], engine.lifted(batch[y], null[index], shift[y], rooms[2])
+                )
 
     def _add_own(self, layer: str, fold: int, rows: Any, plan: Plan) -> None:
         self.engine.add_sum(self.arrays["sum", layer][fold, ...], rows)
@@ -81,6 +84,8 @@ class Sums:
 
     def host(self) -> Sums:
         """Return a copy on the host."""
+        if self.engine == NumpyEngine():
+            return Sums(self.engine, {key: array.copy() for key, array in self.arrays.items()})
         return Sums(NumpyEngine(), {key: _lower(key, self.engine.host(a).copy()) for key, a in self.arrays.items()})
 
     def joint(self, x: str, y: str, fold: int, rows: int, shift: tuple[Array, Array]) -> Joint:

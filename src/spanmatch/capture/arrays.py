@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from distributed import Client
 
 VALUES_AT_ONCE = 1 << 22
+ROWS_A_TASK = 1 << 14
+"""Fewer would spend more on adding moments up than they gain."""
 
 Source = Path_ | Mapping[str, Any]
 Key = tuple[str, str]
@@ -91,7 +93,8 @@ def capture_stored(
         layers: names or shell patterns of arrays, by default all. The others are as in `capture`. Layers that only
             one network has are left out, unless `pairs` asks for them.
         scheduler: where to read, with Dask: the address of a scheduler, whose workers see the same paths, a
-            `distributed.Client`, or how many processes to start here; by default this process. A task reads a chunk.
+            `distributed.Client`, or how many processes to start here; by default this process. A task reads a chunk of
+            some ten thousand rows, in pieces.
         checkpoint, every: as in `capture`; of work in this process.
     Raises SpanmatchError if a file cannot be read whole, a pattern matches nothing, or no layer is in two networks.
     """
@@ -142,11 +145,10 @@ def _read_there(
                 "store it as .npy, .safetensors, Parquet or Zarr"
             )
     sources = {name: _everywhere(name, source) for name, source in networks.items()}
-    edges = options.get("bins")
-    if isinstance(edges, int):  # those of the first chunk, as in one process
-        (first,) = delayed_tasks(_edges, [(sources, cuts[0], layout, options)])
-        edges = first
-    tasks = [(sources, cut, layout, options, edges) for cut in cuts]
+    # The shift and the edges of bins are those of the first chunk, as in one process.
+    (first,) = delayed_tasks(_first, [(sources, cuts[0], layout, options)])
+    together = -(-ROWS_A_TASK // max(stop - start for start, stop in cuts[0].values()))
+    tasks = [(sources, cuts[i : i + together], layout, first) for i in range(0, len(cuts), together)]
     total: Moments = summed(delayed_tasks(_part, tasks), scheduler)
     return total
 
@@ -158,20 +160,33 @@ def _everywhere(name: str, source: Source) -> str:
     return str(Path(source).resolve())
 
 
-def _edges(sources: Mapping[str, str], cut: Cut, layout: Layout, options: MomentsOptions) -> dict[str, Any]:
-    return _part(sources, cut, layout, options, options.get("bins")).edges
-
-
-def _part(sources: Mapping[str, str], cut: Cut, layout: Layout, options: MomentsOptions, edges: Any) -> Moments:
-    """Return the moments of one chunk: what a worker does."""
-    moments = Moments(**{**options, "bins": edges})
+def _first(sources: Mapping[str, str], cut: Cut, layout: Layout, options: MomentsOptions) -> Moments:
+    """Return moments of no rows, which go by the first chunk."""
+    moments = Moments(**options)
     with contextlib.ExitStack() as stack:
         stored = {name: stack.enter_context(Stored(source)) for name, source in sources.items()}
-        _add(moments, stored, cut, layout)
+        moments._begin(*_rows(moments, stored, cut, layout))
+    return moments
+
+
+def _part(sources: Mapping[str, str], cuts: Sequence[Cut], layout: Layout, first: Moments) -> Moments:
+    """Return the moments of a chunk, read in pieces: what a worker does."""
+    moments = first._alike()
+    with contextlib.ExitStack() as stack:
+        stored = {name: stack.enter_context(Stored(source)) for name, source in sources.items()}
+        for cut in cuts:
+            _add(moments, stored, cut, layout)
     return moments
 
 
 def _add(moments: Moments, stored: Mapping[str, Stored], cut: Cut, layout: Layout) -> None:
+    moments.update(*_rows(moments, stored, cut, layout))
+
+
+def _rows(
+    moments: Moments, stored: Mapping[str, Stored], cut: Cut, layout: Layout
+) -> tuple[dict[str, Any], dict[str, NDArray[np.int64]]]:
+    """Return rows and examples by layer, and tell the moments how they were made."""
     rows, examples = {}, {}
     for (name, layer), (start, stop) in cut.items():
         chunk = stored[name].read(layer, start, stop)
@@ -179,7 +194,7 @@ def _add(moments: Moments, stored: Mapping[str, Stored], cut: Cut, layout: Layou
         numbers = np.arange(start, stop)
         rows[key], examples[key], how = layout.rows(key, chunk, numbers, channels_first=chunk.ndim >= 4)
         moments.describe({key: how})
-    moments.update(rows, examples)
+    return rows, examples
 
 
 def _cuts(wanted: Mapping[Key, Rows]) -> list[Cut]:
@@ -190,7 +205,7 @@ def _cuts(wanted: Mapping[Key, Rows]) -> list[Cut]:
     step = -(-longest // max(1, min(shortest // 2, -(-values // VALUES_AT_ONCE))))
     if longest == shortest:
         block = max(rows.block for rows in wanted.values())
-        step = -(-step // block) * block
+        step = max(block, step // block * block)
     starts = list(range(0, longest, step))
     if len(starts) > 1 and (longest - starts[-1]) * shortest < 2 * longest:  # no part of a single row: it has no null
         starts.pop()
