@@ -27,10 +27,10 @@ def on_device(request, monkeypatch):
     device = torch.device(request.param)
     plain = engine.checked
 
-    def checked(layer, array):
-        chosen, values = plain(layer, array)
+    def checked(layer, array, *, single=False):
+        chosen, values = plain(layer, array, single=single)
         if isinstance(array, torch.Tensor):
-            return engine.TorchEngine(device), array
+            return engine.TorchEngine(device, single), array
         return chosen, values
 
     monkeypatch.setattr("spanmatch.moments.checked", checked)
@@ -52,6 +52,39 @@ def test_sums_on_a_device_are_those_of_numpy(on_device, method):
     with pytest.raises(sm.SpanmatchError, match="of 300 rows have no partner"):  # the batch of one row
         _ = other.null
     np.testing.assert_allclose(sm.match_profile(other).x_levels, sm.match_profile(mine).x_levels, atol=1e-9)
+
+
+def test_single_precision_is_near_and_says_how_near(on_device):
+    X, Y = layers.correlated(n=3000)
+    exact, ours, theirs = sm.Moments(), sm.Moments(method="single"), sm.Moments(method="single")
+    for rows in np.split(np.arange(3000), [1000, 1700]):
+        exact.update({"a:l": X[rows], "b:l": Y[rows]})
+        ours.update({"a:l": X[rows], "b:l": Y[rows]})
+        theirs.update({"a:l": on_device(X[rows]), "b:l": on_device(Y[rows])})
+    reference = exact.pair("a:l", "b:l")
+    profile = sm.match_profile(reference)
+    for moments in (ours, theirs):
+        pair = moments.pair("a:l", "b:l")
+        assert pair.method == pair.null.method == pair.folds[0].method == "single"
+        norms = np.sqrt(np.outer(np.diag(reference.xx), np.diag(reference.yy)))
+        error = abs(pair.xy - reference.xy).max() / norms.max()
+        assert 0 < error < 4e-7
+        found = sm.match_profile(pair)
+        assert found.resolution > 1000 * profile.resolution
+        np.testing.assert_allclose(found.x_levels, profile.x_levels, atol=found.resolution)
+        np.testing.assert_allclose(float(sm.cka(pair)), float(sm.cka(reference)), rtol=1e-5)
+
+
+def test_single_precision_takes_no_rounding_for_a_direction():
+    """Neurons that repeat others leave rounding, a thousand times larger than in float64, and no direction."""
+    X, Y = layers.correlated(n=3000)
+    X = np.hstack([X, X[:, :5] @ np.random.default_rng(0).standard_normal((5, 5))])
+    pair = sm.pair(X, Y, method="single")
+    reference = sm.pair(X, Y)
+    np.testing.assert_allclose(sm.match_profile(pair).y_levels, sm.match_profile(reference).y_levels, atol=2e-3)
+    assert sm.cca(pair).dimensions == sm.cca(reference).dimensions
+    with pytest.raises(sm.SpanmatchError, match="give 'gram', 'qr' or 'single'"):
+        sm.Moments(method="double")
 
 
 def test_sums_of_two_engines_come_together(on_device):

@@ -123,8 +123,8 @@ def compare(
     as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON instead of a table.")] = False,
     centred: Annotated[bool, typer.Option("--centred", help="Take each neuron's mean out first.")] = False,
     method: Annotated[
-        Literal["gram", "qr"],
-        typer.Option(help="qr resolves far smaller distances and is several times slower."),
+        Literal["gram", "qr", "single"],
+        typer.Option(help="qr resolves far smaller distances, several times slower; single far larger ones, faster."),
     ] = "gram",
     units: Annotated[
         Literal["channel", "location"], typer.Option(help="What is a neuron of a convolution.")

@@ -73,6 +73,9 @@ class Engine(Protocol):
 class NumpyEngine:
     """Products by BLAS, accumulated in place."""
 
+    single: bool = False
+    """Whether products are of rows rounded to float32; sums are float64 all the same."""
+
     def zeros(self, *shape: int) -> NDArray[np.float64]:
         """Return zeros."""
         return np.zeros(shape)
@@ -85,22 +88,28 @@ class NumpyEngine:
         """Gather, shift and square in place, in memory that is kept: fresh pages cost as much as the work itself."""
         n, p = len(index), array.shape[1]
         gathered = _from(room, "gathered", (n, p), array.dtype)
-        rows = _from(room, "rows", (n, p + 1), np.dtype(np.float64))
+        rows = _from(room, "rows", (n, p + 1), np.dtype(np.float32 if self.single else np.float64))
         np.take(array, index, axis=0, out=gathered, mode="clip")
-        np.subtract(gathered, shift, out=rows[:, :-1], dtype=np.float64)
+        np.subtract(gathered, shift, out=rows[:, :-1], dtype=np.float64, casting="same_kind")
         np.einsum("np,np->n", rows[:, :-1], rows[:, :-1], out=rows[:, -1])
         return rows
 
     def add_sum(self, total: Any, A: Any) -> None:
         """Add the column sums."""
-        total += A.sum(axis=0)
+        total += A.sum(axis=0, dtype=np.float64)
 
     def add_gram(self, total: Any, A: Any) -> None:
         """Half the work of a product; `total.T` is Fortran-ordered, so that BLAS adds in place."""
+        if self.single:
+            total += blas.ssyrk(1.0, A.T).T
+            return
         blas.dsyrk(1.0, A.T, beta=1.0, c=total.T, overwrite_c=1)
 
     def add_product(self, total: Any, A: Any, B: Any) -> None:
         """The transposed product, for the same reason."""
+        if self.single:
+            total += blas.sgemm(1.0, B.T, A.T, trans_b=1).T
+            return
         blas.dgemm(1.0, B.T, A.T, trans_b=1, beta=1.0, c=total.T, overwrite_c=1)
 
     def add_factor(self, total: Any, A: Any, B: Any) -> None:
@@ -142,9 +151,10 @@ class NumpyEngine:
 
 @dataclass(frozen=True)
 class TorchEngine:
-    """Products by PyTorch on one device, in float64."""
+    """Products by PyTorch on one device, in float64 or, if `single`, of rows rounded to float32."""
 
     device: torch.device
+    single: bool = False
 
     def zeros(self, *shape: int) -> torch.Tensor:
         """Return zeros on the device."""
@@ -165,19 +175,25 @@ class TorchEngine:
         import torch
 
         rows = self.rows(array, index, shift)
-        return torch.cat([rows, (rows * rows).sum(dim=1, keepdim=True)], dim=1)
+        lifted = torch.cat([rows, (rows * rows).sum(dim=1, keepdim=True)], dim=1)
+        return lifted.float() if self.single else lifted
 
     def add_sum(self, total: Any, A: Any) -> None:
         """Add the column sums."""
-        total += A.sum(dim=0)
+        import torch
+
+        total += A.sum(dim=0, dtype=torch.float64)
 
     def add_gram(self, total: Any, A: Any) -> None:
         """The whole product: only its lower triangle is read."""
-        total.addmm_(A.T, A)
+        self.add_product(total, A, A)
 
     def add_product(self, total: Any, A: Any, B: Any) -> None:
         """Accumulate in place."""
-        total.addmm_(A.T, B)
+        if self.single:
+            total += A.T @ B
+        else:
+            total.addmm_(A.T, B)
 
     def add_factor(self, total: Any, A: Any, B: Any) -> None:
         """QR of the stack."""
@@ -229,6 +245,7 @@ class ArrayEngine:
 
     xp: Any
     device: Any
+    single: bool = False
 
     def zeros(self, *shape: int) -> Any:
         """Return zeros on the device."""
@@ -241,19 +258,20 @@ class ArrayEngine:
     def lifted(self, array: Any, index: NDArray[np.intp], shift: Any, room: Room) -> Any:
         """Gather, shift and square on the device."""
         rows = self.rows(array, index, shift)
-        return self.xp.concat([rows, self.xp.sum(rows * rows, axis=1, keepdims=True)], axis=1)
+        lifted = self.xp.concat([rows, self.xp.sum(rows * rows, axis=1, keepdims=True)], axis=1)
+        return self.xp.astype(lifted, self.xp.float32) if self.single else lifted
 
     def add_sum(self, total: Any, A: Any) -> None:
         """Add the column sums."""
-        total += self.xp.sum(A, axis=0)
+        total += self.xp.sum(A, axis=0, dtype=self.xp.float64)
 
     def add_gram(self, total: Any, A: Any) -> None:
         """The whole product: only its lower triangle is read."""
-        total += A.T @ A
+        self.add_product(total, A, A)
 
     def add_product(self, total: Any, A: Any, B: Any) -> None:
         """Add the product."""
-        total += A.T @ B
+        total += self.xp.astype(A.T @ B, self.xp.float64)
 
     def add_factor(self, total: Any, A: Any, B: Any) -> None:
         """QR of the stack."""
@@ -297,19 +315,19 @@ def _from(room: Room, name: str, shape: tuple[int, int], dtype: np.dtype[Any]) -
     return room[name][:size].reshape(shape)
 
 
-def checked(layer: str, array: Any) -> tuple[Engine, Any]:
+def checked(layer: str, array: Any, *, single: bool = False) -> tuple[Engine, Any]:
     """Return the engine for an array of activations, and the array as that engine takes it.
 
     Raises SpanmatchError for what is not a non-empty, real matrix, naming the layer.
     """
     torch = sys.modules.get("torch")
-    engine: Engine = NumpyEngine()
+    engine: Engine = NumpyEngine(single)
     if torch is not None and isinstance(array, torch.Tensor):
         array = array.detach()
         if array.is_complex():
             raise SpanmatchError(f"layer {layer!r}: complex activations ({array.dtype}); give real numbers")
         if array.device.type == "cuda":
-            engine = TorchEngine(array.device)
+            engine = TorchEngine(array.device, single)
         else:  # other devices have no float64
             array = array.cpu()
             array = (array.float() if array.dtype == torch.bfloat16 else array).numpy()
@@ -318,7 +336,7 @@ def checked(layer: str, array: Any) -> tuple[Engine, Any]:
     else:
         if not xp.isdtype(array.dtype, ("bool", "integral", "real floating")):
             raise SpanmatchError(f"layer {layer!r}: activations of type {array.dtype}; give real numbers")
-        engine = ArrayEngine(xp, array.device)
+        engine = ArrayEngine(xp, array.device, single)
     _check_shape(layer, tuple(array.shape))
     return engine, array
 

@@ -127,23 +127,24 @@ class Span:
         return Span(T, S, inside, self.outside[targets].copy()), basis, relations
 
 
-def span_from_gram(aa: Array, at: Array) -> Span:
+def span_from_gram(aa: Array, at: Array, rounding: float = UNIT) -> Span:
     """Return the span of unit regressors from inner products: R by pivoted Cholesky of A^T A.
 
-    Args: aa (m, m) and at (m, t), inner products of unit columns. Squared distances carry the rounding of
-    the inner products, so distances below about 1e-8 x condition are noise. Cost: 2 m^3 / 3 + m^2 t.
+    Args: aa (m, m) and at (m, t), inner products of unit columns, and their relative rounding. Squared distances
+    carry it, so distances below about its root x condition, 1e-8 x condition in float64, are noise.
+    Cost: 2 m^3 / 3 + m^2 t.
     """
     if not len(aa):
         return _empty_span(at.shape[1])
-    L, order, rank, C = _coordinates(aa, at)
+    L, order, rank, C = _coordinates(aa, at, rounding)
     return _span(L, order, rank, C, _left(C))
 
 
-def outside_from_gram(aa: Array, at: Array) -> Array:
+def outside_from_gram(aa: Array, at: Array, rounding: float = UNIT) -> Array:
     """Return the squared distances of unit targets to the span of unit regressors; as `span_from_gram`, without it."""
     if not len(aa):
         return np.ones(at.shape[1])
-    return _left(_coordinates(aa, at)[-1])
+    return _left(_coordinates(aa, at, rounding)[-1])
 
 
 def span_from_columns(A: Array, T: Array) -> Span:
@@ -177,9 +178,9 @@ def compacted(columns: NDArray[Kind], gone: Index) -> NDArray[Kind]:
     return columns[..., :stay]
 
 
-def _coordinates(aa: Array, at: Array) -> tuple[Array, Index, int, Array]:
+def _coordinates(aa: Array, at: Array, rounding: float) -> tuple[Array, Index, int, Array]:
     """Return L, order, rank of A^T A = L L^T, and C = L^-1 A^T T."""
-    L, order, rank = _cholesky(aa, 4 * len(aa) * UNIT)
+    L, order, rank = _cholesky(aa, 4 * len(aa) * rounding)
     held = at if rank == len(aa) else at[order[:rank]]
     return L, order, rank, np.asfortranarray(blas.dtrsm(1.0, np.asfortranarray(L[:rank, :rank]), held, lower=1))
 

@@ -13,10 +13,15 @@ from scipy.linalg import qr
 from .errors import SpanmatchError
 from .factor import UNIT, Array, Index, Span, outside_from_gram, span_from_columns, span_from_gram
 
-Method = Literal["gram", "qr"]
+Method = Literal["gram", "qr", "single"]
+SINGLE = float(np.finfo(np.float32).eps)
 # What a distance can be wrong by, times the condition of the layer: squared distances from inner products carry
 # their rounding, residuals from a triangular factor do not need the square root.
-NOISE: dict[Method, float] = {"gram": float(np.sqrt(8 * UNIT)), "qr": 16 * UNIT}
+NOISE: dict[Method, float] = {
+    "gram": float(np.sqrt(8 * UNIT)),
+    "qr": 16 * UNIT,
+    "single": float(np.sqrt(8 * SINGLE)),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,6 +94,8 @@ class Unit:
 
     gram: Array
     columns: Array | None
+    rounding: float = UNIT
+    """That of the inner products, relative."""
 
     def outside(self, regressors: Index, targets: Index) -> Array:
         """Return the squared distances of some columns to the span of others."""
@@ -96,7 +103,7 @@ class Unit:
             return span_from_columns(self.columns[:, regressors], self.columns[:, targets]).outside
         gram = self.gram
         rows = regressors[:, None]  # (np.ix_ would take longer than the products of small groups)
-        return outside_from_gram(gram[rows, regressors], gram[rows, targets])
+        return outside_from_gram(gram[rows, regressors], gram[rows, targets], self.rounding)
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,8 +150,12 @@ class Pair:
         counts: Counts | None = None,
         layout: str = "",
         examples: int = 0,
+        single: bool = False,
     ) -> Pair:
-        """Return the pair that the sums of some folds make.  Raises SpanmatchError if squares overflow."""
+        """Return the pair that the sums of some folds make.  Raises SpanmatchError if squares overflow.
+
+        Args: single, whether the products were taken in single precision.
+        """
         joint = total(parts)
         n, (c, d), (s, t) = joint.rows, joint.shift, (side[:-1] for side in joint.sums)
         lifted = joint.products()
@@ -156,7 +167,7 @@ class Pair:
             if not finite.all():
                 neuron = int(np.argmin(finite))
                 raise SpanmatchError(f"layer {layer!r}: the squares of neuron {neuron} overflow; scale it down")
-        method: Method = "gram" if factor is None else "qr"
+        method: Method = "single" if single else "gram" if factor is None else "qr"
         means = c + s / n, d + t / n
         return cls(
             *layers, method, n, *means, xx, xy, yy, factor, counts, fourth, layout, examples, parts, null_product
@@ -186,7 +197,12 @@ class Pair:
             )
 
     def _on(self, parts: Sequence[Joint]) -> Pair:
-        return Pair.of((self.x_layer, self.y_layer), parts, layout=self.layout)
+        return Pair.of((self.x_layer, self.y_layer), parts, layout=self.layout, single=self.method == "single")
+
+    @property
+    def rounding(self) -> float:
+        """The relative rounding of inner products."""
+        return SINGLE if self.method == "single" else UNIT
 
     @cached_property
     def null(self) -> Pair:
@@ -204,7 +220,8 @@ class Pair:
         xy = lifted[:-1, :-1] - np.outer(s[:-1] / self.rows, t[:-1])
         fourth = replace(self.fourth, x_by_y=lifted[:, -1], y_by_x=lifted[-1])
         options: dict[str, Any] = {"factor": None, "counts": None, "_parts": (), "_null_product": None}
-        return replace(self, method="gram", xy=xy, fourth=fourth, **options)
+        method: Method = "single" if self.method == "single" else "gram"
+        return replace(self, method=method, xy=xy, fourth=fourth, **options)
 
     @cached_property
     def swapped(self) -> Pair:
@@ -269,7 +286,7 @@ class Pair:
             A, B = columns[:, :p], columns[:, p:]
             return span_from_columns(A, B), span_from_columns(B, A)
         xx, xy, yy = self._products(x, y, centred)
-        return span_from_gram(xx, xy), span_from_gram(yy, xy.T)
+        return span_from_gram(xx, xy, self.rounding), span_from_gram(yy, xy.T, self.rounding)
 
     def unit(self, x: Index, y: Index, *, centred: bool = False) -> Unit:
         """Return neurons x and y, which are not silent, scaled to unit norm and side by side."""
@@ -277,7 +294,7 @@ class Pair:
             columns = self._columns(x, y, centred)
             return Unit(columns.T @ columns, columns)
         xx, xy, yy = self._products(x, y, centred)
-        return Unit(np.block([[xx, xy], [xy.T, yy]]), None)
+        return Unit(np.block([[xx, xy], [xy.T, yy]]), None, self.rounding)
 
     def _products(self, x: Index, y: Index, centred: bool) -> tuple[Array, Array, Array]:
         """Return the inner products of unit columns, from products."""

@@ -27,22 +27,26 @@ def is_code(text: str) -> bool:
     return ".py:" in text
 
 
-def network(text: str) -> nn.Module:
+def network(text: str) -> Any:
     """Return the network that "file.py:function" or "file.py:function@weights" names.
+
+    It is a module, a program of torch.export, or a model of transformers and its tokenizer.
 
     Raises BadArgument if a file or the function is not there, SpanmatchError if it gives no module or the
     weights do not fit. The file's code is run: it is the user's own.
     """
     try:
         from torch import nn
+        from torch.export import ExportedProgram
     except ImportError as error:
         raise missing_extra("PyTorch", "torch", text) from error
     code, _, weights = text.partition("@")
     made = _call(code)
-    if not isinstance(made, nn.Module):
+    if isinstance(made, nn.Module):
+        if weights:
+            _load_weights(made, Path(weights))
+    elif weights or not isinstance(made, tuple | ExportedProgram):
         raise SpanmatchError(f"{code} gives a {type(made).__name__}; it must give a torch.nn.Module")
-    if weights:
-        _load_weights(made, Path(weights))
     return made
 
 

@@ -28,7 +28,7 @@ from .cluster import chunks_of, delayed_tasks, summed
 from .engine import Engine, NumpyEngine, check_finite, checked
 from .errors import SpanmatchError, among
 from .files import Path_, read_tensors, write_tensors
-from .joint import Counts, Method, Pair
+from .joint import NOISE, Counts, Method, Pair
 from .plan import ROWS_AT_ONCE, Examples, Plan, plans
 from .progress import announce
 from .ranges import NONE, Ranges, checked_ranges, ranges_of, union
@@ -73,8 +73,9 @@ class Moments:
         null: whether to keep the null pairing: within a batch, each row of x meets the row of y one example on.
         bins: whether to count also the rows in each pair of bins, for mutual information: how many bins a neuron has,
             its edges then being taken from the first batch; or the edges, {layer: (neurons, bins - 1)}.
-        method: "gram" sums products; "qr" keeps a triangular factor of [1 X Y] for each pair, which resolves
-            distances to about 1e-15 x condition instead of 1e-8 x condition, at several times the cost.
+        method: "gram" sums products, in float64; "qr" keeps a triangular factor of [1 X Y] for each pair, which
+            resolves distances to about 1e-15 x condition instead of 1e-8 x condition, at several times the cost;
+            "single" takes products in float32, 1.4 times as fast on a CPU, and resolves 1e-3 x condition.
         top: how many inputs to keep for each neuron, those that excite it most; see `Moments.top`.
         memory: the most that the moments may take, in GB; by default half of the machine's.
 
@@ -95,8 +96,8 @@ class Moments:
     ) -> None:
         if isinstance(folds, bool) or not isinstance(folds, int | np.integer) or folds < 1:
             raise SpanmatchError(f"folds={folds!r}: give a whole number, 1 or more")
-        if method not in ("gram", "qr"):
-            raise SpanmatchError(f"method={method!r}: give 'gram' or 'qr'")
+        if method not in NOISE:
+            raise SpanmatchError(f"method={method!r}: give 'gram', 'qr' or 'single'")
         if isinstance(top, bool) or not isinstance(top, int | np.integer) or top < 0:
             raise SpanmatchError(f"top={top!r}: give a whole number, 0 for none")
         self._asked = _asked(pairs)
@@ -213,7 +214,7 @@ class Moments:
         """Check a batch and take from the first one what all others go by, but add nothing."""
         engines, arrays = {}, {}
         for layer, array in batch.items():
-            engines[layer], arrays[layer] = checked(layer, array)
+            engines[layer], arrays[layer] = checked(layer, array, single=self._method == "single")
         check_finite(engines, arrays)
         self._check_layers({layer: array.shape[1] for layer, array in arrays.items()})
         pairs = self._pairs or _kept(self._asked, list(arrays))
@@ -249,7 +250,9 @@ class Moments:
             edges = self._edges[x], self._edges[y]
             table = sums.counts(x, y, (edges[0].shape[1] + 1, edges[1].shape[1] + 1))
             counts = None if table is None else Counts(table, edges)
-        return Pair.of((x, y), parts, null, counts, self._layout.get(x, ""), self._examples[x])
+        return Pair.of(
+            (x, y), parts, null, counts, self._layout.get(x, ""), self._examples[x], self._method == "single"
+        )
 
     def top(self, layer: str) -> TopInputs:
         """Return for each neuron of a layer the examples that excite it most, with their activations.
@@ -465,13 +468,13 @@ class Moments:
         shapes: dict[Key, tuple[int, ...]] = {}
         for layer, p in lifted.items():
             shapes["sum", layer] = (k, p)
-            if self._method == "gram":
+            if self._method != "qr":
                 shapes["gram", layer] = (k, p, p)
             if self._null:
                 shapes["null sum", layer] = (p,)
         for x, y in pairs:
             p, q = lifted[x], lifted[y]
-            if self._method == "gram":
+            if self._method != "qr":
                 shapes["cross", x, y] = (k, p, q)
             else:
                 shapes["factor", x, y] = (k, 1 + p + q, 1 + p + q)
@@ -484,6 +487,8 @@ class Moments:
 
     def _total(self) -> Sums:
         """Return all sums on the host, in one place."""
+        if len(self._sums) == 1 and NumpyEngine() not in self._sums:
+            self._sums = {NumpyEngine(): next(iter(self._sums.values())).host()}
         if NumpyEngine() not in self._sums:
             self._sums[NumpyEngine()] = Sums.zeros(NumpyEngine(), self._shapes(self.layers, self._pairs))
         host = self._sums[NumpyEngine()]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..factor import UNIT, Array, Index
+from ..factor import Array, Index
 from ..joint import Pair
 
 
@@ -72,7 +72,7 @@ def _columns(pair: Pair, x: Index, y: Index, centred: bool) -> tuple[Array, Arra
     if columns is None:
         size, directions = np.linalg.eigh(unit.gram)
         # What is below the rounding of inner products is not there.
-        kept = size > 4 * len(size) * UNIT * size.max(initial=0.0)
+        kept = size > 4 * len(size) * unit.rounding * size.max(initial=0.0)
         columns = np.sqrt(size[kept])[:, None] * directions[:, kept].T
     return columns[:, : len(x)], columns[:, len(x) :]
 

@@ -32,6 +32,11 @@ ROWS_PER_NEURON = 5
 
 COARSEST = 0.1
 """A resolution above this is not used to call distances 0, but warned of."""
+ADVICE: dict[Method, str] = {
+    "single": "use method='gram'",
+    "gram": "use method='qr'",
+    "qr": "leave out neurons that nearly repeat others",
+}
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -298,7 +303,7 @@ def _about(pair: Pair, centred: bool, resolution: float) -> dict[str, Any]:
             f"chance; use at least {2 * ROWS_PER_NEURON * wide:,} rows, or fewer neurons"
         )
     if resolution > COARSEST:
-        advice = "use method='qr'" if pair.method == "gram" else "leave out neurons that nearly repeat others"
+        advice = ADVICE[pair.method]
         warnings.append(
             f"neurons of a layer are so nearly combinations of others that distances below {resolution:.2g} "
             f"are rounding; {advice}"

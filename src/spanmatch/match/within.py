@@ -96,7 +96,8 @@ class Within:
     def _coefficients(self, regressors: Index, targets: Index) -> Array:
         """Return |coefficients| of unit targets in the span of unit regressors, each target's summing to 1."""
         gram = self.unit.gram
-        span = span_from_gram(gram[regressors[:, None], regressors], gram[regressors[:, None], targets])
+        rows = regressors[:, None]
+        span = span_from_gram(gram[rows, regressors], gram[rows, targets], self.unit.rounding)
         size = np.abs(span.dual.T @ span.inside)
         return np.asarray(size / size.sum(axis=0))
 

@@ -72,7 +72,7 @@ def svcca(pair: Pair, variance: float = 0.99) -> CCA:
     for own in (pair.xx, pair.yy):
         size, directions = eigh(own / np.trace(own))
         size, directions = size[::-1], directions[:, ::-1]
-        rank = int(np.count_nonzero(size > 4 * len(size) * UNIT * size[0]))
+        rank = int(np.count_nonzero(size > 4 * len(size) * pair.rounding * size[0]))
         share = np.cumsum(size[:rank]) / np.sum(size[:rank])
         kept = min(rank, int(np.searchsorted(share, variance * (1 - 1e-12))) + 1)
         whitened.append(directions[:, :kept] / np.sqrt(size[:kept]))
@@ -107,7 +107,8 @@ def _between(pair: Pair) -> tuple[Array, Array]:
     if unit.columns is not None:
         Qx, Qy = (_orthonormal(columns) for columns in (unit.columns[:, :p], unit.columns[:, p:]))
         return Qx.T @ Qy, Qx.T @ unit.columns[:, :p]
-    (x_basis, x_inside), (y_basis, _) = _whitened(unit.gram[:p, :p]), _whitened(unit.gram[p:, p:])
+    own = unit.gram[:p, :p], unit.gram[p:, p:]
+    (x_basis, x_inside), (y_basis, _) = (_whitened(gram, unit.rounding) for gram in own)
     return x_basis.T @ unit.gram[:p, p:] @ y_basis, x_inside
 
 
@@ -117,10 +118,10 @@ def _orthonormal(columns: Array) -> Array:
     return np.asarray(Q[:, size > 4 * max(columns.shape) * UNIT * size[0]])
 
 
-def _whitened(gram: Array) -> tuple[Array, Array]:
+def _whitened(gram: Array, rounding: float) -> tuple[Array, Array]:
     """Return what makes an orthonormal basis of neurons with these inner products, and the neurons in that basis."""
     size, directions = eigh(gram)
-    kept = size > 4 * len(size) * UNIT * size[-1]
+    kept = size > 4 * len(size) * rounding * size[-1]
     root = np.sqrt(size[kept])
     return directions[:, kept] / root, root[:, None] * directions[:, kept].T
 

@@ -1,0 +1,126 @@
+"""Make small random networks and activations of every kind, for the commands of docs/sources.md: no download.
+
+python docs/sources.py FOLDER
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+import transformers
+import zarr
+from onnx import TensorProto, helper, numpy_helper
+from safetensors.numpy import save_file
+from tokenizers import Tokenizer, pre_tokenizers, trainers
+from tokenizers.models import BPE, WordLevel
+
+ROWS, LAYERS = 2000, {"relu1": 12, "relu2": 8}
+TEXT = ["the cat sat on the mat", "and the dog sat on the cat", "while the mat lay under the dog"]
+
+NETS = """
+import torch
+from torch import nn
+
+def net(seed):
+    torch.manual_seed(seed)
+    return nn.Sequential(nn.Linear(6, 12), nn.ReLU(), nn.Linear(12, 8), nn.ReLU())
+
+def base():
+    return net(0)
+
+def exported():
+    return torch.export.load("b.pt2")  # your own file: loading it runs what is in it
+"""
+
+
+def graph(path: Path, seed: int) -> None:
+    """Write a perceptron as ONNX: x -> relu1 -> relu2."""
+    r = np.random.default_rng(seed)
+    shapes = {"w1": (6, 12), "w2": (12, 8)}
+    nodes = [
+        helper.make_node("MatMul", ["x", "w1"], ["before1"]),
+        helper.make_node("Relu", ["before1"], ["relu1"]),
+        helper.make_node("MatMul", ["relu1", "w2"], ["before2"]),
+        helper.make_node("Relu", ["before2"], ["relu2"]),
+    ]
+    made = helper.make_graph(
+        nodes,
+        "perceptron",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 6])],
+        [helper.make_tensor_value_info("relu2", TensorProto.FLOAT, ["n", 8])],
+        [numpy_helper.from_array(r.standard_normal(s).astype("f4"), name) for name, s in shapes.items()],
+    )
+    onnx.save(helper.make_model(made, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+
+
+def language_model(folder: Path, model: BPE | WordLevel, trainer: object, seed: int) -> None:
+    """Write a tiny GPT-2 with a tokenizer of its own."""
+    tokenizer = Tokenizer(model)
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.train_from_iterator(TEXT, trainer)
+    torch.manual_seed(seed)
+    config = transformers.GPT2Config(
+        n_embd=16, n_layer=2, n_head=2, vocab_size=tokenizer.get_vocab_size(), bos_token_id=0, eos_token_id=0
+    )
+    transformers.GPT2LMHeadModel(config).save_pretrained(folder)
+    transformers.PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=64).save_pretrained(folder)
+
+
+def activations(seed: int) -> dict[str, np.ndarray]:
+    """Return two layers that share their causes with those of any other seed."""
+    causes = np.random.default_rng(0).standard_normal((ROWS, 6))
+    r = np.random.default_rng(seed)
+    return {
+        layer: np.maximum(causes @ r.standard_normal((6, width)) + 0.1 * r.standard_normal((ROWS, width)), 0)
+        for layer, width in LAYERS.items()
+    }
+
+
+def store(folder: Path, name: str, layers: dict[str, np.ndarray]) -> None:
+    """Write the same activations in every format."""
+    group = zarr.open_group(folder / f"{name}.zarr", mode="w")
+    lists = {}
+    for layer, array in layers.items():
+        group.create_array(layer, data=array, chunks=(500, array.shape[1]))
+        lists[layer] = pa.FixedSizeListArray.from_arrays(pa.array(array.ravel()), array.shape[1])
+        (folder / f"shards-{name}" / layer).mkdir(parents=True)
+        for i, part in enumerate(np.split(array, 4)):
+            np.save(folder / f"shards-{name}" / layer / f"{i:03}.npy", part)
+    (folder / f"tensors-{name}").mkdir()
+    for i in range(4):
+        part = {layer: np.ascontiguousarray(np.split(array, 4)[i]) for layer, array in layers.items()}
+        save_file(part, folder / f"tensors-{name}" / f"{name}-{i + 1:05}-of-00004.safetensors")
+    pq.write_table(pa.table(lists), folder / f"{name}.parquet")
+    np.savez(folder / f"{name}.npz", **layers)
+
+
+def main(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "nets.py").write_text(NETS, encoding="utf-8")
+    scope: dict[str, object] = {}
+    exec(NETS, scope)
+    inputs = torch.randn(ROWS, 6, generator=torch.Generator().manual_seed(0))
+    np.save(folder / "inputs.npy", inputs.numpy())
+    program = torch.export.export(scope["net"](1), (inputs,), dynamic_shapes=({0: torch.export.Dim("n")},))
+    torch.export.save(program, folder / "b.pt2")
+    for seed, name in enumerate("ab"):
+        graph(folder / f"{name}.onnx", seed)
+        store(folder, name, activations(seed + 1))
+    unknown = "[UNK]"
+    words = WordLevel(unk_token=unknown), trainers.WordLevelTrainer(special_tokens=[unknown])
+    pieces = BPE(unk_token=unknown), trainers.BpeTrainer(special_tokens=[unknown], vocab_size=30)
+    language_model(folder / "words", *words, seed=0)
+    language_model(folder / "pieces", *pieces, seed=1)
+    r = np.random.default_rng(0)
+    lines = [" ".join(r.choice(" ".join(TEXT).split(), 12)) for _ in range(60)]
+    (folder / "texts.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,53 @@
+"""The commands of docs/sources.md work as they stand, offline."""
+
+from __future__ import annotations
+
+import re
+import runpy
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from spanmatch.cli import app
+
+DOCS = Path(__file__).parent.parent / "docs"
+COMMANDS = re.findall(r"^spanmatch (compare .*)$", (DOCS / "sources.md").read_text(), re.M)
+
+
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("sources")
+    before = sys.argv
+    sys.argv = ["sources.py", str(folder)]
+    try:
+        runpy.run_path(str(DOCS / "sources.py"), run_name="__main__")
+    finally:
+        sys.argv = before
+    return folder
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_commands_work_as_they_stand(sources, monkeypatch, tmp_path, command):
+    monkeypatch.chdir(sources)
+    found = CliRunner().invoke(app, [*shlex.split(command), "--out", str(tmp_path)])
+    assert found.exit_code == 0, found.output
+    assert "Report:" in found.output and (tmp_path / "report.html").is_file()
+
+
+def test_every_source_has_a_command():
+    kinds = (
+        ".onnx",
+        "words",
+        "nets.py",
+        ".zarr",
+        "shards",
+        "tensors",
+        ".parquet",
+        ".npz",
+        "--scheduler",
+        "--checkpoint",
+    )
+    assert all(any(kind in command for command in COMMANDS) for kind in kinds)
