@@ -167,6 +167,11 @@ def test_a_program_has_the_layers_of_the_network_it_was_made_from(tmp_path):
             pair = moments.pair(one, other)
             np.testing.assert_allclose(pair.yy, pair.xx, rtol=1e-5, atol=1e-5)
             assert pair.rows == (480 if "features" in one else 30)
+    whole = sm.capture(
+        {"net": net, "program": program}, [x], layers="features"
+    )  # of several operations: the last counts
+    pair = whole.pair("net:features", "program:features")
+    np.testing.assert_allclose(pair.yy, pair.xx, rtol=1e-5, atol=1e-5)
     nodes = sm.capture({"a": program, "b": program}, [x], layers="conv2d")
     assert nodes.layers == {"a:conv2d": 4, "b:conv2d": 4}
     with pytest.raises(sm.SpanmatchError, match=r"'heat' matches nothing .* there is head"):

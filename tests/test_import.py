@@ -13,7 +13,8 @@ def run(code: str) -> str:
 
 
 def test_import_loads_no_framework():
-    heavy = ("torch", "matplotlib", "pandas", "sklearn", "jinja2")
+    heavy = ("torch", "matplotlib", "pandas", "sklearn", "jinja2", "dask", "distributed", "zarr", "pyarrow", "onnx")
+    heavy += ("onnxruntime", "transformers", "jax", "array_api_compat")
     loaded = run(f"import sys, spanmatch; print([m for m in {heavy!r} if m in sys.modules])")
     assert loaded.strip() == "[]"
 
@@ -47,10 +48,19 @@ def test_missing_extras_are_named():
         ("pydantic", "sm.run_study('x.toml')", "spanmatch[study]"),
         ("matplotlib", "sm.match_profile(sm.pair(X, X)).plot()", "spanmatch[plot]"),
         ("pandas", "sm.match_profile(sm.pair(X, X)).to_frame()", "spanmatch[frames]"),
+        ("zarr", "sm.compare({'a': folder('zarr.json'), 'b': {'l': X}})", "spanmatch[zarr]"),
+        ("pyarrow", "sm.compare({'a': file('a.parquet'), 'b': {'l': X}})", "spanmatch[parquet]"),
+        ("onnxruntime", "sm.capture({'a': file('a.onnx')}, X)", "spanmatch[onnx]"),
+        ("transformers", "sm.capture({'a': folder('config.json')}, X)", "spanmatch[transformers]"),
+        ("dask", "sm.Moments.from_dask({'a': X})", "spanmatch[dask]"),
+        ("distributed", "sm.compare({'a': npy(), 'b': npy()}, scheduler=2)", "spanmatch[dask]"),
     ):
         out = run(
             f"import sys; sys.modules[{package!r}] = None\n"
-            "import numpy as np, spanmatch as sm\nX = np.random.rand(90, 3)\n"
+            "import numpy as np, spanmatch as sm, tempfile, pathlib\nX = np.random.rand(90, 3)\n"
+            "def file(name):\n    path = pathlib.Path(tempfile.mkdtemp()) / name\n    path.touch()\n    return path\n"
+            "def folder(name):\n    return file(name).parent\n"
+            "def npy():\n    path = file('a.npy')\n    np.save(path, X)\n    return path\n"
             f"try:\n    {code}\nexcept sm.SpanmatchError as error:\n    print(error)"
         )
         assert message in out

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import spanmatch as sm
+from spanmatch.ranges import NONE, count_in, ranges_of, union
 
 METHODS = ["gram", "qr"]
 NAMES = ("a:l", "b:l")
@@ -381,3 +382,31 @@ def test_the_memory_of_large_moments_is_said_before_they_start(monkeypatch):
     monkeypatch.setattr("spanmatch.moments.ANNOUNCED", 1e4)
     moments = moments_of(X, Y)
     assert said == [f"moments of 2 layers and 1 pairs: {moments.memory / 1e9:.2g} GB, however many rows"]
+
+
+def test_moments_know_which_examples_are_in_them(tmp_path):
+    X, Y = layers.random(n=60)
+    moments = sm.Moments()
+    assert moments.examples.shape == (0, 2)
+    moments.update({"a:l": X, "b:l": Y}, np.arange(60) // 2 + 100)
+    moments.update({"a:l": X[:4], "b:l": Y[:4]}, [7, 3, 4, 7])
+    assert moments.examples.tolist() == [[3, 5], [7, 8], [100, 130]]
+    other = sm.Moments()
+    other.update({"a:l": X[:3], "b:l": Y[:3]}, [5, 6, 130])
+    other.describe(examples=[8])
+    assert (moments + other).examples.tolist() == [[3, 9], [100, 131]]
+    (moments + other).save(tmp_path / "m.safetensors")
+    assert sm.Moments.load(tmp_path / "m.safetensors").examples.tolist() == [[3, 9], [100, 131]]
+
+
+@given(st.lists(st.sets(st.integers(-20, 20), max_size=12), max_size=5))
+def test_ranges_are_sets(sets):
+    found = NONE
+    for numbers in sets:
+        found = union(found, ranges_of(sorted(numbers)))
+    whole = set().union(*sets)
+    assert [n for start, stop in found.tolist() for n in range(start, stop)] == sorted(whole)
+    assert (np.diff(found.ravel()) > 0).all()
+    every = np.arange(-25, 25)
+    assert count_in(found, every) == len(whole)
+    assert [count_in(found, np.array([n])) for n in every] == [int(n in whole) for n in every]

@@ -94,11 +94,18 @@ class Modules:
 def modules(name: str, network: nn.Module, patterns: Sequence[str] | None) -> Iterator[Modules]:
     """Give a network with hooks; take them off at the end, however it ends."""
     runner = Modules(name, network, layers_of(name, network, patterns))
+    with hooked(network, runner.hooks):
+        yield runner
+
+
+@contextlib.contextmanager
+def hooked(network: nn.Module, hooks: Sequence[Any]) -> Iterator[None]:
+    """Put a network in evaluation mode; at the end, however it ends, take hooks off it and put its flags back."""
     try:
         with evaluating(network):
-            yield runner
+            yield
     finally:
-        for hook in runner.hooks:
+        for hook in hooks:
             hook.remove()
 
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import BadArgument, SpanmatchError, missing_extra
-from .modules import arguments, channels_first, digest_of_weights, evaluating, first_tensor
+from .modules import arguments, channels_first, digest_of_weights, first_tensor, hooked
 from .outputs import Outputs
 from .patterns import chosen
 
@@ -158,12 +158,8 @@ def from_model(name: str, network: Any, patterns: Sequence[str] | None) -> Itera
             "model.get_encoder()"
         )
     runner = Transformer(name, model, tokenizer, patterns)
-    try:
-        with evaluating(model):
-            yield runner
-    finally:
-        for hook in runner.hooks:
-            hook.remove()
+    with hooked(model, runner.hooks):
+        yield runner
 
 
 @contextlib.contextmanager
