@@ -23,7 +23,7 @@ from ..progress import tracked
 from .checkpoint import EVERY, Checkpoint
 from .formats import Rows, of_mapping, opened
 from .layout import Channels, Layout, Pool, Units
-from .patterns import Patterns, chosen, patterns_of
+from .patterns import Patterns, chosen, nearest, patterns_of
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -225,7 +225,9 @@ def _common(stored: Mapping[str, Stored], pairs: Pairs) -> dict[Key, Rows]:
     common = {key: rows for key, rows in arrays.items() if often[key[1]] > 1}
     if not common:
         listed = "; ".join(f"{file.name}: {', '.join(list(file.rows)[:8])}" for file in stored.values())
-        raise SpanmatchError(f"no layer has the same name in two of them ({listed})")
+        first, *others = (file.rows for file in stored.values())
+        alike = nearest(first, others[0]) if others else ""
+        raise SpanmatchError(f"no layer has the same name in two of them ({listed}){alike}")
     for layer in often:
         lengths = {name: rows.shape[0] for (name, other), rows in common.items() if other == layer}
         if len(set(lengths.values())) > 1:

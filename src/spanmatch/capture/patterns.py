@@ -39,3 +39,11 @@ def chosen(patterns: Sequence[str], known: Iterable[str], where: str) -> list[st
             )
         found.update(matching)
     return [name for name in names if name in found]
+
+
+def nearest(one: Iterable[str], other: Iterable[str]) -> str:
+    """Return the end of an error message about names that differ on two sides: those that are most alike."""
+    known = list(other)
+    alike = [(name, close[0]) for name in one if (close := get_close_matches(name, known, n=1))]
+    listed = ", ".join(f"{a!r} and {b!r}" for a, b in alike[:3])
+    return f"; nearest are {listed}" if listed else ""

@@ -19,7 +19,7 @@ from . import exported, modules, onnxfile, transformer
 from .checkpoint import EVERY, Checkpoint
 from .layout import Channels, Layout, Pool, Units
 from .outputs import Outputs, Runner, examples_in, joined, size_of
-from .patterns import Patterns, patterns_of
+from .patterns import Patterns, nearest, patterns_of
 from .texts import encoded
 
 if TYPE_CHECKING:
@@ -183,7 +183,8 @@ def _check_common(runners: Sequence[Runner], pairs: Pairs) -> None:
     if not any(a & b for a, b in combinations(names, 2)):
         listed = "; ".join(f"{r.name!r}: {', '.join(list(r.layers)[:8])}" for r in runners)
         raise SpanmatchError(
-            f"no layer has the same name in two networks ({listed}); give pairs='all' or a list of pairs"
+            f"no layer has the same name in two networks ({listed}){nearest(runners[0].layers, runners[1].layers)}; "
+            "give pairs='all' or a list of pairs"
         )
 
 
