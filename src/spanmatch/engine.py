@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -73,8 +73,8 @@ class Engine(Protocol):
 class NumpyEngine:
     """Products by BLAS, accumulated in place."""
 
-    single: bool = False
-    """Whether products are of rows rounded to float32; sums are float64 all the same."""
+    single: bool = field(default=False, compare=False)
+    """Whether products are of rows rounded to float32; sums are float64 all the same, and added to by either."""
 
     def zeros(self, *shape: int) -> NDArray[np.float64]:
         """Return zeros."""
@@ -154,7 +154,7 @@ class TorchEngine:
     """Products by PyTorch on one device, in float64 or, if `single`, of rows rounded to float32."""
 
     device: torch.device
-    single: bool = False
+    single: bool = field(default=False, compare=False)
 
     def zeros(self, *shape: int) -> torch.Tensor:
         """Return zeros on the device."""
@@ -245,7 +245,7 @@ class ArrayEngine:
 
     xp: Any
     device: Any
-    single: bool = False
+    single: bool = field(default=False, compare=False)
 
     def zeros(self, *shape: int) -> Any:
         """Return zeros on the device."""

@@ -443,7 +443,7 @@ class Moments:
                 edges = engine.constant(_lower_ends(self._edges[layer])) if layer in self._edges else None
                 self._constants[engine, layer] = engine.constant(self._shift[layer]), edges
         shift, edges = ({layer: self._constants[engine, layer][i] for layer in key} for i in (0, 1))
-        self._sums[engine].add(key, arrays, shift, edges, plan, fresh)
+        self._sums[engine].add(engine, key, arrays, shift, edges, plan, fresh)
 
     def _check_memory(self, widths: Mapping[str, int], pairs: list[Layers]) -> None:
         needed = self._bytes(widths, pairs)

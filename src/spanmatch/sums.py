@@ -33,7 +33,7 @@ Key = tuple[str, ...]
 
 @dataclass
 class Sums:
-    """Accumulators by key, and the engine that adds to them."""
+    """Accumulators by key, and the engine of the device that they are on."""
 
     engine: Engine
     arrays: dict[Key, Any]
@@ -45,6 +45,7 @@ class Sums:
 
     def add(
         self,
+        engine: Engine,
         pair: Key,
         batch: Mapping[str, Any],
         shift: Mapping[str, Any],
@@ -53,14 +54,14 @@ class Sums:
         fresh: set[str],
     ) -> None:
         """Add the rows of a pair of layers, or of one alone; of their own moments only those of `fresh` layers."""
-        engine, arrays = self.engine, self.arrays
+        arrays = self.arrays
         rooms: list[Room] = [{}, {}, {}]
         null = plan.partner if ("null", *pair) in arrays else None
         for fold, index in plan.pieces:
             rows = {k: engine.lifted(batch[k], index, shift[k], room) for k, room in zip(pair, rooms, strict=False)}
             for layer in pair:
                 if layer in fresh:
-                    self._add_own(layer, fold, rows[layer], plan)
+                    self._add_own(engine, layer, fold, rows[layer], plan)
             if ("cross", *pair) in arrays:
                 engine.add_product(arrays["cross", *pair][fold, ...], *rows.values())
             if ("factor", *pair) in arrays:
@@ -75,12 +76,12 @@ class Sums:
                     arrays["null", x, y], rows[x], engine.lifted(batch[y], null[index], shift[y], rooms[2])
                 )
 
-    def _add_own(self, layer: str, fold: int, rows: Any, plan: Plan) -> None:
-        self.engine.add_sum(self.arrays["sum", layer][fold, ...], rows)
+    def _add_own(self, engine: Engine, layer: str, fold: int, rows: Any, plan: Plan) -> None:
+        engine.add_sum(self.arrays["sum", layer][fold, ...], rows)
         if ("gram", layer) in self.arrays:
-            self.engine.add_gram(self.arrays["gram", layer][fold, ...], rows)
+            engine.add_gram(self.arrays["gram", layer][fold, ...], rows)
         if ("null sum", layer) in self.arrays and plan.partner is not None:
-            self.engine.add_sum(self.arrays["null sum", layer], rows)
+            engine.add_sum(self.arrays["null sum", layer], rows)
 
     def host(self) -> Sums:
         """Return a copy on the host."""
