@@ -130,12 +130,14 @@ def test_values_that_are_not_finite_are_named(tmp_path):
 def test_the_command_line_compares_graphs(tmp_path):
     a, b = (perceptron(tmp_path / f"{name}.onnx", seed) for seed, name in enumerate("ab"))
     np.save(tmp_path / "inputs.npy", INPUTS)
+    (tmp_path / "a.pt2").write_bytes(b"")
     run = ["compare", str(a), str(b), "--data", str(tmp_path / "inputs.npy"), "--out", str(tmp_path / "out")]
     found = CliRunner().invoke(app, [*run, "--layers", "hid*"])
     assert found.exit_code == 0, found.output
     assert sm.Moments.load(tmp_path / "out" / "moments.safetensors").layers == {"a:hidden": 8, "b:hidden": 8}
     for args, message in (
         ([str(a), str(b)], "--data is missing"),
+        ([str(a), str(tmp_path / "c.onnx")], "c.onnx: no such file or folder"),
         ([str(a), str(tmp_path / "inputs.npy"), "--data", "x.npy"], "not one of each"),
         ([str(tmp_path / "a.pt2"), str(tmp_path / "a.pt2"), "--data", str(tmp_path / "inputs.npy")], "can run code"),
     ):

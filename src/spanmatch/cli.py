@@ -181,6 +181,9 @@ def compare(
         from .compare import compare as run
 
         shown = _eps(eps)
+        missing = [text for text in (a, b) if not load.is_code(text) and not Path(text).exists()]
+        if missing:
+            raise BadArgument(f"{missing[0]}: no such file or folder")
         run_them = [load.is_code(text) or runs(text) for text in (a, b)]
         if run_them[0] != run_them[1]:
             raise BadArgument(f"{a} and {b}: give two networks or two of stored activations, not one of each")

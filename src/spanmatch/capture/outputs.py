@@ -33,6 +33,10 @@ class Outputs:
         self.examples[layer] = examples
         self.how[layer] = how.replace("tokens that the mask keeps", which) if which else how
 
+    def arrange(self, layers: Sequence[str]) -> None:
+        """Put these layers, which ran in any order, in this one."""
+        self.rows.update({layer: self.rows.pop(layer) for layer in layers})
+
 
 class Runner(Protocol):
     """A network that is run on batches and gives the outputs of some of its layers."""

@@ -112,6 +112,7 @@ class Transformer:
                 given = self.called(*args, **kwargs, output_hidden_states=bool(self.hidden), return_dict=True)
             for layer in self.hidden:
                 self._record(layer, given.hidden_states[int(layer.rpartition(".")[2])], first=False)
+            outputs.arrange([f"{self.name}:{layer}" for layer in self.layers])
         finally:
             self.outputs = None
 
