@@ -51,3 +51,16 @@ def test_every_source_has_a_command():
         "--checkpoint",
     )
     assert all(any(kind in command for command in COMMANDS) for kind in kinds)
+
+
+def test_texts_that_cannot_be_read(sources, monkeypatch, tmp_path):
+    monkeypatch.chdir(sources)
+    (tmp_path / "empty.txt").write_text("\n \n")
+    (tmp_path / "bytes.txt").write_bytes(b"\xff\xfe\xff")
+    for name, message in (
+        ("empty.txt", "holds no text"),
+        ("bytes.txt", "not text in UTF-8"),
+        ("none.txt", "No such file"),
+    ):
+        found = CliRunner().invoke(app, ["compare", "words", "pieces", "--data", str(tmp_path / name)])
+        assert found.exit_code in (1, 2) and f"{name}: {message}" in found.stderr.replace("\n", "")

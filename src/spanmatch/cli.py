@@ -135,7 +135,9 @@ def compare(
     seed: Annotated[int, typer.Option(min=0, help="Seed of that sample.")] = 0,
     folds: Annotated[int, typer.Option(min=1, help="Folds to keep apart for evidence.")] = 8,
     null: Annotated[bool, typer.Option(help="Keep a pairing in which nothing corresponds, for evidence.")] = True,
-    batch_size: Annotated[int, typer.Option(min=1, help="Examples in a batch of --data.")] = 256,
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, help="Examples in a batch of --data; by default 256, of texts 16.")
+    ] = None,
     simple: Annotated[
         bool, typer.Option("--simple", help="Find minimum and simple matches too, at every eps.")
     ] = False,

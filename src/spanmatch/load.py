@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .capture.arrays import Stored
+from .capture.running import EXAMPLES_AT_ONCE, TEXTS_AT_ONCE
 from .errors import BadArgument, SpanmatchError, missing_extra
 
 if TYPE_CHECKING:
@@ -50,22 +51,23 @@ def network(text: str) -> Any:
     return made
 
 
-def data(text: str, batch_size: int) -> Iterable[Any]:
+def data(text: str, batch_size: int | None = None) -> Iterable[Any]:
     """Return batches from "file.py:function", from a file of arrays, cut along the first axis, or from lines of text.
 
     A file with one array gives arrays; with several, dicts of keyword arguments; a .txt file lists of its lines.
+    Args: batch_size, how many examples; by default 256, of texts, which are many rows each, 16.
     """
     if is_code(text):
         batches = _call(text)
         if not isinstance(batches, Iterable):
             raise SpanmatchError(f"{text} gives a {type(batches).__name__}; it must give batches")
         return batches
-    if batch_size < 1:
+    if batch_size is not None and batch_size < 1:
         raise BadArgument(f"batch size {batch_size}: give 1 or more")
     if Path(text).suffix == ".txt":
-        lines = _lines(Path(text))
-        return [lines[i : i + batch_size] for i in range(0, len(lines), batch_size)]
-    return _StoredBatches(text, batch_size)
+        lines, size = _lines(Path(text)), batch_size or TEXTS_AT_ONCE
+        return [lines[i : i + size] for i in range(0, len(lines), size)]
+    return _StoredBatches(text, batch_size or EXAMPLES_AT_ONCE)
 
 
 def _lines(path: Path) -> list[str]:

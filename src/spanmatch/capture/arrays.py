@@ -242,7 +242,7 @@ def _made_from(
     """Return what a checkpoint must have been made from to be gone on with."""
     files = {name: str(source) for name, source in networks.items() if isinstance(source, str | PathLike)}
     return {
-        "networks": [files, [[*key, *rows.shape] for key, rows in wanted.items()]],
+        "networks or layers": [files, [[*key, *rows.shape] for key, rows in wanted.items()]],
         "layout": vars(layout),
         "options": {name: str(value) for name, value in options.items() if name != "memory"},
     }

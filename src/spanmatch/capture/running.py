@@ -191,7 +191,7 @@ def _check_common(runners: Sequence[Runner], pairs: Pairs) -> None:
 def _made_from(runners: Sequence[Runner], layout: Layout, options: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a checkpoint must have been made from to be gone on with."""
     return {
-        "networks": {each.name: [each.made_from(), *each.layers] for each in runners},
+        "networks or layers": {each.name: [each.made_from(), *each.layers] for each in runners},
         "layout": vars(layout),
         "options": {name: str(value) for name, value in options.items() if name != "memory"},
     }
