@@ -104,7 +104,7 @@ def test_dask_arrays_that_cannot_be_used(client):
 
 
 def slowly(batch, ids):
-    time.sleep(0.15)
+    time.sleep(0.3)
     moments = sm.Moments()
     moments.update(batch, ids)
     return moments
@@ -127,7 +127,7 @@ def test_a_killed_worker_changes_nothing(seed):
         )
         found = summed([delayed(slowly, pure=False)(*task) for task in tasks], own)
         assert victim.wait() == 0
-        assert pids[seed] not in own.run(os.getpid).values()
+        assert pids[seed] not in own.run(os.getpid, on_error="ignore").values()
     assert_same(plain, found, rtol=1e-15)
     np.testing.assert_array_equal(found.pair("a:l", "b:l").xy, plain.pair("a:l", "b:l").xy)
 
