@@ -28,11 +28,9 @@ def summed(parts: Sequence[Any], scheduler: Any) -> Any:
     this process, if it has one, else threads.
     Raises SpanmatchError if no scheduler answers, or what a part raised.
     """
-    from dask import delayed
-
     while len(parts) > 1:
-        pairs = zip(parts[::2], parts[1::2], strict=False)
-        parts = [delayed(add, pure=False)(a, b) for a, b in pairs] + list(parts[len(parts) // 2 * 2 :])
+        pairs = list(zip(parts[::2], parts[1::2], strict=False))
+        parts = delayed_tasks(add, pairs) + list(parts[2 * len(pairs) :])
     (total,) = parts
     with _client(scheduler) as client:
         return total.compute() if client is None else _computed(client, total)

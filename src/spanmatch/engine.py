@@ -59,9 +59,6 @@ class Engine(Protocol):
         """Return the largest row of each group, by column, and which of the group's rows it is; rows are in groups when
         taken in that order."""
 
-    def sum_of(self, arrays: Sequence[Any]) -> float:
-        """Return the sum of all values, which is not finite if one of them is not."""
-
     def constant(self, host: NDArray[np.float64]) -> Any:
         """Return a host array on the device."""
 
@@ -135,10 +132,6 @@ class NumpyEngine:
         within = (np.arange(len(order)) - np.repeat(starts, lengths))[:, None]
         places = np.where(rows == np.repeat(largest, lengths, axis=0), within, len(order))
         return largest.astype(np.float64), np.minimum.reduceat(places, starts, axis=0)
-
-    def sum_of(self, arrays: Sequence[Any]) -> float:
-        """One sum after another."""
-        return float(sum(array.sum(dtype=np.float64) for array in arrays))
 
     def constant(self, host: NDArray[np.float64]) -> NDArray[np.float64]:
         """The array itself."""
@@ -223,7 +216,7 @@ class TorchEngine:
         return self.host(largest), np.asarray(first.cpu().numpy())
 
     def sum_of(self, arrays: Sequence[Any]) -> float:
-        """All sums on the device: it is waited for once."""
+        """Return the sum of all values, not finite if one of them is not; the device is waited for once."""
         import torch
 
         return float(torch.stack([array.sum(dtype=torch.float64) for array in arrays]).sum())
@@ -292,7 +285,7 @@ class ArrayEngine:
         return NumpyEngine().maxima(self.host(array), order, starts)
 
     def sum_of(self, arrays: Sequence[Any]) -> float:
-        """All sums on the device: it is waited for once."""
+        """Return the sum of all values, not finite if one of them is not; the device is waited for once."""
         total = self.zeros()
         for array in arrays:
             total = total + self.xp.sum(self.xp.astype(array, self.xp.float64))
@@ -382,7 +375,7 @@ def check_finite(engines: Mapping[str, Engine], arrays: Mapping[str, Any]) -> No
 
     All of a device's arrays are asked about at once: it is waited for once a batch.
     """
-    doubtful: dict[Engine, list[str]] = {}
+    doubtful: dict[Any, list[str]] = {}  # the engines of devices, which can sum everything at once
     for layer, array in arrays.items():
         if isinstance(array, np.ndarray):
             _check_finite(layer, array)

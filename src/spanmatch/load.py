@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .capture.arrays import Stored
-from .capture.running import EXAMPLES_AT_ONCE, TEXTS_AT_ONCE
+from .capture.running import EXAMPLES_AT_ONCE, cut
 from .errors import BadArgument, SpanmatchError, missing_extra
 
 if TYPE_CHECKING:
@@ -65,8 +65,7 @@ def data(text: str, batch_size: int | None = None) -> Iterable[Any]:
     if batch_size is not None and batch_size < 1:
         raise BadArgument(f"batch size {batch_size}: give 1 or more")
     if Path(text).suffix == ".txt":
-        lines, size = _lines(Path(text)), batch_size or TEXTS_AT_ONCE
-        return [lines[i : i + size] for i in range(0, len(lines), size)]
+        return cut(_lines(Path(text)), batch_size)
     return _StoredBatches(text, batch_size or EXAMPLES_AT_ONCE)
 
 

@@ -6,6 +6,7 @@ A file, or a folder, holds an array for each layer, examples or rows first, in t
 from __future__ import annotations
 
 import contextlib
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from os import PathLike
@@ -20,7 +21,7 @@ from ..errors import SpanmatchError
 from ..files import Path_
 from ..moments import Moments, MomentsOptions, Pairs
 from ..progress import tracked
-from .checkpoint import EVERY, Checkpoint
+from .checkpoint import EVERY, Checkpoint, made_from
 from .formats import Rows, of_mapping, opened
 from .layout import Channels, Layout, Pool, Units
 from .patterns import Patterns, chosen, nearest, patterns_of
@@ -108,8 +109,8 @@ def capture_stored(
         wanted = _common(stored, options.get("pairs", "matching"))
         cuts = _cuts(wanted)
         if scheduler is None:
-            made_from = _made_from(wanted, networks, layout, options)
-            return _read_here(stored, cuts, layout, Checkpoint(checkpoint, every, Moments(**options), made_from))
+            source = made_from(_told_apart(wanted, networks), layout, options)
+            return _read_here(stored, cuts, layout, Checkpoint(checkpoint, every, Moments(**options), source))
     if checkpoint is not None:
         raise SpanmatchError("checkpoint and scheduler: give one of them; workers keep what they have done")
     return _read_there(networks, wanted, cuts, layout, options, scheduler)
@@ -201,7 +202,7 @@ def _cuts(wanted: Mapping[Key, Rows]) -> list[Cut]:
     """Return which rows to read at once, of every array: whole blocks of the files where all arrays are as long."""
     lengths = {key: rows.shape[0] for key, rows in wanted.items()}
     longest, shortest = max(lengths.values()), min(lengths.values())
-    values = max(int(np.prod(rows.shape)) for rows in wanted.values())
+    values = max(math.prod(rows.shape) for rows in wanted.values())
     step = -(-longest // max(1, min(shortest // 2, -(-values // VALUES_AT_ONCE))))
     if longest == shortest:
         block = max(rows.block for rows in wanted.values())
@@ -236,13 +237,7 @@ def _common(stored: Mapping[str, Stored], pairs: Pairs) -> dict[Key, Rows]:
     return common
 
 
-def _made_from(
-    wanted: Mapping[Key, Rows], networks: Mapping[str, Source], layout: Layout, options: MomentsOptions
-) -> dict[str, Any]:
-    """Return what a checkpoint must have been made from to be gone on with."""
+def _told_apart(wanted: Mapping[Key, Rows], networks: Mapping[str, Source]) -> list[Any]:
+    """Return the files, and the names and shapes of the arrays in them."""
     files = {name: str(source) for name, source in networks.items() if isinstance(source, str | PathLike)}
-    return {
-        "networks or layers": [files, [[*key, *rows.shape] for key, rows in wanted.items()]],
-        "layout": vars(layout),
-        "options": {name: str(value) for name, value in options.items() if name != "memory"},
-    }
+    return [files, [[*key, *rows.shape] for key, rows in wanted.items()]]

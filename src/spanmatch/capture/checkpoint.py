@@ -15,6 +15,7 @@ from ..errors import SpanmatchError
 from ..files import Path_
 from ..moments import Moments
 from ..ranges import count_in
+from .layout import Layout
 
 EVERY = 300.0
 
@@ -25,16 +26,16 @@ class Checkpoint:
     Without a path the same with no file.
     """
 
-    def __init__(self, path: Path_ | None, every: float, fresh: Moments, made_from: Mapping[str, Any]) -> None:
+    def __init__(self, path: Path_ | None, every: float, fresh: Moments, source: Mapping[str, Any]) -> None:
         """Take the moments in the file, or fresh ones if there is none.
 
         Raises SpanmatchError if it is damaged, or made from something else.
         """
         self.path, self.every, self.moments = path if path is None else Path(path), every, fresh
         if self.path is not None:
-            source = json.dumps(made_from, sort_keys=True, default=str)
-            self._take(self.path, source)
-            self.moments.describe(source=source)
+            words = json.dumps(source, sort_keys=True, default=str)
+            self._take(self.path, words)
+            self.moments.describe(source=words)
         self.seen = self.moments.examples
         self.written = time.monotonic()
 
@@ -65,6 +66,18 @@ class Checkpoint:
         if self.path is not None:
             self.moments.save(self.path)
             self.written = time.monotonic()
+
+
+def made_from(networks: Any, layout: Layout, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a file must have been made from to be gone on with.
+
+    Args: networks, what JSON can hold that tells the networks and the layers of theirs from others.
+    """
+    return {
+        "networks or layers": networks,
+        "layout": vars(layout),
+        "options": {name: str(value) for name, value in options.items() if name != "memory"},
+    }
 
 
 def _difference(before: str, now: str) -> str:

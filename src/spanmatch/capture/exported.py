@@ -5,13 +5,12 @@ A .pt2 file itself is not read: see `WHY_NOT`, and docs/sources.md.
 
 from __future__ import annotations
 
-import contextlib
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..errors import SpanmatchError
-from .modules import CHANNELS_FIRST, PASSING_ON, arguments, digest_of_weights
+from .modules import CHANNELS_FIRST, PASSING_ON, arguments, digest_of_weights, first_tensor
 from .outputs import Outputs
 from .patterns import chosen
 
@@ -28,10 +27,10 @@ class Program:
     """A program that is run node by node; a module's output is that of its last node."""
 
     def __init__(self, name: str, program: Any, patterns: Sequence[str] | None) -> None:
-        self.name, self.program = name, program
+        self.name = name
         self.module = program.module(check_guards=False)
         outputs, kinds = _outputs_of(self.module.graph)
-        nodes = {node.name: node.name for node in self.module.graph.nodes if node.op == "call_function"}
+        nodes = [node.name for node in self.module.graph.nodes if node.op == "call_function"]
         leaves = [path for path in outputs if not any(other.startswith(f"{path}.") for other in outputs)]
         default = [path for path in leaves if kinds[path] not in PASSING_ON]
         self.layers = default if patterns is None else chosen(patterns, [*outputs, *nodes], f"network {name!r}")
@@ -75,26 +74,15 @@ class Program:
         return given
 
     def _record(self, layer: str, result: Any, outputs: Outputs, mask: torch.Tensor | None) -> None:
-        import torch
-
-        if isinstance(result, tuple | list):
-            result = result[0]
-        if not isinstance(result, torch.Tensor):
-            raise SpanmatchError(f"network {self.name!r}: {layer!r} gives a {type(result).__name__}, not a tensor")
-        first = result.ndim >= 4 or self.kinds.get(layer, "").startswith(CHANNELS_FIRST)
-        outputs.record(f"{self.name}:{layer}", result, channels_first=first, mask=None if first else mask)
+        tensor = first_tensor(f"{self.name}:{layer}", result)
+        first = tensor.ndim >= 4 or self.kinds.get(layer, "").startswith(CHANNELS_FIRST)
+        outputs.record(f"{self.name}:{layer}", tensor, channels_first=first, mask=None if first else mask)
 
 
 def is_program(network: Any) -> bool:
     """Tell a program of torch.export, without importing PyTorch."""
     torch = sys.modules.get("torch")
     return torch is not None and isinstance(network, torch.export.ExportedProgram)
-
-
-@contextlib.contextmanager
-def program(name: str, network: Any, patterns: Sequence[str] | None) -> Iterator[Program]:
-    """Give a program that can be run and recorded."""
-    yield Program(name, network, patterns)
 
 
 def _outputs_of(graph: Any) -> tuple[dict[str, str], dict[str, str]]:

@@ -192,12 +192,8 @@ class _Parquet:
         groups = list(range(group, len(self.starts) - 1))
         self.batches = self.file.iter_batches(self.AT_ONCE, row_groups=groups, columns=self.columns)
         self.rest, self.at = None, int(self.starts[group])
-        if start > self.at:
-            skipped = self.at
-            while skipped < start:
-                step = min(self.AT_ONCE, start - skipped)
-                self.read(skipped, skipped + step)
-                skipped += step
+        while self.at < start:
+            self.read(self.at, min(start, self.at + self.AT_ONCE))
 
     def _values(self, batch: Any) -> NDArray[Any]:
         if batch is None:
@@ -228,7 +224,7 @@ def of_zarr(path: Path, stack: contextlib.ExitStack) -> dict[str, Rows]:
 def _of_zarr_array(folder: Path, name: str, array: Any) -> Rows:
     if "pickle" in str(array.metadata.to_dict()).lower():
         raise SpanmatchError(f"array {name!r} is stored with pickle, which would run what is in it; store numbers")
-    if np.prod(array.chunks, dtype=float) * array.dtype.itemsize > BLOCK_BYTES:
+    if math.prod(array.chunks) * array.dtype.itemsize > BLOCK_BYTES:
         raise SpanmatchError(
             f"array {name!r} has chunks of {array.chunks}, over {BLOCK_BYTES >> 30} GB each; store smaller chunks"
         )
@@ -268,12 +264,11 @@ def of_shards(path: Path, stack: contextlib.ExitStack) -> dict[str, Rows]:
 
 def _layer_of(file: Path) -> str:
     """Return the layer that a file of a folder is of; none for files that name layers themselves."""
-    folder = "" if file.parent == Path() else file.parent.as_posix()
-    if folder:
-        return folder
-    match = SHARD.fullmatch(file.stem)
+    if file.parent != Path():
+        return file.parent.as_posix()
     if file.suffix == ".safetensors":
         return ""
+    match = SHARD.fullmatch(file.stem)
     return match["layer"] if match else file.stem
 
 
@@ -381,9 +376,7 @@ def _slicing(array: Any) -> Read:
 
 
 def _check_bytes(shape: tuple[int, ...], dtype: np.dtype[Any], there: int) -> None:
-    needed = dtype.itemsize
-    for n in shape:  # Python's whole numbers: no header overflows them
-        needed *= int(n)
+    needed = dtype.itemsize * math.prod(shape)  # Python's whole numbers: no header overflows them
     if needed != there:
         raise EOFError(f"{there:,} bytes where {needed:,} should be, for shape {shape}")
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import SpanmatchError
-from .outputs import Outputs
+from .outputs import Outputs, mask_of
 from .patterns import chosen
 
 if TYPE_CHECKING:
@@ -148,7 +148,6 @@ def arguments(name: str, network: nn.Module, batch: Any) -> tuple[list[Any], dic
     if not isinstance(batch, Mapping):
         inputs = batch[0] if isinstance(batch, tuple | list) else batch
         return [_on(inputs, device)], {}, None
-    mask = batch.get("attention_mask", batch.get("mask"))
     parameters = inspect.signature(network.forward).parameters
     anything = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
     kwargs = {key: _on(value, device) for key, value in batch.items() if anything or key in parameters}
@@ -156,7 +155,7 @@ def arguments(name: str, network: nn.Module, batch: Any) -> tuple[list[Any], dic
         raise SpanmatchError(
             f"network {name!r} takes {', '.join(parameters)}; the batch has {', '.join(map(str, batch))}"
         )
-    return [], kwargs, mask
+    return [], kwargs, mask_of(batch)
 
 
 def _on(value: Any, device: torch.device | None) -> Any:

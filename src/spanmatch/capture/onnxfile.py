@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
@@ -12,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import BadArgument, SpanmatchError, missing_extra
-from .outputs import Outputs
+from .outputs import Outputs, mask_of
 from .patterns import chosen
 
 FEATURES = (
@@ -60,7 +59,7 @@ class Graph:
     def run(self, batch: Any, outputs: Outputs) -> None:
         """Run the graph, in pieces where it takes batches of one size alone."""
         feeds = self._feeds(batch)
-        mask = batch.get("attention_mask", batch.get("mask")) if isinstance(batch, Mapping) else None
+        mask = mask_of(batch)
         parts = [self._call(piece) for piece in self._pieces(feeds, len(outputs.numbers))]
         for i, layer in enumerate(self.layers):
             tensor = np.concatenate([part[i] for part in parts])[: len(outputs.numbers)]
@@ -115,9 +114,8 @@ class Graph:
             yield {name: array[rows] for name, array in feeds.items()}
 
 
-@contextlib.contextmanager
-def graph(name: str, path: Path, patterns: Sequence[str] | None) -> Iterator[Graph]:
-    """Give a graph that can be run.
+def graph(name: str, path: Path, patterns: Sequence[str] | None) -> Graph:
+    """Return a graph that can be run.
 
     Raises BadArgument if there is no such file, SpanmatchError if it cannot be read whole.
     """
@@ -129,12 +127,11 @@ def graph(name: str, path: Path, patterns: Sequence[str] | None) -> Iterator[Gra
     if not path.is_file():
         raise BadArgument(f"{path}: no such file")
     try:
-        made = Graph(name, path, patterns)
+        return Graph(name, path, patterns)
     except SpanmatchError:
         raise
     except Exception as error:  # whatever a damaged file makes the libraries raise
         raise SpanmatchError(f"{path}: cut short, or not an ONNX file that can be run ({error})") from error
-    yield made
 
 
 def _read(path: Path) -> tuple[Any, str]:

@@ -60,14 +60,19 @@ def joined(parts: Sequence[Any]) -> Any:
     return torch.cat(list(parts))
 
 
-def size_of(rows: Any) -> int:
-    """Return the bytes of an array or tensor."""
-    return int(rows.nbytes)
+def are_texts(batch: Any) -> bool:
+    """Tell a list of texts from other batches."""
+    return isinstance(batch, list | tuple) and bool(batch) and isinstance(batch[0], str)
+
+
+def mask_of(batch: Any) -> Any:
+    """Return the mask of tokens that a batch by name holds; None if there is none."""
+    return batch.get("attention_mask", batch.get("mask")) if isinstance(batch, Mapping) else None
 
 
 def examples_in(batch: Any) -> int:
     """Return how many examples a batch holds.  Raises SpanmatchError if that cannot be told."""
-    if isinstance(batch, list | tuple) and batch and isinstance(batch[0], str):
+    if are_texts(batch):
         return len(batch)
     members: Any = batch if isinstance(batch, list | tuple) else [batch]
     for value in batch.values() if isinstance(batch, Mapping) else members:

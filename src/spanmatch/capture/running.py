@@ -16,9 +16,9 @@ from ..files import Path_
 from ..moments import Moments, MomentsOptions, Pairs
 from ..progress import tracked
 from . import exported, modules, onnxfile, transformer
-from .checkpoint import EVERY, Checkpoint
+from .checkpoint import EVERY, Checkpoint, made_from
 from .layout import Channels, Layout, Pool, Units
-from .outputs import Outputs, Runner, examples_in, joined, size_of
+from .outputs import Outputs, Runner, are_texts, examples_in, joined
 from .patterns import Patterns, nearest, patterns_of
 from .texts import encoded
 
@@ -74,10 +74,10 @@ def capture(
             stack.enter_context(runner(name, network, patterns_of(layers, name))) for name, network in networks.items()
         ]
         _check_common(runners, options.get("pairs", "matching"))
-        made_from = {} if checkpoint is None else _made_from(runners, layout, options)
-        kept = Checkpoint(checkpoint, every, Moments(**options), made_from)
+        what = {} if checkpoint is None else {each.name: [each.made_from(), *each.layers] for each in runners}
+        kept = Checkpoint(checkpoint, every, Moments(**options), made_from(what, layout, options))
         group, first = _Group(kept), 0
-        for batch in tracked(_cut(batches), "capturing"):
+        for batch in tracked(cut(batches), "capturing"):
             examples = _numbers(numbers, first, examples_in(batch))
             first += len(examples)
             if kept.holds(examples):
@@ -111,12 +111,12 @@ def runner(name: str, network: Any, patterns: Sequence[str] | None) -> contextli
         if path.suffix == ".pt2":
             raise BadArgument(exported.WHY_NOT.format(path=path))
         if path.suffix == ".onnx":
-            return onnxfile.graph(name, path, patterns)
+            return contextlib.nullcontext(onnxfile.graph(name, path, patterns))
         return transformer.from_folder(name, path, patterns)
     if isinstance(network, tuple) or transformer.is_model(network):
         return transformer.from_model(name, network, patterns)
     if exported.is_program(network):
-        return exported.program(name, network, patterns)
+        return contextlib.nullcontext(exported.Program(name, network, patterns))
     try:
         from torch import nn
     except ImportError as error:
@@ -163,7 +163,7 @@ class _Group:
     def _enough(self) -> bool:
         if len(self.waiting) < 2:
             return False
-        size = sum(size_of(rows) for outputs in self.waiting for rows in outputs.rows.values())
+        size = sum(rows.nbytes for outputs in self.waiting for rows in outputs.rows.values())
         fewest = min(sum(len(o.rows[layer]) for o in self.waiting) for layer in self.waiting[0].rows)
         return size > BYTES_TOGETHER or fewest >= ROWS_TOGETHER
 
@@ -188,15 +188,6 @@ def _check_common(runners: Sequence[Runner], pairs: Pairs) -> None:
         )
 
 
-def _made_from(runners: Sequence[Runner], layout: Layout, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a checkpoint must have been made from to be gone on with."""
-    return {
-        "networks or layers": {each.name: [each.made_from(), *each.layers] for each in runners},
-        "layout": vars(layout),
-        "options": {name: str(value) for name, value in options.items() if name != "memory"},
-    }
-
-
 def _numbers(numbers: Sequence[int] | None, first: int, count: int) -> Any:
     if numbers is None:
         return np.arange(first, first + count)
@@ -209,10 +200,10 @@ def _numbers(numbers: Sequence[int] | None, first: int, count: int) -> Any:
     return own.astype(np.int64)
 
 
-def _cut(batches: Any) -> Iterable[Any]:
-    """Return batches; one array of examples, or one list of texts, is cut into some."""
-    texts = isinstance(batches, list | tuple) and bool(batches) and isinstance(batches[0], str)
+def cut(batches: Any, size: int | None = None) -> Iterable[Any]:
+    """Return batches; one array of examples, or one list of texts, is cut into some of that size."""
+    texts = are_texts(batches)
     if texts or (hasattr(batches, "shape") and hasattr(batches, "dtype")):
-        size = TEXTS_AT_ONCE if texts else EXAMPLES_AT_ONCE
+        size = size or (TEXTS_AT_ONCE if texts else EXAMPLES_AT_ONCE)
         return [batches[i : i + size] for i in range(0, len(batches), size)]
     return iter(batches) if not hasattr(batches, "__len__") else batches  # type: ignore[no-any-return]

@@ -11,11 +11,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import SpanmatchError
-from .outputs import Runner
+from .outputs import Runner, are_texts
 from .transformer import Encoded, Transformer
+
+UNLIMITED = 1 << 30
+"""Tokens; what tokenizers without a limit say is more."""
 
 
 def encoded(batch: Any, runners: Sequence[Runner], *, aligned: bool) -> list[Any]:
@@ -24,19 +26,19 @@ def encoded(batch: Any, runners: Sequence[Runner], *, aligned: bool) -> list[Any
     Args: aligned, whether rows are tokens, so that those of different tokenizers have to correspond.
     Raises SpanmatchError if a network takes no texts, or rows cannot be made to correspond.
     """
-    if not (isinstance(batch, list | tuple) and batch and isinstance(batch[0], str)):
+    if not are_texts(batch):
         return [batch] * len(runners)
     models = [_takes_texts(each) for each in runners]
     texts = list(batch)
     if len({model.rules for model in models}) == 1:
         length = min(model.length for model in models)
-        tokens = [_tokens(model, texts, length) for model in models]
-        return [_padded(own, [np.ones(len(ids), bool) for ids in own["input_ids"]], length) for own in tokens]
+        which = "tokens" if length >= UNLIMITED else f"tokens, at most {length} of a text"
+        return [_padded(_tokens(model, texts, length), which) for model in models]
     if not aligned:
-        tokens = [_tokens(model, texts, None) for model in models]
+        tokens = [_tokens(model, texts, UNLIMITED) for model in models]
         for model, own in zip(models, tokens, strict=True):
             _check_fits(model, own)
-        return [_padded(own, [np.ones(len(ids), bool) for ids in own["input_ids"]], None) for own in tokens]
+        return [_padded(own, "tokens") for own in tokens]
     for model in models:
         if not model.tokenizer.is_fast:
             raise SpanmatchError(
@@ -50,9 +52,9 @@ def encoded(batch: Any, runners: Sequence[Runner], *, aligned: bool) -> list[Any
         raise SpanmatchError(
             f"the tokenizers of {names} end no token at the same character of {texts[0][:40]!r}; give pool='mean'"
         )
-    kept = [[_ending_at(ends, own) for ends, own in zip(each["ends"], common, strict=True)] for each in tokens]
-    which = "ends of tokens that all tokenizers share"
-    return [_padded(own, rows, model.length, which) for own, rows, model in zip(tokens, kept, models, strict=True)]
+    for own in tokens:
+        own["rows"] = [np.isin(ends, shared) for ends, shared in zip(own["ends"], common, strict=True)]
+    return [_padded(own, "ends of tokens that all tokenizers share") for own in tokens]
 
 
 def _takes_texts(runner: Runner) -> Transformer:
@@ -61,10 +63,13 @@ def _takes_texts(runner: Runner) -> Transformer:
     return runner
 
 
-def _tokens(model: Transformer, texts: list[str], length: int | None) -> dict[str, Any]:
-    """Return ids of tokens, text by text, and where in it each ends; -1 for those that stand for no character."""
+def _tokens(model: Transformer, texts: list[str], length: int) -> dict[str, Any]:
+    """Return ids of tokens, text by text, where in it each ends, and which are rows: all of them.
+
+    A token that stands for no character ends at -1.
+    """
     tokenizer = model.tokenizer
-    cut = length is not None and length < 1 << 30
+    cut = length < UNLIMITED
     found = tokenizer(
         texts,
         truncation=cut,
@@ -77,7 +82,11 @@ def _tokens(model: Transformer, texts: list[str], length: int | None) -> dict[st
     empty = next((i for i, ids in enumerate(found["input_ids"]) if not len(ids)), None)
     if empty is not None:
         raise SpanmatchError(f"network {model.name!r}: text {empty} of a batch, {texts[empty][:40]!r}, has no tokens")
-    return {"input_ids": found["input_ids"], "ends": [_ends(spans) for spans in found.get("offset_mapping", [])]}
+    return {
+        "input_ids": found["input_ids"],
+        "ends": [_ends(spans) for spans in found.get("offset_mapping", [])],
+        "rows": [np.ones(len(ids), bool) for ids in found["input_ids"]],
+    }
 
 
 def _ends(spans: Sequence[tuple[int, int]]) -> list[int]:
@@ -103,12 +112,7 @@ def _common_ends(ends: Sequence[Sequence[int]]) -> list[int]:
     return sorted(shared)
 
 
-def _ending_at(ends: Sequence[int], common: Sequence[int]) -> NDArray[np.bool_]:
-    """Mark the tokens that end at these places."""
-    return np.isin(ends, common)
-
-
-def _padded(tokens: dict[str, Any], rows: Sequence[NDArray[np.bool_]], length: int | None, which: str = "") -> Encoded:
+def _padded(tokens: dict[str, Any], which: str) -> Encoded:
     """Return tokens side by side, padded at the end, and which of them are rows."""
     import torch
 
@@ -116,9 +120,8 @@ def _padded(tokens: dict[str, Any], rows: Sequence[NDArray[np.bool_]], length: i
     longest = max(map(len, ids))
     shape = (len(ids), longest)
     inputs, mask, kept = np.zeros(shape, np.int64), np.zeros(shape, np.int64), np.zeros(shape, bool)
-    for i, (own, chosen) in enumerate(zip(ids, rows, strict=True)):
+    for i, (own, chosen) in enumerate(zip(ids, tokens["rows"], strict=True)):
         inputs[i, : len(own)], mask[i, : len(own)], kept[i, : len(own)] = own, 1, chosen
-    which = which or ("tokens" if length is None or length >= 1 << 30 else f"tokens, at most {length} of a text")
     return Encoded(
         {"input_ids": torch.from_numpy(inputs), "attention_mask": torch.from_numpy(mask)}, torch.from_numpy(kept), which
     )
