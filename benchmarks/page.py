@@ -20,7 +20,7 @@ from playwright.sync_api import sync_playwright
 import spanmatch as sm
 from spanmatch.report import render
 
-SEEDS, LAYERS, NEURONS, EXAMPLES = 5, 16, 512, 10_000
+SEEDS, LAYERS, NEURONS, EXAMPLES, MATCHES, TOP = 5, 16, 512, 10_000, 400, 9
 
 MOVES = """async () => {
   const slider = document.getElementById("eps");
@@ -44,17 +44,14 @@ def compared() -> dict:
     X, Y = (np.maximum(shared + own * random.standard_normal(shared.shape), 0) for own in spread)
     coarse = random.integers(256, size=(EXAMPLES, 8, 8, 3), dtype=np.uint8)
     images = coarse.repeat(4, axis=1).repeat(4, axis=2)
-    found = sm.compare({"a": {"l": X}, "b": {"l": Y}}, sparse="l", evidence=True, top=9, examples=images).to_dict()
+    found = sm.compare(
+        {"a": {"l": X}, "b": {"l": Y}}, sparse="l", simple=[0.3, 0.5], evidence=True, top=TOP, examples=images
+    ).to_dict()
     (first,) = found["pairs"]
     names = [(f"seed{i}", f"seed{j}") for i, j in combinations(range(SEEDS), 2)]
     layers = [f"layer{k}" for k in range(LAYERS)]
     pairs = [_another(first, layer, a, b, random) for layer in layers for a, b in names]
-    top = {"values": found["inputs"]["layers"]["a:l"]["values"], "places": np.zeros((NEURONS, 9), dtype=int).tolist()}
-    inputs = {
-        f"seed{i}:{layer}": {**top, "examples": random.integers(EXAMPLES, size=(NEURONS, 9)).tolist()}
-        for i in range(SEEDS)
-        for layer in layers
-    }
+    inputs = {f"seed{i}:{layer}": _inputs(random) for i in range(SEEDS) for layer in layers}
     shown = found["inputs"]["shown"]
     return {
         **found,
@@ -62,6 +59,13 @@ def compared() -> dict:
         "pairs": pairs,
         "inputs": {"layers": inputs, "shown": shown},
     }
+
+
+def _inputs(random: np.random.Generator) -> dict:
+    """Return the inputs that excite each neuron of a layer most."""
+    values = np.sort(random.exponential(size=(NEURONS, TOP)))[:, ::-1]
+    examples = random.integers(EXAMPLES, size=(NEURONS, TOP))
+    return {"examples": examples.tolist(), "values": values.tolist(), "places": np.zeros_like(examples).tolist()}
 
 
 def _another(first: dict, layer: str, a: str, b: str, random: np.random.Generator) -> dict:
@@ -77,6 +81,12 @@ def _another(first: dict, layer: str, a: str, b: str, random: np.random.Generato
         aligned[name] = random.random(NEURONS).tolist()
     for name in ("strength", "x_baseline", "y_baseline"):
         aligned[name] = np.sort(random.random(NEURONS))[::-1].tolist()
+    drawn = pair["convergence"]["clusters"]["drawn"]
+    for name, values in drawn.items():
+        drawn[name] = np.clip(np.array(values) + random.integers(-10, 11, size=np.shape(values)), 0, 100).tolist()
+    for simple in pair["simple"]:
+        simple["matches"] = [_match(k, random) for k in range(MATCHES)]
+        simple["minimum_sizes"] = [len(match["x"]) + len(match["y"]) for match in simple["matches"]]
     pair["convergence"]["semi"]["strength"] = np.sort(random.random(NEURONS))[::-1].tolist()
     for group, sides in zip(pair["convergence"]["clusters"]["groups"], _groups(pair, random), strict=True):
         group |= sides
@@ -90,6 +100,16 @@ def _another(first: dict, layer: str, a: str, b: str, random: np.random.Generato
             row["predictors"] = random.integers(NEURONS, size=5).tolist()
             row["coefficients"] = [round(value, 4) for value in random.random(5).tolist()]
     return pair
+
+
+def _match(k: int, random: np.random.Generator) -> dict:
+    """Return a simple match, of the sizes that they come in: most small, some of a hundred neurons."""
+    p, q = (1 + int(size) for size in random.exponential(1 + k / 20, 2))
+    maps = {
+        name: random.standard_normal(shape).tolist() for name, shape in (("x_from_y", (q, p)), ("y_from_x", (p, q)))
+    }
+    x, y = (random.integers(NEURONS, size=size).tolist() for size in (p, q))
+    return {"x": x, "y": y, "minimum_for": [["x", x[0]], ["y", y[0]]], **maps}
 
 
 def _groups(pair: dict, random: np.random.Generator) -> list[dict]:

@@ -189,7 +189,10 @@ def test_alignments_are_saved(tmp_path):
     saved = json.loads((folder / "comparison.json").read_text())
     found = saved["pairs"][0]["convergence"]
     assert found["bipartite"]["y"] == direct.y.tolist()
-    assert found["correlation_percent"] == np.rint(100 * sm.correlation(pair).between).astype(int).tolist()
+    percent = np.rint(100 * np.abs(sm.correlation(pair).between)).astype(int)
+    assert found["clusters"]["drawn"]["as_they_come"] == percent.tolist()
+    x, y = sm.clusters(pair).order()
+    assert found["clusters"]["drawn"]["by_cluster"] == percent[np.ix_(x, y)].tolist()
     assert found["sparse"][1]["table"] == sm.sparse_map(pair.swapped).table()
     assert [group["x"] for group in found["clusters"]["groups"]] == [c.x.tolist() for c in sm.clusters(pair).clusters]
 

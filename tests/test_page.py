@@ -164,6 +164,26 @@ def test_in_a_browser(comparison, browser, tmp_path, width, scheme):
     opened.done()
 
 
+def test_what_is_matched_is_said_in_words(browser, tmp_path):
+    X, Y = layers.random(n=300, p=6, q=6)
+    networks = {"a": {"same": X, "part": np.hstack([X[:, :3], Y[:, :3]])}, "b": {"same": X, "part": X}}
+    comparison = sm.compare(networks)
+    opened = Opened(browser, comparison.report(tmp_path / "few.html"))
+    opened.eps(0.05)
+    words = opened.page.locator("#in-words")
+    expect(words).to_have_text("Matched at eps 0.050: all of same; 50% of part. By chance: nothing.")
+    # The neuron that matches best is looked at first.
+    assert opened.page.locator("#x-neurons [aria-selected]").count() == 1
+    assert "Neuron 0 of a:same" in opened.page.locator("#neuron").text_content()
+    opened.done()
+    many = {name: {f"l{i}": X if i < 7 else own for i in range(10)} for name, own in (("a", X), ("b", Y))}
+    opened = Opened(browser, sm.compare(many).report(tmp_path / "many.html"))
+    opened.eps(0.05)
+    said = "Matched at eps 0.050: from 0% of l7 to 100% of l0; half or more of 7 of the 10 layers. By chance: nothing."
+    expect(opened.page.locator("#in-words")).to_have_text(said)
+    opened.done()
+
+
 def test_a_level_of_eps_itself_is_in(browser, tmp_path):
     X, _ = layers.random(n=60)
     comparison = sm.compare({"a": {"l": X}, "b": {"l": X}})
@@ -197,6 +217,7 @@ def test_the_slider_is_fast_and_answers_to_the_keyboard(comparison, browser, tmp
     expect(page.locator("#eps-value")).to_have_text(f"{before + 0.005:.3f}")
     page.locator("#x-neurons").focus()
     page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowLeft")
     chosen = page.locator("#x-neurons [aria-selected=true]")
     assert page.locator("#x-neurons").get_attribute("aria-activedescendant") == chosen.get_attribute("id")
     levels = comparison.profiles[0].x_levels
@@ -343,6 +364,38 @@ def test_a_simple_match_can_be_chosen(browser, tmp_path):
     opened.done()
 
 
+def test_what_is_large_is_made_smaller(browser, tmp_path, monkeypatch):
+    X, Y, _ = layers.partners(p=30, q=20)
+    comparison = sm.compare({"a": {"l": X}, "b": {"l": Y}}, simple=[0.9], top=5)
+    matches = len(comparison.simple[0])
+    sizes = [match.size for match in comparison.simple[0]]
+    assert matches > 2 and sizes == sorted(sizes)
+    monkeypatch.setattr("spanmatch.report.page.CELLS", 2 * 10 * 10)
+    monkeypatch.setattr("spanmatch.report.page.NUMBERS", 10)
+    monkeypatch.setattr("spanmatch.report.page.INPUTS", 2 * 50)
+    page = render(comparison.to_dict())
+    (pairs,) = (found["pairs"] for found in embedded(page)["comparisons"])
+    (clusters,) = [pairs["convergence"]["of"]["clusters"]["of"]]
+    percent = np.rint(100 * np.abs(sm.correlation(sm.pair(X, Y)).between))
+    drawn = np.array(clusters["drawn"]["of"]["as_they_come"][0])
+    assert drawn.shape == (10, 10)
+    blocks = percent.reshape(10, 3, 10, 2).max(axis=(1, 3))
+    assert np.abs(drawn - blocks).max() <= 2 and (drawn % 4 == 0).all()
+    assert (pairs["simple"][0][0]["count"], len(pairs["simple"][0][0]["matches"])) == (matches, 2)
+    (path := tmp_path / "report.html").write_text(page, encoding="utf-8")
+    opened = Opened(browser, path)
+    assert "Drawn in 10 x 10 blocks of neurons" in opened.part("Groups").text_content()
+    part = opened.part("Smallest groups at eps 0.9")
+    assert "The 2 smallest can be chosen here; all are in simple.csv" in part.text_content()
+    assert part.locator("option").count() == 2
+    shown = {neuron for match in comparison.simple[0].matches[:2] for neuron in match.neurons}
+    _, hidden = next(n for match in comparison.simple[0] for n in match.neurons if n[0] == "x" and n not in shown)
+    opened.page.locator(f"#x-neurons .cell[data-neuron='{hidden}']").click()
+    assert "larger than those that are shown here" in opened.page.locator("#neuron").text_content()
+    assert opened.page.locator(".inputs").first.locator("li").count() == 2
+    opened.done()
+
+
 def test_inputs_that_excite_a_neuron_most(browser, tmp_path):
     random = np.random.default_rng(0)
     X, Y = random.standard_normal((40, 3)), random.standard_normal((40, 3))
@@ -408,4 +461,4 @@ def test_the_page_is_made_anew_from_saved_results(demo_study, comparison, tmp_pa
     assert CliRunner().invoke(app, ["report", str(tmp_path)]).exit_code == 1
     (folder / "comparison.json").write_text('{"format": "spanmatch.comparison", "version": 1}')
     result = CliRunner().invoke(app, ["report", str(folder)])
-    assert result.exit_code == 1 and "not a comparison of version 3" in result.stderr.replace("\n", " ")
+    assert result.exit_code == 1 and "not a comparison of version 4" in result.stderr.replace("\n", " ")

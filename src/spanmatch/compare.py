@@ -41,7 +41,7 @@ EPS = (0.15, 0.2, 0.25, 0.3, 0.5)
 CHEAP = 256
 """Neurons of two layers together, up to which evidence is given by default."""
 MATRICES = ("cka", "debiased cka")
-FORMAT, VERSION = "spanmatch.comparison", 3
+FORMAT, VERSION = "spanmatch.comparison", 4
 
 
 @dataclass(frozen=True, eq=False)

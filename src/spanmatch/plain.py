@@ -27,6 +27,14 @@ def short(values: Any) -> Any:
     return None if np.isnan(values) else float(f"{values:.4g}")
 
 
+def coarse(values: NDArray[Any], side: int) -> NDArray[Any]:
+    """Return a matrix (p, q), if larger than side x side as one of that size, of blocks, each its largest value."""
+    for axis, size in enumerate(values.shape):
+        starts = np.arange(min(size, side)) * size // min(size, side)
+        values = np.maximum.reduceat(values, starts, axis=axis)
+    return values
+
+
 def data_frame(purpose: str, data: Any, **options: Any) -> pd.DataFrame:
     """Return a data frame.  Raises SpanmatchError if pandas is not installed."""
     try:

@@ -9,15 +9,15 @@ import numpy as np
 
 from ..factor import Index
 from ..joint import Pair
-from ..plain import short
+from ..plain import coarse, short
 from .about import Aligned, about
 from .assignment import Alignment, one_to_one
 from .clusters import Clusters, clusters
 from .correlation import Correlation, correlation
 from .sparse import SparseMap, sparse_map
 
-SHOWN = 256 * 256
-"""Correlations of more neurons than this are not written out."""
+DRAWN = 96
+"""Along each side of a matrix of correlations that is written out to be drawn; larger ones are drawn in blocks."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -38,7 +38,6 @@ class Convergence(Aligned):
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain Python values, to four digits, of sparse maps only the tables."""
-        show = self.correlation.between.size <= SHOWN
         grouped = self.clusters
         return {
             "constant": [list(self.x_constant), list(self.y_constant)],
@@ -49,8 +48,7 @@ class Convergence(Aligned):
             "information": None if self.information is None else _aligned(self.information),
             "by_information_only": self.by_information_only.tolist(),
             "sparse": [{"from": m.x_layer, "to": m.y_layer, "table": m.table(), "few": m.few()} for m in self.maps],
-            "clusters": None if grouped is None else _grouped(grouped),
-            "correlation_percent": np.rint(100 * self.correlation.between).astype(int).tolist() if show else None,
+            "clusters": None if grouped is None else _grouped(grouped, self.correlation),
         }
 
 
@@ -76,7 +74,7 @@ def _aligned(alignment: Alignment) -> dict[str, Any]:
     return indices | {name: short(getattr(alignment, name)) for name in values}
 
 
-def _grouped(found: Clusters) -> dict[str, Any]:
+def _grouped(found: Clusters, correlation: Correlation) -> dict[str, Any]:
     groups = [
         {"x": c.x.tolist(), "y": c.y.tolist()}
         | {name: short(getattr(c, name)) for name in ("between", "within_x", "within_y", "outside", "eps")}
@@ -88,4 +86,12 @@ def _grouped(found: Clusters) -> dict[str, Any]:
         "eigenvalues": short(found.eigenvalues),
         "order": [side.tolist() for side in found.order()],
         "groups": groups,
+        "drawn": _drawn(correlation, found.order()),
     }
+
+
+def _drawn(correlation: Correlation, order: tuple[Index, Index]) -> dict[str, list[list[int]]]:
+    """Return |correlation| in percent, with neurons as they come and by cluster, in blocks: the largest of each."""
+    percent = np.rint(100 * np.abs(correlation.between)).astype(int)
+    orders = {"as_they_come": percent, "by_cluster": percent[np.ix_(*order)]}
+    return {name: coarse(values, DRAWN).tolist() for name, values in orders.items()}

@@ -137,15 +137,13 @@ def predictors(comparison: Data) -> Figure | None:
 
 def clusters(comparison: Data) -> Figure | None:
     """Return |correlation| with neurons in the order of the clusters, of the first pair of networks at each layer."""
-    needed = ("clusters", "correlation_percent")
-    first = [pair for pair in _first_of_each(comparison) if all(pair["convergence"][name] for name in needed)]
+    first = [pair for pair in _first_of_each(comparison) if pair["convergence"]["clusters"]]
     if not first:
         return None
     axes = _grid(len(first))
     for ax, pair in zip(axes, first, strict=False):
-        x, y = pair["convergence"]["clusters"]["order"]
-        values = abs(np.array(pair["convergence"]["correlation_percent"]) / 100)[np.ix_(x, y)]
-        ax.imshow(values, cmap="Greys", vmin=0, vmax=1, aspect="auto", interpolation="nearest")
+        percent = pair["convergence"]["clusters"]["drawn"]["by_cluster"]
+        ax.imshow(percent, cmap="Greys", vmin=0, vmax=100, aspect="auto", interpolation="nearest")
         ax.set(title=pair["layer"], xticks=[], yticks=[])
     axes[0].set(xlabel=first[0]["y_layer"], ylabel=first[0]["x_layer"])
     return _figure(axes[0])

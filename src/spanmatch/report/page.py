@@ -15,6 +15,11 @@ from collections.abc import Mapping
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from ..plain import coarse
+
 if TYPE_CHECKING:
     from markupsafe import Markup
 
@@ -29,9 +34,15 @@ SCRIPTS = (
     "assets/page.js",
 )
 STYLES = ("assets/page.css",)
-CELLS = 2_000_000
-"""Correlations that are drawn in all; those of the pairs that come first."""
-LEVEL_DIGITS, DIGITS, PREDICTORS = 5, 3, 3
+CELLS = 600_000
+"""Blocks of correlations that are drawn in all, as fine as that allows."""
+INPUTS = 180_000
+"""Inputs that excite neurons most in all, as many of each neuron as that allows."""
+NUMBERS = 100_000
+"""Neurons and coefficients of simple matches that are shown in all, the smallest matches of every pair of layers."""
+SHADE = 4
+"""Percent between two shades of grey in which they are drawn."""
+LEVEL_DIGITS, DIGITS, DRAWN_DIGITS, PREDICTORS = 5, 3, 2, 3
 
 Data = Mapping[str, Any]
 
@@ -63,8 +74,8 @@ def _page(title: str, lead: str, study: Data | None, comparisons: Mapping[str, D
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    cells = [CELLS]
-    data = {"study": study, "comparisons": [{"name": n, **_slim(c, cells)} for n, c in comparisons.items()]}
+    pairs = max(1, sum(len(comparison["pairs"]) for comparison in comparisons.values()))
+    data = {"study": study, "comparisons": [{"name": n, **_slim(c, 1 / pairs)} for n, c in comparisons.items()]}
     version = (study or next(iter(comparisons.values())))["spanmatch"]
     return environment.get_template("page.html").render(
         title=title,
@@ -81,21 +92,17 @@ def _packed(data: Any) -> str:
     return base64.b64encode(gzip.compress(text.encode("utf-8"), mtime=0)).decode("ascii")
 
 
-def _slim(comparison: Data, cells: list[int]) -> dict[str, Any]:
+def _slim(comparison: Data, share: float) -> dict[str, Any]:
     """Return what the page shows of a comparison, in as many digits as it shows.
 
-    `cells` counts down how many correlations may still be drawn.
+    `share` is how much of the page each pair of layers may have.
     """
-    pairs = _columns([_slim_pair(pair, cells) for pair in comparison["pairs"]])
+    pairs = _columns([_slim_pair(pair, share) for pair in comparison["pairs"]])
     return {**comparison, "pairs": pairs, "inputs": comparison["inputs"] and _slim_inputs(comparison["inputs"])}
 
 
-def _slim_pair(pair: Data, cells: list[int]) -> dict[str, Any]:
+def _slim_pair(pair: Data, share: float) -> dict[str, Any]:
     found = pair["convergence"]
-    matrix = found["correlation_percent"]
-    size = len(matrix) * len(matrix[0]) if matrix else 0
-    shown = size <= cells[0]
-    cells[0] -= size if shown else 0
     aligned = found["bipartite"]
     kept = ("constant", "chance_correlation")
     return {
@@ -104,19 +111,19 @@ def _slim_pair(pair: Data, cells: list[int]) -> dict[str, Any]:
         "y_levels": [_level(level) for level in pair["y_levels"]],
         "convergence": {
             **{name: found[name] for name in kept},
-            "clusters": found["clusters"] and _slim_clusters(found["clusters"]),
+            "clusters": found["clusters"] and _slim_clusters(found["clusters"], share),
             "bipartite": {
                 **{name: aligned[name] for name in ("x", "y", "next_x", "next_y")},
                 **{name: _digits(aligned[name]) for name in ("strength", "margin", "back_margin")},
-                **{name: _digits(aligned[name]) for name in ("x_baseline", "y_baseline")},
+                **{name: _digits(aligned[name], DRAWN_DIGITS) for name in ("x_baseline", "y_baseline")},
             },
-            "semi": {"strength": _digits(found["semi"]["strength"])},
+            "semi": {"strength": _digits(found["semi"]["strength"], DRAWN_DIGITS)},
             "information": found["information"] and len(found["information"]["x"]),
             "by_information_only": len(found["by_information_only"]),
             "sparse": [{name: way[name] for name in ("from", "to", "table")} for way in found["sparse"]],
             "few": {"xy"[way["to"] == pair["y_layer"]]: _slim_few(way["few"]) for way in found["sparse"]},
-            "correlation_percent": matrix if shown else None,
         },
+        "simple": [_slim_simple(simple, share / len(pair["simple"])) for simple in pair["simple"]],
     }
 
 
@@ -142,29 +149,55 @@ def _slim_few(rows: list[Data]) -> dict[str, Any]:
     }
 
 
-def _slim_clusters(found: Data) -> dict[str, Any]:
+def _slim_simple(found: Data, share: float) -> dict[str, Any]:
+    """Return the sizes of all minimum matches, and of the simple matches the smallest."""
+    left, shown = share * NUMBERS, []
+    for match in found["matches"]:
+        p, q = len(match["x"]), len(match["y"])
+        left -= p + q + 2 * p * q
+        if left < 0:
+            break
+        maps = {name: [[_three(v) for v in row] for row in match[name]] for name in ("x_from_y", "y_from_x")}
+        shown.append({**match, **maps})
+    return {**found, "matches": shown, "count": len(found["matches"])}
+
+
+def _slim_clusters(found: Data, share: float) -> dict[str, Any]:
     """Return clusters by column; their neurons are those of the order, one cluster after the other."""
     groups = found["groups"]
     sizes = {side: [len(group[side]) for group in groups] for side in "xy"}
     values = {name: _digits([group[name] for group in groups]) for name in ("between", "outside", "eps")}
-    return {"method": found["method"], "order": dict(zip("xy", found["order"], strict=True)), "sizes": sizes, **values}
+    order = dict(zip("xy", found["order"], strict=True))
+    side = int(math.sqrt(share * CELLS / len(found["drawn"])))
+    drawn = {name: _shades(coarse(np.array(values), side)) for name, values in found["drawn"].items()}
+    return {"method": found["method"], "order": order, "sizes": sizes, "drawn": drawn, **values}
+
+
+def _shades(percent: NDArray[np.int_]) -> list[list[int]]:
+    return [[SHADE * round(value / SHADE) for value in row] for row in percent.tolist()]
 
 
 def _slim_inputs(inputs: Data) -> dict[str, Any]:
     texts = inputs["shown"] is not None and inputs["shown"]["kind"] == "texts"
+    neurons = sum(len(found["examples"]) for found in inputs["layers"].values())
+    most = max(1, INPUTS // max(1, neurons))
     layers = {
         layer: {
-            "examples": found["examples"],
-            "values": [[None if value is None else float(f"{value:.3g}") for value in row] for row in found["values"]],
-            "places": found["places"] if texts else None,
+            "examples": [row[:most] for row in found["examples"]],
+            "values": [[None if value is None else _three(value) for value in row[:most]] for row in found["values"]],
+            "places": [row[:most] for row in found["places"]] if texts else None,
         }
         for layer, found in inputs["layers"].items()
     }
     return {**inputs, "layers": layers}
 
 
-def _digits(values: list[float | None]) -> list[float | None]:
-    return [None if value is None else round(value, DIGITS) for value in values]
+def _three(value: float) -> float:
+    return float(f"{value:.3g}")
+
+
+def _digits(values: list[float | None], digits: int = DIGITS) -> list[float | None]:
+    return [None if value is None else round(value, digits) for value in values]
 
 
 def _level(level: float | None) -> float | None:

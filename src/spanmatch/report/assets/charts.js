@@ -7,7 +7,7 @@
 
   // What all charts share: as wide as the page allows, with room for the title of the vertical axis.
   function frame(figure, height = HEIGHT) {
-    return { width: Math.max(figure.clientWidth, 280), height, marginTop: 34, marginLeft: 48, style: { background: "transparent", fontSize: "12px" } };
+    return { width: Math.max(figure.clientWidth, 280), height, marginTop: 34, marginLeft: 48, marginBottom: 38, style: { background: "transparent", fontSize: "12px" } };
   }
 
   function place(figure, ...plots) {
@@ -212,10 +212,10 @@
 
   // |correlation| between the layers, as it comes and with the neurons in the order of the clusters.
   function drawCorrelations(figure, pair) {
-    const { correlation_percent: matrix, clusters } = pair.convergence;
-    const [p, q] = [matrix.length, matrix[0].length];
+    const { clusters } = pair.convergence;
+    const [p, q] = [pair.x_neurons, pair.y_neurons];
     const ends = (side) => d3.cumsum(clusters.sizes[side]).slice(0, -1);
-    const draw = (title, [x, y], rules) =>
+    const draw = (title, percent, rules) =>
       h(
         "div",
         {},
@@ -227,16 +227,16 @@
           style: { background: "transparent", fontSize: "11px", maxWidth: "100%" },
           x: { label: short(pair.y_layer), ticks: [], domain: [0, q] },
           y: { label: short(pair.x_layer), ticks: [], domain: [p, 0] },
-          color: { type: "linear", domain: [0, 1], range: [token("--card"), token("--ink")] },
+          color: { type: "linear", domain: [0, 100], range: [token("--card"), token("--ink")] },
           marks: [
-            Plot.raster(x.flatMap((i) => y.map((j) => Math.abs(matrix[i][j]) / 100)), { width: q, height: p, imageRendering: "pixelated" }),
+            Plot.raster(percent.flat(), { width: percent[0].length, height: percent.length, x1: 0, y1: 0, x2: q, y2: p, imageRendering: "pixelated" }),
             Plot.frame({ strokeOpacity: 0.3 }),
             Plot.ruleX(rules ? ends("y") : [], { stroke: token("--y") }),
             Plot.ruleY(rules ? ends("x") : [], { stroke: token("--y") }),
           ],
         }),
       );
-    place(figure, draw("|correlation|, as they come", [d3.range(p), d3.range(q)], false), draw("by cluster", [clusters.order.x, clusters.order.y], true));
+    place(figure, draw("|correlation|, as they come", clusters.drawn.as_they_come, false), draw("by cluster", clusters.drawn.by_cluster, true));
   }
 
   function drawMatrix(figure, { layers, values, first_component: share }, choose) {

@@ -33,6 +33,7 @@
       options[to].scrollIntoView({ block: "nearest" });
     };
     return {
+      first: order[0],
       select,
       // Only what changes is touched.
       move(eps) {
@@ -58,7 +59,9 @@
       facts.push(["Margin", said]);
     }
     const small = smallestMatch(pair, side, neuron);
+    const larger = pair.simple.find((found) => level !== null && level <= found.eps && found.matches.length < found.count);
     if (small) facts.push([`Smallest match found at eps ${small.eps}`, sides(small.match, pair, link)]);
+    else if (larger) facts.push([`Smallest match found at eps ${larger.eps}`, "larger than those that are shown here: it is in simple.csv"]);
     const few = fewOf(pair, side, neuron);
     if (few) {
       const terms = few.predictors.flatMap((k, i) => [i ? ", " : "", link(other, k), ` (${d3.format("+.2f")(few.coefficients[i])})`]);

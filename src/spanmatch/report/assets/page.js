@@ -3,6 +3,9 @@
 (() => {
   const { count, fill, h, number, percent } = spanmatch;
   const at = (id) => document.getElementById(id);
+  const listed = (texts) => new Intl.ListFormat("en-GB").format(texts);
+  // Layers that a sentence can name.
+  const NAMED = 8;
   const state = { comparison: null, networks: null, layer: null, eps: 0.3, side: "x", neuron: null };
   let data = null;
   let view = null;
@@ -141,9 +144,26 @@
     for (const side of ["x", "y"]) {
       drawn[side] = spanmatch.grid(at(`${side}-neurons`), pair[`${side}_levels`], pair[`${side}_layer`], (neuron) => chooseNeuron(side, neuron));
     }
-    at("neuron").replaceChildren(h("p", { class: "note" }, "No neuron is chosen."));
     at("parts").replaceChildren(...spanmatch.parts(pair));
-    if (state.neuron !== null) chooseNeuron(state.side, state.neuron);
+    if (state.neuron === null) chooseNeuron("x", drawn.x.first);
+    else chooseNeuron(state.side, state.neuron);
+  }
+
+  // What the chart of layers shows, in a sentence.
+  function inWords(eps) {
+    const shares = view.layers.map((layer) => ({ layer, share: d3.mean(view.of(layer), (pair) => pair.shareAt(eps)) }));
+    const byChance = d3.max(view.pairs, (pair) => pair.chanceAt(eps));
+    const chance = byChance === undefined ? "" : ` By chance: ${byChance < 0.005 ? "nothing" : `at most ${percent(byChance)} of a layer`}.`;
+    const start = `Matched at eps ${eps.toFixed(3)}:`;
+    if (shares.length > NAMED) {
+      const [least, most] = [d3.least(shares, (d) => d.share), d3.greatest(shares, (d) => d.share)];
+      const half = shares.filter((d) => d.share >= 0.5).length;
+      return `${start} from ${percent(least.share)} of ${least.layer} to ${percent(most.share)} of ${most.layer}; half or more of ${half} of the ${shares.length} layers.${chance}`;
+    }
+    const amount = (share) => (share >= 0.995 ? "all" : share < 0.005 ? "nothing" : percent(share));
+    const groups = d3.groups(d3.sort(shares, (d) => -d.share), (d) => amount(d.share));
+    const said = groups.map(([much, rows]) => `${much} of ${listed(rows.map((d) => d.layer))}`);
+    return `${start} ${said.join("; ")}.${chance}`;
   }
 
   // Everything that follows eps.
@@ -163,6 +183,7 @@
       cells.mean.textContent = number(d3.mean(view.of(own.layer), (other) => other.shareAt(eps)));
       cells.chance.textContent = number(own.chanceAt(eps), 2);
     }
+    at("in-words").textContent = inWords(eps);
     const chance = pair.chanceAt(eps);
     const text = `At eps ${eps.toFixed(3)}, ${x} of ${pair.x_neurons} neurons of ${pair.x_layer} and ${y} of ${pair.y_neurons} of ${pair.y_layer} are in the match: ${percent(pair.shareAt(eps), 1)}`;
     at("layer-summary").textContent = `${text}${chance === null ? "" : `, by chance ${percent(chance, 1)}`}.`;

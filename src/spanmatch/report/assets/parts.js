@@ -89,7 +89,7 @@
   }
 
   function groups(pair) {
-    const { clusters, correlation_percent: matrix } = pair.convergence;
+    const { clusters } = pair.convergence;
     return part("Groups", (body) => {
       note(
         body,
@@ -97,31 +97,35 @@
         h("em", {}, "Match at"),
         ": the smallest eps at which a cluster's two halves are a match, that is, express each other.",
       );
-      if (matrix) spanmatch.drawCorrelations(figure(body, `Matrix of |correlation| of ${pair.name}, as it comes and by cluster`, "matrices"), pair);
-      else note(body, "The matrix is too large to show here; sm.clusters(pair).plot() draws it.");
+      spanmatch.drawCorrelations(figure(body, `Matrix of |correlation| of ${pair.name}, as it comes and by cluster`, "matrices"), pair);
+      const rows = clusters.drawn.by_cluster;
+      if (rows.length < pair.x_neurons || rows[0].length < pair.y_neurons) note(body, `Drawn in ${rows.length} x ${rows[0].length} blocks of neurons, the largest |correlation| of each.`);
       const starts = (side) => [0, ...d3.cumsum(clusters.sizes[side])];
       const members = (side, k) => d3.sort(clusters.order[side].slice(starts(side)[k], starts(side)[k + 1])).join(", ") || "\u2013";
-      const rows = clusters.eps.map((eps, k) => [
+      const listed = clusters.eps.map((eps, k) => [
         clusters.sizes.x[k] && clusters.sizes.y[k] ? number(eps, 2) : "\u2013",
         number(clusters.between[k], 2),
         number(clusters.outside[k], 2),
         members("x", k),
         members("y", k),
       ]);
-      limited(body, `Clusters of ${pair.name}`, ["Match at", "|c| between", "|c| outside", pair.x_layer, pair.y_layer], rows);
+      limited(body, `Clusters of ${pair.name}`, ["Match at", "|c| between", "|c| outside", pair.x_layer, pair.y_layer], listed);
     });
   }
 
   // Simple matches: sizes, and for a chosen match each neuron written in terms of the other side's.
   function smallest(pair, found) {
     return part(`Smallest groups at eps ${found.eps}`, (body) => {
-      if (!found.matches.length) return note(body, "Nothing matches at this eps.");
+      if (!found.count) return note(body, "Nothing matches at this eps.");
       note(
         body,
         `For each of the ${found.minimum_sizes.length} neurons of the maximum match, the size of the smallest match found that holds it and of which no part does (a minimum match). ` +
-          `${found.matches.length} different ones ${found.complete ? "are all there are" : "were found; there may be more"}.`,
+          `${found.count} different ones ${found.complete ? "are all there are" : "were found; there may be more"}.`,
       );
       spanmatch.drawSizes(figure(body, `Sizes of the minimum matches of ${pair.name} at eps ${found.eps}`), found);
+      const shown = found.matches.length;
+      if (shown < found.count) note(body, shown ? `The ${shown} smallest can be chosen here; all are in simple.csv.` : "They are too large to be shown here; all are in simple.csv.");
+      if (!shown) return;
       const maps = h("div", { class: "maps" });
       const options = found.matches.map((match, i) => {
         const names = [...match.x.map((n) => `x${n}`), ...match.y.map((n) => `y${n}`)];
