@@ -82,6 +82,7 @@ def written(folder: Path, text: str, name: str = "small.toml") -> Path:
         ("name = 'x'\n[[variants]]\nname='a'\n[variants.training]\nlr=-1", ["line 5: training.lr"]),
         ("name = 'x'\ntraining.lr = -1\n[[variants]]\nname='a'", ["line 2: training.lr"]),
         ("name = 'x'\ntraining.device = 'gpu'", ["line 2: training.device", "given: 'gpu'"]),
+        ("name = 'x'\n[data]\nname = 'digit'", ["line 3: data.name", "there is 'digits'", "file.py:function"]),
         ("name = ", ["not TOML", "Invalid value"]),
     ],
 )
@@ -301,6 +302,77 @@ def test_folders_with_their_own_tests(tmp_path):
                 Image.new("RGB", (8, 8)).save(tmp_path / kind / label / f"{i}.jpg")
     data = read_data(DataSettings(name="folder", path="."), tmp_path)
     assert (len(data.train), len(data.test)) == (6, 2) and data.test_labels.tolist() == [0, 1]
+
+
+OWN = """
+import numpy as np, torch
+random = np.random.default_rng(0)
+images, labels = random.integers(256, size=(20, 3, 6, 6), dtype=np.uint8), np.arange(20) % 4
+
+def both():
+    return torch.from_numpy(images), labels
+
+def split(at=15, grey=False):
+    own = images[:, 0] if grey else images
+    return own[:at], labels[:at], own[at:], labels[at:]
+
+def three():
+    return images, labels, images
+
+def floats():
+    return images / 255, labels
+
+def flat():
+    return images.reshape(20, -1), labels
+
+def few():
+    return images, labels[:7]
+
+def negative():
+    return images, labels - 1
+
+def names():
+    return images, labels + 0.5
+
+def broken():
+    raise OSError("no disk")
+"""
+
+
+def test_data_can_come_from_a_function_of_yours(tmp_path):
+    (tmp_path / "own.py").write_text(OWN)
+    random = np.random.default_rng(0)
+    images, labels = random.integers(256, size=(20, 3, 6, 6), dtype=np.uint8), np.arange(20) % 4
+    data = read_data(DataSettings(name="own.py:both", held_out=0.25), tmp_path)
+    assert (len(data.train), len(data.test), data.classes) == (15, 5, ("0", "1", "2", "3"))
+    known = {image.tobytes(): label for image, label in zip(images, labels, strict=True)}
+    parts = [(data.train, data.train_labels), (data.test, data.test_labels)]
+    found = {i.numpy().tobytes(): int(label) for own in parts for i, label in zip(*own, strict=True)}
+    assert found == known
+    data = read_data(DataSettings(name="own.py:split", options={"at": 12}), tmp_path)
+    assert np.array_equal(data.train, images[:12]) and np.array_equal(data.test, images[12:])
+    assert data.test_labels.tolist() == labels[12:].tolist() and data.words.startswith("own.py:split: 12 to train on")
+    grey = read_data(DataSettings(name="own.py:split", options={"grey": True}, size=3), tmp_path)
+    assert grey.train.shape == (15, 1, 3, 3) and grey.train.dtype == torch.uint8
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("three", "own.py:three gives 3 arrays; give images and labels"),
+        ("floats", r"gives images \(20, 3, 6, 6\) of float64; give \(n, channels, size, size\) of bytes"),
+        ("flat", r"gives images \(20, 108\) of uint8"),
+        ("few", r"gives labels \(7,\) of int64; give 20 whole numbers from 0 on"),
+        ("negative", "give 20 whole numbers from 0 on"),
+        ("names", r"gives labels \(20,\) of float64"),
+        ("broken", "own.py:broken failed: OSError: no disk"),
+        ("none", "own.py has no function 'none'"),
+    ],
+)
+def test_wrong_data_of_yours_is_named(tmp_path, name, said):
+    (tmp_path / "own.py").write_text(OWN)
+    with pytest.raises(sm.SpanmatchError, match=said):
+        read_data(DataSettings(name=f"own.py:{name}"), tmp_path)
 
 
 def test_text_is_cut_into_examples_and_the_next_characters(tmp_path):

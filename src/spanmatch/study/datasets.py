@@ -19,6 +19,7 @@ from sklearn.datasets import load_digits
 from torch import Tensor, nn
 
 from ..errors import SpanmatchError, missing_extra
+from ..load import function, is_code
 from .settings import DataSettings
 
 IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".ppm", ".pgm")
@@ -70,7 +71,9 @@ def read_data(settings: DataSettings, folder: Path = Path()) -> Data:
     it is expected.
     """
     path = None if settings.path is None else folder / settings.path
-    if settings.name == "digits":
+    if is_code(settings.name):
+        data = _made(folder / settings.name, settings)
+    elif settings.name == "digits":
         data = _digits(settings)
     elif settings.name == "folder":
         data = _folder(_needed(path, "a folder with one folder of images for each class"), settings)
@@ -81,6 +84,42 @@ def read_data(settings: DataSettings, folder: Path = Path()) -> Data:
     if settings.most is not None:
         data = _shortened(data, settings.most)
     return _relabelled(data) if settings.labels == "random" else data
+
+
+def _made(code: Path, settings: DataSettings) -> Data:
+    """Return the images and labels that file.py:function gives; those for tests too, or else split off."""
+    make = function(str(code))
+    try:
+        parts = [torch.as_tensor(part) for part in make(**settings.options)]
+    except Exception as error:
+        raise SpanmatchError(f"{code.name} failed: {type(error).__name__}: {error}") from error
+    if len(parts) not in (2, 4):
+        raise SpanmatchError(
+            f"{code.name} gives {len(parts)} arrays; give images and labels, and those for tests if any"
+        )
+    images = [_images(code.name, part, settings.size) for part in parts[::2]]
+    labels = [_labels(code.name, *both) for both in zip(images, parts[1::2], strict=True)]
+    classes = tuple(map(str, range(int(max(part.max() for part in labels)) + 1)))
+    if len(parts) == 2:
+        return _split(code.name, images[0], labels[0], classes, settings)
+    return Data(code.name, images[0], labels[0], images[1], labels[1], classes)
+
+
+def _images(name: str, found: Tensor, size: int | None) -> Tensor:
+    if found.ndim == 3:
+        found = found[:, None]
+    if found.dtype != torch.uint8 or found.ndim != 4 or not len(found):
+        shape, kind = tuple(found.shape), str(found.dtype).removeprefix("torch.")
+        raise SpanmatchError(f"{name} gives images {shape} of {kind}; give (n, channels, size, size) of bytes (uint8)")
+    return _resized(found, size)
+
+
+def _labels(name: str, images: Tensor, labels: Tensor) -> Tensor:
+    whole = not labels.is_floating_point() and not labels.is_complex()
+    if labels.shape != images.shape[:1] or not whole or int(labels.min()) < 0:
+        shape, kind = tuple(labels.shape), str(labels.dtype).removeprefix("torch.")
+        raise SpanmatchError(f"{name} gives labels {shape} of {kind}; give {len(images)} whole numbers from 0 on")
+    return labels.long()
 
 
 def _needed(path: Path | None, what: str) -> Path:

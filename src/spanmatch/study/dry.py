@@ -12,6 +12,7 @@ import torch
 from ..capture import capture
 from ..errors import SpanmatchError
 from ..files import Path_
+from ..load import is_code
 from .conduct import check
 from .datasets import ALPHABET, Data, read_data
 from .networks import located, make_network, maker
@@ -41,6 +42,8 @@ def _dry(variant: Variant, settings: Settings, folder: Path) -> list[str]:
     try:
         data, words = read_data(variant.data, folder), ""
     except SpanmatchError as error:
+        if is_code(variant.data.name):  # what its images are like cannot be known
+            raise
         data = _noise(variant.data)
         words = f"  data are missing: {error}"
     parts = ("train", "train_labels", "test", "test_labels")

@@ -10,11 +10,12 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from ..errors import BadArgument, missing_extra
+from ..errors import BadArgument, among, missing_extra
 from ..files import Path_
+from ..load import is_code
 
 try:
-    from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+    from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 except ImportError as error:  # pragma: no cover - needs an installation without pydantic
     raise missing_extra("pydantic", "study", "a study") from error
 
@@ -23,6 +24,7 @@ Count = Annotated[int, Field(ge=0)]
 Eps = Annotated[float, Field(ge=0, lt=1)]
 Share = Annotated[float, Field(gt=0, lt=1)]
 Name = Annotated[str, Field(pattern=r"^[\w.+-]+$")]
+DATA = ("digits", "cifar10", "cifar100", "folder", "text")
 MAIN = "main"
 """The name of the only variant, where a study names none."""
 
@@ -33,10 +35,19 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
+def _known_data(name: str) -> str:
+    if name not in DATA and not is_code(name):
+        raise ValueError(f"no data set of this name{among(name, DATA)}; or give file.py:function")
+    return name
+
+
 class DataSettings(_Section):
     """What is learned from."""
 
-    name: Literal["digits", "cifar10", "cifar100", "folder", "text"] = "digits"
+    name: Annotated[str, AfterValidator(_known_data)] = "digits"
+    """One of ours, or file.py:function."""
+    options: dict[str, Any] = {}
+    """Arguments of that function."""
     path: str | None = None
     """An archive or a folder; for text a file, or a folder of them."""
     md5: str | None = None
