@@ -156,15 +156,22 @@ def random_labels(study: sm.Study) -> None:
         print("\n", variant["name"])
         rows = [[e["epoch"], *(interval(e[k], 1, 100) if k in e else "-" for k in KINDS)] for e in epochs]
         table(["epoch", *KINDS], rows)
-    late = {run["variant"] + str(run["seed"]): run["history"] for run in study.results["runs"]}
-    for epoch in (1, 2, 3):
-        gain = [
-            late[f"true-after-random{seed}"][epoch]["test_accuracy"] - late[f"true{seed}"][epoch]["test_accuracy"]
-            for seed in study.results["settings"]["seeds"]
+    histories = {(run["variant"], run["seed"]): run["history"] for run in study.results["runs"]}
+    seeds = study.results["settings"]["seeds"]
+    for scratch, after in (("true", "true-after-random"), ("few-true", "few-true-after-random")):
+        both = [(histories[scratch, seed], histories[after, seed]) for seed in seeds]
+        rows = [
+            [
+                epoch,
+                *(
+                    interval(sm.over_seeds([b[epoch][k] - a[epoch][k] for a, b in both]).to_dict(), 1, 100)
+                    for k in KINDS
+                ),
+            ]
+            for epoch in (1, 2, 3, 5)
         ]
-        print(
-            f"after {epoch} epochs, after random labels minus from scratch:", interval(sm.over_seeds(gain).to_dict(), 3)
-        )
+        print(f"\n{after} minus {scratch}, percentage points")
+        table(["epoch", *KINDS], rows)
     layers(study, "across-true-random", ["s(0.5)", "debiased cka"])
     layers(study, "seeds-true", ["s(0.5)", "debiased cka"])
     layers(study, "seeds-random", ["s(0.5)", "debiased cka"])

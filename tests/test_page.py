@@ -365,13 +365,14 @@ def test_a_simple_match_can_be_chosen(browser, tmp_path):
 
 
 def test_what_is_large_is_made_smaller(browser, tmp_path, monkeypatch):
-    X, Y, _ = layers.partners(p=30, q=20)
-    comparison = sm.compare({"a": {"l": X}, "b": {"l": Y}}, simple=[0.9], top=5)
+    X, Y = layers.correlated(p=30, q=20)
+    comparison = sm.compare({"a": {"l": X}, "b": {"l": Y}}, simple=[0.7], top=5)
     matches = len(comparison.simple[0])
-    sizes = [match.size for match in comparison.simple[0]]
-    assert matches > 2 and sizes == sorted(sizes)
     monkeypatch.setattr("spanmatch.report.page.CELLS", 2 * 10 * 10)
-    monkeypatch.setattr("spanmatch.report.page.NUMBERS", 10)
+    costs = [len(m.x) + len(m.y) + 2 * len(m.x) * len(m.y) for m in comparison.simple[0]]
+    monkeypatch.setattr("spanmatch.report.page.NUMBERS", sum(cost for cost in costs if cost < max(costs)))
+    shown = sum(cost < max(costs) for cost in costs)
+    assert 1 < shown < matches
     monkeypatch.setattr("spanmatch.report.page.INPUTS", 2 * 50)
     page = render(comparison.to_dict())
     (pairs,) = (found["pairs"] for found in embedded(page)["comparisons"])
@@ -381,15 +382,15 @@ def test_what_is_large_is_made_smaller(browser, tmp_path, monkeypatch):
     assert drawn.shape == (10, 10)
     blocks = percent.reshape(10, 3, 10, 2).max(axis=(1, 3))
     assert np.abs(drawn - blocks).max() <= 2 and (drawn % 4 == 0).all()
-    assert (pairs["simple"][0][0]["count"], len(pairs["simple"][0][0]["matches"])) == (matches, 2)
+    assert (pairs["simple"][0][0]["count"], len(pairs["simple"][0][0]["matches"])) == (matches, shown)
     (path := tmp_path / "report.html").write_text(page, encoding="utf-8")
     opened = Opened(browser, path)
     assert "Drawn in 10 x 10 blocks of neurons" in opened.part("Groups").text_content()
-    part = opened.part("Smallest groups at eps 0.9")
-    assert "The 2 smallest can be chosen here; all are in simple.csv" in part.text_content()
-    assert part.locator("option").count() == 2
-    shown = {neuron for match in comparison.simple[0].matches[:2] for neuron in match.neurons}
-    _, hidden = next(n for match in comparison.simple[0] for n in match.neurons if n[0] == "x" and n not in shown)
+    part = opened.part("Smallest groups at eps 0.7")
+    assert f"The {shown} smallest can be chosen here; all are in simple.csv" in part.text_content()
+    assert part.locator("option").count() == shown
+    found = {neuron for match in comparison.simple[0].matches[:shown] for neuron in match.neurons}
+    _, hidden = next(n for match in comparison.simple[0] for n in match.neurons if n[0] == "x" and n not in found)
     opened.page.locator(f"#x-neurons .cell[data-neuron='{hidden}']").click()
     assert "larger than those that are shown here" in opened.page.locator("#neuron").text_content()
     assert opened.page.locator(".inputs").first.locator("li").count() == 2

@@ -11,7 +11,8 @@ import base64
 import gzip
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +40,7 @@ CELLS = 600_000
 INPUTS = 180_000
 """Inputs that excite neurons most in all, as many of each neuron as that allows."""
 NUMBERS = 100_000
-"""Neurons and coefficients of simple matches that are shown in all, the smallest matches of every pair of layers."""
+"""Neurons and coefficients of simple matches that are shown in all, those of the smallest matches."""
 SHADE = 4
 """Percent between two shades of grey in which they are drawn."""
 LEVEL_DIGITS, DIGITS, DRAWN_DIGITS, PREDICTORS = 5, 3, 2, 3
@@ -74,8 +75,9 @@ def _page(title: str, lead: str, study: Data | None, comparisons: Mapping[str, D
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    pairs = max(1, sum(len(comparison["pairs"]) for comparison in comparisons.values()))
-    data = {"study": study, "comparisons": [{"name": n, **_slim(c, 1 / pairs)} for n, c in comparisons.items()]}
+    pairs = [pair for comparison in comparisons.values() for pair in comparison["pairs"]]
+    room = _Room(math.isqrt(CELLS // (2 * len(pairs))), _largest(pairs))
+    data = {"study": study, "comparisons": [{"name": n, **_slim(c, room)} for n, c in comparisons.items()]}
     version = (study or next(iter(comparisons.values())))["spanmatch"]
     return environment.get_template("page.html").render(
         title=title,
@@ -92,16 +94,35 @@ def _packed(data: Any) -> str:
     return base64.b64encode(gzip.compress(text.encode("utf-8"), mtime=0)).decode("ascii")
 
 
-def _slim(comparison: Data, share: float) -> dict[str, Any]:
-    """Return what the page shows of a comparison, in as many digits as it shows.
+@dataclass(frozen=True)
+class _Room:
+    """How much of what is large a page shows."""
 
-    `share` is how much of the page each pair of layers may have.
-    """
-    pairs = _columns([_slim_pair(pair, share) for pair in comparison["pairs"]])
+    side: int
+    """Blocks along each side of a matrix of correlations."""
+    numbers: int
+    """Neurons and coefficients of the largest simple match."""
+
+
+def _largest(pairs: Sequence[Data]) -> int:
+    """Return how large a simple match may be for all up to this size to be shown."""
+    sizes = np.sort([_numbers(match) for pair in pairs for found in pair["simple"] for match in found["matches"]])
+    too_much = sizes[np.cumsum(sizes) > NUMBERS]
+    return int(too_much[0]) - 1 if len(too_much) else NUMBERS
+
+
+def _numbers(match: Data) -> int:
+    p, q = len(match["x"]), len(match["y"])
+    return p + q + 2 * p * q
+
+
+def _slim(comparison: Data, room: _Room) -> dict[str, Any]:
+    """Return what the page shows of a comparison, in as many digits as it shows."""
+    pairs = _columns([_slim_pair(pair, room) for pair in comparison["pairs"]])
     return {**comparison, "pairs": pairs, "inputs": comparison["inputs"] and _slim_inputs(comparison["inputs"])}
 
 
-def _slim_pair(pair: Data, share: float) -> dict[str, Any]:
+def _slim_pair(pair: Data, room: _Room) -> dict[str, Any]:
     found = pair["convergence"]
     aligned = found["bipartite"]
     kept = ("constant", "chance_correlation")
@@ -111,7 +132,7 @@ def _slim_pair(pair: Data, share: float) -> dict[str, Any]:
         "y_levels": [_level(level) for level in pair["y_levels"]],
         "convergence": {
             **{name: found[name] for name in kept},
-            "clusters": found["clusters"] and _slim_clusters(found["clusters"], share),
+            "clusters": found["clusters"] and _slim_clusters(found["clusters"], room.side),
             "bipartite": {
                 **{name: aligned[name] for name in ("x", "y", "next_x", "next_y")},
                 **{name: _digits(aligned[name]) for name in ("strength", "margin", "back_margin")},
@@ -123,7 +144,7 @@ def _slim_pair(pair: Data, share: float) -> dict[str, Any]:
             "sparse": [{name: way[name] for name in ("from", "to", "table")} for way in found["sparse"]],
             "few": {"xy"[way["to"] == pair["y_layer"]]: _slim_few(way["few"]) for way in found["sparse"]},
         },
-        "simple": [_slim_simple(simple, share / len(pair["simple"])) for simple in pair["simple"]],
+        "simple": [_slim_simple(simple, room.numbers) for simple in pair["simple"]],
     }
 
 
@@ -149,26 +170,22 @@ def _slim_few(rows: list[Data]) -> dict[str, Any]:
     }
 
 
-def _slim_simple(found: Data, share: float) -> dict[str, Any]:
-    """Return the sizes of all minimum matches, and of the simple matches the smallest."""
-    left, shown = share * NUMBERS, []
-    for match in found["matches"]:
-        p, q = len(match["x"]), len(match["y"])
-        left -= p + q + 2 * p * q
-        if left < 0:
-            break
-        maps = {name: [[_three(v) for v in row] for row in match[name]] for name in ("x_from_y", "y_from_x")}
-        shown.append({**match, **maps})
+def _slim_simple(found: Data, numbers: int) -> dict[str, Any]:
+    """Return the sizes of all minimum matches, and the simple matches of so many numbers or fewer."""
+    shown = [
+        match | {name: [[_three(value) for value in row] for row in match[name]] for name in ("x_from_y", "y_from_x")}
+        for match in found["matches"]
+        if _numbers(match) <= numbers
+    ]
     return {**found, "matches": shown, "count": len(found["matches"])}
 
 
-def _slim_clusters(found: Data, share: float) -> dict[str, Any]:
+def _slim_clusters(found: Data, side: int) -> dict[str, Any]:
     """Return clusters by column; their neurons are those of the order, one cluster after the other."""
     groups = found["groups"]
     sizes = {side: [len(group[side]) for group in groups] for side in "xy"}
     values = {name: _digits([group[name] for group in groups]) for name in ("between", "outside", "eps")}
     order = dict(zip("xy", found["order"], strict=True))
-    side = int(math.sqrt(share * CELLS / len(found["drawn"])))
     drawn = {name: _shades(coarse(np.array(values), side)) for name, values in found["drawn"].items()}
     return {"method": found["method"], "order": order, "sizes": sizes, "drawn": drawn, **values}
 

@@ -1,0 +1,86 @@
+"""Draws the docs' pictures anew from the folder of a demo: python docs/pictures.py spanmatch-demo.
+
+Those of findings.md are figures of their studies: figures/seeds/depth.png of digits-vgg, and the page's heat map of
+digits-width-depth.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+from playwright.sync_api import Page, sync_playwright
+
+import spanmatch as sm
+from spanmatch.study.datasets import read_data
+from spanmatch.study.settings import DataSettings
+
+IMAGES = Path(__file__).with_name("images")
+WIDTH, HEIGHT = 1200, 1000
+LAYER = "relu2"
+CHOOSE = "option => { option.selected = true; option.parentElement.dispatchEvent(new Event('change')); }"
+
+
+def of_the_page(page: Page) -> None:
+    page.locator("#layer").select_option("relu4")
+    page.locator(".toolbar").evaluate("bar => scrollTo(0, bar.offsetTop - 20)")
+    page.screenshot(path=IMAGES / "demo.png")
+    page.locator("#layer").select_option("relu1")
+    page.locator("#eps").evaluate("slider => { slider.value = 0.4; slider.dispatchEvent(new Event('input')); }")
+    page.locator("#levels").evaluate("levels => scrollTo(0, levels.getBoundingClientRect().top + scrollY - 120)")
+    page.screenshot(path=IMAGES / "neuron.png")
+    page.locator("#layer").select_option("relu3")
+    # What stays at the top would lie over the parts.
+    page.add_style_tag(content=".toolbar { position: static !important; }")
+    page.locator("details.part", has_text="Evidence").first.screenshot(path=IMAGES / "evidence.png")
+    page.locator("#matrix").screenshot(path=IMAGES / "matrix.png")
+    page.locator("#layer").select_option("relu1")
+    smallest = page.locator("details.part", has_text="Smallest groups at eps 0.5").first
+    smallest.locator("summary").click()
+    smallest.locator("option", has_text="6 neurons").first.evaluate(CHOOSE)
+    smallest.locator(".maps td").first.wait_for()
+    smallest.screenshot(path=IMAGES / "simple.png")
+
+
+def of_the_library(study: sm.Study) -> None:
+    networks = study.networks()
+    data = read_data(DataSettings())
+    moments = sm.capture(networks, [data.prepared(data.train)], layers=["conv*", "relu*", "pool", "fc*"])
+    pair = moments.pair(f"seed0:{LAYER}", f"seed1:{LAYER}")
+    _, axes = plt.subplots(1, 2, figsize=(8.8, 3.2), layout="constrained")
+    sm.one_to_one(pair).plot(axes[0])
+    sm.one_to_one(pair, method="semi").plot(axes[0])
+    for both in (pair, pair.swapped):
+        sm.sparse_map(both).plot(axes[1])
+    for ax in axes:
+        ax.legend(fontsize="xx-small")
+    save("partners")
+    sm.clusters(pair).plot()
+    save("clusters")
+    _, ax = plt.subplots(figsize=(8.8, 4.4), layout="constrained")
+    two = {name: networks[name] for name in ("seed0", "seed1")}
+    sm.compare(two, [data.prepared(data.train)], layers=["conv*", "relu*", "pool", "fc*"], clusters=False).plot(ax)
+    save("profiles")
+
+
+def save(name: str) -> None:
+    plt.gcf().savefig(IMAGES / f"{name}.png", dpi=100)
+    plt.close("all")
+
+
+def main() -> None:
+    folder = Path(sys.argv[1] if len(sys.argv) > 1 else "spanmatch-demo")
+    of_the_library(sm.Study.load(folder))
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        page = chromium.new_page(viewport={"width": WIDTH, "height": HEIGHT})
+        page.goto((folder / "report.html").resolve().as_uri())
+        page.wait_for_selector("html[data-ready]")
+        of_the_page(page)
+        chromium.close()
+
+
+if __name__ == "__main__":
+    main()
