@@ -1,8 +1,4 @@
-"""Draws the docs' pictures anew from the folder of a demo: python docs/pictures.py spanmatch-demo.
-
-Those of findings.md are figures of their studies: figures/seeds/depth.png of digits-vgg, and the page's heat map of
-digits-width-depth.
-"""
+"""Draws the docs' pictures anew: python docs/pictures.py DEMO [STUDIES], its folder and that of studies' results."""
 
 from __future__ import annotations
 
@@ -44,6 +40,19 @@ def of_the_page(page: Page) -> None:
     smallest.screenshot(path=IMAGES / "simple.png")
 
 
+def of_studies(page: Page, studies: Path) -> None:
+    shutil.copy(studies / "digits-vgg" / "figures" / "seeds" / "depth.png", IMAGES / "depth-digits-vgg.png")
+    opened(page, studies / "digits-width-depth")
+    page.locator("#comparison").select_option("seeds-deep")
+    page.locator("#measure").select_option("debiased cka")
+    page.locator("#matrix svg").first.screenshot(path=IMAGES / "blocks-deep.png")
+
+
+def opened(page: Page, folder: Path) -> None:
+    page.goto((folder / "report.html").resolve().as_uri())
+    page.wait_for_selector("html[data-ready]")
+
+
 def of_the_library(study: sm.Study) -> None:
     networks = study.networks()
     data = read_data(DataSettings())
@@ -71,14 +80,15 @@ def save(name: str) -> None:
 
 
 def main() -> None:
-    folder = Path(sys.argv[1] if len(sys.argv) > 1 else "spanmatch-demo")
-    of_the_library(sm.Study.load(folder))
+    demo, *studies = map(Path, sys.argv[1:])
+    of_the_library(sm.Study.load(demo))
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         page = chromium.new_page(viewport={"width": WIDTH, "height": HEIGHT})
-        page.goto((folder / "report.html").resolve().as_uri())
-        page.wait_for_selector("html[data-ready]")
+        opened(page, demo)
         of_the_page(page)
+        for folder in studies:
+            of_studies(page, folder)
         chromium.close()
 
 

@@ -18,7 +18,7 @@ import pytest
 from playwright.sync_api import expect, sync_playwright
 
 import spanmatch as sm
-from spanmatch.report import render
+from spanmatch.report import render, render_study
 
 HOSTILE = "<script>alert(1)</script>\"'&</script><img src=x onerror=alert(2)> \u2028 層" + "very long " * 20
 
@@ -444,6 +444,28 @@ def test_the_page_of_a_study(demo_study, browser):
     assert page.locator("#blocks tbody tr").count() == 1
     page.locator("#x-neurons .cell").first.click()
     assert page.locator("#neuron .picture").count() == 2 * 9
+    opened.done()
+
+
+def test_alignment_of_variants_that_train_for_very_different_times(demo_study, browser, tmp_path):
+    def step(name: str, random: float, last: int) -> dict:
+        spread = {"low": 0.25, "high": 2.5, "least": 0.2, "most": 3.0}
+        epochs = [
+            {"epoch": e, "value": random / (1 + e), "change": {"value": -0.5, **spread}, **spread} for e in (0, last)
+        ]
+        drawn = {"draws": 20, "value": random, "low": random - 1, "high": random + 1}
+        about = {"name": f"alignment-{name}", "kind": "alignment", "variants": [name]}
+        return {**about, "neurons": 9, "inputs": 4, "random": drawn, "epochs": epochs}
+
+    steps = [*demo_study.results["steps"], step("short", 9.5, 2), step("long", 8.5, 400)]
+    study = {**demo_study.results, "steps": steps}
+    (path := tmp_path / "report.html").write_text(render_study(study, demo_study.comparisons), encoding="utf-8")
+    opened = Opened(browser, path)
+    rows = opened.table("#alignment")
+    assert rows[0][:3] == ["short", "9.50 (8.50 to 10.50)", "9.500 (0.25 to 2.50)"]
+    assert rows[1][:2] == ["long", "8.50 (7.50 to 9.50)"]
+    ticks = opened.page.locator("#alignment [aria-label='x-axis tick label'] text").all_text_contents()
+    assert ticks == ["0", "1", "2", "5", "10", "20", "50", "100", "200"]
     opened.done()
 
 

@@ -22,6 +22,8 @@ Data = Mapping[str, Any]
 MARKS = "os^Dv*Xph<>"
 LINES = ("-", "--", "-.", ":")
 FORMATS = ("pdf", "png")
+LONGER = 5
+"""Courses of training that differ more in length are seen side by side on a logarithmic scale."""
 GRID = np.linspace(0, 1, 201)
 
 
@@ -154,7 +156,11 @@ def learning(study: Data) -> Figure:
     ax = axes_for("saving figures")
     for variant, style in zip(study["variants"], _styles(len(study["variants"])), strict=True):
         _band(ax, [(epoch["epoch"], epoch["test_accuracy"]) for epoch in variant["epochs"]], style, variant["name"])
-    ax.set(xlabel="epoch", ylabel="test accuracy", ylim=(0, 1.02))
+    ends = [variant["epochs"][-1]["epoch"] for variant in study["variants"]]
+    if max(ends) > LONGER * min(ends):
+        ax.set_xscale("symlog", linthresh=1)
+        ax.xaxis.set_major_formatter("{x:g}")
+    ax.set(xlabel="epoch", ylabel="test accuracy", xlim=(0, None), ylim=(0, 1.02))
     ax.legend(fontsize="small")
     return _figure(ax)
 

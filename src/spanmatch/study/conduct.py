@@ -54,7 +54,10 @@ def conduct(settings: Settings | Path_, out: Path_ | None = None, workers: int |
         make_network(own[0].variant.network, data[own[0].variant.name], 0)
     everything = [run for own in runs.values() for run in own]
     train_all(everything, folder, workers or _workers(settings))
-    results = [_kept(place / "comparisons" / step.name, step) for step in _steps(settings, runs, data)]
+    planned = list(_steps(settings, runs, data))
+    results = [
+        _kept(place / "comparisons" / step.name, step, f"{i} of {len(planned)}") for i, step in enumerate(planned, 1)
+    ]
     found = {
         "format": FORMAT,
         "version": result.VERSION,
@@ -209,7 +212,7 @@ def _compared(comparison: Comparison, settings: Settings, folder: Path) -> dict[
     return {"rows": table, "blocks": None if block is None else steps.blocks(block)}
 
 
-def _kept(folder: Path, step: _Step) -> dict[str, Any]:
+def _kept(folder: Path, step: _Step, which: str) -> dict[str, Any]:
     """Return a step's results, made now unless they were made before from the same."""
     path = folder / STEP
     if path.is_file():
@@ -217,7 +220,7 @@ def _kept(folder: Path, step: _Step) -> dict[str, Any]:
         if before.pop("made_from") == step.made_from:
             return before
         path.unlink()
-    announce(f"comparing: {step.name}")
+    announce(f"comparing: {step.name} ({which})")
     folder.mkdir(parents=True, exist_ok=True)
     found = {"name": step.name, "kind": step.kind, "variants": list(step.variants), **step.make(folder)}
     write_text(path, json.dumps({**found, "made_from": step.made_from}, allow_nan=False, indent=1) + "\n")

@@ -21,7 +21,7 @@ from ..factor import Array
 from ..joint import Pair
 from ..match import MatchProfile, match_profile, maximum_match
 from ..moments import Moments
-from ..progress import tracked
+from ..progress import announce, tracked
 from ..similarity import LayerMatrix, measures
 from ..similarity.measure import value_or_nan
 from ..tables import network_and_layer
@@ -118,12 +118,14 @@ def over_epochs(settings: Settings, runs: Sequence[Run], data: Data) -> list[dic
     own: dict[int, dict[str, dict[Any, Values]]] = {epoch: {} for epoch in epochs}
     between: dict[int, dict[str, dict[Any, Values]]] = {epoch: {} for epoch in epochs}
     for run in runs:
+        announce(f"  {run.name} over its epochs")
         last = run.network(data)
         for epoch in epochs:
             found = _alike({"then": run.network(data, epoch), "last": last}, data, wanted, run)
             for (_, layer), values in found.items():
                 own[epoch].setdefault(layer, {})[run.seed] = values
     for epoch in epochs:
+        announce(f"  seeds after epoch {epoch}")
         networks = {f"seed{run.seed}": run.network(data, epoch) for run in runs}
         for (pair, layer), values in _alike(networks, data, wanted, runs[0]).items():
             between[epoch].setdefault(layer, {})[pair] = values

@@ -4,6 +4,8 @@
   const { dark, h, number, percent, short, token } = spanmatch;
   const HEIGHT = 260;
   const MANY = 30;
+  const LONGER = 5;
+  const TICKS = [0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000];
 
   // What all charts share: as wide as the page allows, with room for the title of the vertical axis.
   function frame(figure, height = HEIGHT) {
@@ -317,23 +319,30 @@
   }
 
   // Means over seeds with their intervals, over epochs: rows of {epoch, name, value, low, high}.
-  function drawOverEpochs(figure, rows, label, { band = true } = {}) {
+  function drawOverEpochs(figure, rows, label, { band = true, zero = true } = {}) {
     const names = [...new Set(rows.map((row) => row.name))];
     const range = names.length > 3 ? depthColours(names) : [token("--x"), token("--y"), token("--soft")].slice(0, names.length);
     const known = rows.filter((row) => row.value !== null);
+    // Courses of very different length are seen side by side on a scale that is logarithmic but for its start.
+    const ends = d3.rollups(known, (own) => d3.max(own, (d) => d.epoch), (d) => d.name).map(([, last]) => last);
+    const apart = d3.max(ends) > LONGER * d3.min(ends);
+    const scale = apart ? { type: "symlog", ticks: TICKS.filter((tick) => tick <= d3.max(ends)) } : {};
+    const values = known.flatMap((d) => [d.value, d.low ?? d.value, d.high ?? d.value]);
+    const domain = zero ? [Math.min(0, d3.min(known, (d) => d.value) ?? 0), Math.max(1, d3.max(known, (d) => d.value) ?? 1)] : d3.extent(values);
+    const dotted = d3.rollups(known, (own) => own.length <= MANY, (d) => d.name).filter(([, few]) => few).map(([name]) => name);
     place(
       figure,
       Plot.plot({
         ...frame(figure),
-        x: { label: "epoch", grid: true },
-        y: { domain: [Math.min(0, d3.min(known, (d) => d.value) ?? 0), Math.max(1, d3.max(known, (d) => d.value) ?? 1)], label, grid: true },
+        x: { label: "epoch", grid: true, tickFormat: "d", ...scale },
+        y: { domain, label, grid: true, nice: !zero },
         color: { domain: names, range, legend: names.length > 1 },
         symbol: { domain: names },
         marks: [
-          Plot.ruleY([0]),
+          zero ? Plot.ruleY([0]) : null,
           band ? Plot.areaY(known.filter((row) => row.low !== null), { x: "epoch", y1: "low", y2: "high", z: "name", fill: "name", fillOpacity: 0.15, clip: true }) : null,
           Plot.lineY(known, { x: "epoch", y: "value", stroke: "name", strokeWidth: 2 }),
-          Plot.dot(known, { x: "epoch", y: "value", stroke: "name", symbol: "name", r: 3 }),
+          Plot.dot(known.filter((d) => dotted.includes(d.name)), { x: "epoch", y: "value", stroke: "name", symbol: "name", r: 3 }),
           Plot.tip(known, Plot.pointer({ x: "epoch", y: "value", title: (d) => `${d.name}, epoch ${d.epoch}\n${number(d.value)}${spanmatch.interval(d, 3)}` })),
         ],
       }),

@@ -7,9 +7,9 @@
     return section("accuracy", "What was trained", (body) => {
       const rows = study.variants.map((variant) => {
         const { test_accuracy: test, train_accuracy: train } = variant.epochs.at(-1);
-        return [variant.name, variant.network, variant.data, study.settings.seeds.length, variant.epochs.at(-1).epoch, percentWith(test), train ? percentWith(train) : "\u2013"];
+        return [variant.name, variant.network, study.settings.seeds.length, variant.epochs.at(-1).epoch, percentWith(test), train ? percentWith(train) : "\u2013", variant.data];
       });
-      body.append(table("Variants", ["Variant", "Network", "Data", "Seeds", "Epochs", "Test accuracy", "In training"], rows));
+      body.append(table("Variants", ["Variant", "Network", "Seeds", "Epochs", "Test accuracy", "In training", "Data"], rows));
       note(body, "Means over seeds with 95% intervals over seeds (Student's, by the delete-one jackknife).");
       const course = study.variants.flatMap((variant) => variant.epochs.map((epoch) => ({ name: variant.name, epoch: epoch.epoch, ...epoch.test_accuracy })));
       if (course.length > study.variants.length) spanmatch.drawOverEpochs(figure(body, "Test accuracy over epochs; the numbers are in runs.csv"), course, "test accuracy");
@@ -83,11 +83,12 @@
     return section("alignment", "Do the first layer's weights line up with the data?", (body) => {
       const rows = steps.flatMap((step) => step.epochs.map((epoch) => ({ name: step.variants[0], ...epoch })));
       const { random, neurons, inputs } = steps[0];
-      body.append(h("p", {}, `Misalignment of the principal directions of the weights of ${neurons} neurons and of their ${inputs} inputs: 0 if they are the same. `, `Random weights have ${number(random.value, 2)} (${number(random.low, 2)} to ${number(random.high, 2)} in ${random.draws} draws).`));
-      spanmatch.drawOverEpochs(figure(body, "Misalignment over epochs"), rows, "misalignment");
-      const last = steps.map((step) => [step.variants[0], numberWith(step.epochs[0]), numberWith(step.epochs.at(-1)), numberWith(step.epochs.at(-1).change)]);
-      body.append(table("Misalignment", ["Variant", "At the start", "At the end", "Change"], last));
-      note(body, "Means over seeds with 95% intervals. After Maennel et al., NeurIPS 2020.");
+      body.append(h("p", {}, `Misalignment of the principal directions of the weights of ${neurons} neurons and of their ${inputs} inputs: 0 if they are the same.`));
+      spanmatch.drawOverEpochs(figure(body, "Misalignment over epochs"), rows, "misalignment", { zero: false });
+      const drawn = (found) => `${number(found.value, 2)} (${number(found.low, 2)} to ${number(found.high, 2)})`;
+      const last = steps.map((step) => [step.variants[0], drawn(step.random), numberWith(step.epochs[0]), numberWith(step.epochs.at(-1)), numberWith(step.epochs.at(-1).change)]);
+      body.append(table("Misalignment", ["Variant", "Random weights", "At the start", "At the end", "Change"], last));
+      note(body, `Means over seeds with 95% intervals; of random weights the range of ${random.draws} draws. After Maennel et al., NeurIPS 2020.`);
     });
   }
 
