@@ -84,11 +84,16 @@ def vgg(study: sm.Study) -> None:
         accuracies = [f"{100 * outcome[n]['accuracy']:.1f}" for n in names]
         rows.append([found["x_layer"].partition(":")[2], outcome["transplant"]["neurons"], *accuracies])
     table(["layer", "neurons", "untouched", "predicted", "at means", "by chance"], rows)
-    minimum = [simple for pair in comparison["pairs"] for simple in pair["simple"]]
-    for eps in dict.fromkeys(simple["eps"] for simple in minimum):
-        sizes = [size for simple in minimum if simple["eps"] == eps for size in simple["minimum_sizes"]]
-        if sizes:
-            print(f"\nminimum matches at {eps}: median {np.median(sizes):.0f}, {min(sizes)} to {max(sizes)} neurons")
+    sizes: dict[tuple[str, float], list[int]] = {}
+    for layer, pairs in by_layer.items():
+        for simple in (simple for pair in pairs for simple in pair["simple"]):
+            sizes.setdefault((layer, simple["eps"]), []).extend(simple["minimum_sizes"])
+    rows = [
+        [layer, eps, len(own), *np.quantile(own, (0, 0.25, 0.5, 0.75, 1)).round().astype(int)]
+        for (layer, eps), own in sizes.items()
+        if own
+    ]
+    table(["layer", "eps", "matched neurons", "smallest match", "a quarter", "half", "three quarters", "all"], rows)
 
 
 def convergent(study: sm.Study) -> None:

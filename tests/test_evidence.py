@@ -162,6 +162,7 @@ def test_a_true_match_holds_and_a_chance_match_does_not():
     X, Y = layers.planted(n=4000)
     true = sm.held_out(pair := sm.pair(X, Y), sm.maximum_match(pair, 0.01))
     assert true.share == 1 and abs(true.optimism) < 1e-6
+    assert "share 1.000 within eps" in repr(true) and len(repr(true)) < 120
     chance = sm.pair(*layers.random(n=60, p=40, q=40))
     match = sm.maximum_match(chance, 0.7)
     assert match.similarity > 0.9 and sm.held_out(chance, match).share < 0.05
@@ -209,6 +210,7 @@ def test_profile_evidence_puts_it_together():
     one = sm.jackknife(pair, lambda pair: sm.match_profile(pair).similarity(0.5))
     assert found.high[2] == pytest.approx(min(1, one.high)) and found.low[2] == pytest.approx(max(0, one.low))
     assert np.isnan(sm.profile_evidence(sm.pair(X, Y, null=False), eps=eps).null).all()
+    assert "of x and y at 4 eps: s(0." in repr(found) and len(repr(found)) < 120
     matplotlib = pytest.importorskip("matplotlib")
     matplotlib.use("Agg")
     assert len(found.plot().lines) == 3

@@ -248,6 +248,7 @@ def test_what_is_kept_does_not_grow_with_rows():
 
 def test_repr_says_what_it_holds():
     assert "2 layers, 1 pairs, 300 rows" in repr(moments_of(*layers.random()))
+    assert repr(sm.pair(*layers.random())) == "<Pair of x (24) and y (31): 300 rows by gram, with 8 folds and a null>"
 
 
 X, Y = layers.random()

@@ -469,6 +469,22 @@ def test_alignment_of_variants_that_train_for_very_different_times(demo_study, b
     opened.done()
 
 
+def test_everything_is_printed(demo_study, browser):
+    opened = Opened(browser, demo_study.folder / "report.html", 794)
+    page = opened.page
+    page.emulate_media(media="print")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    parts = page.locator("details.part")
+    assert parts.count() == 6
+    assert parts.evaluate_all("parts => parts.every(part => part.open && part.querySelector('.body').childElementCount)")
+    assert not page.locator(".toolbar").is_visible() and page.locator("#neuron .picture").first.is_visible()
+    wide = "tables => tables.filter(t => t.offsetWidth > t.closest('section, details').offsetWidth).length"
+    assert page.locator("table").evaluate_all(wide) == 0
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert parts.evaluate_all("parts => parts.map(part => part.open)") == [True] + 5 * [False]
+    opened.done()
+
+
 def test_the_page_is_made_anew_from_saved_results(demo_study, comparison, tmp_path):
     from typer.testing import CliRunner
 

@@ -173,6 +173,12 @@ class Pair:
             *layers, method, n, *means, xx, xy, yy, factor, counts, fourth, layout, examples, parts, null_product
         )
 
+    def __repr__(self) -> str:
+        p, q = self.neurons
+        kept = [f"{len(self._parts)} folds"] * (len(self._parts) > 1) + ["a null"] * (self._null_product is not None)
+        with_ = f", with {' and '.join(kept)}" if kept else ""
+        return f"<Pair of {self.x_layer} ({p}) and {self.y_layer} ({q}): {self.rows:,} rows by {self.method}{with_}>"
+
     @property
     def neurons(self) -> tuple[int, int]:
         """The widths (p, q)."""

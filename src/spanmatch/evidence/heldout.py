@@ -8,7 +8,7 @@ Source: docs/evidence.md.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,13 +35,20 @@ class HeldOut:
     """(|x|,) over all folds; can be above 1, and is so where the coefficients do harm."""
     y_distances: Array
     """(|y|,)"""
-    x_folds: Array = field(repr=False)
+    x_folds: Array
     """(folds, |x|) in each fold; nan where a neuron is silent in it."""
-    y_folds: Array = field(repr=False)
-    x_in_sample: Array = field(repr=False)
+    y_folds: Array
+    x_in_sample: Array
     """(|x|,) on the rows fitted."""
-    y_in_sample: Array = field(repr=False)
+    y_in_sample: Array
     rows: int
+
+    def __repr__(self) -> str:
+        count = len(self.x) + len(self.y)
+        return (
+            f"<HeldOut of a match at eps={self.eps:g} of {count} neurons: share {self.share:.3f} within eps, "
+            f"optimism {self.optimism:.3g}, {self.rows:,} rows>"
+        )
 
     @property
     def share(self) -> float:

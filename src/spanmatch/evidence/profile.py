@@ -49,6 +49,13 @@ class ProfileEvidence:
     held_out: Array
     """(k,) the share of all neurons that are in the match at eps and within eps of it on held-out rows."""
 
+    def __repr__(self) -> str:
+        i = int(np.argmax(self.similarity >= self.similarity[-1] / 2))
+        return (
+            f"<ProfileEvidence of {self.x_layer} and {self.y_layer} at {len(self.eps)} eps: s({self.eps[i]:.3g}) = "
+            f"{self.similarity[i]:.3f} ({self.low[i]:.3f} to {self.high[i]:.3f}), by chance {self.null[i]:.3f}>"
+        )
+
     def plot(self, ax: Axes | None = None, **line: Any) -> Axes:
         """Draw the profile with its band, the null (dotted) and the held-out share (dots)."""
         ax = axes_for("evidence.plot", ax)

@@ -247,7 +247,7 @@
     // Where layers are too many to be named, the networks are, each at its middle.
     const many = layers.length > MANY;
     const middles = d3.groups(layers, spanmatch.network).map(([, own]) => own[own.length >> 1]);
-    const axis = { domain: layers, label: null, ...(many ? { ticks: middles, tickFormat: spanmatch.network, tickSize: 0 } : { tickFormat: short }) };
+    const axis = { domain: layers, label: null, ...(many ? { padding: 0, ticks: middles, tickFormat: spanmatch.network, tickSize: 0 } : { tickFormat: short }) };
     const margin = Math.min(150, 7 * d3.max(layers, (name) => (many ? spanmatch.network(name) : short(name)).length) + 12);
     const style = { background: "transparent", fontSize: "11px" };
     const color = { scheme: "magma", domain: [0, 1], label: "similarity" };
@@ -261,7 +261,7 @@
       x: { ...axis, tickRotate: many ? 0 : -90 },
       y: axis,
       color,
-      marks: [Plot.cell(cells, { inset: many ? 0 : 0.5, x: "y", y: "x", fill: "value", tip: true, title: (d) => `${d.x}\n${d.y}\n${d.value.toFixed(3)}` })],
+      marks: [Plot.cell(cells, { inset: many ? 0 : 0.5, shapeRendering: many ? "crispEdges" : "auto", x: "y", y: "x", fill: "value", tip: true, title: (d) => `${d.x}\n${d.y}\n${d.value.toFixed(3)}` })],
     });
     heat.addEventListener("click", () => heat.value && choose(heat.value.x, heat.value.y));
     const bars = Plot.plot({

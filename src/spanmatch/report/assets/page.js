@@ -268,7 +268,15 @@
       drawAll();
       document.querySelectorAll("details.part").forEach((part) => part.redraw());
     }).observe(document.body);
-    addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((details) => (details.open = true)));
+    let folded = [];
+    addEventListener("beforeprint", () => {
+      folded = [...document.querySelectorAll("details:not([open], .guide)")];
+      folded.forEach((details) => {
+        details.open = true;
+        details.redraw?.();
+      });
+    });
+    addEventListener("afterprint", () => folded.forEach((details) => (details.open = false)));
   }
 
   // Of the eps listed, the one at which layers differ the most.
