@@ -476,7 +476,8 @@ def test_everything_is_printed(demo_study, browser):
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     parts = page.locator("details.part")
     assert parts.count() == 6
-    assert parts.evaluate_all("parts => parts.every(part => part.open && part.querySelector('.body').childElementCount)")
+    drawn = "parts => parts.every(part => part.open && part.querySelector('.body').childElementCount)"
+    assert parts.evaluate_all(drawn)
     assert not page.locator(".toolbar").is_visible() and page.locator("#neuron .picture").first.is_visible()
     wide = "tables => tables.filter(t => t.offsetWidth > t.closest('section, details').offsetWidth).length"
     assert page.locator("table").evaluate_all(wide) == 0
