@@ -58,7 +58,13 @@ def test_partners_predictors_and_sizes(comparison):
     way = first["convergence"]["sparse"][0]
     path = [row["held_out_error"] for row in way["table"] if row["penalty"] is not None and row["predictors"] >= 1]
     assert lines(figures.predictors(comparison).axes[0])[way["to"]] == pytest.approx(path)
-    counts = [patch.get_height() for patch in figures.sizes(comparison).axes[0].patches]
+    sizes = figures.sizes(comparison).axes
+    assert [ax.get_title() for ax in sizes if ax.get_visible()] == ["l, eps = 0.5", "m, eps = 0.5"]
+    # Where nothing matches there is no panel.
+    nothing = [{**p, "simple": [{"eps": 0.1, "minimum_sizes": []}, *p["simple"]]} for p in comparison["pairs"]]
+    shown = figures.sizes({**comparison, "pairs": nothing}).axes
+    assert [ax.get_title() for ax in shown if ax.get_visible()] == ["l, eps = 0.5", "m, eps = 0.5"]
+    counts = [patch.get_height() for patch in sizes[0].patches]
     wanted = [size for p in comparison["pairs"] if p["layer"] == "l" for size in p["simple"][0]["minimum_sizes"]]
     assert counts == np.bincount(wanted)[1:].tolist()
 

@@ -90,12 +90,13 @@ def sizes(comparison: Data) -> Figure | None:
     found: dict[tuple[str, float], list[int]] = {}
     for pair in comparison["pairs"]:
         for simple in pair["simple"]:
-            found.setdefault((pair["layer"], simple["eps"]), []).extend(simple["minimum_sizes"])
-    if not any(found.values()):
+            if simple["minimum_sizes"]:
+                found.setdefault((pair["layer"], simple["eps"]), []).extend(simple["minimum_sizes"])
+    if not found:
         return None
     axes = _grid(len(found))
     for ax, ((layer, eps), values) in zip(axes, found.items(), strict=False):
-        bins = [size + 0.5 for size in range(max(values, default=1) + 1)]
+        bins = [size + 0.5 for size in range(max(values) + 1)]
         ax.hist(values, bins=bins, color="0.5", edgecolor="black", linewidth=0.3)
         ax.set(title=f"{layer}, eps = {eps:g}")
     axes[0].set(xlabel="neurons in the minimum match", ylabel="neurons")
