@@ -35,6 +35,7 @@ benchmarks: .venv/ready
 	$(BIN)/python benchmarks/scaling.py
 	$(BIN)/python benchmarks/wide.py
 	$(BIN)/python benchmarks/workers.py
+	$(BIN)/python benchmarks/threads.py
 
 # PyTorch comes first and alone, by its exact version: elsewhere its CPU build has an index of its own, which
 # TORCH_INDEX can name. The package itself last, so that a change of code needs no new set-up.

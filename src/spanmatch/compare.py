@@ -30,6 +30,7 @@ from .progress import tracked
 from .report import render
 from .similarity import LayerMatrix, layer_matrix, measures
 from .tables import network_and_layer
+from .threads import as_many_as_help
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -299,10 +300,11 @@ def compare(
     middle = shown[len(shown) // 2]
     for x, y in tracked(pairs, "matching"):
         pair = moments.pair(x, y)
-        profiles.append(match_profile(pair, centred=centred))
-        aligned.append(convergence(pair, sparse=(x, y) in predicted, grouped=clusters, centred=centred))
         wanted = _cheap(pair) if evidence is None else evidence
-        assessed.append(assess(pair, profiles[-1], eps=middle) if wanted else None)
+        with as_many_as_help(sum(pair.neurons)):
+            profiles.append(match_profile(pair, centred=centred))
+            aligned.append(convergence(pair, sparse=(x, y) in predicted, grouped=clusters, centred=centred))
+            assessed.append(assess(pair, profiles[-1], eps=middle) if wanted else None)
     fine = _simple(moments, pairs, checked_eps(list(simple)).tolist(), simple_layers, centred) if len(simple) else ()
     comparison = Comparison(
         profiles=tuple(profiles),
@@ -376,7 +378,8 @@ def _simple(
     for x, y in (layers for layers in pairs if layers in wanted):
         pair = moments.pair(x, y)
         for value in eps:
-            found.append(simple_matches(pair, value, time_limit=0, centred=centred))
+            with as_many_as_help(sum(pair.neurons)):
+                found.append(simple_matches(pair, value, time_limit=0, centred=centred))
             if found[-1].ended == "interrupted":
                 raise KeyboardInterrupt
     return tuple(found)

@@ -25,6 +25,7 @@ from ..progress import announce, tracked
 from ..similarity import LayerMatrix, measures
 from ..similarity.measure import value_or_nan
 from ..tables import network_and_layer
+from ..threads import as_many_as_help
 from .datasets import Data
 from .misalignment import misalignment
 from .networks import maker
@@ -99,7 +100,8 @@ def tabulated(comparison: Comparison, settings: CompareSettings) -> list[dict[st
     for profile in tracked(comparison.profiles, "measuring"):
         (a, layer), (b, _) = network_and_layer(profile.x_layer), network_and_layer(profile.y_layer)
         pair = comparison.moments.pair(profile.x_layer, profile.y_layer)
-        found.setdefault(layer, {})[a, b] = _quantities(pair, profile, settings)
+        with as_many_as_help(sum(pair.neurons)):
+            found.setdefault(layer, {})[a, b] = _quantities(pair, profile, settings)
         widths[layer] = profile.x_neurons
     return [
         {"layer": layer, "neurons": widths[layer], "quantity": quantity, **spread.to_dict()}
@@ -233,7 +235,8 @@ def _alike(
     for x, y in moments.pairs:
         (a, layer), (b, _) = network_and_layer(x), network_and_layer(y)
         pair = moments.pair(x, y)
-        found[(a, b), layer] = _quantities(pair, match_profile(pair, centred=wanted.centred), wanted)
+        with as_many_as_help(sum(pair.neurons)):
+            found[(a, b), layer] = _quantities(pair, match_profile(pair, centred=wanted.centred), wanted)
     return found
 
 
