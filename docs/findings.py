@@ -61,8 +61,10 @@ def vgg(study: sm.Study) -> None:
         silent = [len(p[side]) for p in pairs for side in ("x_silent", "y_silent")]
         assessed = [p["assessment"] for p in pairs if p["assessment"]]
         worth = f"{min(a['rows']['effective'] for a in assessed):,.0f}" if assessed else "-"
-        held = [np.interp(0.5, a["profile"]["held_out_eps"], a["profile"]["held_out"]) for a in assessed]
-        null = [np.interp(0.5, a["profile"]["eps"], a["profile"]["null"]) for a in assessed]
+        held, null = (
+            [a["profile"][name][a["profile"][eps].index(0.5)] for a in assessed]
+            for name, eps in (("held_out", "held_out_eps"), ("null", "eps"))
+        )
         held_out, by_chance = (spread(v) if v else "-" for v in (held, null))
         rows.append(
             [layer, spread(partner), spread(silent, ".0f"), f"{np.mean(chance):.2f}", worth, held_out, by_chance]

@@ -207,6 +207,11 @@ def test_profile_evidence_puts_it_together():
     held = [sm.held_out(pair, profile.at(value)) for value in eps]
     expected = [h.share * profile.similarity(value) if len(h.x) else 0 for h, value in zip(held, eps, strict=True)]
     assert_allclose(found.held_out, expected)
+    more = sm.profile_evidence(pair, eps=eps, held=[0.4, 0.5])
+    assert more.held_out_eps.tolist() == [0.05, 0.35, 0.4, 0.5, 0.98]
+    assert more.held_out_at(0.4) == sm.held_out(pair, profile.at(0.4)).share * profile.similarity(0.4) > 0
+    with pytest.raises(sm.SpanmatchError, match=r"eps 0.45: held out were 0.05, 0.35, 0.4, 0.5, 0.98"):
+        more.held_out_at(0.45)
     one = sm.jackknife(pair, lambda pair: sm.match_profile(pair).similarity(0.5))
     assert found.high[2] == pytest.approx(min(1, one.high)) and found.low[2] == pytest.approx(max(0, one.low))
     assert np.isnan(sm.profile_evidence(sm.pair(X, Y, null=False), eps=eps).null).all()

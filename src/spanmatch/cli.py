@@ -454,9 +454,9 @@ def _clear(a: Alignment) -> float:
 
 
 def _evidence_table(comparison: Comparison) -> Table:
-    middle = comparison.eps[len(comparison.eps) // 2]
+    middle, largest = comparison.eps[len(comparison.eps) // 2], max(comparison.eps)
     title = f"Measures \\[by chance], and what the rows are worth at eps {middle:g}{_several(comparison)}"
-    table = _titled(title, "rows worth", "needed", "cka, debiased", "procrustes", "R^2", "s(0.5) held out")
+    table = _titled(title, "rows worth", "needed", "cka, debiased", "procrustes", "R^2", f"s({largest:g}) held out")
     for layer, results in _by_layer(comparison):
         assessed = [a for _, _, a in results if a is not None]
         if not assessed:
@@ -464,7 +464,7 @@ def _evidence_table(comparison: Comparison) -> Table:
         worth = min(a.rows.effective for a in assessed)
         needed = max(a.rows.needed for a in assessed)
         cells = [_beside_chance(assessed, name) for name in ("debiased cka", "procrustes", "linear regression")]
-        held = np.mean([np.interp(0.5, a.profile.held_out_eps, a.profile.held_out) for a in assessed])
+        held = np.mean([a.profile.held_out_at(largest) for a in assessed])
         few = "" if worth >= needed else "[yellow]"
         table.add_row(escape(layer), f"{few}{worth:,.0f}", f"{needed:,}", *cells, f"{held:.2f}")
     return table

@@ -304,7 +304,7 @@ def compare(
         with as_many_as_help(sum(pair.neurons)):
             profiles.append(match_profile(pair, centred=centred))
             aligned.append(convergence(pair, sparse=(x, y) in predicted, grouped=clusters, centred=centred))
-            assessed.append(assess(pair, profiles[-1], eps=middle) if wanted else None)
+            assessed.append(assess(pair, profiles[-1], eps=middle, held=shown) if wanted else None)
     fine = _simple(moments, pairs, checked_eps(list(simple)).tolist(), simple_layers, centred) if len(simple) else ()
     comparison = Comparison(
         profiles=tuple(profiles),

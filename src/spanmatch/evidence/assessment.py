@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -65,10 +66,13 @@ class Assessment:
         }
 
 
-def assess(pair: Pair, profile: MatchProfile, *, eps: float = 0.3, level: float = 0.95) -> Assessment:
+def assess(
+    pair: Pair, profile: MatchProfile, *, eps: float = 0.3, held: Sequence[float] = (), level: float = 0.95
+) -> Assessment:
     """Return every measure with interval and null, the profile with band, null and held-out curve, and the rows needed.
 
-    Args: eps, for which rows are to be enough; level, of the intervals. Raises SpanmatchError if no folds were kept.
+    Args: eps, for which rows are to be enough; held, at which to look for the held-out share, beside some others;
+    level, of the intervals. Raises SpanmatchError if no folds were kept.
     Cost: of all measures, once for each fold and twice more, and of `profile_evidence`.
     """
     world = null_of(pair)
@@ -87,5 +91,5 @@ def assess(pair: Pair, profile: MatchProfile, *, eps: float = 0.3, level: float 
         rows=rows_needed(pair, eps),
         measures=tuple(found),
         refused=tuple(refused),
-        profile=profile_evidence(pair, profile, level=level),
+        profile=profile_evidence(pair, profile, held=held, level=level),
     )

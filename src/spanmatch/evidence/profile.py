@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..drawing import axes_for
+from ..errors import SpanmatchError
 from ..factor import Array
 from ..joint import Pair, checked_pair
 from ..match import MatchProfile, match_profile
@@ -56,6 +57,13 @@ class ProfileEvidence:
             f"{self.similarity[i]:.3f} ({self.low[i]:.3f} to {self.high[i]:.3f}), by chance {self.null[i]:.3f}>"
         )
 
+    def held_out_at(self, eps: float) -> float:
+        """Return the held-out share at one of `held_out_eps`.  Raises SpanmatchError for another: it jumps between."""
+        (found,) = np.nonzero(self.held_out_eps == eps)
+        if not len(found):
+            raise SpanmatchError(f"eps {eps:g}: held out were {', '.join(f'{e:g}' for e in self.held_out_eps)}")
+        return float(self.held_out[found[0]])
+
     def plot(self, ax: Axes | None = None, **line: Any) -> Axes:
         """Draw the profile with its band, the null (dotted) and the held-out share (dots)."""
         ax = axes_for("evidence.plot", ax)
@@ -73,13 +81,15 @@ def profile_evidence(
     profile: MatchProfile | None = None,
     *,
     eps: ArrayLike = GRID,
+    held: ArrayLike = (),
     level: float = 0.95,
     centred: bool = False,
 ) -> ProfileEvidence:
     """Return s(eps) with an interval from the folds, its null, and its held-out share.
 
     s(eps) jumps, so that its intervals are less sure than those of smooth measures. Args: profile, of the pair if
-    there is one; eps, where to look; level, of the interval. Raises SpanmatchError for an eps or a level that is none,
+    there is one; eps, where to look; held, where to look for the held-out share, beside eight of eps; level, of the
+    interval. Raises SpanmatchError for an eps or a level that is none,
     or if no folds were kept. Cost: of one profile for each fold and one for the null, and of some held-out matches.
     """
     checked_pair(pair)
@@ -94,7 +104,7 @@ def profile_evidence(
         sizes.append(fold.rows)
     error = pseudo(similarity, np.array(rests), np.array(sizes), pair)[1]
     reach = reach_of(level, len(rests)) * error
-    some = at[np.unique(np.linspace(0, len(at) - 1, HELD_OUT_AT).round().astype(int))]
+    some = np.union1d(at[np.linspace(0, len(at) - 1, HELD_OUT_AT).round().astype(int)], checked_eps(held))
     return ProfileEvidence(
         x_layer=pair.x_layer,
         y_layer=pair.y_layer,
