@@ -356,6 +356,19 @@ def test_data_can_come_from_a_function_of_yours(tmp_path):
     assert grey.train.shape == (15, 1, 3, 3) and grey.train.dtype == torch.uint8
 
 
+def test_moved_digits_are_each_in_nine_places():
+    data = read_data(DataSettings(name="moved_digits.py:moved"), Path(__file__).parents[1] / "studies")
+    middles = []
+    for images, labels in ((data.train, data.train_labels), (data.test, data.test_labels)):
+        places, own = images[:, 0].unflatten(0, (9, -1)), labels.unflatten(0, (9, -1))
+        assert (own == own[0]).all()
+        for k, place in enumerate(places):
+            down, right = divmod(k, 3)
+            assert torch.equal(place[:, 1:7, 1:7], places[4][:, down : down + 6, right : right + 6])
+        middles.append({image.numpy().tobytes() for image in places[4]})
+    assert len(data.train) == 9 * 1438 and not middles[0] & middles[1]
+
+
 @pytest.mark.parametrize(
     ("name", "said"),
     [
@@ -373,6 +386,9 @@ def test_wrong_data_of_yours_is_named(tmp_path, name, said):
     (tmp_path / "own.py").write_text(OWN)
     with pytest.raises(sm.SpanmatchError, match=said):
         read_data(DataSettings(name=f"own.py:{name}"), tmp_path)
+    path = written(tmp_path, f"name = 'x'\n[data]\nname = 'own.py:{name}'\n[network]\nname = 'mlp'")
+    with pytest.raises(sm.SpanmatchError, match=said):
+        dry_run(path)
 
 
 def test_text_is_cut_into_examples_and_the_next_characters(tmp_path):
