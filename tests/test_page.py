@@ -385,7 +385,10 @@ def test_what_is_large_is_made_smaller(browser, tmp_path, monkeypatch):
     assert (pairs["simple"][0][0]["count"], len(pairs["simple"][0][0]["matches"])) == (matches, shown)
     (path := tmp_path / "report.html").write_text(page, encoding="utf-8")
     opened = Opened(browser, path)
-    assert "Drawn in 10 x 10 blocks of neurons" in opened.part("Groups").text_content()
+    groups = opened.part("Groups")
+    assert "Drawn in 10 x 10 blocks of neurons" in groups.text_content()
+    drawings = groups.locator("image").evaluate_all("images => images.map(image => image.getAttribute('href'))")
+    assert len(set(drawings)) == 2
     part = opened.part("Smallest groups at eps 0.7")
     assert f"The {shown} smallest can be chosen here; all are in simple.csv" in part.text_content()
     assert part.locator("option").count() == shown
@@ -473,11 +476,11 @@ def test_everything_is_printed(demo_study, browser):
     opened = Opened(browser, demo_study.folder / "report.html", 794)
     page = opened.page
     page.emulate_media(media="print")
-    page.evaluate("dispatchEvent(new Event('beforeprint'))")
     parts = page.locator("details.part")
     assert parts.count() == 6
-    drawn = "parts => parts.every(part => part.open && part.querySelector('.body').childElementCount)"
-    assert parts.evaluate_all(drawn)
+    # A printer does not wait: everything has to be there when the event has been answered.
+    drawn = "parts.every(part => part.open && part.querySelector('.body').childElementCount)"
+    assert parts.evaluate_all(f"parts => {{ dispatchEvent(new Event('beforeprint')); return {drawn}; }}")
     assert not page.locator(".toolbar").is_visible() and page.locator("#neuron .picture").first.is_visible()
     wide = "tables => tables.filter(t => t.offsetWidth > t.closest('section, details').offsetWidth).length"
     assert page.locator("table").evaluate_all(wide) == 0
