@@ -37,12 +37,12 @@ SCRIPTS = (
 STYLES = ("assets/page.css",)
 CELLS = 600_000
 """Blocks of correlations that are drawn in all, as fine as that allows."""
+SHADE = 4
+"""Percent between two shades of grey in which they are drawn."""
 INPUTS = 180_000
 """Inputs that excite neurons most in all, as many of each neuron as that allows."""
 NUMBERS = 100_000
 """Neurons and coefficients of simple matches that are shown in all, those of the smallest matches."""
-SHADE = 4
-"""Percent between two shades of grey in which they are drawn."""
 LEVEL_DIGITS, DIGITS, DRAWN_DIGITS, PREDICTORS = 5, 3, 2, 3
 
 Data = Mapping[str, Any]
@@ -75,8 +75,7 @@ def _page(title: str, lead: str, study: Data | None, comparisons: Mapping[str, D
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    pairs = [pair for comparison in comparisons.values() for pair in comparison["pairs"]]
-    room = _Room(math.isqrt(CELLS // (2 * len(pairs))), _largest(pairs))
+    room = _room(list(comparisons.values()))
     data = {"study": study, "comparisons": [{"name": n, **_slim(c, room)} for n, c in comparisons.items()]}
     version = (study or next(iter(comparisons.values())))["spanmatch"]
     return environment.get_template("page.html").render(
@@ -102,6 +101,16 @@ class _Room:
     """Blocks along each side of a matrix of correlations."""
     numbers: int
     """Neurons and coefficients of the largest simple match."""
+    inputs: int
+    """Inputs that excite a neuron most."""
+
+
+def _room(comparisons: Sequence[Data]) -> _Room:
+    pairs = [pair for comparison in comparisons for pair in comparison["pairs"]]
+    tops = [top for c in comparisons if c["inputs"] for top in c["inputs"]["layers"].values()]
+    neurons = sum(len(top["examples"]) for top in tops)
+    side = math.isqrt(CELLS // (2 * len(pairs)))
+    return _Room(side=max(1, side), numbers=_largest(pairs), inputs=max(1, INPUTS // max(1, neurons)))
 
 
 def _largest(pairs: Sequence[Data]) -> int:
@@ -119,7 +128,8 @@ def _numbers(match: Data) -> int:
 def _slim(comparison: Data, room: _Room) -> dict[str, Any]:
     """Return what the page shows of a comparison, in as many digits as it shows."""
     pairs = _columns([_slim_pair(pair, room) for pair in comparison["pairs"]])
-    return {**comparison, "pairs": pairs, "inputs": comparison["inputs"] and _slim_inputs(comparison["inputs"])}
+    inputs = comparison["inputs"] and _slim_inputs(comparison["inputs"], room.inputs)
+    return {**comparison, "pairs": pairs, "inputs": inputs}
 
 
 def _slim_pair(pair: Data, room: _Room) -> dict[str, Any]:
@@ -194,10 +204,8 @@ def _shades(percent: NDArray[np.int_]) -> list[list[int]]:
     return [[SHADE * round(value / SHADE) for value in row] for row in percent.tolist()]
 
 
-def _slim_inputs(inputs: Data) -> dict[str, Any]:
+def _slim_inputs(inputs: Data, most: int) -> dict[str, Any]:
     texts = inputs["shown"] is not None and inputs["shown"]["kind"] == "texts"
-    neurons = sum(len(found["examples"]) for found in inputs["layers"].values())
-    most = max(1, INPUTS // max(1, neurons))
     layers = {
         layer: {
             "examples": [row[:most] for row in found["examples"]],
