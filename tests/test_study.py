@@ -82,6 +82,7 @@ def written(folder: Path, text: str, name: str = "small.toml") -> Path:
         ("name = 'x'\n[[variants]]\nname='a'\n[variants.training]\nlr=-1", ["line 5: training.lr"]),
         ("name = 'x'\ntraining.lr = -1\n[[variants]]\nname='a'", ["line 2: training.lr"]),
         ("name = 'x'\ntraining.device = 'gpu'", ["line 2: training.device", "given: 'gpu'"]),
+        ("name = 'x'\n[data]\noptions = {a = 1}", ["line 2: data", "options: digits takes none"]),
         ("name = 'x'\n[data]\nname = 'digit'", ["line 3: data.name", "there is 'digits'", "file.py:function"]),
         ("name = ", ["not TOML", "Invalid value"]),
     ],

@@ -63,6 +63,12 @@ class DataSettings(_Section):
     labels: Literal["true", "random"] = "true"
     """Random labels are drawn once for each training example, the same for every seed."""
 
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.options and not is_code(self.name):
+            raise ValueError(f"options: {self.name} takes none; they are arguments of a file.py:function")
+        return self
+
 
 class NetworkSettings(_Section):
     """What learns."""
