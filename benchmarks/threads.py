@@ -13,6 +13,7 @@ from spanmatch.align import convergence
 from spanmatch.evidence import assess
 
 ROWS = 4096
+NAMES = ("profile", "alignments", "evidence")
 ASSESSED = 256
 """Neurons of each layer, up to which evidence is timed too."""
 
@@ -48,8 +49,6 @@ def main() -> None:
         )
         print(f"{neurons} + {neurons}, one thread and {threads}: {said}")
 
-
-NAMES = ("profile", "alignments", "evidence")
 
 if __name__ == "__main__":
     main()

@@ -167,21 +167,18 @@ def random_labels(study: sm.Study) -> None:
     seeds = study.results["settings"]["seeds"]
     for scratch, after in (("true", "true-after-random"), ("few-true", "few-true-after-random")):
         both = [(histories[scratch, seed], histories[after, seed]) for seed in seeds]
-        rows = [
-            [
-                epoch,
-                *(
-                    interval(sm.over_seeds([b[epoch][k] - a[epoch][k] for a, b in both]).to_dict(), 1, 100)
-                    for k in KINDS
-                ),
-            ]
-            for epoch in (1, 2, 3, 5)
-        ]
         print(f"\n{after} minus {scratch}, percentage points")
-        table(["epoch", *KINDS], rows)
+        table(["epoch", *KINDS], ([epoch, *(gain(both, epoch, kind) for kind in KINDS)] for epoch in (1, 2, 3, 5)))
     layers(study, "across-true-random", ["s(0.5)", "debiased cka"])
     layers(study, "seeds-true", ["s(0.5)", "debiased cka"])
     layers(study, "seeds-random", ["s(0.5)", "debiased cka"])
+
+
+def gain(both: list[tuple[Any, Any]], epoch: int, kind: str) -> str:
+    """Return by how much the second histories are ahead of the first, in percentage points."""
+    return interval(
+        sm.over_seeds([after[epoch][kind] - before[epoch][kind] for before, after in both]).to_dict(), 1, 100
+    )
 
 
 KINDS = ("train_accuracy", "test_accuracy")

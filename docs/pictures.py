@@ -55,9 +55,11 @@ def opened(page: Page, folder: Path) -> None:
 
 def of_the_library(study: sm.Study) -> None:
     networks = study.networks()
+    two = {name: networks[name] for name in ("seed0", "seed1")}
     data = read_data(DataSettings())
-    moments = sm.capture(networks, [data.prepared(data.train)], layers=["conv*", "relu*", "pool", "fc*"])
-    pair = moments.pair(f"seed0:{LAYER}", f"seed1:{LAYER}")
+    batches = [data.prepared(data.train)]
+    comparison = sm.compare(two, batches, layers=["conv*", "relu*", "pool", "fc*"], clusters=False, evidence=False)
+    pair = comparison.moments.pair(f"seed0:{LAYER}", f"seed1:{LAYER}")
     _, axes = plt.subplots(1, 2, figsize=(8.8, 3.2), layout="constrained")
     sm.one_to_one(pair).plot(axes[0])
     sm.one_to_one(pair, method="semi").plot(axes[0])
@@ -69,8 +71,7 @@ def of_the_library(study: sm.Study) -> None:
     sm.clusters(pair).plot()
     save("clusters")
     _, ax = plt.subplots(figsize=(8.8, 4.4), layout="constrained")
-    two = {name: networks[name] for name in ("seed0", "seed1")}
-    sm.compare(two, [data.prepared(data.train)], layers=["conv*", "relu*", "pool", "fc*"], clusters=False).plot(ax)
+    comparison.plot(ax)
     save("profiles")
 
 

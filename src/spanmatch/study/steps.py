@@ -100,8 +100,7 @@ def tabulated(comparison: Comparison, settings: CompareSettings) -> list[dict[st
     for profile in tracked(comparison.profiles, "measuring"):
         (a, layer), (b, _) = network_and_layer(profile.x_layer), network_and_layer(profile.y_layer)
         pair = comparison.moments.pair(profile.x_layer, profile.y_layer)
-        with as_many_as_help(sum(pair.neurons)):
-            found.setdefault(layer, {})[a, b] = _quantities(pair, profile, settings)
+        found.setdefault(layer, {})[a, b] = _quantities(pair, profile, settings)
         widths[layer] = profile.x_neurons
     return [
         {"layer": layer, "neurons": widths[layer], "quantity": quantity, **spread.to_dict()}
@@ -235,8 +234,7 @@ def _alike(
     for x, y in moments.pairs:
         (a, layer), (b, _) = network_and_layer(x), network_and_layer(y)
         pair = moments.pair(x, y)
-        with as_many_as_help(sum(pair.neurons)):
-            found[(a, b), layer] = _quantities(pair, match_profile(pair, centred=wanted.centred), wanted)
+        found[(a, b), layer] = _quantities(pair, match_profile(pair, centred=wanted.centred), wanted)
     return found
 
 
@@ -244,7 +242,8 @@ def _quantities(pair: Pair, profile: MatchProfile, wanted: CompareSettings) -> V
     """Return s(eps) at the eps listed, and the measures asked for."""
     shares = {f"s({eps:g})": float(profile.similarity(eps)) for eps in wanted.eps}
     known = {measure.name: measure for measure in measures()}
-    return shares | {name: value_or_nan(known[name], pair) for name in wanted.measures}
+    with as_many_as_help(sum(pair.neurons)):
+        return shares | {name: value_or_nan(known[name], pair) for name in wanted.measures}
 
 
 def _spreads(values: Mapping[Any, Values]) -> dict[str, Spread]:

@@ -324,12 +324,12 @@
     const range = names.length > 3 ? depthColours(names) : [token("--x"), token("--y"), token("--soft")].slice(0, names.length);
     const known = rows.filter((row) => row.value !== null);
     // Courses of very different length are seen side by side on a scale that is logarithmic but for its start.
-    const ends = d3.rollups(known, (own) => d3.max(own, (d) => d.epoch), (d) => d.name).map(([, last]) => last);
+    const courses = d3.group(known, (d) => d.name);
+    const ends = [...courses.values()].map((course) => d3.max(course, (d) => d.epoch));
     const apart = d3.max(ends) > LONGER * d3.min(ends);
     const scale = apart ? { type: "symlog", ticks: TICKS.filter((tick) => tick <= d3.max(ends)) } : {};
     const values = known.flatMap((d) => [d.value, d.low ?? d.value, d.high ?? d.value]);
     const domain = zero ? [Math.min(0, d3.min(known, (d) => d.value) ?? 0), Math.max(1, d3.max(known, (d) => d.value) ?? 1)] : d3.extent(values);
-    const dotted = d3.rollups(known, (own) => own.length <= MANY, (d) => d.name).filter(([, few]) => few).map(([name]) => name);
     place(
       figure,
       Plot.plot({
@@ -342,7 +342,7 @@
           zero ? Plot.ruleY([0]) : null,
           band ? Plot.areaY(known.filter((row) => row.low !== null), { x: "epoch", y1: "low", y2: "high", z: "name", fill: "name", fillOpacity: 0.15, clip: true }) : null,
           Plot.lineY(known, { x: "epoch", y: "value", stroke: "name", strokeWidth: 2 }),
-          Plot.dot(known.filter((d) => dotted.includes(d.name)), { x: "epoch", y: "value", stroke: "name", symbol: "name", r: 3 }),
+          Plot.dot(known.filter((d) => courses.get(d.name).length <= MANY), { x: "epoch", y: "value", stroke: "name", symbol: "name", r: 3 }),
           Plot.tip(known, Plot.pointer({ x: "epoch", y: "value", title: (d) => `${d.name}, epoch ${d.epoch}\n${number(d.value)}${spanmatch.interval(d, 3)}` })),
         ],
       }),
