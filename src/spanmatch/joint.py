@@ -122,24 +122,24 @@ class Pair:
     """(p,) mean activation of each neuron."""
     y_mean: Array
     """(q,)"""
-    xx: Array = field(repr=False)
+    xx: Array
     """(p, p) centred second moments, summed over rows (not divided by them)."""
-    xy: Array = field(repr=False)
+    xy: Array
     """(p, q)"""
-    yy: Array = field(repr=False)
+    yy: Array
     """(q, q)"""
-    factor: Array | None = field(repr=False)
+    factor: Array | None
     """(p + q, p + q), with method="qr": upper triangular, factor^T factor = [xx xy; yx yy]."""
-    counts: Counts | None = field(repr=False, default=None)
+    counts: Counts | None = None
     """The joint histograms, if bins were asked for."""
-    fourth: Fourth | None = field(repr=False, default=None)
+    fourth: Fourth | None = None
     """What unbiased measures need beside the second moments."""
     layout: str = ""
     """How the rows were made, in words."""
     examples: int = 0
     """How many examples the rows are of; one that comes in several batches counts in each."""
-    _parts: Sequence[Joint] = field(repr=False, default=())
-    _null_product: Callable[[], Array] | None = field(repr=False, default=None)
+    _parts: Sequence[Joint] = ()
+    _null_product: Callable[[], Array] | None = None
 
     @classmethod
     def of(

@@ -89,8 +89,8 @@ def profile_evidence(
 
     s(eps) jumps, so that its intervals are less sure than those of smooth measures. Args: profile, of the pair if
     there is one; eps, where to look; held, where to look for the held-out share, beside eight of eps; level, of the
-    interval. Raises SpanmatchError for an eps or a level that is none,
-    or if no folds were kept. Cost: of one profile for each fold and one for the null, and of some held-out matches.
+    interval. Raises SpanmatchError for an eps or a level that is none, or if no folds were kept. Cost: of one profile
+    for each fold and one for the null, and of some held-out matches.
     """
     checked_pair(pair)
     check_level(level)
