@@ -21,7 +21,7 @@ from .align import (
 )
 from .capture import capture
 from .compare import Comparison, compare
-from .errors import SpanmatchError
+from .errors import SpanmatchError, SpanmatchWarning
 from .evidence import (
     Assessed,
     Assessment,
@@ -111,6 +111,7 @@ __all__ = [
     "SimpleMatch",
     "SimpleMatches",
     "SpanmatchError",
+    "SpanmatchWarning",
     "SparseMap",
     "Spread",
     "Stability",

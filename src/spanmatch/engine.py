@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 CHECKED_AT_ONCE = 1 << 18  # elements; bounds the memory that a check for NaN takes
 
 
+NUMBER_TYPES = ("float64", "float32", "bfloat16", "float16")
+"""From fine to coarse, but for the last two, which count alike. Whole numbers count as the finest."""
 Maxima = tuple[NDArray[np.float64], NDArray[np.int64]]
 Room = dict[str, NDArray[Any]]
 """Memory that an engine may keep from one part of a batch to the next."""
@@ -332,6 +334,17 @@ def checked(layer: str, array: Any, *, single: bool = False) -> tuple[Engine, An
         engine = ArrayEngine(xp, array.device, single)
     _check_shape(layer, tuple(array.shape))
     return engine, array
+
+
+def number_type(array: Any) -> str:
+    """Return the type in which activations come, of `NUMBER_TYPES`."""
+    name = str(getattr(array, "dtype", "")).rpartition(".")[2]
+    return name if name in NUMBER_TYPES else "float64"
+
+
+def coarsest(*types: str) -> str:
+    """Return the coarsest of some number types."""
+    return max(types, key=NUMBER_TYPES.index)
 
 
 def _standard(layer: str, array: Any) -> Any:

@@ -8,6 +8,10 @@ class SpanmatchError(ValueError):
     """Something given to spanmatch cannot be used; the message names it and says what would be right."""
 
 
+class SpanmatchWarning(UserWarning):
+    """Work that has just begun will not give all that was asked; the message says what would."""
+
+
 def missing_extra(package: str, extra: str, purpose: str) -> SpanmatchError:
     """Return the error for an optional package that is not installed."""
     return SpanmatchError(f"{purpose} needs {package}: pip install 'spanmatch[{extra}]'")

@@ -23,15 +23,64 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import blas, lapack, qr
 
+from .errors import SpanmatchError
+
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
 Kind = TypeVar("Kind", bound=np.generic)
 
 UNIT = float(np.finfo(np.float64).eps)
+SINGLE = float(np.finfo(np.float32).eps)
 # Columns of Z below this are rounding: Z comes from an orthonormal basis, so that it is relative.
 RELATION_TOLERANCE = 1e-7
+CLEAR = 2.0
+"""A rank is clear if no direction is within this factor of the cutoff."""
+LARGEST_CUTOFF = 1e-4
+"""A direction of this size, relative to a neuron, is no rounding: a cutoff above it may not cut anything off."""
 # Two rounds of Cholesky QR are as orthogonal as Householder's up to a condition number of about 1e8.
 CHOLESKY_LIMIT = 1e-5
+
+
+@dataclass(frozen=True)
+class Noise:
+    """What distances can be wrong by, times the condition of the regressors (||W||_F)."""
+
+    of_distances: float
+    """At any distance: rounding of columns, and relations that hold only so far."""
+    of_squares: float
+    """At distance 0; squared distances are wrong by the square of this, whatever the distance."""
+
+
+@dataclass(frozen=True)
+class Rounding:
+    """How much of a layer's unit columns is rounding, so that their rank can be told.
+
+    A direction counts as rounding if it is below what rounds the numbers given, or what rounds the sums made of them:
+    8 u sqrt(m) of m columns with unit roundoff u, and 8 sqrt(m e) from inner products of relative rounding e, which are
+    squares. Types coarser than float32 count as float32: what their rounding adds is far above what sums in float64
+    resolve, and the results are exact for the numbers as they are.
+    """
+
+    data: float = UNIT / 2
+    """Unit roundoff of the numbers given: 2^-53 or 2^-24."""
+    products: float = 0.0
+    """Relative rounding of inner products; 0 where columns are kept instead."""
+
+    def cutoff(self, n: int, m: int) -> float:
+        """Return the size below which a direction of m unit columns of n coordinates is rounding."""
+        return float(max(8 * np.sqrt(m) * max(self.data, np.sqrt(self.products)), 4 * max(n, m) * UNIT))
+
+    def noise(self, dropped: Array) -> Noise:
+        """Return what distances can be wrong by, given what each direction that was dropped leaves of a relation."""
+        rounded = 2 * self.data if dropped.size and self.data > UNIT else 0.0
+        largest = float(dropped.max(initial=rounded))
+        return Noise(16 * UNIT + largest, float(np.sqrt(8 * self.products)))
+
+    def is_clear(self, kept: Array, dropped: Array, cutoff: float) -> bool:
+        """Tell whether a rank decision is clear, from the sizes of the directions kept and dropped."""
+        if dropped.size and cutoff > LARGEST_CUTOFF:
+            return False
+        return bool(kept.min(initial=np.inf) > CLEAR * cutoff and dropped.max(initial=0.0) < cutoff / CLEAR)
 
 
 @dataclass
@@ -44,6 +93,8 @@ class Removal:
     """(d, s) orthonormal directions of the relations that are used up."""
     carriers: Array
     """(r, s) the dual vectors that take over: w_i -= carriers (relations^T z_i)."""
+    reach: float = 0.0
+    """How large the dual basis can become by it; infinite if it is not clear which relations there are."""
 
 
 @dataclass
@@ -54,11 +105,32 @@ class Span:
     null: Array
     inside: Array
     outside: Array
+    noise: Noise
+    clear: bool
+    """Whether it is clear which directions are there, and which are rounding."""
+    cutoff: float
+    """The size below which directions, and so coefficients of relations, are rounding."""
 
     @property
     def condition(self) -> float:
-        """||W||_F, at least 1 / (smallest singular value) of the regressors' unit columns."""
-        return float(np.sqrt(np.einsum("ij,ij->", self.dual, self.dual)))
+        """||W||_F, at least 1 / (smallest singular value) of the regressors' unit columns; at least 1."""
+        return float(np.sqrt(max(1.0, np.einsum("ij,ij->", self.dual, self.dual))))
+
+    @property
+    def resolution(self) -> float:
+        """The distance that cannot be told from 0: noise x condition, and 1 if the rank is not clear."""
+        return min(1.0, (self.noise.of_distances + self.noise.of_squares) * self.condition) if self.clear else 1.0
+
+    def reach(self, regressor: int) -> float:
+        """Return how large the dual basis can become where a regressor's removal uses up a relation; 0 if it does not.
+
+        A regressor that the others give only with enormous coefficients, as the difference of two that nearly repeat
+        each other: without it, the rest is as badly conditioned. Infinite if rounding may hide such a relation.
+        """
+        size = float(np.linalg.norm(self.null[:, regressor]))
+        if size > RELATION_TOLERANCE:
+            return float(np.linalg.norm(self.dual[:, regressor])) / size
+        return np.inf if size > self.cutoff / CLEAR else 0.0
 
     def removal(self, gone: Index) -> Removal:
         """Return what taking the regressors `gone` away does, all at once.  Cost: O(r |gone|^2)."""
@@ -68,7 +140,9 @@ class Span:
         left, size, right = np.linalg.svd(Z, full_matrices=True)
         s = int(np.count_nonzero(size > RELATION_TOLERANCE))
         carriers = W @ (right[:s].T / size[:s])
-        return Removal(_qr(W @ right[s:].T)[0], left[:, :s], carriers)
+        hidden = (size[s:] > self.cutoff / CLEAR).any()
+        reach = np.inf if hidden else float(np.linalg.norm(carriers, axis=0).max(initial=0.0))
+        return Removal(_qr(W @ right[s:].T)[0], left[:, :s], carriers, reach)
 
     def apply(self, removal: Removal, held: Array) -> None:
         """Take the removal's directions out of the span, in place; `held` is lost^T C, (k, t).
@@ -124,30 +198,39 @@ class Span:
         basis, T = _qr(self.dual[:, regressors])
         relations, S = _qr(self.null[:, regressors])
         inside = _product(basis, self.inside[:, targets])
-        return Span(T, S, inside, self.outside[targets].copy()), basis, relations
+        small = Span(T, S, inside, self.outside[targets].copy(), self.noise, self.clear, self.cutoff)
+        return small, basis, relations
 
 
-def span_from_gram(aa: Array, at: Array, rounding: float = UNIT) -> Span:
+def span_from_gram(aa: Array, at: Array, rounding: Rounding) -> Span:
     """Return the span of unit regressors from inner products: R by pivoted Cholesky of A^T A.
 
-    Args: aa (m, m) and at (m, t), inner products of unit columns, and their relative rounding. Squared distances
+    Args: aa (m, m) and at (m, t), inner products of unit columns, and their rounding. Squared distances
     carry it, so distances below about its root x condition, 1e-8 x condition in float64, are noise.
     Cost: 2 m^3 / 3 + m^2 t.
     """
     if not len(aa):
         return _empty_span(at.shape[1])
-    L, order, rank, C = _coordinates(aa, at, rounding)
-    return _span(L, order, rank, C, _left(C))
+    L, order, rank, C, clear = _coordinates(aa, at, rounding)
+    left = _left_of_columns(aa, L, order, rank)
+    # Below the rounding of the products there is nothing to be seen of what was dropped.
+    seen = np.where(left > 4 * len(aa) * rounding.products, left, 0.0)
+    return _span(L, order, rank, C, _left(C), np.sqrt(seen), rounding, clear, rounding.cutoff(0, len(aa)))
 
 
-def outside_from_gram(aa: Array, at: Array, rounding: float = UNIT) -> Array:
-    """Return the squared distances of unit targets to the span of unit regressors; as `span_from_gram`, without it."""
+def outside_from_gram(aa: Array, at: Array, rounding: Rounding) -> tuple[Array, float]:
+    """Return the squared distances of unit targets to the span of unit regressors, and what distances can be wrong by.
+
+    As `span_from_gram`, without the span. Raises SpanmatchError if the rank is not clear.
+    """
     if not len(aa):
-        return np.ones(at.shape[1])
-    return _left(_coordinates(aa, at, rounding)[-1])
+        return np.ones(at.shape[1]), 0.0
+    L, _, rank, C, clear = _coordinates(aa, at, rounding)
+    _check_clear(clear)
+    return _left(C), np.sqrt(8 * rounding.products) / float(L.diagonal()[:rank].min())
 
 
-def span_from_columns(A: Array, T: Array) -> Span:
+def span_from_columns(A: Array, T: Array, rounding: Rounding) -> Span:
     """Return the span of unit regressors from columns: R by pivoted QR of A.
 
     Args: A (n, m) and T (n, t), unit columns in any common orthonormal coordinates. Distances are norms
@@ -155,18 +238,28 @@ def span_from_columns(A: Array, T: Array) -> Span:
     """
     if not A.shape[1]:
         return _empty_span(T.shape[1])
-    live = A.any(axis=1)  # a triangular factor has rows that only the targets reach
-    n, m = int(live.sum()), A.shape[1]
-    R, order, tau, work, _ = lapack.dgeqp3(np.asfortranarray(A[live]))
-    order = order - 1
-    size = np.abs(np.diag(R))
-    rank = int(np.count_nonzero(size > 4 * max(n, m) * UNIT * size[:1]))
-    top = np.asfortranarray(T[live])
-    _, work, _ = lapack.dormqr("L", "T", R[:, : len(tau)], tau, top, -1)
-    top, _, _ = lapack.dormqr("L", "T", R[:, : len(tau)], tau, top, int(work[0]), overwrite_c=True)
-    rest = T[~live]
-    outside = np.einsum("kt,kt->t", top[rank:], top[rank:]) + np.einsum("kt,kt->t", rest, rest)
-    return _span(np.tril(R[:rank].T), order, rank, np.asfortranarray(top[:rank]), outside)
+    R, order, rank, inside, outside, clear = _reduced(A, T, rounding)
+    L = np.tril(R.T)
+    dropped = np.sqrt(np.einsum("jk,jk->j", L[rank:, rank:], L[rank:, rank:]))
+    cutoff = rounding.cutoff(*A.shape)
+    return _span(L[:, :rank], order, rank, np.asfortranarray(inside), outside, dropped, rounding, clear, cutoff)
+
+
+def outside_from_columns(A: Array, T: Array, rounding: Rounding) -> tuple[Array, float]:
+    """Return what `outside_from_gram` does, from columns."""
+    if not A.shape[1]:
+        return np.ones(T.shape[1]), 0.0
+    R, _, rank, _, outside, clear = _reduced(A, T, rounding)
+    _check_clear(clear)
+    return outside, 16 * UNIT / float(abs(R.diagonal()[:rank]).min())
+
+
+def cholesky(gram: Array) -> Array:
+    """Return R (r, m) with R^T R = gram, a matrix of inner products of columns of at most unit norm, of any rank."""
+    L, order, rank = _cholesky(gram, 4 * len(gram) * UNIT)
+    root = np.zeros((rank, len(gram)))
+    root[:, order] = L.T
+    return root
 
 
 def compacted(columns: NDArray[Kind], gone: Index) -> NDArray[Kind]:
@@ -178,11 +271,43 @@ def compacted(columns: NDArray[Kind], gone: Index) -> NDArray[Kind]:
     return columns[..., :stay]
 
 
-def _coordinates(aa: Array, at: Array, rounding: float) -> tuple[Array, Index, int, Array]:
-    """Return L, order, rank of A^T A = L L^T, and C = L^-1 A^T T."""
-    L, order, rank = _cholesky(aa, 4 * len(aa) * rounding)
-    held = at if rank == len(aa) else at[order[:rank]]
-    return L, order, rank, np.asfortranarray(blas.dtrsm(1.0, np.asfortranarray(L[:rank, :rank]), held, lower=1))
+def _check_clear(clear: bool) -> None:
+    if not clear:
+        raise SpanmatchError(
+            "a group of neurons is so nearly dependent that rounding decides which directions it spans; "
+            "use method='qr', or leave out neurons that nearly repeat others"
+        )
+
+
+def _reduced(A: Array, T: Array, rounding: Rounding) -> tuple[Array, Index, int, Array, Array, bool]:
+    """Return R, order and rank of A, T's coordinates inside and squared distances, and whether the rank is clear."""
+    live = A.any(axis=1)  # a triangular factor has rows that only the targets reach
+    n, m = int(live.sum()), A.shape[1]
+    R, order, tau, work, _ = lapack.dgeqp3(np.asfortranarray(A[live]))
+    size = np.abs(np.diag(R))
+    cutoff = rounding.cutoff(n, m)
+    rank = int(np.count_nonzero(size > cutoff))
+    top = np.asfortranarray(T[live])
+    _, work, _ = lapack.dormqr("L", "T", R[:, : len(tau)], tau, top, -1)
+    top, _, _ = lapack.dormqr("L", "T", R[:, : len(tau)], tau, top, int(work[0]), overwrite_c=True)
+    rest = T[~live]
+    outside = np.einsum("kt,kt->t", top[rank:], top[rank:]) + np.einsum("kt,kt->t", rest, rest)
+    clear = rounding.is_clear(size[:rank], np.append(size[rank:], np.zeros(m - len(size))), cutoff)
+    return R, order - 1, rank, top[:rank], outside, clear
+
+
+def _coordinates(aa: Array, at: Array, rounding: Rounding) -> tuple[Array, Index, int, Array, bool]:
+    """Return L, order, rank of A^T A = L L^T, C = L^-1 A^T T, and whether the rank is clear."""
+    cutoff = rounding.cutoff(0, len(aa))
+    L, order, rank = _cholesky(aa, cutoff**2)
+    C = np.asfortranarray(blas.dtrsm(1.0, np.asfortranarray(L[:rank, :rank]), at[order[:rank]], lower=1))
+    dropped = np.sqrt(np.maximum(_left_of_columns(aa, L, order, rank), 0.0))
+    return L, order, rank, C, rounding.is_clear(L.diagonal()[:rank], dropped, cutoff)
+
+
+def _left_of_columns(aa: Array, L: Array, order: Index, rank: int) -> Array:
+    """Return what pivoted Cholesky left of the columns that it dropped, squared."""
+    return np.asarray(aa.diagonal()[order[rank:]] - np.einsum("jk,jk->j", L[rank:], L[rank:]))
 
 
 def _left(C: Array) -> Array:
@@ -190,21 +315,38 @@ def _left(C: Array) -> Array:
     return np.asarray(np.maximum(1.0 - np.einsum("kt,kt->t", C, C), 0.0))
 
 
-def _span(L: Array, order: Index, rank: int, C: Array, outside: Array) -> Span:
-    """Return the span whose regressors, in `order`, have the triangular factor L^T (r, m)."""
+def _span(
+    L: Array,
+    order: Index,
+    rank: int,
+    C: Array,
+    outside: Array,
+    dropped: Array,
+    rounding: Rounding,
+    clear: bool,
+    cutoff: float,
+) -> Span:
+    """Return the span whose regressors, in `order`, have the triangular factor L^T (r, m).
+
+    Args: dropped (m - r,), the sizes of what the columns that were dropped have outside the others' span.
+    """
     m = len(order)
     inverse, _ = lapack.dtrtri(np.asfortranarray(L[:rank, :rank]), lower=1)
     if rank == m:
-        return Span(_placed(inverse, order), np.empty((0, m), order="F"), C, outside)
+        nothing = np.empty((0, m), order="F")
+        return Span(_placed(inverse, order), nothing, C, outside, rounding.noise(dropped), clear, cutoff)
     W = np.zeros((rank, m), order="F")
     W[:, order[:rank]] = inverse
     relations = np.vstack([-inverse.T @ L[rank:, :rank].T, np.eye(m - rank)])
-    return Span(W, _placed(_qr(relations)[0].T, order), C, outside)
+    # A relation among unit columns holds to what was dropped, over the norm of its coefficients.
+    noise = rounding.noise(dropped / np.linalg.norm(relations, axis=0))
+    return Span(W, _placed(_qr(relations)[0].T, order), C, outside, noise, clear, cutoff)
 
 
 def _empty_span(targets: int) -> Span:
     nothing = np.zeros((0, 0), order="F")
-    return Span(nothing, nothing.copy(), np.zeros((0, targets), order="F"), np.ones(targets))
+    inside = np.zeros((0, targets), order="F")
+    return Span(nothing, nothing.copy(), inside, np.ones(targets), Noise(0.0, 0.0), True, 0.0)
 
 
 def _placed(columns: Array, order: Index) -> Array:
@@ -219,9 +361,7 @@ def _placed(columns: Array, order: Index) -> Array:
 def _cholesky(gram: Array, tolerance: float) -> tuple[Array, Index, int]:
     """Return L, order, rank of the symmetric gram[order][:, order] = L L^T."""
     symmetric = gram.T if gram.flags.c_contiguous else gram
-    L, failed = lapack.dpotrf(symmetric, lower=1)  # several times faster than pivoting, and nearly always enough
-    if not failed and np.diag(L).min(initial=1.0) ** 2 > tolerance:
-        return L, np.arange(len(gram)), len(gram)
+    # Always with pivoting: without it, amplified rounding can pass for a direction, depending on the neurons' order.
     L, order, rank, _ = lapack.dpstrf(symmetric, tol=tolerance, lower=1)
     return np.tril(L)[:, :rank], order - 1, rank
 

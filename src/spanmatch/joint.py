@@ -11,17 +11,27 @@ import numpy as np
 from scipy.linalg import qr
 
 from .errors import SpanmatchError
-from .factor import UNIT, Array, Index, Span, outside_from_gram, span_from_columns, span_from_gram
+from .factor import (
+    SINGLE,
+    UNIT,
+    Array,
+    Index,
+    Rounding,
+    Span,
+    cholesky,
+    outside_from_columns,
+    outside_from_gram,
+    span_from_columns,
+    span_from_gram,
+)
 
 Method = Literal["gram", "qr", "single"]
-SINGLE = float(np.finfo(np.float32).eps)
-# What a distance can be wrong by, times the condition of the layer: squared distances from inner products carry
-# their rounding, residuals from a triangular factor do not need the square root.
-NOISE: dict[Method, float] = {
-    "gram": float(np.sqrt(8 * UNIT)),
-    "qr": 16 * UNIT,
-    "single": float(np.sqrt(8 * SINGLE)),
-}
+PRODUCTS: dict[Method, float] = {"gram": UNIT, "qr": 0.0, "single": SINGLE}
+"""The relative rounding of the inner products that a method keeps; a triangular factor is used as it is."""
+RESOLVED = 1e-3
+"""Distances have to be resolved to this for what is nearer to count as 0."""
+FAR_OFF = 1e-2
+"""Neurons whose spread is below this share of their norm are factored about their means."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,20 +100,36 @@ class Counts:
 
 @dataclass(frozen=True, eq=False)
 class Unit:
-    """Neurons of both layers as columns of unit norm, x then y: their inner products and, with "qr", coordinates."""
+    """Neurons of both layers as columns of unit norm, x then y: their inner products and, if any, coordinates."""
 
     gram: Array
     columns: Array | None
-    rounding: float = UNIT
-    """That of the inner products, relative."""
+    rounding: tuple[Rounding, Rounding]
+    """Of x and of y."""
+    split: int
+    """How many neurons are x's."""
 
-    def outside(self, regressors: Index, targets: Index) -> Array:
-        """Return the squared distances of some columns to the span of others."""
+    def outside(self, regressors: Index, targets: Index) -> tuple[Array, float]:
+        """Return the squared distances of some columns to the span of others, and what distances can be wrong by.
+
+        Args: regressors, neurons of one layer. Raises SpanmatchError if it is not clear which directions they span.
+        """
+        rounding = self._rounding_of(regressors)
         if self.columns is not None:
-            return span_from_columns(self.columns[:, regressors], self.columns[:, targets]).outside
-        gram = self.gram
+            return outside_from_columns(self.columns[:, regressors], self.columns[:, targets], rounding)
+        return outside_from_gram(*self._between(regressors, targets), rounding)
+
+    def coefficients(self, regressors: Index, targets: Index) -> Array:
+        """Return the least-squares coefficients (|regressors|, |targets|) of some columns on others."""
+        span = span_from_gram(*self._between(regressors, targets), self._rounding_of(regressors))
+        return np.asarray(span.dual.T @ span.inside)
+
+    def _between(self, regressors: Index, targets: Index) -> tuple[Array, Array]:
         rows = regressors[:, None]  # (np.ix_ would take longer than the products of small groups)
-        return outside_from_gram(gram[rows, regressors], gram[rows, targets], self.rounding)
+        return self.gram[rows, regressors], self.gram[rows, targets]
+
+    def _rounding_of(self, regressors: Index) -> Rounding:
+        return self.rounding[int(len(regressors) > 0 and regressors[0] >= self.split)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,6 +164,8 @@ class Pair:
     """How the rows were made, in words."""
     examples: int = 0
     """How many examples the rows are of; one that comes in several batches counts in each."""
+    dtypes: tuple[str, str] = ("float64", "float64")
+    """The coarsest number types in which x and y came: what is below their rounding is no direction of a layer."""
     _parts: Sequence[Joint] = ()
     _null_product: Callable[[], Array] | None = None
 
@@ -151,6 +179,7 @@ class Pair:
         layout: str = "",
         examples: int = 0,
         single: bool = False,
+        dtypes: tuple[str, str] = ("float64", "float64"),
     ) -> Pair:
         """Return the pair that the sums of some folds make.  Raises SpanmatchError if squares overflow.
 
@@ -170,7 +199,21 @@ class Pair:
         method: Method = "single" if single else "gram" if factor is None else "qr"
         means = c + s / n, d + t / n
         return cls(
-            *layers, method, n, *means, xx, xy, yy, factor, counts, fourth, layout, examples, parts, null_product
+            *layers,
+            method,
+            n,
+            *means,
+            xx,
+            xy,
+            yy,
+            factor,
+            counts,
+            fourth,
+            layout,
+            examples,
+            dtypes,
+            parts,
+            null_product,
         )
 
     def __repr__(self) -> str:
@@ -203,12 +246,14 @@ class Pair:
             )
 
     def _on(self, parts: Sequence[Joint]) -> Pair:
-        return Pair.of((self.x_layer, self.y_layer), parts, layout=self.layout, single=self.method == "single")
+        layers, single = (self.x_layer, self.y_layer), self.method == "single"
+        return Pair.of(layers, parts, layout=self.layout, single=single, dtypes=self.dtypes)
 
     @property
-    def rounding(self) -> float:
-        """The relative rounding of inner products."""
-        return SINGLE if self.method == "single" else UNIT
+    def rounding(self) -> tuple[Rounding, Rounding]:
+        """How much of x's and of y's numbers is rounding."""
+        x, y = (UNIT / 2 if dtype == "float64" else SINGLE / 2 for dtype in self.dtypes)
+        return Rounding(x, PRODUCTS[self.method]), Rounding(y, PRODUCTS[self.method])
 
     @cached_property
     def null(self) -> Pair:
@@ -249,6 +294,7 @@ class Pair:
             None if self.fourth is None else self.fourth.swapped(),
             self.layout,
             self.examples,
+            self.dtypes[::-1],
             [part.swapped() for part in self._parts],
             None if product is None else lambda: product().T,
         )
@@ -287,41 +333,66 @@ class Pair:
         Args: x and y, indices of neurons that are not silent. Cost: of two triangular factors, about
         5 (p^3 + q^3) / 3 operations from products, three times that from a triangular factor.
         """
-        if self.factor is not None:
-            columns, p = self._columns(x, y, centred), len(x)
-            A, B = columns[:, :p], columns[:, p:]
-            return span_from_columns(A, B), span_from_columns(B, A)
+        columns, (of_x, of_y) = self._columns(x, y, centred)
+        if columns is not None:
+            A, B = columns[:, : len(x)], columns[:, len(x) :]
+            return span_from_columns(A, B, of_x), span_from_columns(B, A, of_y)
         xx, xy, yy = self._products(x, y, centred)
-        return span_from_gram(xx, xy, self.rounding), span_from_gram(yy, xy.T, self.rounding)
+        return span_from_gram(xx, xy, of_x), span_from_gram(yy, xy.T, of_y)
+
+    def resolution(self, *, centred: bool = False) -> float:
+        """Return the distance that cannot be told from 0 in these two layers.  Cost: of two triangular factors."""
+        x, y = self.active(centred=centred)
+        return max(
+            self.spans(x, y[:0], centred=centred)[0].resolution, self.spans(x[:0], y, centred=centred)[1].resolution
+        )
 
     def unit(self, x: Index, y: Index, *, centred: bool = False) -> Unit:
         """Return neurons x and y, which are not silent, scaled to unit norm and side by side."""
-        if self.factor is not None:
-            columns = self._columns(x, y, centred)
-            return Unit(columns.T @ columns, columns)
+        columns, rounding = self._columns(x, y, centred)
+        if columns is not None:
+            return Unit(columns.T @ columns, columns, rounding, len(x))
         xx, xy, yy = self._products(x, y, centred)
-        return Unit(np.block([[xx, xy], [xy.T, yy]]), None, self.rounding)
+        return Unit(np.block([[xx, xy], [xy.T, yy]]), None, rounding, len(x))
+
+    def _columns(self, x: Index, y: Index, centred: bool) -> tuple[Array | None, tuple[Rounding, Rounding]]:
+        """Return unit columns in orthonormal coordinates of the rows, if they are better than products; their rounding.
+
+        They are if there is a triangular factor, or if means are far larger than the spread: then inner products of
+        activations hold little but the means, while those of centred activations are known as well as ever.
+        """
+        energy = np.concatenate([self.energy("x", centred=centred)[x], self.energy("y", centred=centred)[y]])
+        if self.factor is not None:
+            chosen = self.factor[:, np.concatenate([x, len(self.x_mean) + y])]
+            return self._with_means(chosen, x, y, centred) / np.sqrt(energy), self.rounding
+        spread = np.sqrt(np.concatenate([self.energy("x", centred=True)[x], self.energy("y", centred=True)[y]]))
+        largest = float((spread / np.sqrt(energy)).max(initial=0.0))
+        if centred or largest > FAR_OFF:
+            return None, self.rounding
+        xx, xy, yy = self._scaled(x, y, np.where(spread > 0, spread, np.inf), 0)
+        root = cholesky(np.block([[xx, xy], [xy.T, yy]])) * spread
+        of_x, of_y = (replace(own, products=own.products * largest**2) for own in self.rounding)
+        return self._with_means(root, x, y, False) / np.sqrt(energy), (of_x, of_y)
+
+    def _with_means(self, centred_columns: Array, x: Index, y: Index, centred: bool) -> Array:
+        """Return columns of activations as they are: those of the centred ones, and one more coordinate, the mean."""
+        if centred:
+            return centred_columns
+        means = np.sqrt(self.rows) * np.concatenate([self.x_mean[x], self.y_mean[y]])
+        return stacked_factor(means[None], centred_columns)
 
     def _products(self, x: Index, y: Index, centred: bool) -> tuple[Array, Array, Array]:
         """Return the inner products of unit columns, from products."""
-        rows, u, v = 0 if centred else self.rows, self.x_mean, self.y_mean
-        a = 1 / np.sqrt(self.energy("x", centred=centred)[x])
-        b = 1 / np.sqrt(self.energy("y", centred=centred)[y])
+        energy = np.concatenate([self.energy("x", centred=centred)[x], self.energy("y", centred=centred)[y]])
+        return self._scaled(x, y, np.sqrt(energy), 0 if centred else self.rows)
+
+    def _scaled(self, x: Index, y: Index, norms: Array, rows: int) -> tuple[Array, Array, Array]:
+        """Return the inner products of neurons over their norms: of the activations, or (rows = 0) of centred ones."""
+        u, v, a, b = self.x_mean, self.y_mean, 1 / norms[: len(x)], 1 / norms[len(x) :]
         xx = _unit(self.xx, x, x, (a, a), (u, u), rows)
         xy = _unit(self.xy, x, y, (a, b), (u, v), rows)
         yy = _unit(self.yy, y, y, (b, b), (v, v), rows)
         return xx, xy, yy
-
-    def _columns(self, x: Index, y: Index, centred: bool) -> Array:
-        """Return unit columns in orthonormal coordinates of the rows, from the triangular factor."""
-        assert self.factor is not None
-        columns = self.factor
-        if not centred:
-            means = np.sqrt(self.rows) * np.concatenate([self.x_mean, self.y_mean])
-            columns = stacked_factor(means[None], columns)
-        energy = np.concatenate([self.energy("x", centred=centred), self.energy("y", centred=centred)])
-        chosen = np.concatenate([x, len(self.x_mean) + y])
-        return np.asarray(columns[:, chosen] / np.sqrt(energy[chosen]))
 
 
 def checked_pair(pair: Pair) -> Pair:

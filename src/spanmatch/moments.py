@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 import os
+import warnings
 from collections.abc import Iterable, Mapping
 from functools import partial
 from itertools import combinations
@@ -25,10 +26,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from .bins import Bins, bin_edges, checked_bins, checked_edges
 from .cluster import chunks_of, delayed_tasks, summed
-from .engine import Engine, NumpyEngine, check_finite, checked
-from .errors import SpanmatchError, among
+from .engine import NUMBER_TYPES, Engine, NumpyEngine, check_finite, checked, coarsest, number_type
+from .errors import SpanmatchError, SpanmatchWarning, among
 from .files import Path_, read_tensors, write_tensors
-from .joint import NOISE, Counts, Method, Pair
+from .joint import PRODUCTS, RESOLVED, Counts, Joint, Method, Pair
 from .plan import ROWS_AT_ONCE, Examples, Plan, plans
 from .progress import announce
 from .ranges import NONE, Ranges, checked_ranges, ranges_of, union
@@ -45,7 +46,8 @@ Layers = tuple[str, str]
 Pairs = Literal["matching", "all"] | Iterable[Layers]
 ANNOUNCED = 1e8
 """Bytes from which on it is said, on a terminal, how much memory the moments will take."""
-FORMAT, VERSION = "spanmatch.moments", 4
+FORMAT, VERSION = "spanmatch.moments", 5
+FINEST = NUMBER_TYPES[0]
 
 
 class MomentsOptions(TypedDict, total=False):
@@ -96,7 +98,7 @@ class Moments:
     ) -> None:
         if isinstance(folds, bool) or not isinstance(folds, int | np.integer) or folds < 1:
             raise SpanmatchError(f"folds={folds!r}: give a whole number, 1 or more")
-        if method not in NOISE:
+        if method not in PRODUCTS:
             raise SpanmatchError(f"method={method!r}: give 'gram', 'qr' or 'single'")
         if isinstance(top, bool) or not isinstance(top, int | np.integer) or top < 0:
             raise SpanmatchError(f"top={top!r}: give a whole number, 0 for none")
@@ -111,6 +113,7 @@ class Moments:
         self._null_rows: dict[str, int] = {}
         self._examples: dict[str, int] = {}
         self._layout: dict[str, str] = {}
+        self._dtypes: dict[str, str] = {}
         self._source = ""
         self._seen: Ranges = NONE
         self._excited: dict[str, TopInputs] = {}
@@ -155,6 +158,11 @@ class Moments:
         return dict(self._layout)
 
     @property
+    def dtypes(self) -> dict[str, str]:
+        """Names of the layers, with the coarsest number type in which activations of each came."""
+        return dict(self._dtypes)
+
+    @property
     def examples(self) -> Ranges:
         """The numbers of the examples seen, (k, 2): ranges [start, stop)."""
         return self._seen.copy()
@@ -190,7 +198,15 @@ class Moments:
         layers do not correspond, or if layers or widths are not those of the first batch.
         Cost: rows x (p^2 + q^2 + 2 p q) operations a pair, and 2 p q more for the null.
         """
+        first = not self._shift
+        self._update(batch, examples)
+        if first and self._method == "gram":
+            self._warn_unless_resolved()
+
+    def _update(self, batch: Mapping[str, Any], examples: Examples = None) -> None:
         engines, arrays, made = self._begin(batch, examples)
+        for layer, array in batch.items():
+            self._dtypes[layer] = coarsest(self._dtypes[layer], number_type(array))
         self._take_back()
         paired = {layer for pair in self._pairs for layer in pair}
         fresh = set(arrays)
@@ -207,6 +223,29 @@ class Moments:
             self._null_rows[layer] += len(plan.examples) if self._null and plan.partner is not None else 0
         for plan in {id(plan): plan for plan in made.values()}.values():
             self._seen = union(self._seen, plan.numbers)
+
+    def _warn_unless_resolved(self) -> None:
+        """Warn, after a first batch of enough rows, of layers in which products will not resolve small distances."""
+        for layer, neurons in self.layers.items():
+            if self.rows[layer] < 2 * neurons:
+                continue
+            resolution = self._alone(layer).resolution()
+            if resolution > RESOLVED:
+                warnings.warn(
+                    f"layer {layer!r}: neurons are so nearly combinations of others that method='gram' resolves "
+                    f"distances to {resolution:.2g} only, going by the first {self.rows[layer]:,} rows; "
+                    "make the moments with method='qr'",
+                    SpanmatchWarning,
+                    stacklevel=3,
+                )
+
+    def _alone(self, layer: str) -> Pair:
+        """Return the pair of a layer with a silent neuron."""
+        (sums,) = self._sums.values()
+        own, s = (sums.engine.host(sums.arrays[kind, layer]).sum(axis=0) for kind in ("gram", "sum"))
+        shift, nothing = (self._shift[layer], np.zeros(1)), np.zeros((2, 2))
+        joint = Joint(self.rows[layer], shift, (s, np.zeros(2)), (own, nothing), np.zeros((len(s), 2)), None)
+        return Pair.of((layer, ""), [joint], dtypes=(self._dtypes[layer], FINEST))
 
     def _begin(
         self, batch: Mapping[str, Any], examples: Examples = None
@@ -251,7 +290,14 @@ class Moments:
             table = sums.counts(x, y, (edges[0].shape[1] + 1, edges[1].shape[1] + 1))
             counts = None if table is None else Counts(table, edges)
         return Pair.of(
-            (x, y), parts, null, counts, self._layout.get(x, ""), self._examples[x], self._method == "single"
+            (x, y),
+            parts,
+            null,
+            counts,
+            self._layout.get(x, ""),
+            self._examples[x],
+            self._method == "single",
+            (self._dtypes[x], self._dtypes[y]),
         )
 
     def top(self, layer: str) -> TopInputs:
@@ -284,7 +330,7 @@ class Moments:
             self._check_options(other)
             self._pairs, self._shift = list(other._pairs), dict(other._shift)
             self._rows, self._null_rows = dict(other._rows), dict(other._null_rows)
-            self._examples = dict(other._examples)
+            self._examples, self._dtypes = dict(other._examples), dict(other._dtypes)
             self._layout, self._edges = dict(other._layout), dict(other._edges)
             self._source, self._seen = other._source, union(self._seen, other._seen)
             self._excited = dict(other._excited)
@@ -305,6 +351,7 @@ class Moments:
             self._rows[layer] = self._rows[layer] + other._rows[layer]
             self._null_rows[layer] += other._null_rows[layer]
             self._examples[layer] += other._examples[layer]
+            self._dtypes[layer] = coarsest(self._dtypes[layer], other._dtypes[layer])
             if self._top:
                 self._excited[layer] += other._excited[layer]
         return self
@@ -410,6 +457,7 @@ class Moments:
     def _count_from_zero(self, layer: str, neurons: int) -> None:
         self._rows[layer] = np.zeros(self._folds, dtype=np.int64)
         self._null_rows[layer] = self._examples[layer] = 0
+        self._dtypes[layer] = FINEST
         if self._top:
             self._excited[layer] = TopInputs.none(neurons, self._top)
 
@@ -543,6 +591,7 @@ class Moments:
             "bins": self._bins if isinstance(self._bins, int) else None,
             "null_rows": self._null_rows,
             "examples": self._examples,
+            "dtypes": self._dtypes,
             "layout": self._layout,
             "source": self._source,
         }
@@ -572,6 +621,9 @@ class Moments:
             moments._rows[layer] = arrays[_name(layers, ("rows", layer))]
             moments._null_rows[layer] = int(about["null_rows"][layer])
             moments._examples[layer] = int(about["examples"][layer])
+            moments._dtypes[layer] = about["dtypes"][layer]
+            if moments._dtypes[layer] not in NUMBER_TYPES:
+                raise ValueError(f"the number type of {layer} is {moments._dtypes[layer]!r}")
             if moments._top:
                 moments._excited[layer] = _top_from_file(layers, layer, arrays, moments._top)
         moments._layout = {layer: str(words) for layer, words in about["layout"].items()}
@@ -617,18 +669,42 @@ def pair(
     folds: int = 8,
     null: bool = True,
     bins: int | tuple[ArrayLike, ArrayLike] | None = None,
-    method: Method = "gram",
+    method: Method | None = None,
 ) -> Pair:
     """Return the joint moments of two arrays of activations.
 
-    Args: X (n, p) and Y (n, q), rows x neurons; rows correspond. bins, for mutual information: how many,
-    or the edges of x's and y's, (p, bins - 1) and (q, bins - 1). The others are as in `Moments`.
-    Raises SpanmatchError if they are not finite real matrices with equally many rows.
+    Parameters
+    ----------
+    X, Y : array of shape (n, p), array of shape (n, q)
+        Rows x neurons; rows correspond.
+    examples, folds, null
+        As in `Moments`.
+    bins : int or tuple of arrays, optional
+        For mutual information: how many, or the edges of x's and y's, (p, bins - 1) and (q, bins - 1).
+    method : {"gram", "qr", "single"}, optional
+        As in `Moments`. By default "gram", and "qr" where that would not resolve distances of 1e-3.
+
+    Returns
+    -------
+    Pair
+
+    Raises
+    ------
+    SpanmatchError
+        If they are not finite real matrices with equally many rows.
     """
     given = dict(zip("xy", bins, strict=True)) if isinstance(bins, tuple) else bins
-    moments = Moments(pairs=[("x", "y")], folds=folds, null=null, bins=given, method=method)
-    moments.update({"x": X, "y": Y}, examples)
-    return moments.pair("x", "y")
+
+    def joint(method: Method) -> Pair:
+        moments = Moments(pairs=[("x", "y")], folds=folds, null=null, bins=given, method=method)
+        moments._update({"x": X, "y": Y}, examples)
+        return moments.pair("x", "y")
+
+    if method is not None:
+        return joint(method)
+    made = joint("gram")
+    resolved = max(made.resolution(), made.resolution(centred=True)) <= RESOLVED
+    return made if resolved else joint("qr")
 
 
 def _asked(pairs: Pairs) -> Literal["matching", "all"] | list[Layers]:

@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..drawing import axes_for
 from ..errors import SpanmatchError
-from ..factor import Array
+from ..factor import UNIT, Array, Rounding
 from ..joint import Pair, checked_pair
 from ..plain import data_frame, plain, short
 from ..progress import progress_bar
@@ -243,21 +243,21 @@ def _solutions(pair: Pair, grid: Array, step: Callable[[], object]) -> tuple[Arr
     span = pair.spans(x, y, centred=True)[0]
     weights[-1][np.ix_(x, y)] = span.dual.T @ span.inside
     gap = 0.0
-    for j, path, left in _paths(within, between, grid, pair.rounding):
+    for j, path, left in _paths(within, between, grid, pair.rounding[0]):
         weights[1:-1, x, y[j]] = path.T
         gap = max(gap, left)
         step()
     return weights, gap
 
 
-def _paths(within: Array, between: Array, grid: Array, rounding: float) -> Any:
+def _paths(within: Array, between: Array, grid: Array, rounding: Rounding) -> Any:
     """Yield each target's number, its coefficients (p, k), and the largest duality gap."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import lasso_path
 
     # The solver wants rows beside the products: any that have these products will do.
     size, directions = np.linalg.eigh(within)
-    kept = size > 4 * len(size) * rounding * size[-1]
+    kept = size > max(rounding.cutoff(0, len(size)) ** 2, 4 * len(size) * UNIT) * size[-1]
     root = np.sqrt(size[kept])[:, None]
     X = np.asfortranarray(root * directions[:, kept].T)
     Y = np.asfortranarray(directions[:, kept].T @ between / root)

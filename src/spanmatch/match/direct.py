@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..factor import Array, Index
+from ..factor import Array, Index, Rounding
 from ..joint import Pair
 
 
@@ -37,9 +37,9 @@ def coefficients(pair: Pair, x: Index, y: Index, *, centred: bool = False) -> Co
 
     Cost: two singular value decompositions of (|x| + |y|)-square columns; no pass over rows.
     """
-    A, B = _columns(pair, x, y, centred)
-    x_from_y, x_distances = _fit(B, A)
-    y_from_x, y_distances = _fit(A, B)
+    (A, of_x), (B, of_y) = _columns(pair, x, y, centred)
+    x_from_y, x_distances = _fit(B, A, of_y)
+    y_from_x, y_distances = _fit(A, B, of_x)
     a = np.sqrt(pair.energy("x", centred=centred)[x])
     b = np.sqrt(pair.energy("y", centred=centred)[y])
     x_from_y *= a / b[:, None]
@@ -51,8 +51,8 @@ def coefficients(pair: Pair, x: Index, y: Index, *, centred: bool = False) -> Co
 
 def distances(pair: Pair, x: Index, y: Index, *, centred: bool = False) -> tuple[Array, Array]:
     """Return the distance of each neuron of x to the span of y, and of each of y to that of x."""
-    A, B = _columns(pair, x, y, centred)
-    return _fit(B, A)[1], _fit(A, B)[1]
+    (A, of_x), (B, of_y) = _columns(pair, x, y, centred)
+    return _fit(B, A, of_y)[1], _fit(A, B, of_x)[1]
 
 
 def survivors(pair: Pair, x: Index, y: Index, eps: float, *, centred: bool = False) -> tuple[Index, Index]:
@@ -65,21 +65,26 @@ def survivors(pair: Pair, x: Index, y: Index, eps: float, *, centred: bool = Fal
     return x, y
 
 
-def _columns(pair: Pair, x: Index, y: Index, centred: bool) -> tuple[Array, Array]:
-    """Return unit columns with the pair's inner products: a symmetric root, or those of its triangular factor."""
+def _columns(
+    pair: Pair, x: Index, y: Index, centred: bool
+) -> tuple[tuple[Array, Rounding], tuple[Array, Rounding]]:
+    """Return unit columns with the pair's inner products: a symmetric root, or those kept; and their rounding."""
     unit = pair.unit(x, y, centred=centred)
     columns = unit.columns
     if columns is None:
         size, directions = np.linalg.eigh(unit.gram)
         # What is below the rounding of inner products is not there.
-        kept = size > 4 * len(size) * unit.rounding * size.max(initial=0.0)
+        kept = size > 4 * len(size) * unit.rounding[0].products * size.max(initial=0.0)
         columns = np.sqrt(size[kept])[:, None] * directions[:, kept].T
-    return columns[:, : len(x)], columns[:, len(x) :]
+    return (columns[:, : len(x)], unit.rounding[0]), (columns[:, len(x) :], unit.rounding[1])
 
 
-def _fit(S: Array, T: Array) -> tuple[Array, Array]:
+def _fit(S: Array, T: Array, rounding: Rounding) -> tuple[Array, Array]:
     """Return the least-squares coefficients of T on S, and the norms of the residuals."""
-    if not S.shape[1]:
-        return np.zeros((0, T.shape[1])), np.ones(T.shape[1])
-    B = np.asarray(np.linalg.lstsq(S, T, rcond=None)[0], dtype=np.float64)
+    if not S.shape[1] or not S.shape[0]:
+        return np.zeros((S.shape[1], T.shape[1])), np.ones(T.shape[1])
+    left, size, right = np.linalg.svd(S, full_matrices=False)
+    # The smallest singular value of m columns is up to sqrt(m) times smaller than the last direction of a factor.
+    kept = size > rounding.cutoff(len(S), S.shape[1]) / np.sqrt(S.shape[1])
+    B = right[kept].T @ ((left[:, kept].T @ T) / size[kept, None])
     return B, np.asarray(np.linalg.norm(T - S @ B, axis=0))

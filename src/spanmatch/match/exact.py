@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ..factor import Index
 from ..joint import Pair, checked_pair
 from .direct import coefficients
-from .maximum import Result, floor_of, maximum_match
+from .maximum import Result, maximum_match
 from .minimum import Neuron
 
 
@@ -99,13 +99,13 @@ def exact_structure(pair: Pair, *, centred: bool = False) -> ExactStructure:
     x, y = match.x, match.y
     redundant: list[Neuron] = []
     while True:
-        independent = [_independent(pair, x, y, side, centred, floor_of(match.resolution)) for side in (0, 1)]
+        independent = [_independent(pair, x, y, side, centred, match.resolution) for side in (0, 1)]
         redundant += [("x", int(i)) for i in np.setdiff1d(x, independent[0])]
         redundant += [("y", int(j)) for j in np.setdiff1d(y, independent[1])]
         if len(independent[0]) == len(x) and len(independent[1]) == len(y):
             break
-        x, y = _rematched(pair, independent[0], independent[1], centred, floor_of(match.resolution))
-    needs = _needs(pair, x, y, centred, floor_of(match.resolution))
+        x, y = _rematched(pair, independent[0], independent[1], centred, match.resolution)
+    needs = _needs(pair, x, y, centred, match.resolution)
     count, component = connected_components(needs, directed=True, connection="strong")
     about = match.provenance()
     return ExactStructure(
@@ -126,7 +126,7 @@ def _independent(pair: Pair, x: Index, y: Index, side: int, centred: bool, floor
     kept: list[int] = []
     for k in range(len(members)):
         chosen = np.array(kept, dtype=np.intp) + offset
-        if unit.outside(chosen, np.array([k + offset]))[0] > floor**2:
+        if unit.outside(chosen, np.array([k + offset]))[0][0] > floor**2:
             kept.append(k)
     return members[kept]
 
@@ -136,7 +136,7 @@ def _rematched(pair: Pair, x: Index, y: Index, centred: bool, floor: float) -> t
     while True:
         unit = pair.unit(x, y, centred=centred)
         a, b = np.arange(len(x)), np.arange(len(x), len(x) + len(y))
-        near_x, near_y = unit.outside(b, a) <= floor**2, unit.outside(a, b) <= floor**2
+        near_x, near_y = unit.outside(b, a)[0] <= floor**2, unit.outside(a, b)[0] <= floor**2
         if near_x.all() and near_y.all():
             return x, y
         x, y = x[near_x], y[near_y]

@@ -93,9 +93,14 @@ def smallest_holding(within: Within, v: int, known: Index, time_limit: float | N
     while candidate is not None:
         # A candidate is completed until it is a match, with constraints on the way, before the next is asked for.
         while len(far := _far(within, candidate)):
-            for u in far:
-                for _ in range(CONSTRAINTS_AT_ONCE):
-                    map_.require(_indispensable(within, u, candidate, random), whenever=u)
+            constraints = [
+                (u, _indispensable(within, u, candidate, random)) for u in far for _ in range(CONSTRAINTS_AT_ONCE)
+            ]
+            useful = [(u, outside) for u, outside in constraints if len(outside)]
+            if not useful or time.monotonic() >= ends:
+                return known, False
+            for u, outside in useful:
+                map_.require(outside, whenever=u)
             candidate = map_.completed(candidate)
         if len(candidate) < len(known):
             known = candidate
@@ -105,29 +110,34 @@ def smallest_holding(within: Within, v: int, known: Index, time_limit: float | N
 
 def _far(within: Within, group: Index) -> list[int]:
     """Return the neurons of a group that are farther than eps from its other side."""
-    return [int(u) for u in group if within.squared_distance(int(u), group) > within.threshold]
+    return [int(u) for u in group if within.is_far(int(u), group)]
 
 
 def _indispensable(within: Within, u: int, group: Index, random: np.random.Generator) -> Index:
     """Return neurons of the other side, few, such that without all of them u is farther than eps.
 
     What is useless to u is added to the group's other side, as long as u stays far: the rest is wanted. A little
-    chance in what counts as useless makes the sets differ.
+    chance in what counts as useless makes the sets differ. What the basis says of inner products is checked by
+    factoring them. Empty if the group has all of the other side, when u is far by rounding alone.
     """
     side = 1 if u < within.split else 0
-    chosen, left = within.sides(group)[side], within.sides(within.everyone)[side]
-    left = np.setdiff1d(left, chosen)
+    chosen = within.sides(group)[side]
+    left = np.setdiff1d(within.sides(within.everyone)[side], chosen)
     basis = Basis(within.unit.gram)
     for neuron in chosen:
         basis.add(int(neuron))
-    while len(left):
+    useless: list[int] = []
+    while len(left) > 1:
         gains = basis.gains(left, np.array([u]))
         fits = np.flatnonzero(basis.left[u] - gains > within.threshold)
         if not len(fits):
             break
         least = fits[np.argmin(gains[fits] * random.uniform(0.5, 1, len(fits)))]
         basis.add(int(left[least]))
+        useless.append(int(left[least]))
         left = np.delete(left, least)
+    while useless and not within.is_far(u, np.concatenate([chosen, np.array(useless, dtype=np.intp)])):
+        left = np.append(left, useless.pop())
     return left
 
 

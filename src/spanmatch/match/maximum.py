@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 from ..drawing import axes_for
 from ..errors import SpanmatchError
 from ..factor import Array, Index
-from ..joint import NOISE, Method, Pair, checked_pair
+from ..joint import RESOLVED, Method, Pair, checked_pair
 from ..plain import data_frame, plain
 from .direct import Coefficients, coefficients, distances
 from .peeling import Peeling
@@ -30,10 +30,8 @@ if TYPE_CHECKING:
 ROWS_PER_NEURON = 5
 """Fewer rows than this for each neuron of the wider layer, and chance alone brings distances below 0.9."""
 
-COARSEST = 0.1
-"""A resolution above this is not used to call distances 0, but warned of."""
 ADVICE: dict[Method, str] = {
-    "single": "use method='gram'",
+    "single": "use method='gram' or 'qr'",
     "gram": "use method='qr'",
     "qr": "leave out neurons that nearly repeat others",
 }
@@ -56,9 +54,9 @@ class Result:
     centred: bool
     method: Method
     resolution: float
-    """Distances below this cannot be told from 0, and count as 0."""
+    """Distances below this cannot be told from 0: they count as 0 if it is at most 1e-3, and are unresolved if not."""
     chance_distance: float
-    """Where independent Gaussian layers of these widths would be, over so many independent rows."""
+    """Where independent Gaussian layers of as many dimensions would be, over so many independent rows."""
     warnings: tuple[str, ...]
 
     def provenance(self) -> dict[str, Any]:
@@ -90,7 +88,7 @@ class Match(Result):
 
     def verify(self, pair: Pair) -> bool:
         """Tell, by least squares that share no code with the search, whether every distance is within eps."""
-        eps = max(self.eps, floor_of(self.resolution)) * (1 + 1e-9)
+        eps = threshold_of(self) * (1 + 1e-9)
         return all((side <= eps).all() for side in distances(pair, self.x, self.y, centred=self.centred))
 
     def to_dict(self) -> dict[str, Any]:
@@ -134,16 +132,33 @@ class MatchProfile(Result):
     def similarity(self, eps: ArrayLike) -> float | Array:
         """Return s(eps), the share of all neurons that are in the maximum match at eps.
 
+        nan where neurons are nearer than the resolution and eps is smaller: how many are within eps cannot be told.
+        At eps = 0 they count as exact, if the resolution is at most 1e-3.
         Args: eps in [0, 1), a number or an array. Raises SpanmatchError for others.
         """
         asked = checked_eps(eps)
         levels = np.sort(np.concatenate([self.x_levels, self.y_levels]))  # nan comes last
         share = np.searchsorted(levels, asked, side="right") / len(levels)
+        if levels[0] <= self.resolution:
+            resolved = (asked >= self.resolution) | ((asked == 0) & (self.resolution <= RESOLVED))
+            share = np.where(resolved, share, np.nan)
         return float(share) if share.ndim == 0 else share
 
+    @property
+    def unresolved(self) -> tuple[Index, Index]:
+        """Neurons of x and of y whose level is at most the resolution, which is too coarse to call it 0."""
+        x, y = (
+            np.flatnonzero((levels <= self.resolution) & (self.resolution > RESOLVED))
+            for levels in (self.x_levels, self.y_levels)
+        )
+        return x, y
+
     def at(self, eps: float) -> Match:
-        """Return the maximum match at eps.  Raises SpanmatchError if eps is not in [0, 1)."""
-        value = float(checked_eps(eps))
+        """Return the maximum match at eps.
+
+        Raises SpanmatchError if eps is not in [0, 1), or where `similarity` is nan.
+        """
+        value = self._resolved(eps)
         x, y = (np.flatnonzero(levels <= value) for levels in (self.x_levels, self.y_levels))
         return Match(eps=value, x=x, y=y, **self.provenance())
 
@@ -151,8 +166,9 @@ class MatchProfile(Result):
         """Return how far eps can move before the maximum match changes, and who would enter and leave.
 
         The match is the same on [low, high): below low the neurons of that level leave, at high others enter.
+        Raises SpanmatchError as `at` does.
         """
-        value = float(checked_eps(eps))
+        value = self._resolved(eps)
         levels = np.concatenate([self.x_levels, self.y_levels])
         low = float(levels[levels <= value].max(initial=0.0))
         high = float(levels[levels > value].min(initial=1.0))
@@ -165,6 +181,13 @@ class MatchProfile(Result):
             )
 
         return Stability(value, low, high, leaving=at(low), entering=at(high))
+
+    def _resolved(self, eps: float) -> float:
+        """Return eps as a number.  Raises SpanmatchError where s(eps) is nan."""
+        value = float(checked_eps(eps))
+        if np.isnan(self.similarity(value)):
+            raise _unresolved(self, value)
+        return value
 
     def gaps(self, count: int = 5) -> list[tuple[float, float]]:
         """Return the widest intervals of eps, widest first, over which a match that is not empty stays the same.
@@ -211,37 +234,99 @@ class MatchProfile(Result):
 def maximum_match(pair: Pair, eps: float, *, centred: bool = False) -> Match:
     """Return the maximum match at eps: start from all neurons, drop those farther than eps, until none is.
 
-    Args: eps in [0, 1); 0 asks for exact matches, up to the resolution that the result names. `centred` takes each
-    neuron's mean out first. Raises SpanmatchError for another eps.
+    Parameters
+    ----------
+    pair : Pair
+        The joint moments of two layers.
+    eps : float
+        In [0, 1). 0 asks for exact matches, up to the resolution that the result names.
+    centred : bool
+        Whether to subtract each neuron's mean first.
+
+    Returns
+    -------
+    Match
+        The neurons of both layers that are in the maximum match.
+
+    Raises
+    ------
+    SpanmatchError
+        If eps is outside [0, 1), or below the resolution while neurons are nearer than that to the other layer.
+
+    Notes
+    -----
     Cost: 5 (p^3 + q^3) / 3 operations, and up to 4 p^3 + 4 q^3 + 4 p q (p + q) more for the neurons that drop.
     """
     checked_pair(pair)
     value = float(checked_eps(eps))
-    neurons, resolution = list(pair.active(centred=centred)), np.inf
-    for peeling, resolution in _sharpening(pair, neurons, centred, enough=value):
-        peeling.fall(max(value, floor_of(resolution)) ** 2)
-    x, y = neurons
-    return Match(eps=value, x=x, y=y, **_about(pair, centred, resolution))
+    neurons, resolution, dimensions = list(pair.active(centred=centred)), 0.0, 0
+    for peeling in _sharpened(pair, neurons, centred, enough=value):
+        dimensions = max(dimensions, peeling.dimensions)
+        peeling.fall(max(value, peeling.resolution) ** 2)
+        resolution = peeling.resolution
+    match = Match(eps=value, x=neurons[0], y=neurons[1], **_about(pair, centred, resolution, dimensions))
+    exact = value == 0 and resolution <= RESOLVED
+    if value < resolution and not exact and (len(match.x) or len(match.y)):
+        raise _unresolved(match, value)
+    return match
 
 
 def match_profile(pair: Pair, *, centred: bool = False) -> MatchProfile:
     """Return the level of every neuron, and with them the maximum match at every eps.
 
+    Parameters
+    ----------
+    pair : Pair
+        The joint moments of two layers.
+    centred : bool
+        Whether to subtract each neuron's mean first.
+
+    Returns
+    -------
+    MatchProfile
+        The level of every neuron: the smallest eps at which it is in the maximum match.
+
+    Notes
+    -----
     level(v) = min {eps : v is in M(eps)}, so that M(eps) = {v : level(v) <= eps}, by peeling (see `peeling`).
-    Args: `centred` takes each neuron's mean out first.
+    Every level is right to the resolution of the result; a level that is at most the resolution is 0 if the
+    resolution is at most 1e-3, otherwise it is unresolved.
     Cost: about 6 (p^3 + q^3) + 4 p q (p + q) operations as matrix products; no pass over the rows.
     """
     checked_pair(pair)
-    neurons, resolution = list(pair.active(centred=centred)), np.inf
-    x, y = levels = (np.full(pair.neurons[0], np.nan), np.full(pair.neurons[1], np.nan))
+    neurons, dimensions = list(pair.active(centred=centred)), 0
+    resolution = wrong_by = 0.0
+    levels = (np.full(pair.neurons[0], np.nan), np.full(pair.neurons[1], np.nan))
     threshold = np.inf
-    for peeling, resolution in _sharpening(pair, neurons, centred):
-        threshold = peeling.peel(levels, threshold, floor_of(resolution) ** 2)
+    for peeling in _sharpened(pair, neurons, centred):
+        dimensions = max(dimensions, peeling.dimensions)
+        before, threshold = threshold, peeling.peel(levels, threshold)
+        # What is left is a match at the threshold, however little of it is resolved.
+        resolution = min(peeling.resolution, float(np.sqrt(min(threshold, 1.0))))
+        if threshold < before:
+            wrong_by = max(wrong_by, peeling.wrong_by(float(np.sqrt(threshold))))
+    resolution = max(resolution if len(neurons[0]) or len(neurons[1]) else 0.0, wrong_by)
     for side, left in zip(levels, neurons, strict=True):
         side[left] = 0.0
         side[:] = np.sqrt(side)
-        side[side <= floor_of(resolution)] = 0.0
-    return MatchProfile(x_levels=x, y_levels=y, **_about(pair, centred, resolution))
+        side[side <= resolution] = 0.0 if resolution <= RESOLVED else resolution
+    about = _about(pair, centred, resolution, dimensions)
+    return MatchProfile(x_levels=levels[0], y_levels=levels[1], **about)
+
+
+def threshold_of(match: Match) -> float:
+    """Return the distance up to which neurons count as within the eps of a match: the resolution, if eps is below."""
+    return max(match.eps, match.resolution)
+
+
+def _unresolved(result: Result, eps: float) -> SpanmatchError:
+    """Return the error that eps is below the resolution, and neurons are nearer than that to the other layer."""
+    exact = ", eps=0 for what is exact up to the resolution," if result.resolution <= RESOLVED else ""
+    return SpanmatchError(
+        f"layers {result.x_layer!r} and {result.y_layer!r}: eps={eps:g} is below {result.resolution:.2g}, and "
+        "distances below that are rounding, as neurons of a layer are nearly combinations of others; "
+        f"give a larger eps{exact} or {ADVICE[result.method]}"
+    )
 
 
 def check_match(pair: Pair, match: Match) -> None:
@@ -264,49 +349,41 @@ def checked_eps(eps: ArrayLike) -> Array:
     return values
 
 
-def _sharpening(
-    pair: Pair, neurons: list[Index], centred: bool, enough: float = 0.0
-) -> Iterator[tuple[Peeling, float]]:
-    """Yield the two layers ready for peeling, and the distance that is resolved, until that is enough or the best.
+def _sharpened(pair: Pair, neurons: list[Index], centred: bool, enough: float = 0.0) -> Iterator[Peeling]:
+    """Yield the two layers ready for peeling, until the resolution is enough or the best.
 
-    Once distances reach the resolution, what is left is factored anew: without the neurons that have gone it
-    is better conditioned, and more is resolved. `neurons` are what is left, kept up to date.
+    Once distances reach the resolution, what is left is factored again: without the neurons that have gone it
+    is better conditioned, and more is resolved. So it is when a peeling has become stale.
+    Args: neurons, what is left, kept up to date.
     """
-    resolution = np.inf
-    while True:
-        spans = pair.spans(neurons[0], neurons[1], centred=centred)
-        condition = max(1.0, *(span.condition for span in spans))
-        if NOISE[pair.method] * condition > resolution / 2:
+    resolution, stale = np.inf, False
+    while len(neurons[0]) or len(neurons[1]):
+        peeling = Peeling(pair.spans(neurons[0], neurons[1], centred=centred), list(neurons))
+        if peeling.resolution > resolution / 2 and not stale:
             return
-        resolution = min(1.0, NOISE[pair.method] * condition)
-        peeling = Peeling(spans, list(neurons))
-        yield peeling, resolution
+        resolution = peeling.resolution
+        yield peeling
         neurons[:] = [np.sort(side) for side in peeling.neurons]
-        if resolution <= enough or not (len(neurons[0]) or len(neurons[1])):
+        stale = peeling.stale
+        if resolution <= enough and not stale:
             return
 
 
-def floor_of(resolution: float) -> float:
-    """Return the distance up to which distances count as 0."""
-    return min(resolution, COARSEST)
-
-
-def _about(pair: Pair, centred: bool, resolution: float) -> dict[str, Any]:
+def _about(pair: Pair, centred: bool, resolution: float, dimensions: int) -> dict[str, Any]:
+    """Return the fields of `Result`; dimensions are those of the larger span, as many as independent neurons."""
     p, q = pair.neurons
     silent = [np.flatnonzero(pair.energy(side, centred=centred) == 0).tolist() for side in ("x", "y")]
-    wide = max(p - len(silent[0]), q - len(silent[1]))
-    chance = float(np.sqrt(max(0.0, 1 - wide / pair.rows)))
+    chance = float(np.sqrt(max(0.0, 1 - dimensions / pair.rows)))
     warnings = []
-    if pair.rows < ROWS_PER_NEURON * wide:
+    if pair.rows < ROWS_PER_NEURON * dimensions:
         warnings.append(
-            f"{pair.rows:,} rows for {wide:,} neurons: independent layers would be at a distance of {chance:.2f} by "
-            f"chance; use at least {2 * ROWS_PER_NEURON * wide:,} rows, or fewer neurons"
+            f"{pair.rows:,} rows for {dimensions:,} independent neurons: unrelated layers would be at a distance of "
+            f"{chance:.2f} by chance; use at least {2 * ROWS_PER_NEURON * dimensions:,} rows, or fewer neurons"
         )
-    if resolution > COARSEST:
-        advice = ADVICE[pair.method]
+    if resolution > RESOLVED:
         warnings.append(
             f"neurons of a layer are so nearly combinations of others that distances below {resolution:.2g} "
-            f"are rounding; {advice}"
+            f"are rounding, and s(eps) is nan for smaller eps; {ADVICE[pair.method]}"
         )
     return {
         "x_layer": pair.x_layer,

@@ -18,7 +18,7 @@ from ..factor import Index
 from ..joint import Pair, checked_pair
 from .direct import survivors
 from .hitting import smallest_holding
-from .maximum import Match, checked_eps, floor_of
+from .maximum import Match, checked_eps, threshold_of
 from .within import Basis, Within
 
 Neuron = tuple[str, int]
@@ -37,7 +37,8 @@ class MinimumMatch(Match):
     order: Order
     seed: int | None
     smallest: bool
-    """Whether no match that holds the neuron has fewer neurons; proven only by order="smallest"."""
+    """Whether no match that holds the neuron has fewer neurons; proven only by order="smallest", and not if distances
+    of this match lie between eps and the resolution."""
 
     def verify(self, pair: Pair) -> bool:
         """Tell, by least squares that share no code with the search, whether it is a match and minimal.
@@ -47,7 +48,7 @@ class MinimumMatch(Match):
         """
         if not super().verify(pair):
             return False
-        eps = max(self.eps, floor_of(self.resolution)) * (1 + 1e-9)
+        eps = threshold_of(self) * (1 + 1e-9)
         side, index = self.neuron
         own = "xy".index(side)
         for gone in [("x", int(i)) for i in self.x] + [("y", int(j)) for j in self.y]:
@@ -102,6 +103,7 @@ def minimum_match(
     proven = False
     if order == "smallest":
         found, proven = smallest_holding(within, v, small(within, v), time_limit)
+        proven = proven and within.is_certain(found)
     elif order == "small":
         found = small(within, v)
     else:

@@ -23,6 +23,8 @@ from ..factor import Array, Index, Removal, Span, compacted
 
 X, Y = 0, 1
 SMALLEST_PANEL, LARGEST_PANEL = 48, 256
+GROWTH = 30.0
+"""Once the dual bases have grown so many times, what they hold is rounding: the layers are factored again."""
 
 
 @dataclass
@@ -31,6 +33,24 @@ class Peeling:
 
     spans: tuple[Span, Span]
     neurons: list[Index]
+    stale: bool = False
+    """Whether the spans have to be factored again, as removals would amplify their rounding."""
+
+    def __post_init__(self) -> None:
+        self.resolution = max(span.resolution for span in self.spans)
+        """The distance that could not be told from 0, at its largest so far."""
+        self.noise = max(span.noise.of_distances * span.condition for span in self.spans)
+        """What distances, however large, could be wrong by beside the rounding of their squares."""
+        self.largest_reach = GROWTH * max(span.condition for span in self.spans)
+
+    @property
+    def dimensions(self) -> int:
+        """Those of the larger span."""
+        return max(len(span.dual) for span in self.spans)
+
+    def wrong_by(self, distance: float) -> float:
+        """Return what levels down to a distance can be wrong by."""
+        return min(1.0, self.noise + self.resolution**2 / distance)
 
     def distances(self, side: int) -> Array:
         """Return the squared distances of the remaining neurons of one side to the other side."""
@@ -42,31 +62,42 @@ class Peeling:
 
     def fall(self, threshold: float) -> None:
         """Drop every neuron farther than the threshold, again and again: what is left is the maximum match."""
-        while self.largest() > threshold:
+        while self.largest() > threshold and not self.stale:
             gone = [np.flatnonzero(self.distances(side) > threshold) for side in (X, Y)]
-            for side in (X, Y):
-                span = self.spans[side]
-                removal = span.removal(gone[side])
-                span.apply(removal, span.held(removal))
+            removals = [self.spans[side].removal(gone[side]) for side in (X, Y)]
+            self.stale = any(removal.reach > self.largest_reach for removal in removals)
+            if not self.stale:
+                for span, removal in zip(self.spans, removals, strict=True):
+                    span.apply(removal, span.held(removal))
             self.drop(gone)
+            self._watch()
 
-    def peel(self, levels: tuple[Array, Array], threshold: float, floor: float) -> float:
-        """Peel until every distance is at most the floor, writing squared levels; return the threshold reached.
+    def peel(self, levels: tuple[Array, Array], threshold: float) -> float:
+        """Peel until no distance is above the resolution, writing squared levels; return the threshold reached.
 
         Cost: about 4 (p^3 + q^3) + 4 p q (p + q) operations to take all of p + q neurons, as matrix products.
         """
         width = SMALLEST_PANEL
-        while self.largest() > floor and len(self.neurons[X]) and len(self.neurons[Y]):
+        while self.largest() > self.resolution**2 and len(self.neurons[X]) and len(self.neurons[Y]) and not self.stale:
             panel = _Panel(self, width)
-            panel.order(threshold, floor)
+            panel.order(threshold, self.resolution**2)
             taken = panel.valid_steps(threshold)
             threshold = panel.commit(taken, levels)
             width = int(np.clip(2 * taken, SMALLEST_PANEL, LARGEST_PANEL))
+            self._watch()
         if not len(self.neurons[X]) or not len(self.neurons[Y]):  # nothing is left to hold the other side
             for side in (X, Y):
                 levels[side][self.neurons[side]] = min(threshold, 1.0)
             self.drop([np.arange(len(neurons)) for neurons in self.neurons])
         return threshold
+
+    def _watch(self) -> None:
+        """Take note of how large the dual bases have become."""
+        if self.stale:
+            return
+        self.resolution = max(self.resolution, *(span.resolution for span in self.spans))
+        self.noise = max(self.noise, *(span.noise.of_distances * span.condition for span in self.spans))
+        self.stale = max(span.condition for span in self.spans) > self.largest_reach
 
     def drop(self, gone: list[Index]) -> None:
         """Forget neurons, by their positions among the remaining ones of each side."""
@@ -95,6 +126,8 @@ class _Panel:
         self.members = _farthest([peeling.distances(side) for side in (X, Y)], width)
         self.sides = [_Side(peeling.spans[side], self.members[side], self.members[1 - side]) for side in (X, Y)]
         self.steps: list[_Step] = []
+        self.ends_stale = False
+        """Whether the last step is one that the spans cannot follow."""
 
     def order(self, threshold: float, floor: float) -> None:
         """Peel the panel alone, one neuron at a time."""
@@ -106,6 +139,9 @@ class _Panel:
             threshold = min(threshold, radius)
             member = int(np.argmax(distances[side]))
             self.steps.append(_Step(side, member, radius, threshold, *self._counts()))
+            if self.sides[side].small.reach(member) > self.peeling.largest_reach:
+                self.ends_stale = True
+                return
             self.sides[side].take(member)
             distances[side][member] = -np.inf
 
@@ -131,6 +167,7 @@ class _Panel:
             self.sides[side].commit(lost[side], relations[side])
             gone.append(positions)
         self.peeling.drop(gone)
+        self.peeling.stale = self.ends_stale and taken == len(self.steps)
         return self.steps[taken - 1].threshold
 
     def _counts(self) -> tuple[tuple[int, int], tuple[int, int]]:

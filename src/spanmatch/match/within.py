@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..factor import Array, Index, span_from_gram
+from ..factor import Array, Index
 from ..joint import Pair
-from .maximum import Match, floor_of, maximum_match
+from .maximum import Match, maximum_match, threshold_of
 
 FLOW_STEPS, FLOW_KEPT = 6, 0.5
 SPANNED = 1e-10  # a squared distance that the rounding of inner products may leave
@@ -21,7 +21,7 @@ class Within:
 
     def __init__(self, pair: Pair, eps: float, *, centred: bool = False) -> None:
         self.match: Match = maximum_match(pair, eps, centred=centred)
-        self.threshold = max(eps, floor_of(self.match.resolution)) ** 2
+        self.threshold = threshold_of(self.match) ** 2
         self.unit = pair.unit(self.match.x, self.match.y, centred=centred)
         self.split = len(self.match.x)
         self.everyone = np.arange(self.split + len(self.match.y))
@@ -61,19 +61,32 @@ class Within:
         first = 0 if holding is None or holding < self.split else 1
         while len(groups[0]) and len(groups[1]):
             mine, others = groups[first], groups[1 - first]
-            near = self.unit.outside(others, mine) <= self.threshold
+            near = self.unit.outside(others, mine)[0] <= self.threshold
             if holding is not None and not near[mine == holding].all():
                 break
-            near_others = self.unit.outside(mine, others) <= self.threshold
+            near_others = self.unit.outside(mine, others)[0] <= self.threshold
             if near.all() and near_others.all():
                 return np.concatenate(groups)
             groups[first], groups[1 - first] = mine[near], others[near_others]
         return neurons[:0]
 
-    def squared_distance(self, v: int, group: Index) -> float:
-        """Return the squared distance of a neuron to the other side's neurons in a group."""
+    def is_far(self, v: int, group: Index) -> bool:
+        """Tell whether a neuron is farther than eps from the other side's neurons in a group."""
         others = self.sides(group)[1 if v < self.split else 0]
-        return float(self.unit.outside(others, np.array([v]))[0])
+        return bool(self.unit.outside(others, np.array([v]))[0][0] > self.threshold)
+
+    def is_certain(self, group: Index) -> bool:
+        """Tell whether every distance in a match is within eps, or as near to 0 as its own rounding.
+
+        Where eps is below the resolution, distances count as within eps up to the resolution. It is that of the whole
+        maximum match; in a smaller group more is resolved.
+        """
+        x, y = self.sides(group)
+        for others, mine in ((y, x), (x, y)):
+            squared, noise = self.unit.outside(others, mine)
+            if (squared > max(self.match.eps, noise) ** 2).any():
+                return False
+        return True
 
     def flow(self, neurons: Index, v: int) -> Array:
         """Return how much of v each neuron carries: what flows from v along absolute coefficients, side to side.
@@ -95,10 +108,7 @@ class Within:
 
     def _coefficients(self, regressors: Index, targets: Index) -> Array:
         """Return |coefficients| of unit targets in the span of unit regressors, each target's summing to 1."""
-        gram = self.unit.gram
-        rows = regressors[:, None]
-        span = span_from_gram(gram[rows, regressors], gram[rows, targets], self.unit.rounding)
-        size = np.abs(span.dual.T @ span.inside)
+        size = np.abs(self.unit.coefficients(regressors, targets))
         return np.asarray(size / size.sum(axis=0))
 
 

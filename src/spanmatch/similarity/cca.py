@@ -12,12 +12,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from scipy.linalg import eigh, qr
+from scipy.linalg import eigh
 
 from ..errors import SpanmatchError
 from ..factor import UNIT, Array
 from ..joint import Pair
-from .measure import Measured, cross_of_unit_layers, few_rows, seen
+from .measure import Measured, cross_of_unit_layers, few_rows, resolved_spans, seen
+
+TIED = 1e-6
+"""Canonical correlations nearer than this tie: their variables are not determined."""
+UNSEEN = 1e-9
+"""The most of a layer's variance that SVCCA may leave out beside what it was asked to."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -44,7 +49,7 @@ def cca(pair: Pair) -> CCA:
     """Return the canonical correlations of the centred layers, with their mean as value.
 
     Exact for rank-deficient layers: only the dimensions that are there count. Raises SpanmatchError if a layer never
-    varies. Cost: about 20 (p^3 + q^3) operations.
+    varies, or rounding decides the value. Cost: about 20 (p^3 + q^3) operations.
 
     >>> import spanmatch as sm
     >>> X = np.random.default_rng(0).standard_normal((100, 5))
@@ -52,7 +57,7 @@ def cca(pair: Pair) -> CCA:
     [1.0, 1.0, 1.0, 1.0, 1.0]
     """
     about = seen(pair, "cca")
-    return _result(about, _between(pair)[0], pair)
+    return _result(about, _between(pair, "cca")[0], pair)
 
 
 def svcca(pair: Pair, variance: float = 0.99) -> CCA:
@@ -69,11 +74,16 @@ def svcca(pair: Pair, variance: float = 0.99) -> CCA:
         raise SpanmatchError(f"variance={variance!r}: give a share in (0, 1]")
     about = seen(pair, "svcca")
     whitened = []
-    for own in (pair.xx, pair.yy):
+    for layer, own, rounding in zip((pair.x_layer, pair.y_layer), (pair.xx, pair.yy), pair.rounding, strict=True):
         size, directions = eigh(own / np.trace(own))
         size, directions = size[::-1], directions[:, ::-1]
-        rank = int(np.count_nonzero(size > 4 * len(size) * pair.rounding * size[0]))
+        rank = int(np.count_nonzero(size > max(rounding.cutoff(0, len(size)) ** 2, 4 * len(size) * UNIT) * size[0]))
         share = np.cumsum(size[:rank]) / np.sum(size[:rank])
+        if np.sum(size[rank:]) > 1 - variance + UNSEEN:
+            raise SpanmatchError(
+                f"svcca: variance={variance:g}, but in layer {layer!r} rounding hides a share of "
+                f"{np.sum(size[rank:]):.1g}; give a smaller one, or use method='qr'"
+            )
         kept = min(rank, int(np.searchsorted(share, variance * (1 - 1e-12))) + 1)
         whitened.append(directions[:, :kept] / np.sqrt(size[:kept]))
     return _result(about, whitened[0].T @ cross_of_unit_layers(pair) @ whitened[1], pair)
@@ -83,7 +93,9 @@ def pwcca(pair: Pair) -> CCA:
     """Return CCA with each canonical correlation weighted by how much of x its direction carries.
 
     value = sum_i w_i rho_i / sum_i w_i with w_i = sum_j |<h_i, x_j>|, h_i the i-th canonical variable of x. It is not
-    symmetric: `sm.pwcca(pair.swapped)` weighs by y. Raises SpanmatchError if a layer never varies.
+    symmetric: `sm.pwcca(pair.swapped)` weighs by y. Where canonical correlations tie, as those of what both layers
+    span, their variables are the principal axes of x in the subspace that they span, so that the value is unique.
+    Raises SpanmatchError if a layer never varies, or rounding decides the value.
 
     >>> import spanmatch as sm
     >>> X = np.random.default_rng(0).standard_normal((100, 5))
@@ -91,39 +103,40 @@ def pwcca(pair: Pair) -> CCA:
     1.0
     """
     about = seen(pair, "pwcca")
-    between, inside = _between(pair)
+    between, of_x = _between(pair, "pwcca")
     u, rho, _ = np.linalg.svd(between, full_matrices=False)
-    norms = np.sqrt(pair.energy("x", centred=True))
-    weights = np.abs(u.T @ inside * norms[norms > 0] / norms.max()).sum(axis=1)
     rho = np.minimum(rho, 1.0)
-    value = float(np.sum(weights * rho) / np.sum(weights))
-    return CCA(value=value, coefficients=rho, **_size(between, pair), **about)
+    norms = np.sqrt(pair.energy("x", centred=True))
+    carried = u.T @ of_x * norms[norms > 0] / norms.max()
+    weights = np.concatenate([_weights(carried[tied]) for tied in _ties(rho)])
+    return CCA(value=float(weights @ rho / weights.sum()), coefficients=rho, **_size(between, pair), **about)
 
 
-def _between(pair: Pair) -> tuple[Array, Array]:
+def _ties(rho: Array) -> list[slice]:
+    """Return the runs of canonical correlations, in descending order, that are the same up to rounding."""
+    breaks = np.flatnonzero(-np.diff(rho) > TIED) + 1
+    ends = [0, *breaks.tolist(), len(rho)]
+    return [slice(a, b) for a, b in zip(ends[:-1], ends[1:], strict=True)]
+
+
+def _weights(carried: Array) -> Array:
+    """Return how much of x some canonical variables carry, given their products (k, p) with x's neurons.
+
+    Variables whose correlations tie can be rotated among themselves: they are taken along the principal axes of what
+    they carry of x.
+    """
+    if len(carried) > 1:
+        carried = np.linalg.svd(carried, full_matrices=False)[0].T @ carried
+    return np.asarray(np.abs(carried).sum(axis=1))
+
+
+def _between(pair: Pair, name: str) -> tuple[Array, Array]:
     """Return Qx' Qy, and x's unit neurons in the basis Qx."""
     x, y = pair.active(centred=True)
-    unit, p = pair.unit(x, y, centred=True), len(x)
-    if unit.columns is not None:
-        Qx, Qy = (_orthonormal(columns) for columns in (unit.columns[:, :p], unit.columns[:, p:]))
-        return Qx.T @ Qy, Qx.T @ unit.columns[:, :p]
-    own = unit.gram[:p, :p], unit.gram[p:, p:]
-    (x_basis, x_inside), (y_basis, _) = (_whitened(gram, unit.rounding) for gram in own)
-    return x_basis.T @ unit.gram[:p, p:] @ y_basis, x_inside
-
-
-def _orthonormal(columns: Array) -> Array:
-    Q, R, _ = qr(columns, mode="economic", pivoting=True)
-    size = np.abs(np.diag(R))
-    return np.asarray(Q[:, size > 4 * max(columns.shape) * UNIT * size[0]])
-
-
-def _whitened(gram: Array, rounding: float) -> tuple[Array, Array]:
-    """Return what makes an orthonormal basis of neurons with these inner products, and the neurons in that basis."""
-    size, directions = eigh(gram)
-    kept = size > 4 * len(size) * rounding * size[-1]
-    root = np.sqrt(size[kept])
-    return directions[:, kept] / root, root[:, None] * directions[:, kept].T
+    of_x, of_y = resolved_spans(pair, name, x, y)
+    unit, everyone = pair.unit(x, y, centred=True), np.arange(len(x))
+    # Qx = X W' for the dual basis W, and the same of y.
+    return of_x.inside @ of_y.dual.T, of_x.dual @ unit.gram[np.ix_(everyone, everyone)]
 
 
 def _result(about: dict[str, Any], between: Array, pair: Pair) -> CCA:

@@ -9,9 +9,11 @@ from typing import Any, Literal, SupportsFloat
 import numpy as np
 
 from ..errors import SpanmatchError
-from ..factor import Array
+from ..factor import Array, Index, Span
 from ..joint import Pair, checked_pair
 
+WRONG_BY = 1e-3
+"""The most that a share of variance may be wrong by."""
 Invariance = Literal[
     "orthogonal", "invertible linear", "isotropic scaling", "neuron scaling", "translation", "permutation"
 ]
@@ -80,6 +82,21 @@ def seen(pair: Pair, name: str, at_least: int = 2) -> dict[str, Any]:
     if pair.rows < at_least:
         raise SpanmatchError(f"{name}: {pair.rows} rows of {pair.x_layer!r} and {pair.y_layer!r}; it needs {at_least}")
     return {"name": name, "x_layer": pair.x_layer, "y_layer": pair.y_layer, "rows": pair.rows, "layout": pair.layout}
+
+
+def resolved_spans(pair: Pair, name: str, x: Index, y: Index) -> tuple[Span, Span]:
+    """Return the spans of some neurons of the centred layers.
+
+    Raises SpanmatchError if shares of variance, squares of distances, could be wrong by more than 1e-3.
+    """
+    spans = pair.spans(x, y, centred=True)
+    for span, layer in zip(spans, (pair.x_layer, pair.y_layer), strict=True):
+        if span.resolution**2 > WRONG_BY:
+            raise SpanmatchError(
+                f"{name}: neurons of layer {layer!r} are so nearly combinations of others that rounding decides the "
+                f"value; use method='qr', or leave out neurons that nearly repeat others"
+            )
+    return spans
 
 
 def few_rows(pair: Pair, dimensions: Iterable[int], chance: float) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..factor import Array
 from ..joint import Pair
-from .measure import Measured, energies, few_rows, seen
+from .measure import Measured, energies, few_rows, resolved_spans, seen
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -41,7 +41,7 @@ def linear_regression(pair: Pair) -> Regression:
     about = seen(pair, "linear regression")
     both = energies(pair)
     x, y = pair.active(centred=True)
-    spans = pair.spans(x, y, centred=True)
+    spans = resolved_spans(pair, "linear regression", x, y)
     explained = [np.full(len(energy), np.nan) for energy in both]
     explained[0][x], explained[1][y] = 1 - spans[1].outside, 1 - spans[0].outside
     totals = [float(np.nansum(share * own) / np.sum(own)) for share, own in zip(explained, both, strict=True)]
