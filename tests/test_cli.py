@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -15,12 +16,13 @@ import layers
 import numpy as np
 import pytest
 import torch
+from rich.console import Console
 from safetensors.torch import save_file
 from typer.testing import CliRunner
 
 import spanmatch as sm
 from spanmatch import load
-from spanmatch.cli import app
+from spanmatch.cli import _show_transplants, app
 
 NETWORK = """
 import torch
@@ -109,6 +111,35 @@ def test_all_layers_and_evidence_from_the_command_line(run):
     assert small.exit_code == 1 and "would take" in small.stderr and "over the limit" in small.stderr
     wrong = run("compare", "a.npz", "b.npz", "--pool", "median")
     assert wrong.exit_code == 1 and "pool='median': give 'mean'" in wrong.stderr
+
+
+def test_evidence_that_cannot_be_had_is_said_and_the_rest_is_shown(run):
+    X, Y = layers.correlated(n=160, p=6, q=5)
+    np.savez("c.npz", one=X, off=np.zeros((160, 3)))
+    np.savez("d.npz", one=Y, off=np.ones((160, 3)))
+    result = run("compare", "c.npz", "d.npz", "--evidence", "--out", "results")
+    assert result.exit_code == 0, result.stderr
+    reason = "not all evidence can be had: layer 'c:off' never varies, so that there is nothing to compare"
+    assert f"warning: off: {reason}\n" in result.stdout
+    table = result.stdout.partition("Measures [by chance]")[2].splitlines()
+    assert next(line for line in table if line.startswith("  off")).split()[1:] == ["-"] * 5 + ["0.00"]
+
+
+def test_transplants_are_shown_with_their_controls():
+    right = {"untouched": 40, "transplant": 38, "ablation": 10, "other examples": 4}
+    outcomes = []
+    for name, count in right.items():
+        correct = np.repeat([1.0, 0.0], [count, 40 - count])
+        outcomes.append(sm.Outcome(name, 31, 32, 1 - correct, correct))
+    found = sm.Transplant("seed0:relu1", "seed1:relu1", 0.5, 40, 0, tuple(outcomes), {"untrained": "no fit"})
+    text = io.StringIO()
+    _show_transplants([found.to_dict()], Console(file=text, width=80))
+    lines = [line.strip() for line in text.getvalue().splitlines()]
+    assert "relu1        31      100.0%       95.0%     25.0%          10.0%           -" in lines
+    d = found.difference("ablation")
+    shown = next(line for line in lines if line.startswith("relu1") and "(" in line)
+    assert f"+{100 * d.value:.1f} ({100 * d.low:.1f}, {100 * d.high:.1f})" in shown and shown.endswith(" -")
+    assert "warning: seed0:relu1, untrained: no fit" in lines and max(map(len, lines)) <= 80
 
 
 def test_json_is_all_of_standard_output(run):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import importlib
 import json
+from dataclasses import replace
 
 import layers
 import numpy as np
@@ -274,6 +275,63 @@ def test_evidence_is_given_where_it_is_cheap_or_asked_for():
         sm.compare(thin, folds=1, evidence=True)
 
 
+@pytest.mark.parametrize(("constant", "wanted"), [(0.0, True), (3.0, None)])
+def test_a_layer_that_never_varies_leaves_the_others_as_they_are(tmp_path, constant, wanted):
+    X, Y = layers.correlated(n=240, p=6, q=5)
+    options = {"evidence": wanted, "sparse": "*", "bins": 4, "simple": [0.5]}
+    good = {"a": {"one": X, "two": Y}, "b": {"one": Y, "two": X}, "c": {"one": X + Y[:, :1], "two": X}}
+    never = {
+        name: {"first": np.full((240, 4), constant), **arrays, "last": np.full((240, 3), constant)}
+        for name, arrays in good.items()
+    }
+    never["a"]["last"] = X  # one side alone
+    alone, beside = sm.compare(good, **options), sm.compare(never, **options)
+    pairs = {pair["name"]: pair for pair in beside.to_dict()["pairs"]}
+    assert {name for name in pairs if name[:3] in ("one", "two")} == set(alone.names())
+    for pair in alone.to_dict()["pairs"]:
+        assert pairs[pair["name"]] == pair
+        assert pair["assessment"]["refused"] == {}
+    for assessed, other in zip(alone.assessments, beside.assessments[3:], strict=False):
+        assert assessed.measures == other.measures  # to the last digit
+    reason = "layer 'a:first' never varies, so that there is nothing to compare"
+    assessed = pairs["first, a ~ b"]["assessment"]
+    assert assessed["rows"] is None and assessed["refused"] == {"rows": reason}
+    assert all(measure["value"] is None and measure["reason"] == reason for measure in assessed["measures"])
+    assert pairs["last, a ~ b"]["assessment"]["refused"]["rows"].startswith("layer 'b:last' never varies")
+    folder = beside.save(tmp_path)
+    with (folder / "measures.csv").open() as file:
+        rows = [row for row in csv.DictReader(file) if row["x_layer"] == "a:first" and row["y_layer"] == "b:first"]
+    assert [row["measure"] for row in rows] == [measure.name for measure in sm.measures()]
+    assert {(row["value"], row["low"], row["effective_rows"], row["reason"]) for row in rows} == {("", "", "", reason)}
+    frame = beside.to_frame().set_index(["x_layer", "y_layer"])
+    assert np.isnan(frame.loc[("a:first", "b:first"), "cka"])
+    assert frame.loc[("a:one", "b:one"), "cka"] == alone.assessments[0]["cka"].value
+
+
+def test_saved_transplants_hold_differences_and_reasons(tmp_path):
+    outcome = lambda name, *right: sm.Outcome(name, 4, 3, np.ones(4) - right, np.array(right, dtype=float))  # noqa: E731
+    outcomes = (outcome("untouched", 1, 1, 1, 1), outcome("transplant", 1, 1, 1, 0), outcome("ablation", 0, 0, 1, 0))
+    found = sm.Transplant("a:l", "b:l", 0.5, 4, 0, outcomes, {"untrained": "no fit"})
+    comparison = replace(sm.compare(two_layers()), transplants=(found,))
+    folder = comparison.save(tmp_path)
+    saved = json.loads((folder / "comparison.json").read_text())["transplants"][0]
+    assert saved["refused"] == {"untrained": "no fit"} and (saved["seed"], saved["level"]) == (0, 0.95)
+    assert [(d["condition"], d["control"], d["accuracy"]["value"]) for d in saved["differences"]] == [
+        ("transplant", "untouched", -0.25),
+        ("transplant", "ablation", 0.5),
+    ]
+    with (folder / "transplants.csv").open() as file:
+        rows = {row["condition"]: row for row in csv.DictReader(file)}
+    assert list(rows) == ["untouched", "transplant", "ablation", "untrained"]
+    assert float(rows["ablation"]["accuracy_difference"]) == 0.5 and rows["transplant"]["accuracy_difference"] == ""
+    assert float(rows["ablation"]["loss_difference_high"]) == found.difference("ablation", of="loss").high
+    assert rows["ablation"]["predictors"] == "3" and rows["ablation"]["reason"] == ""
+    assert rows["untrained"] == dict.fromkeys(rows["untrained"], "") | {
+        **{"x_layer": "a:l", "y_layer": "b:l", "eps": "0.5", "condition": "untrained", "examples": "4"},
+        "reason": "no fit",
+    }
+
+
 def test_all_layers_against_all(tmp_path):
     X, Y = layers.correlated(p=6, q=5)
     networks = {"a": {"l": X, "m": Y}, "b": {"l": X @ X[:6], "m": np.zeros((500, 2))}}
@@ -329,8 +387,18 @@ def test_demo_shows_matrix_evidence_and_transplants(demo_study):
     assert len(comparison["matrices"][0]["layers"]) == 15
     assert all(value is not None for row in comparison["matrices"][0]["values"] for value in row)
     assert all(pair["assessment"] is not None for pair in comparison["pairs"])
-    relu4 = next(found for found in comparison["transplants"] if found["x_layer"] == "seed0:relu4")
-    accuracy = {outcome["condition"]: outcome["accuracy"] for outcome in relu4["outcomes"]}
-    # The match matters: the other network's neurons can stand in, and by chance they could not.
-    assert accuracy["transplant"] > accuracy["untouched"] - 0.02
-    assert accuracy["ablation"] < 0.3 and accuracy["null"] < 0.8
+    found = {transplant["x_layer"]: transplant for transplant in comparison["transplants"]}
+    assert list(found) == [f"seed0:{layer}" for layer in ("relu1", "relu2", "relu3", "relu4", "fc2")]
+    assert all(transplant["refused"] == {} for transplant in found.values())
+    less = {
+        layer: {d["control"]: d["accuracy"] for d in transplant["differences"] if d["condition"] == "transplant"}
+        for layer, transplant in found.items()
+    }
+    for differences in less.values():
+        assert differences["untouched"]["low"] > -0.03 and differences["other examples"]["low"] > 0.1
+    # The neurons matched in relu2 are not needed, and those of relu1 an untrained network gives as well.
+    assert less["seed0:relu2"]["ablation"]["low"] < 0 and less["seed0:relu1"]["untrained"]["low"] < 0
+    assert less["seed0:relu1"]["ablation"]["low"] > 0.8
+    # Of the last layers the match matters, and what was learned does.
+    for layer in ("relu4", "fc2"):
+        assert min(differences["low"] for c, differences in less[f"seed0:{layer}"].items() if c != "untouched") > 0

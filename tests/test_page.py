@@ -315,16 +315,16 @@ def test_evidence_and_matrix(browser, tmp_path):
     X, Y = layers.correlated(p=12, q=10)
     A, B = layers.random(n=500, p=12, q=12)
     few = np.repeat(np.random.default_rng(0).standard_normal((20, 30)), 25, axis=0)
-    networks = {"a": {"l": X, "m": A, "few": few}, "b": {"l": Y, "m": B, "few": few[::-1]}}
-    comparison = replace(
-        sm.compare(networks, pairs="all"),
-        transplants=(sm.Transplant("a:l", "b:l", 0.5, 90, tuple(sm.Outcome(f"c{k}", k, 1.5, 0.25) for k in range(7))),),
-    )
+    never = np.zeros((500, 3))
+    networks = {"a": {"l": X, "m": A, "few": few, "off": never}, "b": {"l": Y, "m": B, "few": few[::-1], "off": never}}
+    comparison = sm.compare(networks, pairs="all")
     opened = Opened(browser, comparison.report(tmp_path / "report.html"), 390)
     page = opened.page
-    assert page.locator("#matrix g[aria-label=cell] rect").count() == 36
+    assert (
+        page.locator("#matrix g[aria-label=cell] rect").count() == 6 * 6 + 2
+    )  # those that never vary, with themselves
     page.locator("#measure").select_option("debiased cka")
-    assert page.locator("#matrix g[aria-label=cell] rect").count() == 36
+    assert page.locator("#matrix g[aria-label=cell] rect").count() == 6 * 6 + 2
     found = comparison.assessments[0]
     row = opened.part("Evidence").locator("tbody tr").first.locator("td").all_text_contents()
     cka = found["cka"]
@@ -332,11 +332,39 @@ def test_evidence_and_matrix(browser, tmp_path):
     assert page.locator("details.part[open] .proof g[aria-label=area] path").count() == 1
     table = opened.table("#layers")
     assert table[0][-2].startswith(f"{found.rows.effective:,.0f}")
-    assert page.locator("strong.few").count() == sum(not a.rows.enough for a in comparison.assessments)
-    assert "25.0% (1.50)" in page.locator("#transplants").text_content()
+    few = [a for a in comparison.assessments if a.rows is not None and not a.rows.enough]
+    assert page.locator("strong.few").count() == len(few) > 0
+    assert "off: Evidence is missing: layer 'a:off' never varies" in page.locator("#warnings").text_content()
+    page.locator("#layer").select_option("off")
+    missing = opened.part("Evidence").text_content()
+    assert f"Missing, {', '.join(m.name for m in sm.measures())}: layer 'a:off' never varies" in missing
+    assert "Missing, rows: layer 'a:off' never varies" in missing
     values = opened.csv("[data-csv=matrix]")
     matrix = comparison.matrix("debiased cka")
     assert float(values[0]["b:l"]) == pytest.approx(matrix.values[0, matrix.layers.index("b:l")], rel=1e-9)
+    opened.done()
+
+
+def test_transplants_stand_beside_their_controls(browser, tmp_path):
+    X, Y = layers.correlated(p=12, q=10)
+
+    def outcome(name: str, right: int) -> sm.Outcome:
+        correct = np.repeat([1.0, 0.0], [right, 40 - right])
+        return sm.Outcome(name, 4, 3, 1.5 - correct, correct)
+
+    rights = {"untouched": 40, "transplant": 38, "ablation": 10, "other examples": 4, "stitch": 39}
+    outcomes = tuple(outcome(name, right) for name, right in rights.items())
+    found = sm.Transplant("a:l", "b:l", 0.5, 40, 0, outcomes, {"untrained": "no fit"})
+    comparison = replace(sm.compare({"a": {"l": X}, "b": {"l": Y}}), transplants=(found,))
+    opened = Opened(browser, comparison.report(tmp_path / "report.html"), 390)
+    matched, less, *_ = (
+        table.locator("tbody tr").first.locator("td").all_text_contents()
+        for table in opened.page.locator("#transplants table").all()
+    )
+    assert matched == ["4", "95.0% (0.55)", "100.0% (0.50)", "25.0% (1.25)", "10.0% (1.40)", "\u2013"]
+    d = found.difference("ablation")
+    assert less[1] == f"+{100 * d.value:.1f} ({100 * d.low:.1f} to {100 * d.high:.1f})" and less[3] == "\u2013"
+    assert "Missing, a:l, untrained: no fit." in opened.page.locator("#transplants").text_content()
     opened.done()
 
 

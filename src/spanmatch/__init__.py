@@ -25,6 +25,7 @@ from .errors import SpanmatchError, SpanmatchWarning
 from .evidence import (
     Assessed,
     Assessment,
+    Difference,
     HeldOut,
     Interval,
     Null,
@@ -39,6 +40,7 @@ from .evidence import (
     profile_evidence,
     rows_needed,
     transplant,
+    untrained_copy,
 )
 from .joint import Pair
 from .match import (
@@ -90,6 +92,7 @@ __all__ = [
     "Comparison",
     "Convergence",
     "Correlation",
+    "Difference",
     "ExactStructure",
     "HeldOut",
     "Information",
@@ -157,4 +160,5 @@ __all__ = [
     "svcca",
     "transplant",
     "universality",
+    "untrained_copy",
 ]

@@ -23,7 +23,7 @@ from .files import write_text
 if TYPE_CHECKING:
     from .align import Alignment, Convergence
     from .compare import Comparison
-    from .evidence import Assessment
+    from .evidence import Assessment, RowsNeeded
     from .factor import Array
     from .match import MatchProfile
     from .study import Study
@@ -297,17 +297,25 @@ def _finish(comparison: Comparison, out: Path, as_json: bool) -> None:
         console.print(_evidence_table(comparison))
     if comparison.universality:
         console.print(_universality_table(comparison))
-    if comparison.transplants:
-        console.print(_transplant_table(comparison))
     if comparison.simple:
         console.print(_simple_table(comparison))
+    for name, warning in _warnings(comparison):
+        console.print(f"[yellow]warning:[/] {escape(name)}: {escape(warning)}", soft_wrap=True)
+    console.print(f"Report: {escape(str(folder / 'report.html'))}", soft_wrap=True)
+
+
+def _warnings(comparison: Comparison) -> Iterator[tuple[str, str]]:
+    """Yield what to heed, and what could not be had, by the pair of layers."""
     for name, profile in zip(comparison.names(), comparison.profiles, strict=True):
         for warning in profile.warnings:
-            console.print(f"[yellow]warning:[/] {escape(name)}: {escape(warning)}", soft_wrap=True)
-    for name, found in zip(comparison.names(), comparison.assessments, strict=True):
-        if found is not None and not found.rows.enough:
-            console.print(f"[yellow]warning:[/] {escape(name)}: {escape(found.rows.advice)}", soft_wrap=True)
-    console.print(f"Report: {escape(str(folder / 'report.html'))}", soft_wrap=True)
+            yield name, warning
+    for name, assessed in zip(comparison.names(), comparison.assessments, strict=True):
+        if assessed is None:
+            continue
+        if assessed.rows is not None and not assessed.rows.enough:
+            yield name, assessed.rows.advice
+        if assessed.reasons:
+            yield name, f"not all evidence can be had: {'; '.join(assessed.reasons)}"
 
 
 def _write_first(name: str, template: Path) -> None:
@@ -332,6 +340,7 @@ def _finish_study(study: Study, as_json: bool) -> None:
         if step["kind"] in ("seeds", "across"):
             for table in _step_tables(step):
                 console.print(table)
+            _show_transplants(study.comparisons[step["name"]]["transplants"], console)
     console.print(f"Report: {escape(str(study.folder / 'report.html'))}", soft_wrap=True)
 
 
@@ -353,6 +362,46 @@ def _step_tables(step: dict[str, Any]) -> Iterator[Table]:
     yield _over_seeds(title.format("share matched by eps"), shares)
     if measures:
         yield _over_seeds(title.format("measures"), measures)
+
+
+TRANSPLANT_CONTROLS = {"ablation": "ablated", "other examples": "other examples", "untrained": "untrained"}
+"""What transplants are compared with, as tables head it."""
+
+
+def _show_transplants(transplants: Sequence[dict[str, Any]], console: Console) -> None:
+    """Print accuracies, what the transplant has more than each control, and why something is missing."""
+    if not transplants:
+        return
+    first = transplants[0]
+    a, b = (first[layer].partition(":")[0] for layer in ("x_layer", "y_layer"))
+    title = f"Accuracy of {escape(a)} with the neurons matched at eps {first['eps']:g} predicted from {escape(b)}"
+    accuracies = _titled(title, "neurons", "untouched", "predicted", *TRANSPLANT_CONTROLS.values())
+    title = f"Predicted less control, in points, with 95% intervals over {first['examples']:,} examples"
+    differences = _titled(title, *TRANSPLANT_CONTROLS.values())
+    for found in transplants:
+        outcomes = {outcome["condition"]: outcome for outcome in found["outcomes"]}
+        less = {d["control"]: d["accuracy"] for d in found["differences"] if d["condition"] == "transplant"}
+        layer, names = escape(found["x_layer"].partition(":")[2]), ("untouched", "transplant", *TRANSPLANT_CONTROLS)
+        shown = [_percent(outcomes[name]["accuracy"]) if name in outcomes else "-" for name in names]
+        accuracies.add_row(layer, str(outcomes["transplant"]["neurons"]), *shown)
+        differences.add_row(layer, *(_points(less.get(name)) for name in TRANSPLANT_CONTROLS))
+    console.print(accuracies)
+    console.print(differences)
+    reasons = {(found["x_layer"], what): reason for found in transplants for what, reason in found["refused"].items()}
+    for (layer, what), reason in reasons.items():
+        console.print(f"[yellow]warning:[/] {escape(layer)}, {what}: {escape(reason)}", soft_wrap=True)
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1%}"
+
+
+def _points(difference: dict[str, Any] | None) -> str:
+    """Return a difference of accuracies with its interval, in points; nothing for one that cannot be had."""
+    if difference is None or difference["value"] is None:
+        return "-"
+    value, low, high = (100 * difference[name] for name in ("value", "low", "high"))
+    return f"{value:+.1f} ({low:.1f}, {high:.1f})"
 
 
 def _over_seeds(title: str, rows: Sequence[dict[str, Any]]) -> Table:
@@ -461,31 +510,27 @@ def _evidence_table(comparison: Comparison) -> Table:
         assessed = [a for _, _, a in results if a is not None]
         if not assessed:
             continue
-        worth = min(a.rows.effective for a in assessed)
-        needed = max(a.rows.needed for a in assessed)
+        rows = [a.rows for a in assessed if a.rows is not None]
+        counts = _effective_and_needed(rows) if rows else ("-", "-")
         cells = [_beside_chance(assessed, name) for name in ("debiased cka", "procrustes", "linear regression")]
-        held = np.mean([a.profile.held_out_at(largest) for a in assessed])
-        few = "" if worth >= needed else "[yellow]"
-        table.add_row(escape(layer), f"{few}{worth:,.0f}", f"{needed:,}", *cells, f"{held:.2f}")
+        held = [a.profile.held_out_at(largest) for a in assessed if a.profile is not None]
+        table.add_row(escape(layer), *counts, *cells, f"{np.mean(held):.2f}" if held else "-")
     return table
 
 
+def _effective_and_needed(rows: Sequence[RowsNeeded]) -> tuple[str, str]:
+    """Return the least effective rows of some pairs of networks, and the most that are needed."""
+    worth, needed = min(r.effective for r in rows), max(r.needed for r in rows)
+    return f"{'' if worth >= needed else '[yellow]'}{worth:,.0f}", f"{needed:,}"
+
+
 def _beside_chance(assessed: Sequence[Assessment], name: str) -> str:
-    kept = [measure for a in assessed for measure in a.measures if measure.name == name]
+    """Return a measure with its null, means over the pairs of networks for which it can be had."""
+    kept = [a[name] for a in assessed if not np.isnan(a[name].value)]
     if not kept:
         return "-"
     value, null = (float(np.mean([getattr(m, field) for m in kept])) for field in ("value", "null"))
     return f"{value:.2f}" + ("" if np.isnan(null) else f" \\[{null:.2f}]")
-
-
-def _transplant_table(comparison: Comparison) -> Table:
-    eps = comparison.transplants[0].eps
-    title = f"Accuracy when the neurons matched at eps {eps:g} are predicted from the other network's, and controls"
-    table = _titled(title, "neurons", "untouched", "predicted", "at their means", "by chance")
-    for found in comparison.transplants:
-        accuracy = [f"{found[name].accuracy:.1%}" for name in ("untouched", "transplant", "ablation", "null")]
-        table.add_row(escape(found.x_layer), str(found["transplant"].neurons), *accuracy)
-    return table
 
 
 def _universality_table(comparison: Comparison) -> Table:

@@ -42,7 +42,7 @@ EPS = (0.15, 0.2, 0.25, 0.3, 0.5)
 CHEAP = 256
 """Neurons of two layers together, up to which evidence is given by default."""
 MATRICES = ("cka", "debiased cka")
-FORMAT, VERSION = "spanmatch.comparison", 4
+FORMAT, VERSION = "spanmatch.comparison", 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -277,7 +277,7 @@ def compare(
         strength: of more than two networks, the least correlation of a partner that counts.
         evidence: whether to give every measure an interval and its value by chance, and the profile a band, its null
             and a held-out curve; by default for layers of together up to 256 neurons, where it takes about half a
-            second.
+            second. What a pair of layers does not allow, as one that never varies, is missing with its reason.
         examples: what the inputs look like, in their order: images (n, height, width[, 3]) of bytes, or texts, each a
             string or a list of tokens. With top=9, the page shows of each neuron those that excite it most.
         notes: shown in the page, by title.
@@ -334,9 +334,8 @@ def _in_detail(moments: Moments) -> list[tuple[str, str]]:
 
 
 def _cheap(pair: Pair) -> bool:
-    """Tell whether evidence takes little time, and can be had."""
-    varying = all(len(side) for side in pair.active(centred=True))
-    return sum(pair.neurons) <= CHEAP and len(pair.folds) > 1 and varying
+    """Tell whether evidence takes little time, and folds were kept."""
+    return sum(pair.neurons) <= CHEAP and len(pair.folds) > 1
 
 
 def _chosen(pairs: Sequence[tuple[str, str]], layers: str | Sequence[str]) -> set[tuple[str, str]]:

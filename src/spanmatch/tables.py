@@ -6,10 +6,11 @@ import csv
 import io
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, get_args
 
 from .align import Alignment, Convergence, Universality
 from .evidence import Assessment, Transplant
+from .evidence.outcomes import CONDITIONS, MATCHED, STITCHED, Of
 from .match import MatchProfile, SimpleMatches
 from .similarity import LayerMatrix
 
@@ -112,28 +113,20 @@ def universality(found: Iterable[Universality]) -> str:
 
 
 def measured(found: Iterable[Assessment]) -> str:
-    """Return a row for each measure of each pair of layers, with its interval, chance, and what the rows are worth."""
+    """Return a row for each measure of each pair of layers: interval, null, and the effective number of rows.
+
+    What is nan is empty, and the last column says why.
+    """
 
     def rows() -> Iterator[Row]:
         for layers in found:
-            r = layers.rows
+            counts = ("", "") if layers.rows is None else (layers.rows.rows, layers.rows.effective)
             for m in layers.measures:
-                null = "" if math.isnan(m.null) else m.null
-                yield (
-                    layers.x_layer,
-                    layers.y_layer,
-                    m.name,
-                    m.value,
-                    m.low,
-                    m.high,
-                    layers.level,
-                    null,
-                    r.rows,
-                    r.effective,
-                )
+                value, low, high, null = ("" if math.isnan(v) else v for v in (m.value, m.low, m.high, m.null))
+                yield layers.x_layer, layers.y_layer, m.name, value, low, high, layers.level, null, *counts, m.reason
 
     header = ["x_layer", "y_layer", "measure", "value", "low", "high", "level", "null", "rows", "effective_rows"]
-    return _text(header, rows())
+    return _text([*header, "reason"], rows())
 
 
 def matrices(found: Iterable[LayerMatrix]) -> str:
@@ -149,14 +142,33 @@ def matrices(found: Iterable[LayerMatrix]) -> str:
 
 
 def transplants(found: Iterable[Transplant]) -> str:
-    """Return a row for each condition of each transplant."""
+    """Return a row for each condition of each transplant, with how much the transplant differs from it.
+
+    Differences are of "transplant", or of "stitch", less the row's condition, on the same examples. What cannot be had
+    is empty, and the last column says why.
+    """
+    numbers = [f"{of}_difference{end}" for of in get_args(Of) for end in ("", "_low", "_high")]
 
     def rows() -> Iterator[Row]:
         for one in found:
+            layers, accuracy = (one.x_layer, one.y_layer, one.eps), one.refused.get("accuracy", "")
             for o in one.outcomes:
-                yield one.x_layer, one.y_layer, one.eps, o.condition, o.neurons, o.loss, o.accuracy, one.examples
+                values = ("" if math.isnan(v) else v for v in (o.loss, o.accuracy, *_differences(one, o.condition)))
+                yield *layers, o.condition, o.neurons, o.predictors, *values, one.examples, accuracy
+            for condition in (name for name in CONDITIONS if name in one.refused):
+                yield *layers, condition, *[""] * (4 + len(numbers)), one.examples, one.refused[condition]
 
-    return _text(["x_layer", "y_layer", "eps", "condition", "neurons", "loss", "accuracy", "examples"], rows())
+    header = ["x_layer", "y_layer", "eps", "condition", "neurons", "predictors", "loss", "accuracy", *numbers]
+    return _text([*header, "examples", "reason"], rows())
+
+
+def _differences(one: Transplant, control: str) -> list[float]:
+    """Return value, low and high of accuracy, and of loss, against a control; nan for what is no control."""
+    condition = STITCHED if control.startswith(STITCHED) else MATCHED
+    if control == condition:
+        return [math.nan] * 6
+    differences = [one.difference(control, condition, of=of) for of in get_args(Of)]
+    return [value for d in differences for value in (d.value, d.low, d.high)]
 
 
 def _text(header: Row, rows: Iterable[Row]) -> str:

@@ -5,13 +5,16 @@ from .assessment import Assessed, Assessment, assess
 from .heldout import HeldOut, held_out
 from .jackknife import Interval, jackknife
 from .null import Null, null
+from .outcomes import Difference, Outcome, Transplant
 from .profile import ProfileEvidence, profile_evidence
 from .rows import RowsNeeded, rows_needed
-from .transplant import Outcome, Transplant, transplant
+from .transplant import transplant
+from .untrained import untrained_copy
 
 __all__ = [
     "Assessed",
     "Assessment",
+    "Difference",
     "HeldOut",
     "Interval",
     "Null",
@@ -26,4 +29,5 @@ __all__ = [
     "profile_evidence",
     "rows_needed",
     "transplant",
+    "untrained_copy",
 ]

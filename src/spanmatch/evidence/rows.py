@@ -75,7 +75,7 @@ def rows_needed(pair: Pair, eps: float = 0.3) -> RowsNeeded:
     x, y = pair.active(centred=True)
     if not (len(x) and len(y)):
         layer = pair.y_layer if len(x) else pair.x_layer
-        raise SpanmatchError(f"rows needed: layer {layer!r} never varies")
+        raise SpanmatchError(f"rows needed: layer {layer!r} never varies, so that there is nothing to compare")
     wide = max(len(span.dual) for span in pair.spans(x, y, centred=True))
     world = null_of(pair)
     worth = [] if world is None else [_worth(span) for span in world.spans(x, y, centred=True)]

@@ -1,105 +1,68 @@
 """Does a match matter to the network? Its neurons are replaced by what the other network's neurons say they should be.
 
 In network A, the matched neurons of a layer are overwritten by their linear prediction from B's matched neurons, and
-A's forward pass goes on. If the match holds for the network and not only for the numbers, A does as well as before;
-ablation of the same neurons to their means, and predictions with coefficients from a world where nothing corresponds,
-say what "as before" is to be held against.
-Sources: docs/evidence.md; stitching of whole layers: Lenc and Vedaldi, CVPR 2015; Bansal, Nakkiran, Barak, NeurIPS
-2021.
+A's forward pass goes on. Controls say what it means if A does as well as before: the same neurons at their means, the
+same predictions made for other examples, and predictions from a network that has learned nothing.
+Sources: docs/meaning.md; stitching of full layers: Lenc and Vedaldi, CVPR 2015; Bansal, Nakkiran, Barak, NeurIPS 2021.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from ..capture.modules import arguments, channels_first, evaluating, first_tensor
-from ..errors import SpanmatchError, among, missing_extra
+from ..capture.modules import evaluating, first_tensor
+from ..capture.outputs import examples_in
+from ..capture.running import cut
+from ..errors import SpanmatchError, missing_extra
 from ..factor import Array, Index
 from ..joint import Pair
-from ..match import Match
+from ..match import Match, match_profile
 from ..match.direct import coefficients
 from ..match.maximum import check_match
-from ..plain import data_frame
+from ..moments import Moments
 from ..progress import tracked
+from .others import Others, other_examples
+from .outcomes import (
+    ABLATION,
+    CONDITIONS,
+    MATCHED,
+    OTHERS,
+    STITCHED,
+    UNTOUCHED,
+    UNTRAINED,
+    Outcome,
+    Transplant,
+    control_of,
+)
+from .places import Place, on_device, place_of
+from .scores import Loss, class_labels, scores_of
+from .untrained import untrained_copy
 
 if TYPE_CHECKING:
-    import pandas as pd
     from torch import Tensor, nn
 
-Loss = Callable[[Any, Any], Any]
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How network A does when some of a layer's neurons are replaced."""
-
-    condition: str
-    neurons: int
-    """How many are replaced."""
-    loss: float
-    accuracy: float
-
-
-@dataclass(frozen=True)
-class Transplant:
-    """Outcomes under all conditions: first untouched, then the matched neurons, then the whole layer."""
-
-    x_layer: str
-    y_layer: str
-    eps: float
-    examples: int
-    outcomes: tuple[Outcome, ...]
-
-    def __getitem__(self, condition: str) -> Outcome:
-        """Return one outcome.  Raises SpanmatchError if there is no such condition."""
-        found = {outcome.condition: outcome for outcome in self.outcomes}
-        if condition not in found:
-            raise SpanmatchError(f"no condition {condition!r}{among(condition, found)}")
-        return found[condition]
-
-    def recovered(self, condition: str = "transplant", against: str = "ablation") -> float:
-        """Return what share of the loss that the other condition costs this one saves: 1 is all, below 0 is worse.
-
-        nan if the other costs nothing, so that there is nothing to save.
-        """
-        best, worst, now = (self[name].loss for name in ("untouched", against, condition))
-        return (worst - now) / (worst - best) if worst > best else float("nan")
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything as plain Python values."""
-        outcomes = [vars(outcome) for outcome in self.outcomes]
-        return {name: getattr(self, name) for name in ("x_layer", "y_layer", "eps", "examples")} | {
-            "outcomes": outcomes
-        }
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return a table with one row for each condition."""
-        return data_frame("transplant.to_frame", [vars(outcome) for outcome in self.outcomes])
-
-
-@dataclass(frozen=True, eq=False)
-class _Place:
-    """A module of a network, and which of its calls in a forward pass gives the layer."""
-
-    network: nn.Module
-    module: nn.Module
-    call: int
-    layer: str
+Source = Literal["same", "others", "untrained"]
+"""Whose activations predict: B's for the same examples, B's for other examples, or the untrained network's."""
+Values = Mapping[Source, "Tensor | None"]
 
 
 @dataclass(frozen=True, eq=False)
 class _Graft:
-    """Neurons x of one layer as y's neurons times W, plus a constant."""
+    """Neurons x of A's layer as neurons y of another times W, plus a constant."""
 
     x: Index
     y: Index
     W: Array
     constant: Array
+    source: Source = "same"
+
+
+Grafts = dict[str, "_Graft | None"]
 
 
 def transplant(
@@ -108,73 +71,191 @@ def transplant(
     pair: Pair,
     match: Match,
     *,
+    fit_batches: Iterable[Any] | None = None,
+    untrained: nn.Module | None = None,
     loss: Loss | None = None,
+    seed: int = 0,
 ) -> Transplant:
     """Return how well network A does with the matched neurons of a layer predicted from B's, and with controls.
 
-    Conditions: "untouched"; "transplant", the matched neurons from B's matched ones by least squares; "ablation", the
-    same neurons at their means; "null", the same with coefficients of the null pairing; "stitch", all neurons of the
-    layer from all of B's, with a constant; "stitch ablation" and "stitch null", its controls.
+    Parameters
+    ----------
+    networks : mapping of str to torch.nn.Module
+        Those of the pair's layers "name:module": A has layer x, B has layer y.
+    batches : iterable
+        (inputs, labels), or dicts of keyword arguments with "labels", for which A is scored; better of examples that
+        the pair has not seen, and shuffled.
+    pair : Pair
+        What the coefficients are fitted on, (n, p) and (n, q), in the layout of the layers.
+    match : Match
+        Of that pair.
+    fit_batches : iterable, optional
+        The batches that the pair is of, with or without labels, to fit the coefficients of the untrained network on.
+        Without them there is no such control.
+    untrained : torch.nn.Module, optional
+        A network of B's architecture that was never trained; by default `untrained_copy(B, seed)`.
+    loss : callable, optional
+        Of outputs and labels, one value for each example (n,); by default the cross-entropy, with classes on the last
+        axis and labels of -100 not counted; of sequences the mean over an example's positions.
+    seed : int
+        Of the untrained weights, and of which other example is taken.
 
-    Args:
-        networks: {name: module}, those of the pair's layers "name:module": A has layer x, B has layer y.
-        batches: (inputs, labels), or dicts of keyword arguments with "labels"; better of examples that the pair has
-        not seen. pair: where coefficients come from, of the same layout; match: of that pair.
-        loss: of outputs and labels, the mean over examples; by default the cross-entropy, with classes on the last
-            axis. Accuracy is by the largest output.
-    Both networks run in evaluation mode without gradients and are left as they were.
-    Raises SpanmatchError if a layer is not there, outputs do not correspond, labels are missing, or there is no null.
-    Cost: one forward pass of B and seven of A for each batch.
+    Returns
+    -------
+    Transplant
+        Outcomes by condition, `.difference(control)`, and in `.refused` why a control is missing.
+
+        - "untouched": A as it is.
+        - "transplant": the matched neurons x predicted from B's matched neurons y by least squares.
+        - "ablation": the same neurons at their means.
+        - "other examples": the same predictions, each given to another of 256 examples: every neuron keeps its mean
+          and its energy, and says nothing of the example.
+        - "untrained": the same neurons predicted from as many neurons of the untrained network, those of the lowest
+          levels in its match profile with A's layer.
+        - "stitch", "stitch ablation", "stitch other examples", "stitch untrained": the same for all neurons of A's
+          layer, from all of the other's, with a constant.
+
+    Raises
+    ------
+    SpanmatchError
+        If a layer is not there; outputs do not correspond; labels are missing or are no classes; a loss is not finite
+        or not one value for each example; `untrained` is given without `fit_batches`, or those are not of the pair.
+
+    Notes
+    -----
+    Networks run in evaluation mode without gradients and are left as they were. Accuracy is by the largest output.
+    Cost: for each batch a forward pass of B and of the untrained network and nine of A, and the layer's values for 256
+    examples in memory; for each fit batch one of A and of the untrained network.
+
+    References
+    ----------
+    Lenc, Vedaldi, CVPR 2015; Bansal, Nakkiran, Barak, NeurIPS 2021.
     """
     try:
         import torch
     except ImportError as error:
         raise missing_extra("PyTorch", "torch", "sm.transplant") from error
-    a, b = _place(networks, pair.x_layer), _place(networks, pair.y_layer)
-    grafts = _grafts(pair, match)
-    totals, examples = {name: np.zeros(2) for name in grafts}, 0
-    with evaluating(a.network), evaluating(b.network), torch.inference_mode():
-        for batch in tracked(batches, "transplanting"):
-            labels = _labels(batch)
-            seen = _output(b, batch)
-            for name, graft in grafts.items():
-                with _grafted(a, b, graft, seen, pair):
-                    outputs = _run(a, batch)
-                totals[name] += len(labels) * _score(outputs, labels, loss)
-            examples += len(labels)
-    if not examples:
-        raise SpanmatchError("no batches: give at least one")
-    counts = {name: 0 if graft is None else len(graft.x) for name, graft in grafts.items()}
-    outcomes = tuple(Outcome(name, counts[name], *(totals[name] / examples).tolist()) for name in grafts)
-    return Transplant(pair.x_layer, pair.y_layer, match.eps, examples, outcomes)
-
-
-def _grafts(pair: Pair, match: Match) -> dict[str, _Graft | None]:
     check_match(pair, match)
+    a, b = place_of(networks, pair.x_layer), place_of(networks, pair.y_layer)
+    twin, refused = _twin(b, fit_batches, untrained, seed)
+    with contextlib.ExitStack() as stack:
+        for place in filter(None, (a, b, twin)):
+            stack.enter_context(evaluating(place.network))
+        stack.enter_context(torch.inference_mode())
+        grafts = _grafts(pair, match)
+        if twin is not None and fit_batches is not None:
+            grafts |= _untrained_grafts(_fitted(a, twin, fit_batches, pair), pair, match)
+        grafts = {name: grafts[name] for name in CONDITIONS if name in grafts}
+        others = Others(seed)
+        scores: dict[str, list[Array]] = {name: [] for name in grafts}
+        labelled = []
+        for batch, values in _values(b, twin, tracked(batches, "transplanting"), pair, others):
+            labelled.append(labels := _labels(batch))
+            for name, graft in grafts.items():
+                if graft is None or values[graft.source] is not None:
+                    with _grafted(a, graft, values, pair):
+                        outputs = a.run(batch)
+                    scores[name].append(scores_of(outputs, labels, loss, name))
+    if not labelled:
+        raise SpanmatchError("no batches: give at least one")
+    reason = others.refused or _sorted_by_label(labelled, seed)
+    refused |= {name: reason for name in grafts if reason and name.endswith(OTHERS)}
+    outcomes = tuple(
+        Outcome(name, *_sizes(graft), *np.concatenate(scores[name], axis=1))
+        for name, graft in grafts.items()
+        if name not in refused
+    )
+    if np.isnan(outcomes[0].accuracy):
+        refused["accuracy"] = "outputs are no class scores of the labels: those have classes on a last axis"
+    return Transplant(pair.x_layer, pair.y_layer, match.eps, len(outcomes[0].losses), seed, outcomes, refused)
+
+
+def _grafts(pair: Pair, match: Match) -> Grafts:
+    """Return what is replaced under each condition that asks for no other network."""
     everyone = pair.active(centred=True)
-    grafts: dict[str, _Graft | None] = {"untouched": None}
-    for names, x, y, centred in (
-        (("transplant", "ablation", "null"), match.x, match.y, match.centred),
-        (("stitch", "stitch ablation", "stitch null"), everyone[0], everyone[1], True),
-    ):
-        for name, world in zip(names, (pair, None, pair.null), strict=True):
-            if world is None:
-                grafts[name] = _Graft(x, y[:0], np.zeros((0, len(x))), pair.x_mean[x])
-            else:
-                maps = coefficients(world, x, y, centred=centred)
-                grafts[name] = _Graft(x, y, maps.x_from_y, maps.x_intercept)
+    grafts: Grafts = {UNTOUCHED: None}
+    for first, x, y, centred in ((MATCHED, match.x, match.y, match.centred), (STITCHED, *everyone, True)):
+        maps = coefficients(pair, x, y, centred=centred)
+        grafts[first] = _Graft(x, y, maps.x_from_y, maps.x_intercept)
+        grafts[control_of(first, ABLATION)] = _Graft(x, y[:0], np.zeros((0, len(x))), pair.x_mean[x])
+        grafts[control_of(first, OTHERS)] = _Graft(x, y, maps.x_from_y, maps.x_intercept, "others")
     return grafts
 
 
-def _place(networks: Mapping[str, nn.Module], layer: str) -> _Place:
-    name, _, path = layer.partition(":")
-    if name not in networks:
-        raise SpanmatchError(f"layer {layer!r}: no network {name!r}{among(name, networks)}")
-    path, _, call = path.partition("#")
-    modules = dict(networks[name].named_modules())
-    if path not in modules:
-        raise SpanmatchError(f"layer {layer!r}: network {name!r} has no module {path!r}{among(path, modules)}")
-    return _Place(networks[name], modules[path], int(call or 1), layer)
+def _untrained_grafts(fitted: Pair, pair: Pair, match: Match) -> Grafts:
+    """Return the replacements by an untrained network's neurons: as many as are matched, and all of them."""
+    levels = match_profile(fitted, centred=match.centred).y_levels
+    nearest = np.argsort(levels)[: min(len(match.y), np.count_nonzero(~np.isnan(levels)))]
+    everyone = pair.active(centred=True)[0], fitted.active(centred=True)[1]
+    grafts: Grafts = {}
+    for first, x, y, centred in ((MATCHED, match.x, np.sort(nearest), match.centred), (STITCHED, *everyone, True)):
+        maps = coefficients(fitted, x, y, centred=centred)
+        grafts[control_of(first, UNTRAINED)] = _Graft(x, y, maps.x_from_y, maps.x_intercept, "untrained")
+    return grafts
+
+
+def _twin(
+    b: Place, fit_batches: Iterable[Any] | None, untrained: nn.Module | None, seed: int
+) -> tuple[Place | None, dict[str, str]]:
+    """Return the layer of an untrained network that corresponds to B's, or why there is none, by condition."""
+    reason = "give fit_batches=, the batches that the pair is of, to fit its coefficients on"
+    if fit_batches is None and untrained is not None:
+        raise SpanmatchError(f"untrained: {reason}")
+    if fit_batches is not None:
+        try:
+            network = untrained_copy(b.network, seed) if untrained is None else untrained
+            return place_of({UNTRAINED: network}, f"{UNTRAINED}:{b.path}"), {}
+        except SpanmatchError as error:
+            if untrained is not None:
+                raise
+            reason = f"{error}, and give it as untrained="
+    return None, {control_of(first, UNTRAINED): reason for first in (MATCHED, STITCHED)}
+
+
+def _fitted(a: Place, twin: Place, fit_batches: Iterable[Any], pair: Pair) -> Pair:
+    """Return the moments of A's layer and the untrained network's.
+
+    Raises SpanmatchError if they are of fewer or other rows than the pair.
+    """
+    moments = Moments(pairs=[(a.layer, twin.layer)], folds=1, null=False, method=pair.method)
+    first = 0
+    for batch in tracked(cut(fit_batches), "fitting the untrained network"):
+        ids = np.arange(first, first + examples_in(batch))
+        first += len(ids)
+        rows, each = {}, {}
+        for place, width in zip((a, twin), pair.neurons, strict=True):
+            rows[place.layer], each[place.layer] = place.rows(place.output(batch), width, batch, ids)
+        moments.update(rows, each)
+    if not first:
+        raise SpanmatchError("fit_batches: no batches; give at least one")
+    fitted = moments.pair(a.layer, twin.layer)
+    if fitted.rows != pair.rows and first != pair.examples:
+        raise SpanmatchError(
+            f"fit_batches: {fitted.rows:,} rows of {first:,} examples, but the pair is of {pair.rows:,} rows of "
+            f"{pair.examples:,}; give the same examples, so that the control is fitted on as many"
+        )
+    return fitted
+
+
+def _values(
+    b: Place, twin: Place | None, batches: Iterable[Any], pair: Pair, others: Others
+) -> Iterator[tuple[Any, Values]]:
+    """Yield each batch with what predicts A's neurons, neurons last."""
+    width = pair.neurons[1]
+
+    def ready(waiting: Iterable[tuple[Any, Tensor, Tensor | None]]) -> Iterator[tuple[Any, Values]]:
+        for batch, same, other in waiting:
+            fresh = None if twin is None else twin.neurons_last(twin.output(batch), width)
+            yield batch, {"same": same, "others": other, "untrained": fresh}
+
+    for batch in batches:
+        values = b.neurons_last(b.output(batch), width)
+        if len(values) != len(_labels(batch)):
+            raise SpanmatchError(
+                f"layer {b.layer!r} gives {tuple(values.shape)} for {len(_labels(batch))} labels; examples come first"
+            )
+        yield from ready(others.add(batch, values))
+    yield from ready(others.end())
 
 
 def _labels(batch: Any) -> Any:
@@ -186,101 +267,46 @@ def _labels(batch: Any) -> Any:
     return labels
 
 
-def _run(place: _Place, batch: Any) -> Any:
-    args, kwargs, _ = arguments(place.layer.partition(":")[0], place.network, batch)
-    return place.network(*args, **kwargs)
-
-
-@contextlib.contextmanager
-def _at(place: _Place, change: Callable[[Any], Any]) -> Iterator[None]:
-    """Pass the layer's output through a function while this lasts."""
-    calls = 0
-
-    def hook(_: nn.Module, __: Any, output: Any) -> Any:
-        nonlocal calls
-        calls += 1
-        return change(output) if calls == place.call else None
-
-    handle = place.module.register_forward_hook(hook)
-    try:
-        yield
-    finally:
-        handle.remove()
-
-
-def _output(place: _Place, batch: Any) -> Tensor:
-    """Return what a layer gives for a batch."""
-    outputs: list[Tensor] = []
-    # The next module may work in place: the tensor must be its own.
-    with _at(place, lambda output: outputs.append(first_tensor(place.layer, output).clone())):
-        _run(place, batch)
-    if not outputs:
-        raise SpanmatchError(f"layer {place.layer!r} did not run")
-    return outputs[0]
-
-
-def _grafted(
-    a: _Place, b: _Place, graft: _Graft | None, seen: Tensor, pair: Pair
-) -> contextlib.AbstractContextManager[None]:
+def _grafted(a: Place, graft: _Graft | None, values: Values, pair: Pair) -> contextlib.AbstractContextManager[None]:
     """Overwrite neurons of a layer's output while this lasts."""
     if graft is None:
         return contextlib.nullcontext()
-    theirs = _neurons_last(b, seen, pair.neurons[1])
+    theirs = values[graft.source]
+    assert theirs is not None
 
     def overwrite(output: Any) -> Any:
         import torch
 
         tensor = first_tensor(a.layer, output)
-        mine = _neurons_last(a, tensor, pair.neurons[0])
+        mine = a.neurons_last(tensor, pair.neurons[0])
         if mine.shape[:-1] != theirs.shape[:-1]:
             raise SpanmatchError(
-                f"layers {a.layer!r} and {b.layer!r} give {tuple(tensor.shape)} and {tuple(seen.shape)}: "
-                "their positions do not correspond"
+                f"layers {a.layer!r} and {pair.y_layer!r} give, neurons last, {tuple(mine.shape)} and "
+                f"{tuple(theirs.shape)}: their positions do not correspond"
             )
         W, constant = (torch.from_numpy(values).to(tensor) for values in (graft.W, graft.constant))
         changed = mine.clone()
-        changed[..., _index(graft.x, tensor)] = theirs[..., _index(graft.y, theirs)].to(tensor) @ W + constant
-        replaced = _neurons_back(a, changed, tensor)
+        changed[..., on_device(graft.x, tensor)] = theirs[..., on_device(graft.y, theirs)].to(tensor) @ W + constant
+        replaced = a.neurons_back(changed, tensor)
         return (replaced, *output[1:]) if isinstance(output, tuple) else replaced
 
-    return _at(a, overwrite)
+    return a.changed(overwrite)
 
 
-def _index(neurons: Index, tensor: Tensor) -> Tensor:
-    import torch
-
-    return torch.from_numpy(np.ascontiguousarray(neurons)).to(tensor.device)
-
-
-def _neurons_last(place: _Place, tensor: Tensor, width: int) -> Tensor:
-    """Return an output with its neurons, channels or locations, on the last axis."""
-    by_channel = tensor.movedim(1, -1) if channels_first(place.module, tensor) else tensor
-    for arranged in (by_channel, tensor.flatten(1)):
-        if arranged.shape[-1] == width:
-            return arranged
-    raise SpanmatchError(f"layer {place.layer!r} gives {tuple(tensor.shape)}, in which there are no {width} neurons")
+def _sizes(graft: _Graft | None) -> tuple[int, int]:
+    """Return how many neurons are replaced, and from how many they are predicted."""
+    return (0, 0) if graft is None else (len(graft.x), len(graft.y))
 
 
-def _neurons_back(place: _Place, changed: Tensor, tensor: Tensor) -> Tensor:
-    if channels_first(place.module, tensor) and changed.ndim == tensor.ndim:
-        return changed.movedim(-1, 1)
-    return changed.reshape(tensor.shape)
-
-
-def _score(outputs: Any, labels: Any, loss: Loss | None) -> Array:
-    """Return the mean loss and accuracy of a batch."""
-    import torch
-    from torch.nn.functional import cross_entropy
-
-    logits = first_tensor("the network's output", getattr(outputs, "logits", outputs))
-    labels = torch.as_tensor(labels).to(logits.device)
-    flat, wanted = logits.reshape(-1, logits.shape[-1]), labels.reshape(-1)
-    if loss is None and len(flat) != len(wanted):
-        raise SpanmatchError(
-            f"outputs {tuple(logits.shape)} for labels {tuple(labels.shape)}: classes are expected on the last axis; "
-            "give a loss of your own"
-        )
-    value = cross_entropy(flat, wanted) if loss is None else loss(outputs, labels)
-    counted = wanted >= 0 if len(flat) == len(wanted) else None
-    right = float("nan") if counted is None else float((flat.argmax(-1) == wanted)[counted].double().mean())
-    return np.array([float(value), right])
+def _sorted_by_label(labelled: list[Any], seed: int) -> str:
+    """Say why other examples are no control: they have the same label far more often than shuffled ones would."""
+    labels = class_labels(labelled)
+    if labels is None:
+        return ""
+    same = float(np.mean(labels[other_examples(len(labels), seed)] == labels))
+    shuffled = float(np.sum((np.unique(labels, return_counts=True)[1] / len(labels)) ** 2))
+    if shuffled < 1 and same <= (1 + shuffled) / 2:
+        return ""
+    if shuffled == 1:
+        return "all examples have the same label"
+    return f"{same:.0%} of them have the example's own label, shuffled it would be {shuffled:.0%}: shuffle the batches"

@@ -77,7 +77,8 @@ def profiles(comparison: Data) -> Figure:
         curves = np.array([_similarity(pair) for pair in _of(comparison, layer)])
         ax.fill_between(GRID, curves.min(axis=0), curves.max(axis=0), color="0.8", step="post")
         ax.step(GRID, curves.mean(axis=0), where="post", color="black")
-        found = [pair["assessment"]["profile"] for pair in _of(comparison, layer) if pair["assessment"]]
+        assessed = [pair["assessment"] for pair in _of(comparison, layer) if pair["assessment"]]
+        found = [each["profile"] for each in assessed if each["profile"]]
         if found and None not in found[0]["null"]:
             ax.plot(found[0]["eps"], np.mean([f["null"] for f in found], axis=0), ":", color="0.4")
         ax.set(title=layer, ylim=(0, 1.02), xlim=(0, 1))

@@ -28,7 +28,7 @@ from ..tables import network_and_layer
 from ..threads import as_many_as_help
 from .datasets import Data
 from .misalignment import misalignment
-from .networks import maker
+from .networks import make_network, maker
 from .over_seeds import Spread, over_seeds
 from .settings import CompareSettings, Settings
 from .train import Run
@@ -65,7 +65,7 @@ def seeds_compared(settings: Settings, runs: Sequence[Run], data: Data) -> Compa
     if wanted.matrix:
         found = replace(found, matrices=_matrices(networks, data, wanted, runs[0]))
     if wanted.transplants is not None:
-        found = replace(found, transplants=_transplants(networks, data, wanted, runs[0]))
+        found = replace(found, transplants=_transplants(networks, data, wanted, runs[:2]))
     return found
 
 
@@ -278,14 +278,19 @@ def _matrices(
 
 
 def _transplants(
-    networks: Mapping[str, nn.Module], data: Data, wanted: CompareSettings, run: Run
+    networks: Mapping[str, nn.Module], data: Data, wanted: CompareSettings, runs: Sequence[Run]
 ) -> tuple[Transplant, ...]:
-    """Return transplants between the first two seeds: coefficients from training examples, accuracy on the others."""
+    """Return transplants from the second seed's network into the first's.
+
+    Coefficients are fitted on training examples, and accuracy is of the test examples. The untrained network of the
+    controls is the second one as it was before training.
+    """
     if data.is_text:
         raise SpanmatchError("compare.transplants: are of images; characters have no single label")
     two = dict(list(networks.items())[:2])
-    trained_on = wanted.model_copy(update={"examples": "train"})
-    moments: Moments = capture(two, batches_of(data, trained_on), **_pass(wanted, _patterns(wanted, run)))
+    fitted = batches_of(data, wanted.model_copy(update={"examples": "train"}))
+    moments: Moments = capture(two, fitted, **_pass(wanted, _patterns(wanted, runs[0])))
+    untrained = make_network(runs[1].variant.network, data, runs[1].seed)
     tests = list(
         zip(
             torch.split(data.prepared(data.test), wanted.batch),
@@ -296,7 +301,8 @@ def _transplants(
     found = []
     for x, y in moments.pairs:
         pair = moments.pair(x, y)
-        found.append(transplant(two, tests, pair, maximum_match(pair, float(wanted.transplants or 0))))
+        match = maximum_match(pair, float(wanted.transplants or 0))
+        found.append(transplant(two, tests, pair, match, fit_batches=fitted, untrained=untrained))
     return tuple(found)
 
 

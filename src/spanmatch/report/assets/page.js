@@ -97,8 +97,9 @@
   function showWarnings(comparison) {
     const found = new Map();
     for (const pair of comparison.pairs) {
-      const advice = pair.assessment && !pair.assessment.rows.enough ? [pair.assessment.rows.advice] : [];
-      for (const text of [...pair.warnings, ...advice]) found.set(text, [...(found.get(text) ?? []), pair.name]);
+      const advice = pair.assessment?.rows?.enough === false ? [pair.assessment.rows.advice] : [];
+      const missing = pair.assessment && !pair.assessment.rows ? [`Evidence is missing: ${pair.assessment.refused.rows}`] : [];
+      for (const text of [...pair.warnings, ...advice, ...missing]) found.set(text, [...(found.get(text) ?? []), pair.name]);
     }
     const items = [...found].map(([text, names]) => h("li", {}, h("strong", {}, names.slice(0, 3).join("; ") + (names.length > 3 ? ` and ${names.length - 3} more` : "")), `: ${text}.`));
     at("warnings").hidden = !items.length;
@@ -201,7 +202,7 @@
     layers: () => [
       "layers.csv",
       ["layer", "networks", "eps", "similarity", "x in the match", "y in the match", "x neurons", "y neurons", "by chance", "rows", "rows worth"],
-      view.pairs.map((p) => [p.layer, p.networks, state.eps, p.shareAt(state.eps), p.inside("x", state.eps), p.inside("y", state.eps), p.x_neurons, p.y_neurons, p.chanceAt(state.eps), p.rows, p.assessment?.rows.effective]),
+      view.pairs.map((p) => [p.layer, p.networks, state.eps, p.shareAt(state.eps), p.inside("x", state.eps), p.inside("y", state.eps), p.x_neurons, p.y_neurons, p.chanceAt(state.eps), p.rows, p.assessment?.rows?.effective]),
     ],
     profiles: () => ["profiles.csv", ["layer", "networks", "eps", "similarity"], view.pairs.flatMap((p) => p.curve().map((point) => [p.layer, p.networks, point.eps, point.share]))],
     matrix: () => {

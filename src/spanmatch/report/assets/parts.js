@@ -30,19 +30,28 @@
   }
 
   function evidence(pair) {
-    const found = pair.assessment;
+    const { rows, level, profile, measures, refused } = pair.assessment;
     return part("Evidence", (body) => {
-      const { rows, level } = found;
-      note(
-        body,
-        `The profile with its ${100 * level}% interval over examples (band), the share of neurons that stays within eps on rows not fitted (dots), and the profile of rows ` +
-          `paired with other examples (dotted). ${count(rows.rows)} rows of ${count(rows.examples)} examples, worth ${count(rows.effective)} independent ones; ` +
-          `${count(rows.needed)} are needed at eps ${rows.eps}.`,
-      );
-      spanmatch.drawEvidence(figure(body, `Match profile of ${pair.name} with interval, held-out share and chance`, "proof"), found.profile);
-      const measures = found.measures.map((m) => [m.name, number(m.value), `${number(m.low)} to ${number(m.high)}`, number(m.null)]);
-      body.appendChild(table(`Measures of ${pair.name}`, ["Measure", "Value", `${100 * level}% interval`, "By chance"], measures));
-      found.refused.forEach((reason) => note(body, reason));
+      if (rows)
+        note(
+          body,
+          `The ${count(rows.rows)} rows of ${count(rows.examples)} examples have an effective sample size of ${count(rows.effective)}; ${count(rows.needed)} are needed at eps ${rows.eps}.`,
+        );
+      if (profile) {
+        note(
+          body,
+          `The profile with its ${100 * level}% interval over examples (band), the share of neurons that stays within eps on rows not fitted (dots), and the profile of rows ` +
+            "paired with other examples (dotted).",
+        );
+        spanmatch.drawEvidence(figure(body, `Match profile of ${pair.name} with interval, held-out share and chance`, "proof"), profile);
+      }
+      const interval = (m) => (m.low === null ? "\u2013" : `${number(m.low)} to ${number(m.high)}`);
+      const listed = measures.map((m) => [m.name, number(m.value), interval(m), number(m.null)]);
+      body.appendChild(table(`Measures of ${pair.name}`, ["Measure", "Value", `${100 * level}% interval`, "By chance"], listed));
+      // A reason that holds for several measures is said once.
+      const reasons = d3.rollup(measures.filter((m) => m.reason), (group) => group.map((m) => m.name).join(", "), (m) => m.reason);
+      const missing = [...Object.entries(refused), ...[...reasons].map(([reason, names]) => [names, reason])];
+      missing.forEach(([names, reason]) => note(body, `Missing, ${names}: ${reason}.`));
     }, true);
   }
 
@@ -199,6 +208,8 @@
     });
   }
 
+  const CONTROLS = { untouched: "Untouched", ablation: "Mean-ablated", "other examples": "Other examples", untrained: "Untrained network" };
+
   function transplants(comparison) {
     const [first] = comparison.transplants;
     return section("transplants", "Does it matter to the network?", (body) => {
@@ -207,18 +218,47 @@
           "p",
           {},
           `The neurons of the first network that are matched at eps ${first.eps} are replaced by what the matched neurons of the second predict them to be, and the forward pass goes on. ` +
-            "Held against: the same neurons at their means, and predicted with coefficients from rows paired with other examples. Then the whole layer. " +
             `Accuracy over ${count(first.examples)} labelled examples, loss in brackets.`,
         ),
+        h(
+          "ul",
+          {},
+          h("li", {}, h("em", {}, "Mean-ablated"), ": the same neurons at their means. If that costs nothing, the network does not need them, and the transplant shows nothing."),
+          h("li", {}, h("em", {}, "Other examples"), ": the same predictions, each given to another example. If that costs nothing, it does not matter what the neurons say."),
+          h("li", {}, h("em", {}, "Untrained network"), ": predicted from as many neurons of a network that was never trained. If that does as well, the match says nothing of what was learned."),
+        ),
       );
-      const rows = comparison.transplants.map((found) => [
-        `${found.x_layer} from ${found.y_layer}`,
-        found.outcomes[1].neurons,
-        ...found.outcomes.map((outcome) => `${percent(outcome.accuracy, 1)} (${number(outcome.loss, 2)})`),
-      ]);
-      const heads = ["Layer", "Neurons", "Untouched", "Predicted", "At means", "By chance", "Whole layer", "At means", "By chance"];
-      body.append(table("Transplants", heads, rows));
+      group(body, "transplant", "Matched neurons", "");
+      group(body, "stitch", "Full layer (stitched)", "stitch ");
+      for (const found of comparison.transplants)
+        for (const [what, reason] of Object.entries(found.refused)) note(body, `Missing, ${found.x_layer}, ${what}: ${reason}.`);
     });
+
+    // Outcomes of one kind of replacement, and the differences to its controls.
+    function group(body, condition, title, prefix) {
+      const control = (name) => (name === "untouched" ? name : prefix + name);
+      const outcome = (found, name) => found.outcomes.find((one) => one.condition === name);
+      const shown = (one) => (one ? `${percent(one.accuracy, 1)} (${number(one.loss, 2)})` : "\u2013");
+      const layers = (found) => `${found.x_layer} from ${found.y_layer}`;
+      const names = Object.keys(CONTROLS).map(control);
+      const rows = comparison.transplants.map((found) => [
+        layers(found),
+        outcome(found, condition).neurons,
+        shown(outcome(found, condition)),
+        ...names.map((name) => shown(outcome(found, name))),
+      ]);
+      body.append(h("h3", {}, title), table(`Transplants: ${title}`, ["Layer", "Neurons", "Predicted", ...Object.values(CONTROLS)], rows));
+      const points = ({ value, low, high }) => (value === null ? "\u2013" : `${d3.format("+.1f")(100 * value)} (${(100 * low).toFixed(1)} to ${(100 * high).toFixed(1)})`);
+      const less = comparison.transplants.map((found) => [
+        layers(found),
+        ...names.map((name) => {
+          const difference = found.differences.find((d) => d.condition === condition && d.control === name);
+          return difference ? points(difference.accuracy) : "\u2013";
+        }),
+      ]);
+      note(body, `Predicted less each, in points of accuracy, with ${100 * first.level}% intervals over examples. An interval that holds 0 shows no difference.`);
+      body.append(table(`Differences: ${title}`, ["Layer", ...Object.values(CONTROLS)], less));
+    }
   }
 
   Object.assign(spanmatch, { figure, note, parts, rest, section });
