@@ -60,9 +60,10 @@ def vgg(study: sm.Study) -> None:
         chance = [p["chance_distance"] for p in pairs]
         silent = [len(p[side]) for p in pairs for side in ("x_silent", "y_silent")]
         assessed = [p["assessment"] for p in pairs if p["assessment"]]
-        worth = f"{min(a['rows']['effective'] for a in assessed):,.0f}" if assessed else "-"
+        effective = [a["rows"]["effective"] for a in assessed if a["rows"]]
+        worth = f"{min(effective):,.0f}" if effective else "-"
         held, null = (
-            [a["profile"][name][a["profile"][eps].index(0.5)] for a in assessed]
+            [a["profile"][name][a["profile"][eps].index(0.5)] for a in assessed if a["profile"]]
             for name, eps in (("held_out", "held_out_eps"), ("null", "eps"))
         )
         held_out, by_chance = (spread(v) if v else "-" for v in (held, null))
@@ -79,13 +80,13 @@ def vgg(study: sm.Study) -> None:
         "s(0.5) by chance",
     ]
     table(heads, rows)
-    names = ["untouched", "transplant", "ablation", "null"]
+    names = ["untouched", "transplant", "ablation", "other examples", "untrained"]
     rows = []
     for found in comparison["transplants"]:
         outcome = {o["condition"]: o for o in found["outcomes"]}
         accuracies = [f"{100 * outcome[n]['accuracy']:.1f}" for n in names]
         rows.append([found["x_layer"].partition(":")[2], outcome["transplant"]["neurons"], *accuracies])
-    table(["layer", "neurons", "untouched", "predicted", "at means", "by chance"], rows)
+    table(["layer", "neurons", "untouched", "predicted", "ablated", "other examples", "untrained"], rows)
     sizes: dict[tuple[str, float], list[int]] = {}
     for layer, pairs in by_layer.items():
         for simple in (simple for pair in pairs for simple in pair["simple"]):
