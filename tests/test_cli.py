@@ -200,7 +200,7 @@ def test_warnings_are_printed_beside_the_table(run):
     np.save("x.npy", X)
     np.save("y.npy", Y)
     result = run("compare", "x.npy", "y.npy")
-    assert "warning: activations: 60 rows for 31 neurons" in result.stdout
+    assert "warning: activations: 60 rows for 31 independent neurons" in result.stdout
 
 
 def test_simple_matches_from_the_command_line(run):
