@@ -47,10 +47,16 @@ def main(cases: int = 10_000, first: int = 0) -> None:
     print(f"{cases} cases in {time.perf_counter() - start:.0f} s\n")
     for method in METHODS:
         total = sum((counts[method, kind] for kind in kinds), Counter())
-        print(f"method={method!r}: " + ", ".join(f"{total[name]} {name}" for name in ("wrong", "order-dependent", "refused")))
+        print(
+            f"method={method!r}: "
+            + ", ".join(f"{total[name]} {name}" for name in ("wrong", "order-dependent", "refused"))
+        )
         for kind in kinds:
             own = counts[method, kind]
-            print(f"  {kind:45s} " + "  ".join(f"{own[name]:5d} {name}" for name in ("cases", "wrong", "order-dependent", "refused")))
+            print(
+                f"  {kind:45s} "
+                + "  ".join(f"{own[name]:5d} {name}" for name in ("cases", "wrong", "order-dependent", "refused"))
+            )
 
 
 def outcomes(kind: str, seed: int) -> dict[str, list[str]]:

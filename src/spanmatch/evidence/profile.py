@@ -126,6 +126,8 @@ def _null(pair: Pair, eps: Array, centred: bool) -> Array:
 
 
 def _held_out(pair: Pair, profile: MatchProfile, eps: float) -> float:
+    if np.isnan(profile.similarity(eps)):  # below the resolution
+        return float("nan")
     match = profile.at(eps)
     if not (len(match.x) and len(match.y)):
         return 0.0

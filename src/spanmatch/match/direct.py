@@ -65,9 +65,7 @@ def survivors(pair: Pair, x: Index, y: Index, eps: float, *, centred: bool = Fal
     return x, y
 
 
-def _columns(
-    pair: Pair, x: Index, y: Index, centred: bool
-) -> tuple[tuple[Array, Rounding], tuple[Array, Rounding]]:
+def _columns(pair: Pair, x: Index, y: Index, centred: bool) -> tuple[tuple[Array, Rounding], tuple[Array, Rounding]]:
     """Return unit columns with the pair's inner products: a symmetric root, or those kept; and their rounding."""
     unit = pair.unit(x, y, centred=centred)
     columns = unit.columns

@@ -9,6 +9,7 @@ Yanai 1974 and Ramsay, ten Berge, Styan 1984 (Yanai's coefficient); Pillai 1955;
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -116,7 +117,7 @@ def _ties(rho: Array) -> list[slice]:
     """Return the runs of canonical correlations, in descending order, that are the same up to rounding."""
     breaks = np.flatnonzero(-np.diff(rho) > TIED) + 1
     ends = [0, *breaks.tolist(), len(rho)]
-    return [slice(a, b) for a, b in zip(ends[:-1], ends[1:], strict=True)]
+    return [slice(a, b) for a, b in pairwise(ends)]
 
 
 def _weights(carried: Array) -> Array:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..align import one_to_one
+from ..errors import SpanmatchError
 from ..joint import Pair
 from ..match import match_profile
 from .measure import Measured, seen
@@ -32,7 +33,7 @@ def match_area(pair: Pair) -> Measured:
     """Return the area under the match profile, the mean of s(eps) over eps from 0 to 1: one number without an eps.
 
     area = mean over all neurons of 1 - level, 0 for a silent one. Of activations as they are, not centred.
-    Raises SpanmatchError if a layer never varies. Cost: of `sm.match_profile`.
+    Raises SpanmatchError if a layer never varies, or levels are unresolved. Cost: of `sm.match_profile`.
 
     >>> import spanmatch as sm
     >>> X = np.random.default_rng(0).standard_normal((100, 5))
@@ -41,6 +42,11 @@ def match_area(pair: Pair) -> Measured:
     """
     about = seen(pair, "match area")
     profile = match_profile(pair)
+    if any(map(len, profile.unresolved)):
+        raise SpanmatchError(
+            f"match area: levels of {pair.x_layer!r} and {pair.y_layer!r} below {profile.resolution:.2g} are "
+            "unresolved, as neurons of a layer are nearly combinations of others; use method='qr'"
+        )
     levels = np.concatenate([profile.x_levels, profile.y_levels])
     value = float(np.sum(1 - levels[~np.isnan(levels)]) / len(levels))
     return Measured(value=value, warnings=profile.warnings, **about)

@@ -54,10 +54,11 @@ const spanmatch = {};
   const token = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const short = (name) => (name.length > 18 ? name.slice(0, 8) + "\u2026" + name.slice(-8) : name);
   const network = (layer) => layer.slice(0, layer.indexOf(":"));
-  const number = (value, digits = 3) => (value === null || value === undefined ? "\u2013" : value.toFixed(digits));
-  const percent = (value, digits = 0) => (value === null || value === undefined ? "\u2013" : `${(100 * value).toFixed(digits)}%`);
+  const unknown = (value) => value === null || value === undefined;
+  const number = (value, digits = 3) => (unknown(value) ? "\u2013" : value.toFixed(digits));
+  const percent = (value, digits = 0) => (unknown(value) ? "\u2013" : `${(100 * value).toFixed(digits)}%`);
   const count = (value) => (value === null ? "\u2013" : d3.format(",.0f")(value));
   const interval = ({ low, high }, digits = 2) => (low === null ? "" : ` (${low.toFixed(digits)} to ${high.toFixed(digits)})`);
 
-  Object.assign(spanmatch, { unpack, byRow, h, fill, table, download, dark, token, short, network, number, percent, count, interval });
+  Object.assign(spanmatch, { unpack, byRow, h, fill, table, download, dark, token, short, network, unknown, number, percent, count, interval });
 })();

@@ -1,7 +1,7 @@
 // The charts, by Observable Plot.  Each takes a figure and what to draw, and replaces what the figure held.
 "use strict";
 (() => {
-  const { dark, h, number, percent, short, token } = spanmatch;
+  const { dark, h, number, percent, short, token, unknown } = spanmatch;
   const HEIGHT = 260;
   const MANY = 30;
   const LONGER = 5;
@@ -68,9 +68,10 @@
     return {
       move(eps) {
         const shares = layers.map((layer) => view.of(layer).map((pair) => pair.shareAt(eps)));
-        band.attr("d", d3.area((_, i) => x(layers[i]), (row) => y(d3.min(row)), (row) => y(d3.max(row)))(shares));
-        mean.attr("d", d3.line((_, i) => x(layers[i]), (row) => y(d3.mean(row)))(shares));
-        dots.attr("cy", (pair) => y(pair.shareAt(eps)));
+        const resolved = (row) => d3.mean(row) !== undefined;
+        band.attr("d", d3.area((_, i) => x(layers[i]), (row) => y(d3.min(row)), (row) => y(d3.max(row))).defined(resolved)(shares));
+        mean.attr("d", d3.line((_, i) => x(layers[i]), (row) => y(d3.mean(row))).defined(resolved)(shares));
+        dots.attr("cy", (pair) => y(pair.shareAt(eps) ?? 0)).attr("display", (pair) => (unknown(pair.shareAt(eps)) ? "none" : null));
       },
       nearest: (px) => d3.least(layers, (layer) => Math.abs(x(layer) - px)),
       plot,
@@ -104,7 +105,8 @@
     return {
       move(eps) {
         rule.attr("x1", x.apply(eps)).attr("x2", x.apply(eps));
-        dots.attr("cx", x.apply(eps)).attr("cy", (pair) => y.apply(pair.shareAt(eps)));
+        dots.attr("cx", x.apply(eps)).attr("cy", (pair) => y.apply(pair.shareAt(eps) ?? 0));
+        dots.attr("display", (pair) => (unknown(pair.shareAt(eps)) ? "none" : null));
       },
       eps: (px) => Math.min(0.995, Math.max(0, Math.round(x.invert(px) * 200) / 200)),
       nearest: (px, py) => d3.least(shown, (pair) => Math.abs(y.apply(pair.shareAt(x.invert(px))) - py))?.layer,

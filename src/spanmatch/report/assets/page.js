@@ -1,7 +1,7 @@
 // The page: what is chosen, and everything that follows from it.
 "use strict";
 (() => {
-  const { count, fill, h, number, percent } = spanmatch;
+  const { count, fill, h, number, percent, unknown } = spanmatch;
   const at = (id) => document.getElementById(id);
   const listed = (texts) => new Intl.ListFormat("en-GB").format(texts);
   // Layers that a sentence can name.
@@ -19,13 +19,15 @@
     const known = sorted([...sides.x, ...sides.y]);
     const networks = `${spanmatch.network(pair.x_layer)} ~ ${spanmatch.network(pair.y_layer)}`;
     const chance = pair.assessment?.profile;
+    // Below the resolution it cannot be told who is in the match: levels there are unresolved unless they are 0.
+    const unresolvedBelow = known.length && known[0] > 0 && known[0] <= pair.resolution ? pair.resolution : 0;
     return Object.assign(pair, {
       networks,
-      inside: (side, eps) => d3.bisectRight(sides[side], eps),
-      shareAt: (eps) => d3.bisectRight(known, eps) / total,
+      inside: (side, eps) => (eps < unresolvedBelow ? null : d3.bisectRight(sides[side], eps)),
+      shareAt: (eps) => (eps < unresolvedBelow ? null : d3.bisectRight(known, eps) / total),
       chanceAt: (eps) => (chance && chance.null[0] !== null ? chance.null[Math.max(0, d3.bisectRight(chance.eps, eps) - 1)] : null),
       curve() {
-        const points = [{ eps: 0, share: d3.bisectRight(known, 0) / total }];
+        const points = unresolvedBelow ? [] : [{ eps: 0, share: d3.bisectRight(known, 0) / total }];
         known.forEach((level, i) => level < 1 && points.push({ eps: level, share: (i + 1) / total }));
         return [...points, { eps: 1, share: d3.bisectLeft(known, 1) / total }];
       },
@@ -161,7 +163,7 @@
       const half = shares.filter((d) => d.share >= 0.5).length;
       return `${start} from ${percent(least.share)} of ${least.layer} to ${percent(most.share)} of ${most.layer}; half or more of ${half} of the ${shares.length} layers.${chance}`;
     }
-    const amount = (share) => (share >= 0.995 ? "all" : share < 0.005 ? "nothing" : percent(share));
+    const amount = (share) => (share === undefined ? "an unresolved share" : share >= 0.995 ? "all" : share < 0.005 ? "nothing" : percent(share));
     const groups = d3.groups(d3.sort(shares, (d) => -d.share), (d) => amount(d.share));
     const said = groups.map(([much, rows]) => `${much} of ${listed(rows.map((d) => d.layer))}`);
     return `${start} ${said.join("; ")}.${chance}`;
@@ -179,15 +181,16 @@
     const [x, y] = [drawn.x.move(eps), drawn.y.move(eps)];
     for (const { pair: own, cells } of drawn.rows) {
       cells.share.textContent = number(own.shareAt(eps));
-      cells.x.textContent = own.inside("x", eps);
-      cells.y.textContent = own.inside("y", eps);
+      cells.x.textContent = count(own.inside("x", eps));
+      cells.y.textContent = count(own.inside("y", eps));
       cells.mean.textContent = number(d3.mean(view.of(own.layer), (other) => other.shareAt(eps)));
       cells.chance.textContent = number(own.chanceAt(eps), 2);
     }
     at("in-words").textContent = inWords(eps);
     const chance = pair.chanceAt(eps);
     const text = `At eps ${eps.toFixed(3)}, ${x} of ${pair.x_neurons} neurons of ${pair.x_layer} and ${y} of ${pair.y_neurons} of ${pair.y_layer} are in the match: ${percent(pair.shareAt(eps), 1)}`;
-    at("layer-summary").textContent = `${text}${chance === null ? "" : `, by chance ${percent(chance, 1)}`}.`;
+    const unresolved = `Below eps ${number(pair.resolution)} it cannot be told which neurons of ${pair.x_layer} and ${pair.y_layer} match: neurons of a layer are nearly combinations of others.`;
+    at("layer-summary").textContent = unknown(pair.shareAt(eps)) ? unresolved : `${text}${chance === null ? "" : `, by chance ${percent(chance, 1)}`}.`;
     at("eps").setAttribute("aria-valuetext", `${eps.toFixed(3)}: ${percent(pair.shareAt(eps))} of ${pair.layer} matched`);
   }
 
