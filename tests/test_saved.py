@@ -19,7 +19,25 @@ from spanmatch.cli import app
 from spanmatch.report import render, render_study
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\u2028\u2029\x00\x1b[31m{{ 7 * 7 }}"
-VALUES = [None, True, -1, 0, 1.5, 2**70, 10**400, 1e308, math.nan, math.inf, "", HOSTILE, "\ud800", [], {}, [[]], "__proto__"]
+VALUES = [
+    None,
+    True,
+    -1,
+    0,
+    1.5,
+    2**70,
+    10**400,
+    1e308,
+    math.nan,
+    math.inf,
+    "",
+    HOSTILE,
+    "\ud800",
+    [],
+    {},
+    [[]],
+    "__proto__",
+]
 
 
 def comparisons() -> dict[str, sm.Comparison]:
@@ -56,7 +74,10 @@ def made(tmp_path_factory) -> dict[str, dict]:
 def study(tmp_path_factory) -> sm.Study:
     folder = tmp_path_factory.mktemp("study")
     text = test_study.SMALL + "epochs = [0, 1]\nmatrix = true\nacross = [['a', 'b']]\nalignment = true\n"
-    text = text.replace("[0, 1, 2]", "[0, 1]").replace("[12]", "[80]") + "[[variants]]\nname = 'a'\n[[variants]]\nname = 'b'\n"
+    text = (
+        text.replace("[0, 1, 2]", "[0, 1]").replace("[12]", "[80]")
+        + "[[variants]]\nname = 'a'\n[[variants]]\nname = 'b'\n"
+    )
     return sm.run_study(test_study.written(folder, text), folder / "out")
 
 
@@ -121,7 +142,9 @@ def mutants(whole):
             elif change in ("longer", "shorter", "twice"):
                 if not isinstance(value, list) or not value:
                     continue
-                holder[key] = {"longer": [*value, value[-1]], "shorter": value[:-1], "twice": [value[0], *value[:-1]]}[change]
+                holder[key] = {"longer": [*value, value[-1]], "shorter": value[:-1], "twice": [value[0], *value[:-1]]}[
+                    change
+                ]
             elif change != "renamed":
                 holder[key] = VALUES[change]
             yield path, change, bad
