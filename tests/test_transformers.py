@@ -437,7 +437,7 @@ def test_a_tokenizer_that_is_code_is_refused_with_its_reason(tmp_path):
     path = tmp_path / "own" / "tokenizer_config.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "auto_map": {"AutoTokenizer": ["own.Own", None]}}))
     (tmp_path / "own" / "own.py").write_text("raise SystemExit('this code was run')")
-    with pytest.raises(sm.SpanmatchError, match="own: its tokenizer is code of its own .*tokenizer_config.json"):
+    with pytest.raises(sm.SpanmatchError, match=r"own: its tokenizer is code of its own .*tokenizer_config\.json"):
         sm.capture({"a": tmp_path / "own", "b": tmp_path / "own"}, TEXTS)
     sm.capture({"a": tmp_path / "own", "b": tmp_path / "own"}, [{"input_ids": IDS % 5}])  # tokens need no tokenizer
 

@@ -120,7 +120,7 @@ def _described(first: Mapping[str, Any], found: Any) -> str:
         return f"{where}.kind: {_shown(first['input'].get('kind'))} should be {first['ctx']['expected_tags']}"
     if first["type"] == "union_tag_not_found":
         return f"{where}.kind: missing"
-    said = re.sub("^(Value error, )?(Input )?", "", first["msg"])
+    said = re.sub("^(Value error, )?((Input|List|Dictionary) )?| after validation, not .*", "", first["msg"])
     return f"{where}: {_shown(first['input'])} {said}"
 
 

@@ -94,8 +94,8 @@ def check_model(stored: Stored, model: Any) -> None:
     if asked > PACKED * stored.values:
         name, value = max(_numbers(model.config.to_dict()), key=lambda setting: setting[1])
         raise SpanmatchError(
-            f"{stored.folder / CONFIG}: asks for {asked:,} parameters, but the weights hold {stored.values:,} numbers; the "
-            f"largest setting is {name}, {value:,}"
+            f"{stored.folder / CONFIG}: asks for {asked:,} parameters, but the weights hold {stored.values:,} numbers; "
+            f"the largest setting is {name}, {value:,}"
         )
     buffers = sum(buffer.numel() * buffer.element_size() for buffer in model.buffers())
     if buffers > max(UNSTORED_BYTES, 4 * stored.values):
@@ -131,7 +131,7 @@ def _numbers(settings: Any, name: str = "") -> Iterator[tuple[str, int | float]]
 def _shapes(folder: Path) -> dict[str, tuple[int, ...]]:
     """Return the shapes of all tensors, from the headers of the files that transformers would read."""
     names = [WEIGHTS] if (folder / WEIGHTS).is_file() else _shards(folder)
-    shapes = {}
+    shapes: dict[str, tuple[int, ...]] = {}
     for name in names:
         try:
             with safe_open(folder / name, framework="numpy") as file:
