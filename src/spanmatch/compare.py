@@ -25,7 +25,7 @@ from .joint import Pair
 from .match import MatchProfile, SimpleMatches, match_profile, simple_matches
 from .match.maximum import checked_eps
 from .moments import Moments
-from .plain import data_frame, short
+from .plain import data_frame, plain, short
 from .progress import tracked
 from .report import render
 from .saved import COMPARISON
@@ -116,7 +116,7 @@ class Comparison:
                 {
                     "name": name,
                     "layer": self._layer(profile),
-                    "similarity": list(profile.similarity(self.eps)),
+                    "similarity": plain(profile.similarity(self.eps)),
                     **profile.to_dict(),
                     "simple": [self._fine(found) for found in self._simple_of(profile)],
                     "convergence": aligned.to_dict(),

@@ -85,7 +85,7 @@ class PairRecord(TypedDict):
 
     name: Text  # of the pair, as the page shows it
     layer: Text  # the name that both layers have, or those of both
-    similarity: list[Share]  # s(eps) at the comparison's eps
+    similarity: list[Share | None]  # s(eps) at the comparison's eps; null below the resolution
     x_levels: Annotated[
         list[Level | None], Field(min_length=1)
     ]  # the smallest eps at which a neuron is in; null if it is silent
@@ -260,7 +260,7 @@ class ProfileRecord(TypedDict):
     """s(eps) with its interval, under the null, and on rows that were not fitted."""
 
     eps: Annotated[list[Eps], Field(min_length=1)]
-    similarity: list[Share]  # as many as eps, like the next three
+    similarity: list[Share | None]  # as many as eps, like the next three; null below the resolution
     low: list[float | None]
     high: list[float | None]
     null: list[float | None]
