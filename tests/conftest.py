@@ -20,6 +20,17 @@ def demo_study(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def small_study(tmp_path_factory) -> sm.Study:
+    """Two variants of a small network, with every kind of step."""
+    from test_study import SMALL, written
+
+    folder = tmp_path_factory.mktemp("study")
+    text = SMALL + "epochs = [0, 1]\nmatrix = true\nacross = [['a', 'b']]\nalignment = true\ntransplants = 0.5\n"
+    text = text.replace("[12]", "[80]") + "[[variants]]\nname = 'a'\n[[variants]]\nname = 'b'\ntraining.start = 'a'\n"
+    return sm.run_study(written(folder, text), folder / "out")
+
+
+@pytest.fixture(scope="session")
 def trained_layers(demo_study) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Activations of two trained networks at some layers, as plain arrays."""
     import torch

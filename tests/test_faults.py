@@ -22,8 +22,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import spanmatch as sm
-from spanmatch.compare import read_comparison
 from spanmatch.files import read_tensors, write_tensors, write_text
+from spanmatch.saved import read_comparison
 
 TESTS = str(Path(__file__).parent)
 X, Y = layers.correlated(n=120)

@@ -16,9 +16,12 @@ import layers
 import numpy as np
 import pytest
 from playwright.sync_api import expect, sync_playwright
+from typer.testing import CliRunner
 
 import spanmatch as sm
+from spanmatch.cli import app
 from spanmatch.report import render, render_study
+from spanmatch.saved import read_comparison
 
 HOSTILE = "<script>alert(1)</script>\"'&</script><img src=x onerror=alert(2)> \u2028 層" + "very long " * 20
 
@@ -517,11 +520,61 @@ def test_everything_is_printed(demo_study, browser):
     opened.done()
 
 
+def test_hostile_text_in_saved_results_is_shown_and_not_run(browser, tmp_path):
+    X, Y = layers.correlated(n=120, p=5, q=4)
+    a, b = f"a{HOSTILE}", f"b{HOSTILE}"
+    comparison = sm.compare(
+        {a: {HOSTILE: X}, b: {HOSTILE: Y}},
+        sparse="*",
+        simple=[0.9],
+        evidence=True,
+        top=2,
+        pairs="all",
+        examples=[[HOSTILE] * 9] * 120,
+        notes={HOSTILE: HOSTILE, "__proto__": HOSTILE, "constructor": HOSTILE},
+    )
+    folder = comparison.save(tmp_path / "saved")
+    path = folder / "comparison.json"
+    found = json.loads(path.read_text())
+
+    def poisoned(holder):
+        """Put hostile text wherever any is taken."""
+        for key, value in list(holder.items() if isinstance(holder, dict) else enumerate(holder)):
+            if isinstance(value, dict | list):
+                yield from poisoned(value)
+            elif isinstance(value, str) and HOSTILE not in value:
+                holder[key] = HOSTILE
+                path.write_text(json.dumps(found))
+                try:
+                    read_comparison(folder)
+                    yield key
+                except sm.SpanmatchError:
+                    holder[key] = value
+
+    assert {"spanmatch", "layout", "ended"} <= set(poisoned(found))
+    path.write_text(json.dumps(found))
+    result = CliRunner().invoke(app, ["report", str(folder)])
+    assert result.exit_code == 0
+    opened = Opened(browser, folder / "report.html")
+    page = opened.page
+    page.evaluate("document.querySelectorAll('details').forEach((part) => (part.open = true))")
+    page.locator("#x-neurons .cell").first.click()
+    assert page.locator("#facts dt").all_text_contents()[2:] == [HOSTILE, "__proto__", "constructor"]
+    assert page.locator("#layer-title").text_content() == HOSTILE
+    assert page.locator("img[onerror]").count() == 0
+    opened.done()
+
+
+def test_a_layer_that_never_varies_has_no_few_predictors(browser, tmp_path):
+    Y, _ = layers.correlated(n=120, p=5, q=4)
+    comparison = sm.compare({"a": {"l": np.ones((120, 3))}, "b": {"l": Y}}, sparse="*", pairs=[("a:l", "b:l")])
+    opened = Opened(browser, comparison.report(tmp_path / "report.html"))
+    opened.page.evaluate("document.querySelectorAll('details').forEach((part) => (part.open = true))")
+    opened.page.wait_for_timeout(50)
+    opened.done()
+
+
 def test_the_page_is_made_anew_from_saved_results(demo_study, comparison, tmp_path):
-    from typer.testing import CliRunner
-
-    from spanmatch.cli import app
-
     folder = comparison.save(tmp_path / "saved")
     for place in (folder, demo_study.folder):
         before = (place / "report.html").read_bytes()

@@ -618,14 +618,6 @@ def test_crops_move_images_and_flips_mirror_them():
 # The whole study
 
 
-@pytest.fixture(scope="module")
-def small_study(tmp_path_factory) -> sm.Study:
-    folder = tmp_path_factory.mktemp("study")
-    text = SMALL + "epochs = [0, 1]\nmatrix = true\nacross = [['a', 'b']]\nalignment = true\ntransplants = 0.5\n"
-    text = text.replace("[12]", "[80]") + "[[variants]]\nname = 'a'\n[[variants]]\nname = 'b'\ntraining.start = 'a'\n"
-    return sm.run_study(written(folder, text), folder / "out")
-
-
 def test_a_study_writes_what_it_found(small_study):
     names = {path.name for path in small_study.folder.iterdir()}
     assert names == {

@@ -93,8 +93,8 @@ def report(
 ) -> None:
     """Make the page anew from saved results."""
     with _exit_codes():
-        from .compare import read_comparison
         from .report import render
+        from .saved import read_comparison
         from .study import Study
 
         path = folder / "report.html"

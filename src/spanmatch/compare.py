@@ -20,14 +20,15 @@ from .drawing import axes_for
 from .errors import SpanmatchError, among
 from .evidence import Assessment, Transplant, assess
 from .exhibits import inputs_of
-from .files import Path_, read_json, write_text
+from .files import Path_, write_text
 from .joint import Pair
 from .match import MatchProfile, SimpleMatches, match_profile, simple_matches
 from .match.maximum import checked_eps
 from .moments import Moments
-from .plain import data_frame, short
+from .plain import data_frame, plain, short
 from .progress import tracked
 from .report import render
+from .saved import COMPARISON
 from .similarity import LayerMatrix, layer_matrix, measures
 from .tables import network_and_layer
 from .threads import as_many_as_help
@@ -42,7 +43,7 @@ EPS = (0.15, 0.2, 0.25, 0.3, 0.5)
 CHEAP = 256
 """Neurons of two layers together, up to which evidence is given by default."""
 MATRICES = ("cka", "debiased cka")
-FORMAT, VERSION = "spanmatch.comparison", 5
+FORMAT, VERSION = COMPARISON
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,7 +116,7 @@ class Comparison:
                 {
                     "name": name,
                     "layer": self._layer(profile),
-                    "similarity": list(profile.similarity(self.eps)),
+                    "similarity": plain(profile.similarity(self.eps)),
                     **profile.to_dict(),
                     "simple": [self._fine(found) for found in self._simple_of(profile)],
                     "convergence": aligned.to_dict(),
@@ -320,11 +321,6 @@ def compare(
     if len(pairs) == len(moments.pairs):
         return comparison
     return replace(comparison, matrices=tuple(comparison.matrix(name) for name in MATRICES))
-
-
-def read_comparison(folder: Path_) -> dict[str, Any]:
-    """Return the comparison.json of a folder.  Raises SpanmatchError if there is none, or it is of another version."""
-    return read_json(Path(folder) / "comparison.json", FORMAT, VERSION, "the folder of a comparison or a study")
 
 
 def _in_detail(moments: Moments) -> list[tuple[str, str]]:

@@ -90,18 +90,27 @@ def _checksum(arrays: Mapping[str, NDArray[np.generic]], metadata: Mapping[str, 
     return f"{total:08x}"
 
 
+def parsed(path: Path_, wanted: str) -> Any:
+    """Return what a JSON file holds, whatever it is.
+
+    Args: wanted, what to give instead, for the message.
+    Raises SpanmatchError if it is missing, cut short or not JSON.
+    """
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SpanmatchError(f"{path}: {error.strerror}; give {wanted}") from error
+    except (ValueError, RecursionError) as error:
+        raise SpanmatchError(f"{path}: cut short, or not JSON ({error})") from error
+
+
 def read_json(path: Path_, kind: str, version: int, wanted: str) -> dict[str, Any]:
     """Return the results in a JSON file.
 
     Args: kind, what its "format" says; wanted, what to give instead, for the message.
     Raises SpanmatchError if it is missing, cut short, or of another kind or version.
     """
-    try:
-        found = json.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SpanmatchError(f"{path}: {error.strerror}; give {wanted}") from error
-    except ValueError as error:
-        raise SpanmatchError(f"{path}: cut short, or not JSON ({error})") from error
+    found = parsed(path, wanted)
     if not isinstance(found, dict) or (found.get("format"), found.get("version")) != (kind, version):
         name = kind.rpartition(".")[2]
         raise SpanmatchError(f"{path}: not a {name} of version {version}, which this spanmatch reads")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
@@ -166,7 +166,8 @@ def _first(sources: Mapping[str, str], cut: Cut, layout: Layout, options: Moment
     moments = Moments(**options)
     with contextlib.ExitStack() as stack:
         stored = {name: stack.enter_context(Stored(source)) for name, source in sources.items()}
-        moments._begin(*_rows(moments, stored, cut, layout))
+        with _read(stored, cut) as chunks:
+            moments._begin(*_rows(moments, chunks, cut, layout))
     return moments
 
 
@@ -181,18 +182,40 @@ def _part(sources: Mapping[str, str], cuts: Sequence[Cut], layout: Layout, first
 
 
 def _add(moments: Moments, stored: Mapping[str, Stored], cut: Cut, layout: Layout) -> None:
-    moments.update(*_rows(moments, stored, cut, layout))
+    with _read(stored, cut) as chunks:
+        moments.update(*_rows(moments, chunks, cut, layout))
+
+
+@contextlib.contextmanager
+def _read(stored: Mapping[str, Stored], cut: Cut) -> Iterator[dict[Key, NDArray[Any]]]:
+    """Give the values of a cut; where they are refused for not being finite, the error names file, array and row."""
+    chunks = {(name, layer): stored[name].read(layer, *part) for (name, layer), part in cut.items()}
+    try:
+        yield chunks
+    except SpanmatchError:
+        for (name, layer), chunk in chunks.items():
+            _check_finite(f"{stored[name].name}: array {layer!r}", np.asarray(chunk), cut[name, layer][0])
+        raise
+
+
+def _check_finite(array: str, chunk: NDArray[Any], start: int) -> None:
+    wrong = np.argwhere(~np.isfinite(chunk))
+    if len(wrong):
+        row, *place = wrong[0].tolist()
+        raise SpanmatchError(
+            f"{array}: {chunk[tuple(wrong[0])]} in row {start + row}, neuron {', '.join(map(str, place))}; activations "
+            "must be finite"
+        )
 
 
 def _rows(
-    moments: Moments, stored: Mapping[str, Stored], cut: Cut, layout: Layout
+    moments: Moments, chunks: Mapping[Key, NDArray[Any]], cut: Cut, layout: Layout
 ) -> tuple[dict[str, Any], dict[str, NDArray[np.int64]]]:
     """Return rows and examples by layer, and tell the moments how they were made."""
     rows, examples = {}, {}
-    for (name, layer), (start, stop) in cut.items():
-        chunk = stored[name].read(layer, start, stop)
+    for (name, layer), chunk in chunks.items():
         key = f"{name}:{layer}"
-        numbers = np.arange(start, stop)
+        numbers = np.arange(*cut[name, layer])
         rows[key], examples[key], how = layout.rows(key, chunk, numbers, channels_first=chunk.ndim >= 4)
         moments.describe({key: how})
     return rows, examples

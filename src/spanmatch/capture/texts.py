@@ -40,7 +40,7 @@ def encoded(batch: Any, runners: Sequence[Runner], *, aligned: bool) -> list[Any
             _check_fits(model, own)
         return [_padded(own, "tokens") for own in tokens]
     for model in models:
-        if not model.tokenizer.is_fast:
+        if not model.tells_characters:
             raise SpanmatchError(
                 f"network {model.name!r}: its tokenizer does not tell which characters a token is of, so that rows of "
                 "different tokenizers cannot be made to correspond; give pool='mean' or 'last'"
@@ -70,15 +70,20 @@ def _tokens(model: Transformer, texts: list[str], length: int) -> dict[str, Any]
     """
     tokenizer = model.tokenizer
     cut = length < UNLIMITED
-    found = tokenizer(
-        texts,
-        truncation=cut,
-        max_length=length if cut else None,
-        return_offsets_mapping=tokenizer.is_fast,
-        return_attention_mask=False,
-        padding=False,
-        verbose=False,
-    )
+    try:
+        found = tokenizer(
+            texts,
+            truncation=cut,
+            max_length=length if cut else None,
+            return_offsets_mapping=model.tells_characters,
+            return_attention_mask=False,
+            padding=False,
+            verbose=False,
+        )
+    except Exception as error:  # whatever a tokenizer of another kind raises
+        raise SpanmatchError(
+            f"network {model.name!r}: its tokenizer, a {type(tokenizer).__name__}, cannot cut these texts ({error})"
+        ) from error
     empty = next((i for i, ids in enumerate(found["input_ids"]) if not len(ids)), None)
     if empty is not None:
         raise SpanmatchError(f"network {model.name!r}: text {empty} of a batch, {texts[empty][:40]!r}, has no tokens")

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import BadArgument, SpanmatchError, missing_extra
+from .folder import check_model, check_tokenizer, checked_folder
 from .modules import arguments, channels_first, digest_of_weights, first_tensor, hooked
 from .outputs import Outputs
 from .patterns import chosen
@@ -49,7 +50,7 @@ class Transformer:
     def __init__(self, name: str, model: Any, tokenizer: Any, patterns: Sequence[str] | None) -> None:
         self.name, self.model, self._tokenizer = name, model, tokenizer
         places = {**_places(name, model), **{path: module for path, module in model.named_modules() if path}}
-        hidden = [f"{HIDDEN}.{i}" for i in range(1 + model.config.num_hidden_layers)]
+        hidden = [f"{HIDDEN}.{i}" for i in range(1 + _blocks(name, model))]
         known = [*hidden, *places]
         self.layers = chosen(patterns or [f"{HIDDEN}.*"], known, f"network {name!r}")
         self.hidden = [layer for layer in hidden if layer in self.layers]
@@ -80,13 +81,21 @@ class Transformer:
 
             folder = self._tokenizer
             with _loading(folder, "a tokenizer of transformers"):
+                check_tokenizer(folder)
                 return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         return self._tokenizer
+
+    @property
+    def tells_characters(self) -> bool:
+        """Whether the tokenizer says which characters its tokens are of; some classes of transformers do not ask."""
+        return bool(getattr(self.tokenizer, "is_fast", False))
 
     @cached_property
     def rules(self) -> str:
         """What tells the tokenizer from others: how it cuts a text, but not to what length."""
-        if not self.tokenizer.is_fast:
+        if not self.tells_characters:
+            if not hasattr(self.tokenizer, "get_vocab"):
+                raise SpanmatchError(f"network {self.name!r}: a {type(self.tokenizer).__name__} is no tokenizer")
             return f"{type(self.tokenizer).__name__} {sorted(self.tokenizer.get_vocab().items())}"
         rules = json.loads(self.tokenizer.backend_tokenizer.to_str())
         return json.dumps({**rules, "truncation": None, "padding": None}, sort_keys=True)
@@ -95,7 +104,7 @@ class Transformer:
     def length(self) -> int:
         """How many tokens the model takes at most."""
         positions = getattr(self.model.config, "max_position_embeddings", None) or sys.maxsize
-        return int(min(self.tokenizer.model_max_length, positions))
+        return int(min(getattr(self.tokenizer, "model_max_length", sys.maxsize), positions))
 
     def run(self, batch: Any, outputs: Outputs) -> None:
         """Call the model with tokens, texts' tokens or pixels, and record its layers."""
@@ -178,11 +187,13 @@ def from_folder(name: str, folder: Path, patterns: Sequence[str] | None) -> Iter
     if not is_folder(folder):
         raise BadArgument(f"{folder}: no network; there is no config.json in it, and it is no file of one")
     with _loading(folder, "a model of transformers"):
-        _check_code(folder)
+        stored = checked_folder(folder)
         config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-        named = getattr(transformers, (config.architectures or [""])[0], transformers.AutoModel)
-        model, found = named.from_pretrained(
-            folder, local_files_only=True, use_safetensors=True, dtype="auto", output_loading_info=True
+        network = _class_of(config)
+        with torch.device("meta"):
+            check_model(stored, network(config))
+        model, found = network.from_pretrained(
+            folder, config=config, local_files_only=True, use_safetensors=True, dtype="auto", output_loading_info=True
         )
         missing = sorted(found["missing_keys"])
         if missing:
@@ -192,6 +203,16 @@ def from_folder(name: str, folder: Path, patterns: Sequence[str] | None) -> Iter
         model.to("cuda")
     with from_model(name, (model, folder), patterns) as runner:
         yield runner
+
+
+def _class_of(config: Any) -> Any:
+    """Return the class of model that a configuration names; without a name, the one of its kind without a head."""
+    import transformers
+
+    named = getattr(transformers, (config.architectures or [""])[0], None)
+    if isinstance(named, type) and issubclass(named, transformers.PreTrainedModel):
+        return named
+    return transformers.AutoModel._model_mapping[type(config)]
 
 
 @contextlib.contextmanager
@@ -214,22 +235,11 @@ def _loading(folder: Path, what: str) -> Iterator[None]:
             logging.enable_progress_bar()
 
 
-def _check_code(folder: Path) -> None:
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    if not isinstance(config, dict):
-        raise SpanmatchError(f"{folder}: its config.json holds no settings")
-    if "auto_map" in config:
-        raise SpanmatchError(
-            f"{folder}: its model is code of its own ({config['auto_map']}), which is not run; load it yourself and "
-            "give the model"
-        )
-
-
 def _places(name: str, model: Any) -> dict[str, nn.Module]:
     """Return the modules whose input is an MLP's neurons, and whose output an attention's, by name."""
     from torch import nn
 
-    count = model.config.num_hidden_layers
+    count = _blocks(name, model)
     lists = [m for m in model.base_model.modules() if isinstance(m, nn.ModuleList) and len(m) == count]
     if not lists:
         raise SpanmatchError(f"network {name!r}: no list of {count} blocks is found in {type(model).__name__}")
@@ -243,6 +253,18 @@ def _places(name: str, model: Any) -> dict[str, nn.Module]:
         if outside:
             found[f"{MLP}.{i}"] = outside[-1]
     return {layer: found[layer] for kind in (MLP, ATTENTION) for layer in found if layer.startswith(f"{kind}.")}
+
+
+def _blocks(name: str, model: Any) -> int:
+    """Return how many blocks a model has."""
+    count = getattr(model.config, "num_hidden_layers", None)
+    if not isinstance(count, int) or isinstance(count, bool) or count < 1:
+        setting = getattr(model.config, "attribute_map", {}).get("num_hidden_layers", "num_hidden_layers")
+        raise SpanmatchError(
+            f"network {name!r}: {type(model).__name__} has {count!r} blocks ({setting} of its configuration); give a "
+            "model with one or more, or as a plain module"
+        )
+    return count
 
 
 def _is_linear(module: nn.Module) -> bool:

@@ -58,7 +58,8 @@ def depth(comparison: Data) -> Figure:
     places = np.arange(len(layers))
     styles = _styles(len(comparison["eps"]))
     for k, (eps, style) in enumerate(zip(comparison["eps"], styles, strict=True)):
-        values = [[pair["similarity"][k] for pair in _of(comparison, layer)] for layer in layers]
+        shares = [[pair["similarity"][k] for pair in _of(comparison, layer)] for layer in layers]
+        values = [np.array(own, dtype=np.float64) for own in shares]  # null, below the resolution, becomes nan
         mean = np.array([np.mean(v) for v in values])
         spread = np.array([[m - min(v), max(v) - m] for m, v in zip(mean, values, strict=True)]).T
         beside = places + 0.06 * (k - len(styles) / 2)

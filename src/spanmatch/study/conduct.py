@@ -13,9 +13,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
+from pydantic import ValidationError
 from torch import nn
 
 from .. import __about__
@@ -25,12 +26,13 @@ from ..files import Path_, write_text
 from ..load import is_code
 from ..progress import announce
 from ..report import save_course, save_figures
+from ..saved import read_step
 from ..similarity import measures
 from . import result, steps
 from .datasets import Data, read_data
 from .networks import located, make_network, maker
 from .over_seeds import over_seeds
-from .result import FORMAT, STEP, Study
+from .result import FORMAT, RESULTS, STEP, Study
 from .settings import MAIN, Settings, Variant, read_settings
 from .train import Run
 from .workers import train_all
@@ -82,7 +84,13 @@ def networks_of(
     place: Path, settings: dict[str, Any], variant: str | None, epoch: int | None, folder: Path
 ) -> dict[str, nn.Module]:
     """Return the trained networks of a variant of a study, by seed."""
-    found = Settings.model_validate_json(json.dumps(settings))
+    try:
+        found = Settings.model_validate_json(json.dumps(settings))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise SpanmatchError(
+            f"{place / RESULTS}: settings.{'.'.join(map(str, first['loc']))}: {first['msg']}"
+        ) from error
     names = [own.name for own in found.variants]
     name = names[0] if variant is None else variant
     if name not in names:
@@ -216,9 +224,9 @@ def _kept(folder: Path, step: _Step, which: str) -> dict[str, Any]:
     """Return a step's results, made now unless they were made before from the same."""
     path = folder / STEP
     if path.is_file():
-        before: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        if before.pop("made_from") == step.made_from:
-            return before
+        before, made_from = read_step(path)
+        if made_from == step.made_from:
+            return cast("dict[str, Any]", before)
         path.unlink()
     announce(f"comparing: {step.name} ({which})")
     folder.mkdir(parents=True, exist_ok=True)

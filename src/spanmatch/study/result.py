@@ -5,21 +5,23 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from ..compare import read_comparison
 from ..errors import missing_extra
-from ..files import Path_, read_json, write_text
+from ..files import Path_, write_text
 from ..plain import data_frame
 from ..report import render_study
+from ..saved import STUDY, read_comparison, read_study
 from ..tables import csv_text
 
 if TYPE_CHECKING:
     import pandas as pd
     from torch import nn
 
+    from ..schema import ComparisonRecord
+
 RESULTS, STEP = "study.json", "step.json"
-FORMAT, VERSION = "spanmatch.study", 1
+FORMAT, VERSION = STUDY
 WHOLE = ("seeds", "across")
 """Kinds of steps that are comparisons of whole networks."""
 
@@ -41,9 +43,8 @@ class Study:
 
     @classmethod
     def load(cls, folder: Path_) -> Study:
-        """Read a study's results.  Raises SpanmatchError if the folder holds none."""
-        path = Path(folder) / RESULTS
-        return cls(Path(folder), read_json(path, FORMAT, VERSION, "the folder of a study that has ended"))
+        """Read a study's results.  Raises SpanmatchError if the folder holds none, or a field of theirs is wrong."""
+        return cls(Path(folder), cast("dict[str, Any]", read_study(folder)))
 
     @property
     def accuracy(self) -> dict[str, dict[str, float]]:
@@ -51,7 +52,7 @@ class Study:
         return {variant["name"]: variant["epochs"][-1]["test_accuracy"] for variant in self.results["variants"]}
 
     @property
-    def comparisons(self) -> dict[str, dict[str, Any]]:
+    def comparisons(self) -> dict[str, ComparisonRecord]:
         """The comparisons of whole networks, by name, as their comparison.json has them."""
         compared = [step["name"] for step in self.results["steps"] if step["kind"] in WHOLE]
         return {name: read_comparison(self.folder / "comparisons" / name) for name in compared}

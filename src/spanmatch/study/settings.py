@@ -10,14 +10,11 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from ..errors import BadArgument, among, missing_extra
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from ..errors import BadArgument, among
 from ..files import Path_
 from ..load import is_code
-
-try:
-    from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
-except ImportError as error:  # pragma: no cover - needs an installation without pydantic
-    raise missing_extra("pydantic", "study", "a study") from error
 
 Positive = Annotated[int, Field(ge=1)]
 Count = Annotated[int, Field(ge=0)]

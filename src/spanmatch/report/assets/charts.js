@@ -155,7 +155,7 @@
           Plot.lineY(rows, { x: "eps", y: "share", stroke: token("--accent"), strokeWidth: 2 }),
           Plot.dot(held, { x: "eps", y: "share", fill: token("--y"), r: 4 }),
           Plot.lineY(rows.filter((row) => row.chance !== null), { x: "eps", y: "chance", stroke: "currentColor", strokeDasharray: "1,4", strokeWidth: 2 }),
-          Plot.tip(rows, Plot.pointerX({ x: "eps", y: "share", title: (d) => `eps ${d.eps}: ${d.share.toFixed(3)}\n${number(d.low)} to ${number(d.high)}${d.chance === null ? "" : `\nby chance ${d.chance.toFixed(3)}`}` })),
+          Plot.tip(rows, Plot.pointerX({ x: "eps", y: "share", title: (d) => `eps ${d.eps}: ${number(d.share)}\n${number(d.low)} to ${number(d.high)}${d.chance === null ? "" : `\nby chance ${d.chance.toFixed(3)}`}` })),
         ],
       }),
     );

@@ -131,7 +131,7 @@
   function inContext(tokens, place) {
     const visible = (token) => token.replaceAll("\n", "\u21b5").replaceAll("\t", "\u2192");
     const part = (from, to) => visible(tokens.slice(Math.max(0, from), to).join(""));
-    return h("code", {}, part(place - CONTEXT, place), h("mark", {}, visible(tokens[place])), part(place + 1, place + 1 + CONTEXT));
+    return h("code", {}, part(place - CONTEXT, place), h("mark", {}, visible(tokens[place] ?? "")), part(place + 1, place + 1 + CONTEXT));
   }
 
   // Everything that the card says, a row for each neuron of both layers.

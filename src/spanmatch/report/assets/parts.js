@@ -80,7 +80,8 @@
   }
 
   function fewToOne(pair) {
-    const maps = pair.convergence.sparse;
+    // Where a layer never varies there is nothing to predict.
+    const maps = pair.convergence.sparse.filter((map) => map.table.length);
     return part("Few to one", (body) => {
       note(
         body,
@@ -160,7 +161,7 @@
     return [
       pair.assessment ? evidence(pair) : null,
       oneToOne(pair),
-      pair.convergence.sparse.length ? fewToOne(pair) : null,
+      pair.convergence.sparse.some((map) => map.table.length) ? fewToOne(pair) : null,
       pair.convergence.clusters ? groups(pair) : null,
       ...pair.simple.map((found) => smallest(pair, found)),
     ].filter(Boolean);

@@ -1,0 +1,175 @@
+"""What a folder of transformers says, checked before anything of it is loaded.
+
+The folder may be anyone's. Nothing in it is run, no file outside it is read, and what its configuration asks for is
+bounded by the weights that are there: a file of a few bytes cannot ask for a model that takes hours or fills memory.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+
+from ..errors import SpanmatchError
+
+CONFIG, TOKENIZER = "config.json", "tokenizer_config.json"
+WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
+LAYERS = re.compile(r"(^|_)(n_|num_)?layers?$")
+"""Settings that count blocks, as num_hidden_layers, n_layer, encoder_layers: each block has tensors of its own."""
+MODULES = re.compile(r"(^|_)((num|n)_.*(experts|blocks|groups|stages|labels|heads?)|depths?|blocks|experts)$")
+"""Settings that count other parts: each is a tensor or a slice of one."""
+PACKED = 8
+"""Parameters that one stored number may stand for, in weights that are quantised; and a model that lacks some of its
+weights is told which."""
+UNSTORED_BYTES = 1 << 30
+"""Buffers that are computed and not stored may take so much, or as much as the weights."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """The tensors in a folder, as the headers of its files say."""
+
+    folder: Path
+    shapes: Mapping[str, tuple[int, ...]]
+
+    @property
+    def values(self) -> int:
+        """How many numbers they hold together."""
+        return sum(map(math.prod, self.shapes.values()))
+
+    @property
+    def widest(self) -> int:
+        """The largest dimension of any."""
+        return max((size for shape in self.shapes.values() for size in shape), default=0)
+
+
+def checked_folder(folder: Path) -> Stored:
+    """Return what the weights in a folder are, having checked its configuration and its files.
+
+    Raises SpanmatchError if a file leads out of the folder, if the model is code of its own, if there are no weights in
+    safetensors, or if the configuration counts more parts than the weights can be of.
+    """
+    for file in folder.iterdir():
+        if file.is_symlink() and not _inside(folder, file):
+            raise SpanmatchError(f"{folder}: {file.name!r} is a link out of the folder, to {file.resolve()}")
+    config = _settings(folder / CONFIG)
+    check_code(folder / CONFIG, config, "model")
+    if "transformers_weights" in config:
+        raise SpanmatchError(
+            f"{folder / CONFIG}: transformers_weights names a file of its own; weights are read from {WEIGHTS} or the "
+            f"files of {INDEX}"
+        )
+    stored = Stored(folder, _shapes(folder))
+    _check_counts(stored, config)
+    return stored
+
+
+def check_tokenizer(folder: Path) -> None:
+    """Raise SpanmatchError if the folder's tokenizer is code of its own."""
+    if (folder / TOKENIZER).is_file():
+        check_code(folder / TOKENIZER, _settings(folder / TOKENIZER), "tokenizer")
+
+
+def check_code(file: Path, settings: Mapping[str, Any], what: str) -> None:
+    """Raise SpanmatchError if settings name code in the folder, which would have to be run."""
+    if "auto_map" in settings:
+        raise SpanmatchError(
+            f"{file.parent}: its {what} is code of its own ({settings['auto_map']}, in {file.name}), which is not run; "
+            f"load it yourself and give the {what}"
+        )
+
+
+def check_model(stored: Stored, model: Any) -> None:
+    """Check a model without memory, on PyTorch's device meta, against the weights that are there for it.
+
+    Raises SpanmatchError if its parameters are many more than the weights, or buffers that are computed are huge.
+    """
+    asked = sum(parameter.numel() for parameter in model.parameters())
+    if asked > PACKED * stored.values:
+        name, value = max(_numbers(model.config.to_dict()), key=lambda setting: setting[1])
+        raise SpanmatchError(
+            f"{stored.folder / CONFIG}: asks for {asked:,} parameters, but the weights hold {stored.values:,} numbers; "
+            f"the largest setting is {name}, {value:,}"
+        )
+    buffers = sum(buffer.numel() * buffer.element_size() for buffer in model.buffers())
+    if buffers > max(UNSTORED_BYTES, 4 * stored.values):
+        raise SpanmatchError(
+            f"{stored.folder / CONFIG}: asks for {buffers:,} bytes that are computed and not stored, as for "
+            "max_position_embeddings; this is more than all its weights"
+        )
+
+
+def _check_counts(stored: Stored, config: Mapping[str, Any]) -> None:
+    tensors = len(stored.shapes)
+    for name, value in _numbers(config):
+        most = tensors if LAYERS.search(name) else max(tensors, stored.widest) if MODULES.search(name) else math.inf
+        if value > most:
+            raise SpanmatchError(
+                f"{stored.folder / CONFIG}: {name} is {value:,}, but the weights are {tensors:,} tensors with "
+                f"dimensions up to {stored.widest:,}"
+            )
+
+
+def _numbers(settings: Any, name: str = "") -> Iterator[tuple[str, int | float]]:
+    """Yield every number in settings, those in lists and objects too, by the name of its setting."""
+    if isinstance(settings, Mapping):
+        for key, value in settings.items():
+            yield from _numbers(value, str(key))
+    elif isinstance(settings, list | tuple):
+        for value in settings:
+            yield from _numbers(value, name)
+    elif isinstance(settings, int | float) and not isinstance(settings, bool):
+        yield name, settings
+
+
+def _shapes(folder: Path) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of all tensors, from the headers of the files that transformers would read."""
+    names = [WEIGHTS] if (folder / WEIGHTS).is_file() else _shards(folder)
+    shapes: dict[str, tuple[int, ...]] = {}
+    for name in names:
+        try:
+            with safe_open(folder / name, framework="numpy") as file:
+                shapes |= {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118
+        except (SafetensorError, OSError) as error:
+            raise SpanmatchError(f"{folder / name}: cut short, or not a safetensors file ({error})") from error
+    return shapes
+
+
+def _shards(folder: Path) -> list[str]:
+    """Return the files that an index names, each in the folder itself."""
+    path = folder / INDEX
+    if not path.is_file():
+        raise SpanmatchError(f"{folder}: not a model of transformers that can be read: there is no {WEIGHTS} in it")
+    placed = _settings(path).get("weight_map")
+    if not isinstance(placed, dict) or not placed:
+        raise SpanmatchError(f"{path}: weight_map: missing, or names no files")
+    for tensor, name in placed.items():
+        if not isinstance(name, str) or Path(name).name != name or "\\" in name or not name.endswith(".safetensors"):
+            raise SpanmatchError(
+                f"{path}: weight_map[{tensor!r}]: {name!r} should be the name of a .safetensors file in the folder"
+            )
+    return sorted(set(placed.values()))
+
+
+def _inside(folder: Path, file: Path) -> bool:
+    """Tell whether a link leads into its own folder, or of the cache of the Hugging Face Hub, into the blobs beside."""
+    place, own = file.resolve(), folder.resolve()
+    return own in place.parents or (own.parent.name == "snapshots" and place.parent == own.parent.parent / "blobs")
+
+
+def _settings(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SpanmatchError(f"{path}: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise SpanmatchError(f"{path}: cut short, or not JSON ({error})") from error
+    if not isinstance(found, dict):
+        raise SpanmatchError(f"{path}: holds no settings")
+    return found
