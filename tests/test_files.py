@@ -71,7 +71,7 @@ def test_another_version_is_refused(tmp_path):
     some_moments().save(path)
     arrays, about = read_tensors(path)
     save_file(arrays, path, about | {"version": "99"})
-    with pytest.raises(sm.SpanmatchError, match="moments of version 99; this spanmatch reads version 4"):
+    with pytest.raises(sm.SpanmatchError, match="moments of version 99; this spanmatch reads version 5"):
         sm.Moments.load(path)
 
 

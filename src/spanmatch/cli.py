@@ -461,12 +461,13 @@ def _evidence_table(comparison: Comparison) -> Table:
         assessed = [a for _, _, a in results if a is not None]
         if not assessed:
             continue
-        worth = min(a.rows.effective for a in assessed)
+        worth = float(np.min([a.rows.effective for a in assessed]))
         needed = max(a.rows.needed for a in assessed)
         cells = [_beside_chance(assessed, name) for name in ("debiased cka", "procrustes", "linear regression")]
         held = np.mean([a.profile.held_out_at(largest) for a in assessed])
         few = "" if worth >= needed else "[yellow]"
-        table.add_row(escape(layer), f"{few}{worth:,.0f}", f"{needed:,}", *cells, f"{held:.2f}")
+        rows = "unknown" if np.isnan(worth) else f"{worth:,.0f}"
+        table.add_row(escape(layer), f"{few}{rows}", f"{needed:,}", *cells, f"{held:.2f}")
     return table
 
 

@@ -118,7 +118,7 @@ def measured(found: Iterable[Assessment]) -> str:
         for layers in found:
             r = layers.rows
             for m in layers.measures:
-                null = "" if math.isnan(m.null) else m.null
+                null, effective = ("" if math.isnan(value) else value for value in (m.null, r.effective))
                 yield (
                     layers.x_layer,
                     layers.y_layer,
@@ -129,7 +129,7 @@ def measured(found: Iterable[Assessment]) -> str:
                     layers.level,
                     null,
                     r.rows,
-                    r.effective,
+                    effective,
                 )
 
     header = ["x_layer", "y_layer", "measure", "value", "low", "high", "level", "null", "rows", "effective_rows"]

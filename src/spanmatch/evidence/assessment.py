@@ -26,7 +26,7 @@ class Assessed:
     low: float
     high: float
     null: float
-    """nan if no null pairing was kept."""
+    """nan if no null pairing was kept, or it is refused."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -40,7 +40,7 @@ class Assessment:
     measures: tuple[Assessed, ...]
     """Without those that cannot be had, for which see `refused`."""
     refused: tuple[str, ...]
-    """Why a measure is missing."""
+    """Why a measure is missing, or the null of them all."""
     profile: ProfileEvidence = field(repr=False)
 
     def __getitem__(self, name: str) -> Assessed:
@@ -75,8 +75,8 @@ def assess(
     level, of the intervals. Raises SpanmatchError if no folds were kept.
     Cost: of all measures, once for each fold and twice more, and of `profile_evidence`.
     """
-    world = null_of(pair)
-    found, refused = [], []
+    world, reason = null_of(pair)
+    found, refused = [], [reason] if reason else []
     for measure in measures():
         try:
             interval = jackknife(pair, measure, level)
