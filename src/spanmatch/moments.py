@@ -245,7 +245,8 @@ class Moments:
         (sums,) = self._sums.values()
         own, s = (sums.engine.host(sums.arrays[kind, layer]).sum(axis=0) for kind in ("gram", "sum"))
         shift, nothing = (self._shift[layer], np.zeros(1)), np.zeros((2, 2))
-        joint = Joint(self.rows[layer], shift, (s, np.zeros(2)), (own, nothing), np.zeros((len(s), 2)), None)
+        count = self.rows[layer], int(self._examples[layer].sum())
+        joint = Joint(*count, shift, (s, np.zeros(2)), (own, nothing), np.zeros((len(s), 2)), None)
         return Pair.of((layer, ""), [joint], dtypes=(self._dtypes[layer], FINEST))
 
     def _begin(
@@ -622,9 +623,9 @@ class Moments:
             if edges:
                 moments._edges[layer] = checked_edges(layer, edges[layer])
             moments._shift[layer] = arrays[_name(layers, ("shift", layer))]
-            moments._rows[layer] = arrays[_name(layers, ("rows", layer))]
+            for name, counted in (("rows", moments._rows), ("examples", moments._examples)):
+                counted[layer] = _counts_from_file(name, layer, arrays[_name(layers, (name, layer))], moments._folds)
             moments._null_rows[layer] = int(about["null_rows"][layer])
-            moments._examples[layer] = arrays[_name(layers, ("examples", layer))]
             moments._dtypes[layer] = about["dtypes"][layer]
             if moments._dtypes[layer] not in NUMBER_TYPES:
                 raise ValueError(f"the number type of {layer} is {moments._dtypes[layer]!r}")
@@ -643,10 +644,6 @@ class Moments:
         for layer, shift in moments._shift.items():
             if shift.ndim != 1 or shift.dtype != np.float64 or not np.isfinite(shift).all():
                 raise ValueError(f"the shift of {layer} is {shift.dtype} {shift.shape}")
-        for name, counted in (("rows", moments._rows), ("examples", moments._examples)):
-            for layer, numbers in counted.items():
-                if numbers.shape != (moments._folds,) or numbers.dtype != np.int64 or numbers.min() < 0:
-                    raise ValueError(f"{name} of {layer} are {numbers.tolist()}")
         if layers:
             moments._sums[NumpyEngine()] = Sums(NumpyEngine(), dict(sums))
         return moments
@@ -774,6 +771,12 @@ def _lower_ends(edges: Array) -> Array:
 def _name(layers: list[str], key: Key) -> str:
     """Return the name of an array in a file; layers by number, as their names may hold anything."""
     return " ".join([key[0], *(str(layers.index(layer)) for layer in key[1:])])
+
+
+def _counts_from_file(name: str, layer: str, counts: NDArray[Any], folds: int) -> NDArray[np.int64]:
+    if counts.shape != (folds,) or counts.dtype != np.int64 or counts.min() < 0:
+        raise ValueError(f"{name} of {layer} are {counts.tolist()}")
+    return counts
 
 
 def _top_from_file(layers: list[str], layer: str, arrays: Mapping[str, NDArray[Any]], k: int) -> TopInputs:
