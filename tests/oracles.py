@@ -107,3 +107,35 @@ def simple_matches(X: np.ndarray, Y: np.ndarray, eps: float) -> set[tuple[tuple[
         if not smaller or frozenset().union(*smaller) != match:
             simple.add((tuple(sorted(i for s, i in match if s == "x")), tuple(sorted(j for s, j in match if s == "y"))))
     return simple
+
+
+def splitmix64(state: int) -> int:
+    """The first number of the generator SplitMix64 from a state, in Python's whole numbers."""
+    z = (state + 0x9E3779B97F4A7C15) % 2**64
+    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9 % 2**64
+    z = (z ^ z >> 27) * 0x94D049BB133111EB % 2**64
+    return z ^ z >> 31
+
+
+def partners(examples: np.ndarray) -> np.ndarray:
+    """For each row of a batch the row that it meets in the null: rows in the order of their examples' hashes, each as
+    many rows on as the longest example has."""
+    order = sorted(range(len(examples)), key=lambda row: (splitmix64(int(examples[row])), row))
+    longest = max(np.unique(examples, return_counts=True)[1])
+    found = np.empty(len(order), dtype=int)
+    for place, row in enumerate(order):
+        found[row] = order[(place + longest) % len(order)]
+    return found
+
+
+def partner_similarity(X: np.ndarray, examples: np.ndarray, batches: list[np.ndarray]) -> float:
+    """How alike the examples of one batch are: products of the means of all ordered pairs of examples in a batch, about
+    the mean of all of them, over their squares."""
+    means = [[X[rows][examples[rows] == e].mean(axis=0) for e in np.unique(examples[rows])] for rows in batches]
+    centre = np.mean(np.concatenate(means), axis=0)
+    shared = square = 0.0
+    for batch in means:
+        for i, t in enumerate(batch):
+            square += (t - centre) @ (t - centre)
+            shared += sum((t - centre) @ (u - centre) for j, u in enumerate(batch) if i != j) / (len(batch) - 1)
+    return float(shared / square)

@@ -51,8 +51,8 @@ def test_folds_and_null_keep_positions_of_one_example_together():
     for fold, part in enumerate(pair.folds):
         chosen = rows[fold::4].reshape(-1, 5)
         np.testing.assert_allclose(part.xx, oracles.co_moments(chosen, chosen), atol=1e-8)
-    rolled = np.roll(rows, -1, axis=0).reshape(-1, 5)
-    np.testing.assert_allclose(pair.null.xy, oracles.co_moments(rows.reshape(-1, 5), rolled), atol=1e-8)
+    others = rows[oracles.partners(np.arange(16))].reshape(-1, 5)  # the same position of another example
+    np.testing.assert_allclose(pair.null.xy, oracles.co_moments(rows.reshape(-1, 5), others), atol=1e-8)
 
 
 def test_values_are_taken_before_an_in_place_relu():
@@ -128,6 +128,72 @@ def test_sampled_positions_are_the_same_in_both_networks_and_said():
     assert np.abs(other.pair("a:0", "b:0").xx - pair.xx).max() > 1e-3
     everything = sm.capture({"a": a, "b": a}, [x], positions=99)
     assert everything.pair("a:0", "b:0").rows == 480
+
+
+def rows_seen(monkeypatch, network, batches, **options):
+    """Return the rows of layer "0" that a capture adds, by example, in the order of the example's positions."""
+    running = importlib.import_module("spanmatch.capture.running")
+    seen = {}
+    update = running.Moments.update
+
+    def recorded(self, rows, examples):
+        for example, row in zip(examples["a:0"], rows["a:0"], strict=True):
+            seen.setdefault(int(example), []).append(np.asarray(row).tobytes())
+        update(self, rows, examples)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(running.Moments, "update", recorded)
+        sm.capture({"a": network, "b": network}, batches, layers="0", positions=3, **options)
+    return seen
+
+
+def test_sampled_positions_are_a_function_of_seed_and_example_alone(monkeypatch, tmp_path):
+    """The very rows, to the last bit: of other batch sizes, other orders, parts of the data, and a resumed pass."""
+
+    class Shift(nn.Module):  # outputs that do not depend, in their last bits, on how many examples there are
+        def forward(self, x):
+            return torch.cat([x, 2 * x], dim=1)
+
+    network, x, ids = nn.Sequential(Shift()), images(40), np.arange(40) * 5 + 2
+    one = rows_seen(monkeypatch, network, [x], numbers=ids, seed=3)
+    assert sorted(one) == ids.tolist() and {len(rows) for rows in one.values()} == {3}
+    for size in (1, 7, 16):
+        assert rows_seen(monkeypatch, network, x.split(size), numbers=ids, seed=3) == one
+    order = np.random.default_rng(0).permutation(40)
+    assert rows_seen(monkeypatch, network, x[order].split(8), numbers=ids[order], seed=3) == one
+    parts = [rows_seen(monkeypatch, network, x[r::2].split(5), numbers=ids[r::2], seed=3) for r in (0, 1)]
+    assert parts[0] | parts[1] == one
+    again = {"numbers": ids, "seed": 3, "checkpoint": tmp_path / "m.safetensors", "every": 0}
+    first = rows_seen(monkeypatch, network, x[:24].split(8), **again)
+    assert first | rows_seen(monkeypatch, network, x.split(8), **again) == one and len(first) == 24
+    assert rows_seen(monkeypatch, network, [x], numbers=ids, seed=4) != one
+    assert rows_seen(monkeypatch, network, [x], numbers=ids + 1, seed=3) != one
+
+
+def test_measures_of_sampled_positions_do_not_depend_on_batches():
+    a, b, x = conv_net(0), conv_net(1), images(60)
+    found = [
+        float(sm.cka(sm.capture({"a": a, "b": b}, x.split(size), layers="0", positions=3).pair("a:0", "b:0")))
+        for size in (60, 20, 7)
+    ]
+    np.testing.assert_allclose(found, found[0], rtol=1e-5)
+
+
+def test_layers_of_equally_many_positions_share_the_sample_and_others_do_not():
+    """Two networks of other depth and width: where their sizes are equal, rows correspond."""
+    x, ids = images(12).numpy(), np.arange(12) + 100
+    layout = importlib.import_module("spanmatch.capture.layout").Layout(positions=4, seed=1)
+    where = np.broadcast_to(np.arange(36.0).reshape(6, 6), (12, 1, 6, 6))
+    rows, each, _ = layout.rows("a:l", np.concatenate([x, where], axis=1), ids, channels_first=True)
+    other, same, _ = layout.rows(
+        "b:m", np.concatenate([where, x, x], axis=1).reshape(12, 3, 36), ids, channels_first=True
+    )
+    np.testing.assert_array_equal(rows[:, 1], other[:, 0])
+    np.testing.assert_array_equal(each, same)
+    assert [len(set(rows[each == e, 1])) for e in ids] == [4] * 12
+    assert len({tuple(rows[each == e, 1]) for e in ids}) == 12  # another sample for each example
+    tensors, _, _ = layout.rows("a:l", torch.tensor(where.copy()), ids, channels_first=True)
+    np.testing.assert_array_equal(tensors[:, 0], rows[:, 1])
 
 
 def test_each_location_can_be_a_neuron():
@@ -261,7 +327,12 @@ def test_bad_networks_and_batches():
     ):
         with pytest.raises(sm.SpanmatchError, match=message):
             sm.capture(networks, batches)
-    for options, message in (({"units": "pixel"}, "units='pixel'"), ({"positions": 0}, "positions=0")):
+    for options, message in (
+        ({"units": "pixel"}, "units='pixel'"),
+        ({"positions": 0}, "positions=0"),
+        ({"seed": -1}, "seed=-1"),
+        ({"seed": 2**64}, "seed=18446744073709551616: give"),
+    ):
         with pytest.raises(sm.SpanmatchError, match=message):
             sm.capture({"a": good, "b": good}, [torch.zeros(2, 4)], **options)
 

@@ -56,6 +56,23 @@ def test_sums_on_a_device_are_those_of_numpy(on_device, method):
     np.testing.assert_allclose(sm.match_profile(other).x_levels, sm.match_profile(mine).x_levels, atol=1e-9)
 
 
+@pytest.mark.parametrize("lengths", [[1], [5], [2, 7, 1], [1100, 3]])
+@pytest.mark.parametrize("method", ["gram", "single"])
+def test_partner_similarity_on_a_device_is_that_of_numpy(on_device, lengths, method):
+    X, Y = layers.correlated(n=4000)
+    examples = np.repeat(np.arange(4000), np.resize(lengths, 4000))[:4000]
+    X = X.astype(np.float32) + 0.3 * (examples // 40 % 7)[:, None] + 5
+    ours, theirs = sm.Moments(method=method), sm.Moments(method=method)
+    for rows in np.split(np.arange(4000), [2300]):
+        rows = np.random.default_rng(0).permutation(rows)
+        ours.update({"a:l": X[rows], "b:l": Y[rows]}, examples[rows])
+        theirs.update({"a:l": on_device(X[rows]), "b:l": on_device(Y[rows])}, examples[rows])
+    mine, other = ours.pair("a:l", "b:l"), theirs.pair("a:l", "b:l")
+    assert other.partner_similarity == pytest.approx(mine.partner_similarity, rel=1e-9 if method == "gram" else 1e-4)
+    assert abs(mine.partner_similarity) > 1e-6
+    assert [part.examples for part in other.folds] == [part.examples for part in mine.folds]
+
+
 def test_single_precision_is_near_and_says_how_near(on_device):
     X, Y = layers.correlated(n=3000)
     exact, ours, theirs = sm.Moments(), sm.Moments(method="single"), sm.Moments(method="single")

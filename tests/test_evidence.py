@@ -22,9 +22,9 @@ def fold_of(n: int, k: int = 8) -> np.ndarray:
 # ---- null
 
 
-def test_the_null_is_the_measure_of_rolled_rows():
+def test_the_null_is_the_measure_of_rows_of_other_examples():
     X, Y = layers.correlated(n=200, p=7, q=5)
-    rolled = sm.pair(X, np.roll(Y, -1, axis=0))
+    rolled = sm.pair(X, Y[oracles.partners(np.arange(200))])
     pair = sm.pair(X, Y)
     for measure in sm.measures():
         found = sm.null(pair, measure)
@@ -53,6 +53,138 @@ def test_what_is_no_measure_or_no_pair_is_refused():
     ):
         with pytest.raises(sm.SpanmatchError, match=r"a ndarray where a pair .*; make one with sm.pair\(X, Y\)"):
             ask(X)
+
+
+# ---- the null of data that are sorted
+
+
+def digit_layers() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The last layers of two networks of random features, fitted to scikit-learn's digits, and the classes."""
+    from sklearn.datasets import load_digits
+
+    images, classes = load_digits(return_X_y=True)
+
+    def layer(seed: int) -> np.ndarray:
+        r = np.random.default_rng(seed)
+        features = np.maximum(images / 4 @ r.standard_normal((64, 64)) / 16 + r.standard_normal(64), 0)
+        logits = 6 * features @ np.linalg.lstsq(features, np.eye(10)[classes] - 0.1, rcond=None)[0]
+        powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return powers / powers.sum(axis=1, keepdims=True)
+
+    return layer(1), layer(2), classes
+
+
+DIGITS = digit_layers()
+
+
+def in_batches(X, Y, order, size, ids=None, **options):
+    moments = sm.Moments(**options)
+    for start in range(0, len(order), size):
+        rows = order[start : start + size]
+        moments.update({"a:l": X[rows], "b:l": Y[rows]}, None if ids is None else ids[rows])
+    return moments.pair("a:l", "b:l")
+
+
+@pytest.mark.parametrize(("size", "method"), [(32, "gram"), (100, "qr"), (100, "single"), (500, "gram")])
+def test_the_null_of_data_sorted_by_class_is_refused(size, method):
+    X, Y, classes = DIGITS
+    order = np.argsort(classes, kind="stable")
+    pair = in_batches(X, Y, order, size, method=method)
+    assert pair.partner_similarity > (0.3 if size <= 100 else 0.05)
+    for ask in (lambda: pair.null, lambda: sm.null(pair, sm.cka), lambda: pair.swapped.null):
+        with pytest.raises(sm.SpanmatchError, match=r"layer '[ab]:l' those are alike \(similarity 0\..*shuffle"):
+            ask()
+    neighbours = sm.pair(X[order], Y[np.roll(order, -1)])
+    assert float(sm.cka(neighbours)) > 0.8  # what it would be: each paired with the next
+
+
+def test_the_null_of_shuffled_data_is_kept_however_it_came():
+    X, Y, classes = DIGITS
+    order = np.argsort(classes, kind="stable")
+    shuffled = np.random.default_rng(0).permutation(order)
+    ids = np.argsort(order)  # the place of each among the sorted
+    found = [
+        sm.null(pair, sm.cka)
+        for pair in (
+            in_batches(X, Y, shuffled, 100),  # by a loader that shuffles
+            in_batches(X, Y, shuffled, 100, ids),  # the same, with ids in the order of the classes
+            in_batches(X, Y, order, 2000),  # sorted, but all in one batch
+        )
+    ]
+    for result in found:
+        assert result.value < 0.01 and result.estimate > 0.9 and abs(result.partner_similarity) < 0.01
+    # In the order of ids the partner would be of the same class.
+    together = [rows[np.argsort(ids[rows])] for rows in np.array_split(shuffled, 18)]
+    paired = sm.pair(X[np.concatenate(together)], Y[np.concatenate([np.roll(rows, -1) for rows in together])])
+    assert float(sm.cka(paired)) > 0.3
+
+
+@pytest.mark.parametrize(("n", "size"), [(12, 3), (40, 2), (64, 32), (300, 30)])
+@pytest.mark.parametrize("neurons", [1, 8])
+def test_few_shuffled_examples_are_not_refused(n, size, neurons):
+    r = np.random.default_rng(0)
+    for _ in range(20):
+        X, Y = r.standard_normal((2, n, neurons)) + 3
+        pair = in_batches(X, Y, np.arange(n), size)
+        assert np.isfinite(pair.null.xy).all()
+
+
+def test_positions_that_are_alike_do_not_make_examples_alike():
+    """Most of the variance is of the position: the null keeps it, and it is no reason to refuse the null."""
+    r = np.random.default_rng(0)
+    ids = np.repeat(np.arange(600), 16)
+    positions = 5 * np.tile(r.standard_normal((16, 4)), (600, 1))
+    X, Y = (positions + r.standard_normal((9600, 4)) for _ in range(2))
+    pair = in_batches(X, Y, np.arange(9600), 800, ids)
+    assert abs(pair.partner_similarity) < 0.01
+    assert sm.null(pair, sm.cka).value > 0.8
+    assert in_batches(X, Y, np.arange(9600), 800).partner_similarity < 0.01  # positions as examples of their own
+
+
+def test_rows_of_one_example_taken_for_examples_are_alike():
+    r = np.random.default_rng(0)
+    ids = np.repeat(np.arange(100), 20)
+    X, Y = (np.repeat(r.standard_normal((100, 3)), 20, axis=0) + r.standard_normal((2000, 3)) for _ in range(2))
+    with pytest.raises(sm.SpanmatchError, match="where several rows are of one example, give examples="):
+        _ = in_batches(X, Y, np.arange(2000), 100).null
+    assert sm.null(in_batches(X, Y, np.arange(2000), 100, ids), sm.cka).value < 0.1
+
+
+def test_a_comparison_of_sorted_data_goes_on_and_says_why_there_is_no_null(monkeypatch, tmp_path):
+    X, Y, classes = DIGITS
+    order = np.argsort(classes, kind="stable")
+    networks = {"a": {"head": X[order]}, "b": {"head": Y[order]}}
+    monkeypatch.setattr(importlib.import_module("spanmatch.capture.arrays"), "VALUES_AT_ONCE", 2000)
+    comparison = sm.compare(networks, evidence=True)
+    (found,) = comparison.assessments
+    assert any("those are alike" in reason and "shuffle" in reason for reason in found.refused)
+    assert found.measures and all(np.isnan(measure.null) and measure.low < measure.value for measure in found.measures)
+    assert np.isnan(found.profile.null).all() and np.isfinite(found.profile.held_out).all()
+    assert np.isnan(found.rows.effective) and np.isnan(found.rows.more) and np.isnan(found.rows.chance_distance)
+    assert found.rows.enough is False and "is not known" in found.rows.advice and "alike" in found.rows.advice
+    comparison.save(tmp_path)
+    header, *table = (line.split(",") for line in (tmp_path / "measures.csv").read_text().splitlines())
+    assert {(row[header.index("null")], row[header.index("effective_rows")]) for row in table} == {("", "")}
+    shuffled = np.random.default_rng(0).permutation(order)
+    (kept,) = sm.compare({"a": {"head": X[shuffled]}, "b": {"head": Y[shuffled]}}, evidence=True).assessments
+    assert kept.refused == () and kept["cka"].null < 0.01 and kept.rows.enough
+    (unasked,) = sm.compare(networks, evidence=True, null=False).assessments
+    assert unasked.refused == () and np.isnan(unasked["cka"].null)
+
+
+def test_the_command_line_says_that_the_null_is_refused(monkeypatch, tmp_path):
+    from typer.testing import CliRunner
+
+    from spanmatch.cli import app
+
+    X, Y, classes = DIGITS
+    order = np.argsort(classes, kind="stable")
+    np.savez(tmp_path / "a.npz", head=X[order])
+    np.savez(tmp_path / "b.npz", head=Y[order])
+    monkeypatch.setattr(importlib.import_module("spanmatch.capture.arrays"), "VALUES_AT_ONCE", 2000)
+    found = CliRunner().invoke(app, ["compare", str(tmp_path / "a.npz"), str(tmp_path / "b.npz"), "--evidence"])
+    assert found.exit_code == 0, found.output
+    assert "unknown" in found.output and "those are alike" in found.output and "nan" not in found.output
 
 
 # ---- jackknife

@@ -52,6 +52,8 @@ def assert_same(one, other, layers=("a:l", "b:l"), rtol=1e-12):
         np.testing.assert_allclose(getattr(b, name), value, rtol=rtol, atol=rtol * abs(value).max())
     for own, others in zip((a.null, *a.folds), (b.null, *b.folds), strict=True):
         np.testing.assert_allclose(others.xy, own.xy, rtol=rtol, atol=rtol * abs(own.xx).max())
+        assert others.examples == own.examples > 0
+    assert b.partner_similarity == pytest.approx(a.partner_similarity, rel=1e-6, abs=1e-12)
     assert a.rows == b.rows and one.rows == other.rows
     np.testing.assert_array_equal(one.examples, other.examples)
 
@@ -97,6 +99,8 @@ def test_dask_arrays_that_cannot_be_used(client):
     ):
         with pytest.raises(sm.SpanmatchError, match=message):
             sm.Moments.from_dask(given, scheduler=client)
+    with pytest.raises(sm.SpanmatchError, match="layer 'a:l': example -1; ids of examples are whole numbers from 0"):
+        sm.Moments.from_dask({"a:l": good}, np.arange(600) - 1, scheduler=client)
     with pytest.raises(sm.SpanmatchError, match="examples: 3 for 600 rows"):
         sm.Moments.from_dask({"a:l": good}, [1, 2, 3])
     with pytest.raises(sm.SpanmatchError, match=r"'a:l' is a Dask array; use sm\.Moments\.from_dask"):
@@ -130,6 +134,23 @@ def test_a_killed_worker_changes_nothing(seed):
         assert pids[seed] not in own.run(os.getpid, on_error="ignore").values()
     assert_same(plain, found, rtol=1e-15)
     np.testing.assert_array_equal(found.pair("a:l", "b:l").xy, plain.pair("a:l", "b:l").xy)
+
+
+def test_sampled_positions_are_the_same_on_workers(tmp_path, monkeypatch, client):
+    images = np.random.default_rng(0).standard_normal((90, 3, 5, 4))
+    for name, array in (("a", images), ("b", images[:, :2] + 1)):
+        zarr.open_group(tmp_path / f"{name}.zarr", mode="w").create_array("l", data=array, chunks=(11, 2, 5, 4))
+    files = {name: tmp_path / f"{name}.zarr" for name in "ab"}
+    found = []
+    for values, scheduler in ((1 << 22, None), (700, None), (1500, client)):
+        monkeypatch.setattr(arrays, "VALUES_AT_ONCE", values)
+        monkeypatch.setattr(arrays, "ROWS_A_TASK", 30)
+        found.append(arrays.capture_stored(files, positions=6, seed=4, scheduler=scheduler).pair("a:l", "b:l"))
+    for pair in found[1:]:
+        np.testing.assert_allclose(pair.xy, found[0].xy, rtol=1e-11, atol=1e-11)
+        assert pair.rows == 540
+    other = arrays.capture_stored(files, positions=6, seed=5).pair("a:l", "b:l")
+    assert abs(other.xy - found[0].xy).max() > 1
 
 
 def test_schedulers_and_files_that_cannot_be_used(tmp_path, monkeypatch, client):
@@ -302,7 +323,7 @@ print("done", flush=True)
 
 @pytest.mark.parametrize("seed", range(3))
 def test_a_killed_capture_goes_on_with_the_same_final_numbers(tmp_path, seed):
-    options = [{}, {"method": "qr"}, {"bins": 4, "method": "single"}][seed]
+    options = [{}, {"method": "qr"}, {"bins": 4, "method": "single", "numbers": range(7, 20_007)}][seed]
     run = [sys.executable, "-c", CAPTURE.format(stop=60 + 30 * seed, sleep=0.03, options=options)]
     whole, path = tmp_path / "whole.safetensors", tmp_path / "killed.safetensors"
     fast = [sys.executable, "-c", CAPTURE.format(stop=10**9, sleep=0, options=options)]
@@ -315,7 +336,8 @@ def test_a_killed_capture_goes_on_with_the_same_final_numbers(tmp_path, seed):
     process.wait()
     half = sm.Moments.load(path)
     assert 0 < half.rows["a:0"] < 20_000
-    assert half.examples.tolist() == [[0, half.rows["a:0"]]]
+    first = 7 if "numbers" in options else 0
+    assert half.examples.tolist() == [[first, first + half.rows["a:0"]]]
     subprocess.run([*fast, str(path)], check=True)
     assert contents(path) == contents(whole)
     assert sm.Moments.load(path).rows["a:0"] == 20_000
@@ -376,6 +398,10 @@ def test_numbers_say_which_examples_a_rank_has():
     assert total.examples.tolist() == [[0, 60]] and parts[1].examples.tolist()[:2] == [[1, 2], [3, 4]]
     for mine, theirs in zip(total.pair("a:0", "b:0").folds, whole.pair("a:0", "b:0").folds, strict=True):
         np.testing.assert_allclose(mine.xy, theirs.xy, rtol=1e-9, atol=1e-9)
-    for numbers in (range(5), [0.5] * 60):
-        with pytest.raises(sm.SpanmatchError, match=r"numbers: .* give a whole number for every example"):
+    for numbers, message in (
+        (range(5), "numbers: 5; give a whole number for every example"),
+        ([0.5] * 60, "numbers: examples of type float64"),
+        (range(-1, 59), "numbers: example -1; ids of examples are whole numbers from 0"),
+    ):
+        with pytest.raises(sm.SpanmatchError, match=message):
             sm.capture(own, x.split(10), numbers=numbers)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .evidence import Assessment, RowsNeeded
     from .factor import Array
     from .match import MatchProfile
+    from .schema import TransplantRecord
     from .study import Study
 
     Results = tuple[MatchProfile, Convergence, Assessment | None]
@@ -368,7 +369,7 @@ TRANSPLANT_CONTROLS = {"ablation": "ablated", "other examples": "other examples"
 """What transplants are compared with, as tables head it."""
 
 
-def _show_transplants(transplants: Sequence[dict[str, Any]], console: Console) -> None:
+def _show_transplants(transplants: Sequence[TransplantRecord], console: Console) -> None:
     """Print accuracies, what the transplant has more than each control, and why something is missing."""
     if not transplants:
         return
@@ -520,8 +521,9 @@ def _evidence_table(comparison: Comparison) -> Table:
 
 def _effective_and_needed(rows: Sequence[RowsNeeded]) -> tuple[str, str]:
     """Return the least effective rows of some pairs of networks, and the most that are needed."""
-    worth, needed = min(r.effective for r in rows), max(r.needed for r in rows)
-    return f"{'' if worth >= needed else '[yellow]'}{worth:,.0f}", f"{needed:,}"
+    worth, needed = float(np.min([r.effective for r in rows])), max(r.needed for r in rows)
+    known = "unknown" if np.isnan(worth) else f"{worth:,.0f}"
+    return f"{'' if worth >= needed else '[yellow]'}{known}", f"{needed:,}"
 
 
 def _beside_chance(assessed: Sequence[Assessment], name: str) -> str:

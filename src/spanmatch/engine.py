@@ -42,6 +42,9 @@ class Engine(Protocol):
     def lifted(self, array: Any, index: NDArray[np.intp], shift: Any, room: Room) -> Any:
         """Return the same with one more column, each row's squared norm; valid until `room` is used again."""
 
+    def means(self, A: Any, lengths: NDArray[np.intp]) -> Any:
+        """Return the means of groups of lifted rows, lifted; groups follow one another and have these lengths."""
+
     def add_sum(self, total: Any, A: Any) -> None:
         """Add the column sums of A."""
 
@@ -92,6 +95,19 @@ class NumpyEngine:
         np.subtract(gathered, shift, out=rows[:, :-1], dtype=np.float64, casting="same_kind")
         np.einsum("np,np->n", rows[:, :-1], rows[:, :-1], out=rows[:, -1])
         return rows
+
+    def means(self, A: Any, lengths: NDArray[np.intp]) -> NDArray[np.float64]:
+        """A small product for each group, or one sparse product where lengths differ; sums by group are slow."""
+        if len(lengths) == len(A):
+            return np.asarray(A)
+        means: NDArray[np.float64]
+        if (lengths == lengths[0]).all():
+            average = np.full((1, lengths[0]), 1 / lengths[0])
+            means = np.matmul(average, A.reshape(len(lengths), lengths[0], -1))[:, 0]
+        else:
+            means = _averaging(lengths) @ A
+        np.einsum("np,np->n", means[:, :-1], means[:, :-1], out=means[:, -1])
+        return means
 
     def add_sum(self, total: Any, A: Any) -> None:
         """Add the column sums."""
@@ -167,11 +183,22 @@ class TorchEngine:
 
     def lifted(self, array: Any, index: NDArray[np.intp], shift: Any, room: Room) -> torch.Tensor:
         """Gather, shift and square on the device."""
+        lifted = self._with_squares(self.rows(array, index, shift))
+        return lifted.float() if self.single else lifted
+
+    def means(self, A: Any, lengths: NDArray[np.intp]) -> torch.Tensor:
+        """A dense product: sums by group would add in no certain order."""
+        if len(lengths) == len(A):
+            return A  # type: ignore[no-any-return]
+        rows = A[:, :-1].double()
+        if (lengths == lengths[0]).all():
+            return self._with_squares(rows.reshape(len(lengths), int(lengths[0]), -1).mean(dim=1))
+        return self._with_squares(self.constant(_averaging(lengths).toarray()) @ rows)
+
+    def _with_squares(self, rows: torch.Tensor) -> torch.Tensor:
         import torch
 
-        rows = self.rows(array, index, shift)
-        lifted = torch.cat([rows, (rows * rows).sum(dim=1, keepdim=True)], dim=1)
-        return lifted.float() if self.single else lifted
+        return torch.cat([rows, (rows * rows).sum(dim=1, keepdim=True)], dim=1)
 
     def add_sum(self, total: Any, A: Any) -> None:
         """Add the column sums."""
@@ -252,9 +279,18 @@ class ArrayEngine:
 
     def lifted(self, array: Any, index: NDArray[np.intp], shift: Any, room: Room) -> Any:
         """Gather, shift and square on the device."""
-        rows = self.rows(array, index, shift)
-        lifted = self.xp.concat([rows, self.xp.sum(rows * rows, axis=1, keepdims=True)], axis=1)
+        lifted = self._with_squares(self.rows(array, index, shift))
         return self.xp.astype(lifted, self.xp.float32) if self.single else lifted
+
+    def means(self, A: Any, lengths: NDArray[np.intp]) -> Any:
+        """A dense product: the standard has no sums by group."""
+        if len(lengths) == A.shape[0]:
+            return A
+        rows = self.xp.astype(A[:, :-1], self.xp.float64)
+        return self._with_squares(self.constant(_averaging(lengths).toarray()) @ rows)
+
+    def _with_squares(self, rows: Any) -> Any:
+        return self.xp.concat([rows, self.xp.sum(rows * rows, axis=1, keepdims=True)], axis=1)
 
     def add_sum(self, total: Any, A: Any) -> None:
         """Add the column sums."""
@@ -300,6 +336,15 @@ class ArrayEngine:
     def host(self, array: Any) -> NDArray[np.float64]:
         """Copy to the host; CuPy does so by `get` alone."""
         return np.asarray(array.get() if hasattr(array, "get") else array)
+
+
+def _averaging(lengths: NDArray[np.intp]) -> Any:
+    """Return the sparse matrix (groups, rows) that takes rows to the means of groups of them."""
+    from scipy.sparse import csr_array  # slow to load: taken where it is used
+
+    ends = np.cumsum(lengths)
+    weights = np.repeat(1 / lengths, lengths), np.arange(ends[-1]), np.append(0, ends)
+    return csr_array(weights, shape=(len(lengths), ends[-1]))
 
 
 def _from(room: Room, name: str, shape: tuple[int, int], dtype: np.dtype[Any]) -> NDArray[Any]:

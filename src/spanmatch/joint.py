@@ -43,6 +43,7 @@ class Joint:
     """
 
     rows: int
+    examples: int
     shift: tuple[Array, Array]
     sums: tuple[Array, Array]
     own: tuple[Array, Array] | None
@@ -56,7 +57,7 @@ class Joint:
         p, q = (len(shift) for shift in self.shift)
         order = [0, *range(1 + p, 1 + p + q), *range(1, 1 + p), 2 + p + q, 1 + p + q]
         factor = None if self.factor is None else stacked_factor(self.factor[:, order])
-        return Joint(self.rows, self.shift[::-1], self.sums[::-1], own, cross, factor)
+        return Joint(self.rows, self.examples, self.shift[::-1], self.sums[::-1], own, cross, factor)
 
     def products(self) -> tuple[Array, Array, Array]:
         """Return the sums of x x^T (of which only the lower triangle counts), x y^T and y y^T of lifted rows."""
@@ -166,6 +167,9 @@ class Pair:
     """How many examples the rows are of; one that comes in several batches counts in each."""
     dtypes: tuple[str, str] = ("float64", "float64")
     """The coarsest number types in which x and y came: what is below their rounding is no direction of a layer."""
+    partner_similarity: float = float("nan")
+    """The share of their variance that examples of one batch have in common, at the layer where they share more: near
+    0 if the examples are shuffled, and the null then pairs rows of unrelated examples. nan if no null was kept."""
     _parts: Sequence[Joint] = ()
     _null_product: Callable[[], Array] | None = None
 
@@ -177,7 +181,7 @@ class Pair:
         null_product: Callable[[], Array] | None = None,
         counts: Counts | None = None,
         layout: str = "",
-        examples: int = 0,
+        partner_similarity: float = float("nan"),
         single: bool = False,
         dtypes: tuple[str, str] = ("float64", "float64"),
     ) -> Pair:
@@ -210,15 +214,16 @@ class Pair:
             counts,
             fourth,
             layout,
-            examples,
+            joint.examples,
             dtypes,
+            partner_similarity,
             parts,
             null_product,
         )
 
     def __repr__(self) -> str:
         p, q = self.neurons
-        kept = [f"{len(self._parts)} folds"] * (len(self._parts) > 1) + ["a null"] * (self._null_product is not None)
+        kept = [f"{len(self._parts)} folds"] * (len(self._parts) > 1) + ["a null"] * self.keeps_null
         with_ = f", with {' and '.join(kept)}" if kept else ""
         return f"<Pair of {self.x_layer} ({p}) and {self.y_layer} ({q}): {self.rows:,} rows by {self.method}{with_}>"
 
@@ -250,6 +255,11 @@ class Pair:
         return Pair.of(layers, parts, layout=self.layout, single=single, dtypes=self.dtypes)
 
     @property
+    def keeps_null(self) -> bool:
+        """Whether a null pairing was kept; it may be refused all the same."""
+        return self._null_product is not None
+
+    @property
     def rounding(self) -> tuple[Rounding, Rounding]:
         """How much of x's and of y's numbers is rounding."""
         x, y = (UNIT / 2 if dtype == "float64" else SINGLE / 2 for dtype in self.dtypes)
@@ -259,7 +269,8 @@ class Pair:
     def null(self) -> Pair:
         """The pair in a world where nothing corresponds: rows of x against rows of other examples of y.
 
-        Raises SpanmatchError if no null pairing was kept, or not of all rows.
+        Raises SpanmatchError if no null pairing was kept, or not of all rows, or if the examples that it pairs are
+        alike.
         """
         if self._null_product is None:
             raise SpanmatchError(
@@ -295,6 +306,7 @@ class Pair:
             self.layout,
             self.examples,
             self.dtypes[::-1],
+            self.partner_similarity,
             [part.swapped() for part in self._parts],
             None if product is None else lambda: product().T,
         )
@@ -415,13 +427,13 @@ def total(parts: Sequence[Joint]) -> Joint:
 
     first = parts[0]
     sums = (add([part.sums[0] for part in parts]), add([part.sums[1] for part in parts]))
-    rows = sum(part.rows for part in parts)
+    count = sum(part.rows for part in parts), sum(part.examples for part in parts)
     if first.factor is not None:
         factor = stacked_factor(*(part.factor for part in parts if part.factor is not None))
-        return Joint(rows, first.shift, sums, None, None, factor)
+        return Joint(*count, first.shift, sums, None, None, factor)
     own = [part.own for part in parts if part.own is not None]
     cross = add([part.cross for part in parts if part.cross is not None])
-    return Joint(rows, first.shift, sums, (add([o[0] for o in own]), add([o[1] for o in own])), cross, None)
+    return Joint(*count, first.shift, sums, (add([o[0] for o in own]), add([o[1] for o in own])), cross, None)
 
 
 def stacked_factor(*factors: Array) -> Array:

@@ -32,7 +32,7 @@ from .files import Path_, read_tensors, write_tensors
 from .joint import PRODUCTS, RESOLVED, Counts, Joint, Method, Pair
 from .plan import ROWS_AT_ONCE, Examples, Plan, plans
 from .progress import announce
-from .ranges import NONE, Ranges, checked_ranges, ranges_of, union
+from .ranges import NONE, Ranges, checked_ids, checked_ranges, ranges_of, union
 from .ranks import State, summed_over_ranks
 from .sums import Key, Sums
 from .top import TopInputs, top_of
@@ -72,7 +72,8 @@ class Moments:
         pairs: "matching" for layers of the same name in different networks, "all" for every two layers, or a
             list of pairs of names.
         folds: how many folds; example e belongs to fold e mod folds. 1 keeps none apart.
-        null: whether to keep the null pairing: within a batch, each row of x meets the row of y one example on.
+        null: whether to keep the null pairing: within a batch, each row of x meets a row of y of another example, that
+            which comes next in the order of the hashes of their ids.
         bins: whether to count also the rows in each pair of bins, for mutual information: how many bins a neuron has,
             its edges then being taken from the first batch; or the edges, {layer: (neurons, bins - 1)}.
         method: "gram" sums products, in float64; "qr" keeps a triangular factor of [1 X Y] for each pair, which
@@ -111,7 +112,7 @@ class Moments:
         self._shift: dict[str, Array] = {}
         self._rows: dict[str, NDArray[np.int64]] = {}
         self._null_rows: dict[str, int] = {}
-        self._examples: dict[str, int] = {}
+        self._examples: dict[str, NDArray[np.int64]] = {}
         self._layout: dict[str, str] = {}
         self._dtypes: dict[str, str] = {}
         self._source = ""
@@ -182,7 +183,7 @@ class Moments:
         self._layout |= layout or {}
         self._source = self._source if source is None else source
         if examples is not None:
-            self._seen = union(self._seen, ranges_of(np.asarray(examples)))
+            self._seen = union(self._seen, ranges_of(checked_ids("describe", examples)))
 
     def update(self, batch: Mapping[str, Any], examples: Examples = None) -> None:
         """Add a batch: the rows of all layers, which correspond.
@@ -191,8 +192,8 @@ class Moments:
             batch: {layer: (rows, neurons)}, floats or integers: NumPy arrays, PyTorch tensors, or arrays of a library
                 of the array API standard, as CuPy and JAX; the products run on their device, in float64 (JAX's on
                 the CPU). Batches of some thousand rows are the most efficient.
-            examples: (rows,) whole numbers, the example that each row is of; a mapping by layer where layers
-                have different numbers of rows. By default each row is its own example, numbered as they come.
+            examples: (rows,) whole numbers, 0 or more, the example that each row is of; a mapping by layer where
+                layers have different numbers of rows. By default each row is its own example, numbered as they come.
 
         Raises SpanmatchError, with nothing added, if an array is not a finite real matrix, if the rows of paired
         layers do not correspond, or if layers or widths are not those of the first batch.
@@ -219,7 +220,7 @@ class Moments:
                 maxima = engines[layer].maxima(arrays[layer], order, starts)
                 self._excited[layer] += top_of(*maxima, numbers, self._top)
             self._rows[layer] = self._rows[layer] + plan.rows_per_fold
-            self._examples[layer] += plan.count
+            self._examples[layer] = self._examples[layer] + plan.examples_per_fold
             self._null_rows[layer] += len(plan.examples) if self._null and plan.partner is not None else 0
         for plan in {id(plan): plan for plan in made.values()}.values():
             self._seen = union(self._seen, plan.numbers)
@@ -244,7 +245,8 @@ class Moments:
         (sums,) = self._sums.values()
         own, s = (sums.engine.host(sums.arrays[kind, layer]).sum(axis=0) for kind in ("gram", "sum"))
         shift, nothing = (self._shift[layer], np.zeros(1)), np.zeros((2, 2))
-        joint = Joint(self.rows[layer], shift, (s, np.zeros(2)), (own, nothing), np.zeros((len(s), 2)), None)
+        count = self.rows[layer], int(self._examples[layer].sum())
+        joint = Joint(*count, shift, (s, np.zeros(2)), (own, nothing), np.zeros((len(s), 2)), None)
         return Pair.of((layer, ""), [joint], dtypes=(self._dtypes[layer], FINEST))
 
     def _begin(
@@ -280,10 +282,12 @@ class Moments:
             )
         sums, self._lent = self._total(), True
         shift = (self._shift[x], self._shift[y])
-        parts = [sums.joint(x, y, fold, int(rows), shift) for fold, rows in enumerate(self._rows[x]) if rows]
-        null = None
+        counted = np.stack([self._rows[x], self._examples[x]], axis=1).tolist()
+        parts = [sums.joint(x, y, fold, (n, m), shift) for fold, (n, m) in enumerate(counted) if n]
+        null, similarity = None, float("nan")
         if self._null:
             null = partial(_null_product, sums, x, y, self._null_rows[x], self.rows[x])
+            similarity = float(np.fmax(sums.partners(x).similarity, sums.partners(y).similarity))
         counts = None
         if x in self._edges and y in self._edges:
             edges = self._edges[x], self._edges[y]
@@ -295,7 +299,7 @@ class Moments:
             null,
             counts,
             self._layout.get(x, ""),
-            self._examples[x],
+            similarity,
             self._method == "single",
             (self._dtypes[x], self._dtypes[y]),
         )
@@ -344,13 +348,13 @@ class Moments:
         by = {layer: other._shift[layer] - shift for layer, shift in self._shift.items()}
         if any(shift.any() for shift in by.values()):
             theirs = theirs.host()
-            theirs.move(by, other._rows, other._null_rows)
+            theirs.move(by, other._rows)
         self._take_back()
         self._total().merge(theirs)
         for layer in self._rows:
             self._rows[layer] = self._rows[layer] + other._rows[layer]
             self._null_rows[layer] += other._null_rows[layer]
-            self._examples[layer] += other._examples[layer]
+            self._examples[layer] = self._examples[layer] + other._examples[layer]
             self._dtypes[layer] = coarsest(self._dtypes[layer], other._dtypes[layer])
             if self._top:
                 self._excited[layer] += other._excited[layer]
@@ -456,7 +460,8 @@ class Moments:
 
     def _count_from_zero(self, layer: str, neurons: int) -> None:
         self._rows[layer] = np.zeros(self._folds, dtype=np.int64)
-        self._null_rows[layer] = self._examples[layer] = 0
+        self._examples[layer] = np.zeros(self._folds, dtype=np.int64)
+        self._null_rows[layer] = 0
         self._dtypes[layer] = FINEST
         if self._top:
             self._excited[layer] = TopInputs.none(neurons, self._top)
@@ -519,7 +524,7 @@ class Moments:
             if self._method != "qr":
                 shapes["gram", layer] = (k, p, p)
             if self._null:
-                shapes["null sum", layer] = (p,)
+                shapes["partners", layer] = (p + 3,)
         for x, y in pairs:
             p, q = lifted[x], lifted[y]
             if self._method != "qr":
@@ -590,7 +595,6 @@ class Moments:
             "top": self._top,
             "bins": self._bins if isinstance(self._bins, int) else None,
             "null_rows": self._null_rows,
-            "examples": self._examples,
             "dtypes": self._dtypes,
             "layout": self._layout,
             "source": self._source,
@@ -599,6 +603,7 @@ class Moments:
         for layer, shift in self._shift.items():
             arrays[_name(layers, ("shift", layer))] = shift
             arrays[_name(layers, ("rows", layer))] = self._rows[layer]
+            arrays[_name(layers, ("examples", layer))] = self._examples[layer]
         for layer, edges in self._edges.items():
             arrays[_name(layers, ("edges", layer))] = edges
         for layer, found in self._excited.items():
@@ -618,9 +623,9 @@ class Moments:
             if edges:
                 moments._edges[layer] = checked_edges(layer, edges[layer])
             moments._shift[layer] = arrays[_name(layers, ("shift", layer))]
-            moments._rows[layer] = arrays[_name(layers, ("rows", layer))]
+            for name, counted in (("rows", moments._rows), ("examples", moments._examples)):
+                counted[layer] = _counts_from_file(name, layer, arrays[_name(layers, (name, layer))], moments._folds)
             moments._null_rows[layer] = int(about["null_rows"][layer])
-            moments._examples[layer] = int(about["examples"][layer])
             moments._dtypes[layer] = about["dtypes"][layer]
             if moments._dtypes[layer] not in NUMBER_TYPES:
                 raise ValueError(f"the number type of {layer} is {moments._dtypes[layer]!r}")
@@ -639,9 +644,6 @@ class Moments:
         for layer, shift in moments._shift.items():
             if shift.ndim != 1 or shift.dtype != np.float64 or not np.isfinite(shift).all():
                 raise ValueError(f"the shift of {layer} is {shift.dtype} {shift.shape}")
-        for layer, rows in moments._rows.items():
-            if rows.shape != (moments._folds,) or rows.dtype != np.int64 or rows.min() < 0:
-                raise ValueError(f"rows of {layer} are {rows.tolist()}")
         if layers:
             moments._sums[NumpyEngine()] = Sums(NumpyEngine(), dict(sums))
         return moments
@@ -771,6 +773,12 @@ def _name(layers: list[str], key: Key) -> str:
     return " ".join([key[0], *(str(layers.index(layer)) for layer in key[1:])])
 
 
+def _counts_from_file(name: str, layer: str, counts: NDArray[Any], folds: int) -> NDArray[np.int64]:
+    if counts.shape != (folds,) or counts.dtype != np.int64 or counts.min() < 0:
+        raise ValueError(f"{name} of {layer} are {counts.tolist()}")
+    return counts
+
+
 def _top_from_file(layers: list[str], layer: str, arrays: Mapping[str, NDArray[Any]], k: int) -> TopInputs:
     found = TopInputs(*(arrays[_name(layers, (f"top {name}", layer))] for name in ("values", "examples", "places")))
     shape = len(arrays[_name(layers, ("shift", layer))]), k
@@ -785,5 +793,13 @@ def _null_product(sums: Sums, x: str, y: str, partners: int, rows: int) -> Array
         raise SpanmatchError(
             f"layers {x!r} and {y!r}: {rows - partners} of {rows} rows have no partner for the null, as their batches "
             "were of one example, or mostly of one; give batches of several examples"
+        )
+    found = {layer: sums.partners(layer) for layer in (x, y)}
+    layer = max(found, key=lambda layer: found[layer].similarity if found[layer].alike else -np.inf)
+    if found[layer].alike:
+        raise SpanmatchError(
+            f"layers {x!r} and {y!r}: the null pairs examples of one batch, and at layer {layer!r} those are alike "
+            f"(similarity {found[layer].similarity:.2g}; shuffled, at most {found[layer].limit:.2g}): shuffle the "
+            "examples, or give all of them in one batch; where several rows are of one example, give examples="
         )
     return sums.null(x, y)

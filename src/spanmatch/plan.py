@@ -11,11 +11,22 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .errors import SpanmatchError
-from .ranges import Ranges, ranges_of
+from .hashing import hashes
+from .ranges import Ranges, checked_ids, ranges_of
 
 Index = NDArray[np.intp]
 Examples = ArrayLike | Mapping[str, ArrayLike] | None
 ROWS_AT_ONCE = 1024
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """Rows to add at once: of whole examples, one after another, or a part of one long example."""
+
+    fold: int
+    rows: Index
+    lengths: NDArray[np.intp]
+    """(examples,) how many rows each has in the batch."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +41,11 @@ class Plan:
     def rows_per_fold(self) -> NDArray[np.int64]:
         """(folds,)"""
         return np.bincount(self.examples % self.folds, minlength=self.folds)
+
+    @property
+    def examples_per_fold(self) -> NDArray[np.int64]:
+        """(folds,)"""
+        return np.bincount(self.groups[2] % self.folds, minlength=self.folds)
 
     @cached_property
     def count(self) -> int:
@@ -49,36 +65,50 @@ class Plan:
         return order, starts, examples
 
     @cached_property
-    def pieces(self) -> list[tuple[int, Index]]:
-        """Folds and the rows of theirs to add at once, few enough to bound memory."""
-        fold = self.examples % self.folds
+    def pieces(self) -> list[Piece]:
+        """What to add at once, few enough rows to bound memory: less than twice ROWS_AT_ONCE."""
+        order, starts, examples = self.groups
+        lengths = np.diff(starts, append=len(order))
+        fold_of_example, fold_of_row = examples % self.folds, self.examples[order] % self.folds
         pieces = []
-        for f in range(self.folds):
-            rows = np.flatnonzero(fold == f)
-            pieces += [(f, rows[i : i + ROWS_AT_ONCE]) for i in range(0, len(rows), ROWS_AT_ONCE)]
+        for fold in np.unique(fold_of_example):
+            own = lengths[fold_of_example == fold]
+            cuts = _cuts(own)
+            parts = np.split(order[fold_of_row == fold], np.cumsum(own)[cuts - 1])
+            for rows, sizes in zip(parts, np.split(own, cuts), strict=True):
+                step = ROWS_AT_ONCE if len(sizes) == 1 else len(rows)
+                pieces += [Piece(int(fold), rows[i : i + step], sizes) for i in range(0, len(rows), step)]
         return pieces
 
     @cached_property
     def partner(self) -> Index | None:
         """(rows,) a permutation of the rows that leaves none in its own example; None if there is none.
 
-        With the rows sorted by example, each meets the row that is as far on as the largest example is long: for
+        Examples are in the order of the hashes of their ids, so that what is alike and has neighbouring ids, as the
+        frames of a film, is not paired. Each row meets the row that is as far on as the longest example is long: for
         examples of equal length, the same position of the next example.
         """
-        order, starts, _ = self.groups
-        longest = int(np.diff(starts, append=len(order)).max())
-        if 2 * longest > len(order):
+        longest = int(np.diff(self.groups[1], append=len(self.examples)).max())
+        if 2 * longest > len(self.examples):
             return None
+        order = np.argsort(hashes(self.examples), kind="stable")
         partner = np.empty_like(order)
         partner[order] = np.roll(order, -longest)
         return partner
+
+
+def _cuts(lengths: NDArray[np.intp]) -> Index:
+    """Return where to cut examples apart: about every ROWS_AT_ONCE rows, and around each that is longer."""
+    starts = np.cumsum(lengths) - lengths
+    long = lengths > ROWS_AT_ONCE
+    return np.flatnonzero((np.diff(starts // ROWS_AT_ONCE) > 0) | long[1:] | long[:-1]) + 1
 
 
 def plans(arrays: Mapping[str, Any], examples: Examples, seen: Mapping[str, int], folds: int) -> dict[str, Plan]:
     """Return each layer's plan; layers with the same examples share one.
 
     Args: `seen`, the rows of each layer before this batch, from which rows are numbered if no examples are given.
-    Raises SpanmatchError if the examples are not whole numbers, one for each row.
+    Raises SpanmatchError if the examples are not whole numbers from 0 to `LARGEST`, one for each row.
     """
     made: dict[Any, Plan] = {}
     result = {}
@@ -89,21 +119,17 @@ def plans(arrays: Mapping[str, Any], examples: Examples, seen: Mapping[str, int]
             raise SpanmatchError(f"layer {layer!r}: no examples are given for it")
         key = (n, first) if given is None else (n, id(given))
         if key not in made:
-            ids = np.arange(first, first + n) if given is None else _whole_numbers(layer, given, n)
+            ids = np.arange(first, first + n) if given is None else _ids_of_rows(layer, given, n)
             made[key] = Plan(ids, folds)
         result[layer] = made[key]
     return result
 
 
-def _whole_numbers(layer: str, given: ArrayLike, rows: int) -> NDArray[np.int64]:
-    ids = np.asarray(given)
-    if ids.dtype.kind not in "iu" or ids.ndim != 1:
-        raise SpanmatchError(
-            f"layer {layer!r}: examples of type {ids.dtype} and shape {ids.shape}; give one whole number for each row"
-        )
+def _ids_of_rows(layer: str, given: ArrayLike, rows: int) -> NDArray[np.int64]:
+    ids = checked_ids(f"layer {layer!r}", given)
     if len(ids) != rows:
         raise SpanmatchError(
             f"layer {layer!r}: {len(ids)} examples for {rows} rows; give one for each row, "
             "or a mapping by layer where layers have different numbers of rows"
         )
-    return ids.astype(np.int64)
+    return ids

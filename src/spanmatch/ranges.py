@@ -8,10 +8,30 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+
+from .errors import SpanmatchError
 
 Ranges = NDArray[np.int64]
 NONE: Ranges = np.empty((0, 2), dtype=np.int64)
+LARGEST = 2**63 - 2
+"""The largest id of an example: where its range stops, one more, is an int64 too."""
+
+
+def checked_ids(what: str, given: ArrayLike) -> NDArray[np.int64]:
+    """Return ids of examples as int64.
+
+    Raises SpanmatchError, which begins with `what`, if they are not whole numbers from 0 to `LARGEST` in one axis.
+    """
+    ids = np.asarray(given)
+    if ids.dtype.kind not in "iu" or ids.ndim != 1:
+        raise SpanmatchError(f"{what}: examples of type {ids.dtype} and shape {ids.shape}; give one whole number each")
+    outside = (ids < 0) | (ids > LARGEST)
+    if outside.any():
+        raise SpanmatchError(
+            f"{what}: example {ids[np.argmax(outside)]}; ids of examples are whole numbers from 0 to 2^63 - 2"
+        )
+    return ids.astype(np.int64)
 
 
 def ranges_of(numbers: Iterable[int] | NDArray[np.int64]) -> Ranges:

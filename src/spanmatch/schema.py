@@ -242,8 +242,8 @@ class RowsRecord(TypedDict):
     enough: bool
     advice: Text  # in words; empty if there are enough
     eps: Eps
-    effective: float  # the effective sample size
-    chance_distance: float
+    effective: float | None  # the effective sample size; null if there is no null pairing to tell
+    chance_distance: float | None
 
 
 class MeasureRecord(TypedDict):

@@ -120,9 +120,9 @@ def measured(found: Iterable[Assessment]) -> str:
 
     def rows() -> Iterator[Row]:
         for layers in found:
-            counts = ("", "") if layers.rows is None else (layers.rows.rows, layers.rows.effective)
+            counts = ("", "") if layers.rows is None else (layers.rows.rows, _number(layers.rows.effective))
             for m in layers.measures:
-                value, low, high, null = ("" if math.isnan(v) else v for v in (m.value, m.low, m.high, m.null))
+                value, low, high, null = map(_number, (m.value, m.low, m.high, m.null))
                 yield layers.x_layer, layers.y_layer, m.name, value, low, high, layers.level, null, *counts, m.reason
 
     header = ["x_layer", "y_layer", "measure", "value", "low", "high", "level", "null", "rows", "effective_rows"]
@@ -136,7 +136,7 @@ def matrices(found: Iterable[LayerMatrix]) -> str:
         for matrix in found:
             for x, values in zip(matrix.layers, matrix.values.tolist(), strict=True):
                 for y, value in zip(matrix.layers, values, strict=True):
-                    yield matrix.name, x, y, "" if math.isnan(value) else value
+                    yield matrix.name, x, y, _number(value)
 
     return _text(["measure", "x_layer", "y_layer", "value"], rows())
 
@@ -153,7 +153,7 @@ def transplants(found: Iterable[Transplant]) -> str:
         for one in found:
             layers, accuracy = (one.x_layer, one.y_layer, one.eps), one.refused.get("accuracy", "")
             for o in one.outcomes:
-                values = ("" if math.isnan(v) else v for v in (o.loss, o.accuracy, *_differences(one, o.condition)))
+                values = map(_number, (o.loss, o.accuracy, *_differences(one, o.condition)))
                 yield *layers, o.condition, o.neurons, o.predictors, *values, one.examples, accuracy
             for condition in (name for name in CONDITIONS if name in one.refused):
                 yield *layers, condition, *[""] * (4 + len(numbers)), one.examples, one.refused[condition]
@@ -169,6 +169,11 @@ def _differences(one: Transplant, control: str) -> list[float]:
         return [math.nan] * 6
     differences = [one.difference(control, condition, of=of) for of in get_args(Of)]
     return [value for d in differences for value in (d.value, d.low, d.high)]
+
+
+def _number(value: float) -> float | str:
+    """Return a number as a cell; an empty one for nan."""
+    return "" if math.isnan(value) else value
 
 
 def _text(header: Row, rows: Iterable[Row]) -> str:

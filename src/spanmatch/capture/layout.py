@@ -15,10 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import SpanmatchError
+from ..hashing import hashes, streams
 
 Units = Literal["channel", "location"]
 Channels = Literal["auto", "first", "last"]
 Pool = Literal["mean", "last"] | int | None
+HASHES_AT_ONCE = 1 << 18
+"""Bounds the memory that a sample of positions takes."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,9 @@ class Layout:
         pool: None, "mean" for one row an example, the mean over its positions or tokens, "last" for its last token, or
             a number g for the means over a grid of g positions along each axis of space; so layers of different size
             get rows that correspond.
-        seed: of the sample; two layers of equally many positions get the same sample, so that rows correspond.
+        seed: of the sample, a whole number, 0 or more. Which positions of an example are sampled is a function of the
+            seed, the example's id and the layer's number of positions, and of nothing else: two layers of equally many
+            positions get the same sample, in whatever network, so that rows correspond.
     """
 
     units: Units = "channel"
@@ -49,6 +54,8 @@ class Layout:
             raise SpanmatchError(f"channels={self.channels!r}: give 'auto', 'first' or 'last'")
         if self.positions is not None and (not isinstance(self.positions, int) or self.positions < 1):
             raise SpanmatchError(f"positions={self.positions!r}: give a whole number, 1 or more, or None for all")
+        if isinstance(self.seed, bool) or not isinstance(self.seed, int | np.integer) or not 0 <= self.seed < 2**64:
+            raise SpanmatchError(f"seed={self.seed!r}: give a whole number from 0 to 2^64 - 1")
         wrong = isinstance(self.pool, bool) or not (isinstance(self.pool, int) and self.pool >= 1)
         if self.pool not in (None, "mean", "last") and wrong:
             raise SpanmatchError(
@@ -112,7 +119,7 @@ class Layout:
         if self.positions is None or self.positions >= count:
             how = f"rows are examples x {count} positions, channels are neurons"
             return rows.reshape(-1, channels), np.repeat(examples, count), how
-        chosen = self._sample(int(examples[0]), n, count)
+        chosen = self._sample(examples, count)
         rows = rows[_like(rows, np.arange(n)[:, None]), _like(rows, chosen)]
         how = (
             f"rows are examples x {self.positions} of {count} positions, sampled with seed {self.seed}; "
@@ -120,9 +127,13 @@ class Layout:
         )
         return rows.reshape(-1, channels), np.repeat(examples, self.positions), how
 
-    def _sample(self, first: int, n: int, count: int) -> NDArray[np.intp]:
-        random = np.random.default_rng([self.seed, first, count]).random((n, count))
-        return np.sort(np.argpartition(random, self.positions or 0, axis=1)[:, : self.positions], axis=1)
+    def _sample(self, examples: NDArray[np.int64], count: int) -> NDArray[np.intp]:
+        """Return (examples, positions), ascending: of each example, the positions of the smallest hashes."""
+        k, step = self.positions or 0, max(1, HASHES_AT_ONCE // count)
+        starts = hashes(examples, (self.seed, count))
+        blocks = (streams(starts[i : i + step], count) for i in range(0, len(starts), step))
+        chosen = [np.argpartition(block, k, axis=1)[:, :k] for block in blocks]
+        return np.sort(np.concatenate(chosen), axis=1)
 
 
 def _means(layer: str, output: Any, channels_first: bool, mask: Any) -> Any:

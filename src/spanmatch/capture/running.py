@@ -15,6 +15,7 @@ from ..errors import BadArgument, SpanmatchError, missing_extra
 from ..files import Path_
 from ..moments import Moments, MomentsOptions, Pairs
 from ..progress import tracked
+from ..ranges import checked_ids
 from . import exported, modules, onnxfile, transformer
 from .checkpoint import EVERY, Checkpoint, made_from
 from .layout import Channels, Layout, Pool, Units
@@ -59,7 +60,8 @@ def capture(
             children, but for those that only pass values on; of transformers all hidden states. A module that is
             called several times in one forward pass gives "name", "name#2", ...
         units, positions, seed, channels, pool: see `Layout`.
-        numbers: the number of each example, in the order in which they come; by default 0, 1, 2, ...
+        numbers: the id of each example, a whole number, 0 or more, in the order in which they come; by default 0, 1, 2,
+            ... Folds, samples and the null are functions of these ids, whatever the batches.
         checkpoint: a file to which the moments are written every `every` seconds, and from which a pass that was
             stopped goes on, given the same batches: with the same result as if it had not been.
         options: of `Moments`: pairs, folds, null, bins, method, top, memory.
@@ -191,13 +193,13 @@ def _check_common(runners: Sequence[Runner], pairs: Pairs) -> None:
 def _numbers(numbers: Sequence[int] | None, first: int, count: int) -> Any:
     if numbers is None:
         return np.arange(first, first + count)
-    own = np.asarray(numbers[first : first + count])
-    if len(own) != count or own.dtype.kind not in "iu":
+    own = checked_ids("numbers", numbers[first : first + count])
+    if len(own) != count:
         raise SpanmatchError(
-            f"numbers: {len(numbers)} of type {np.asarray(numbers[:1]).dtype}; give a whole number for every example, "
+            f"numbers: {len(numbers)}; give a whole number for every example, "
             f"of which there are at least {first + count}"
         )
-    return own.astype(np.int64)
+    return own
 
 
 def cut(batches: Any, size: int | None = None) -> Iterable[Any]:

@@ -1,7 +1,7 @@
-"""The value of a measure in a world where nothing corresponds.
+"""The value of a measure under the null, in which nothing corresponds.
 
 Rows of x are paired with rows of other examples of y: both layers stay as they are, only what they have in common is
-gone.
+gone. The other example is of the same batch, so that examples must not be more alike within a batch than over all.
 Source: docs/evidence.md.
 """
 
@@ -28,6 +28,9 @@ class Null:
     estimate: float
     """In this one."""
     rows: int
+    partner_similarity: float
+    """The share of their variance that examples have in common which the null may pair, those of one batch; of the
+    layer where it is larger. Near 0, on either side of it: a larger one is refused."""
 
     @property
     def excess(self) -> float:
@@ -42,27 +45,52 @@ class Null:
 def null(pair: Pair, measure: Statistic) -> Null:
     """Return a measure of the null pairing, beside that of the pair itself.
 
-    Args: measure, any function of a pair that gives a number, as `sm.cka`. Raises SpanmatchError if no null pairing
-    was kept.
-    Cost: of the measure, twice.
+    Parameters
+    ----------
+    pair : two layers, of moments with ``null=True``.
+    measure : any function of a pair that gives a number, as `sm.cka`.
 
+    Returns
+    -------
+    Null : the measure under the null and of the pair, and how alike the examples are that the null pairs.
+
+    Raises
+    ------
+    SpanmatchError
+        If no null pairing was kept; if batches were mostly of one example; if the examples of one batch are more alike
+        than those of shuffled data, as in data sorted by class, whose null would hold what a class has in common.
+
+    Notes
+    -----
+    Within a batch, examples are put in the order of the hashes of their ids, and each is paired with the next. With t_e
+    the mean over the rows of example e, less the mean of all examples, the similarity of examples of one batch is
+
+        sum over batches of sum over e != f of t_e . t_f / (m - 1),   over sum over e of t_e . t_e,
+
+    with m examples in a batch. It is refused above 0.01 and eight standard deviations of what it is for shuffled
+    examples. Cost: of the measure, twice.
+
+    Examples
+    --------
     >>> import numpy as np, spanmatch as sm
     >>> X = np.random.default_rng(0).standard_normal((1000, 5))
     >>> result = sm.null(sm.pair(X, X), sm.cka)
-    >>> result.estimate > 0.999, result.value < 0.01
-    (True, True)
+    >>> result.estimate > 0.999, result.value < 0.01, abs(result.partner_similarity) < 0.01
+    (True, True, True)
     """
     checked_pair(pair)
     name = name_of(measure)
-    return Null(name, float(measure(pair.null)), float(measure(pair)), pair.rows)
+    return Null(name, float(measure(pair.null)), float(measure(pair)), pair.rows, pair.partner_similarity)
 
 
-def null_of(pair: Pair) -> Pair | None:
-    """Return the null world, None if no null pairing was kept, or not of all rows."""
+def null_of(pair: Pair) -> tuple[Pair | None, str]:
+    """Return the null pair; or None, and why it is refused, which is empty if no null pairing was kept."""
+    if not pair.keeps_null:
+        return None, ""
     try:
-        return pair.null
-    except SpanmatchError:
-        return None
+        return pair.null, ""
+    except SpanmatchError as error:
+        return None, str(error)
 
 
 def name_of(measure: Statistic) -> str:

@@ -44,7 +44,7 @@ class ProfileEvidence:
     high: Array
     level: float
     null: Array
-    """(m,) in the null world; nan if no null pairing was kept."""
+    """(m,) under the null; nan if no null pairing was kept, or it is refused."""
     held_out_eps: Array
     """(k,) some of them."""
     held_out: Array
@@ -121,7 +121,7 @@ def profile_evidence(
 
 
 def _null(pair: Pair, eps: Array, centred: bool) -> Array:
-    world = null_of(pair)
+    world, _ = null_of(pair)
     return np.full(len(eps), np.nan) if world is None else match_profile(world, centred=centred).similarity(eps)
 
 

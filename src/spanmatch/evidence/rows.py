@@ -34,6 +34,8 @@ class RowsNeeded:
     """Effective rows for the chance distance to be halfway from eps to 1."""
     chance_distance: float
     """At the effective number of rows, for the layer of more dimensions."""
+    unknown: str = ""
+    """Why there is no null to read the effective rows off, which are then nan; empty if there is one."""
 
     @property
     def enough(self) -> bool:
@@ -43,11 +45,13 @@ class RowsNeeded:
     @property
     def more(self) -> float:
         """How many times as many examples would be enough; 1 if there are enough."""
-        return max(1.0, self.needed / self.effective)
+        return float(np.maximum(1.0, self.needed / self.effective))
 
     @property
     def advice(self) -> str:
         """Say in words what there is, and what would be enough; empty if there is enough."""
+        if self.unknown:
+            return f"how many independent rows there are is not known, as there is no null: {self.unknown}"
         if self.enough:
             return ""
         return (
@@ -60,8 +64,8 @@ class RowsNeeded:
 def rows_needed(pair: Pair, eps: float = 0.3) -> RowsNeeded:
     """Return whether there are enough rows for a match at eps to be far from chance.
 
-    Args: eps in [0, 1). Raises SpanmatchError for another, or if a layer never varies. Without a null pairing every row
-    counts as independent. Cost: of two regressions.
+    Args: eps in [0, 1). Raises SpanmatchError for another, or if a layer never varies. If no null pairing was kept,
+    every row counts as independent; if it is refused, the effective rows are nan. Cost: of two regressions.
 
     >>> import numpy as np, spanmatch as sm
     >>> r = np.random.default_rng(0)
@@ -77,9 +81,9 @@ def rows_needed(pair: Pair, eps: float = 0.3) -> RowsNeeded:
         layer = pair.y_layer if len(x) else pair.x_layer
         raise SpanmatchError(f"rows needed: layer {layer!r} never varies, so that there is nothing to compare")
     wide = max(len(span.dual) for span in pair.spans(x, y, centred=True))
-    world = null_of(pair)
+    world, unknown = null_of(pair)
     worth = [] if world is None else [_worth(span) for span in world.spans(x, y, centred=True)]
-    effective = float(min([pair.rows, *worth]))
+    effective = float("nan") if unknown else float(min([pair.rows, *worth]))
     return RowsNeeded(
         x_layer=pair.x_layer,
         y_layer=pair.y_layer,
@@ -88,7 +92,8 @@ def rows_needed(pair: Pair, eps: float = 0.3) -> RowsNeeded:
         examples=pair.examples,
         effective=effective,
         needed=int(np.ceil(wide / (1 - ((1 + eps) / 2) ** 2) + 1)),
-        chance_distance=float(np.sqrt(max(0.0, 1 - wide / max(1.0, effective - 1)))),
+        chance_distance=float(np.sqrt(np.maximum(0.0, 1 - wide / np.maximum(1.0, effective - 1)))),
+        unknown=unknown,
     )
 
 
