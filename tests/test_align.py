@@ -247,7 +247,7 @@ def test_information_is_scikit_learns_on_the_same_bins(kind):
             a, b = binned(X[:, i], m.x_edges[i]), binned(Y[:, j], m.y_edges[j])
             plain = mutual_info_score(a, b)
             assert m.uncorrected[i, j] == pytest.approx(plain, abs=1e-10)
-            if (i + j) % 6:
+            if (i + 7 * j) % 25:
                 continue
             chance = expected_mutual_information(contingency_matrix(a, b, sparse=True), len(X))
             most = min(mutual_info_score(own, own) for own in (a, b))
@@ -430,6 +430,17 @@ def test_information_of_independent_neurons_is_0_with_rows_of_one_example(alike)
     assert abs(m.between.mean()) < 0.0015 < m.uncorrected.mean() / 10
     for by in ("correlation", "absolute", "information"):
         assert sm.one_to_one(sm.pair(X, Y, examples=ids, bins=10), by=by).significant.sum() <= 1
+
+
+def test_what_all_examples_share_is_no_partnership():
+    r, ids = np.random.default_rng(0), np.repeat(np.arange(200), 16)
+    X, Y = (np.tile(r.standard_normal((16, 12)), (200, 1)) + r.standard_normal((3200, 12)) for _ in range(2))
+    pair = sm.pair(X, Y, examples=ids, bins=5)  # of rows in the same places of all examples
+    c = sm.correlation(pair)
+    assert abs(c.between).max() > 0.3 and c.effective_rows < 100 and c.chance_correlation > 0.2
+    for by in ("correlation", "absolute", "information"):
+        assert not sm.one_to_one(pair, by=by).significant.any()
+    assert sm.one_to_one(sm.pair(X, Y, bins=5), by="information").significant.any()
 
 
 def test_repeated_rows_tell_no_more_than_one_of_each():

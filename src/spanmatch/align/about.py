@@ -103,6 +103,7 @@ def _effective(pair: Pair, null: Array | None) -> float:
     All rows, where each is an example of its own; without a null pairing the examples. Otherwise the rows that would
     leave the mean square of the null correlations, 1 / (rows - 1), and their largest: the fewer of the two, since
     neurons differ in how alike the rows of one example are, and false partners come from those in which they are most.
+    What all examples share, as what depends on a row's position alone, lowers it too, even below the examples.
     """
     if not _grouped(pair):
         return float(pair.rows)
@@ -114,7 +115,7 @@ def _effective(pair: Pair, null: Array | None) -> float:
     from scipy.special import chdtri
 
     median = chdtri(1, -np.expm1(-np.log(2) / null.size))  # of the largest of so many chi^2 with one degree of freedom
-    return float(np.clip(1 + min(1 / square, median / largest**2), pair.examples, pair.rows))
+    return float(min(1 + min(1 / square, median / largest**2), pair.rows))
 
 
 def _mean_best(strengths: Array) -> float:
