@@ -109,8 +109,8 @@ def convergent(study: sm.Study) -> None:
         others = len(comparison["networks"]) - 1
         cells = [f"{np.mean(c == others):.0%} / {np.mean(c == 0):.0%}" for c in counts]
         closing = [t["closed"] / t["chains"] for t in shared[layer]["triangles"] if t["chains"]]
-        chance = np.mean([t["chance"] for t in shared[layer]["triangles"]])
-        rows.append([layer, *cells, spread(closing), f"{chance:.3f}"])
+        chance = shared[layer]["chance"]
+        rows.append([layer, *cells, spread(closing), "-" if chance is None else f"{chance:.3f}"])
     heads = ["layer", "partner >= 0.5 in all / none", ">= 0.8 in all / none", "chains that close", "by chance"]
     table(heads, rows)
     rows = []

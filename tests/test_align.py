@@ -7,13 +7,17 @@ from itertools import permutations
 
 import layers
 import numpy as np
+import oracles
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.metrics import mutual_info_score
+from sklearn.metrics.cluster import contingency_matrix, expected_mutual_information
 
 import spanmatch as sm
+from spanmatch.align import convergence
+from spanmatch.align.contingency import chance_information, thinned
 
 
 def dead_ends():
@@ -243,8 +247,12 @@ def test_information_is_scikit_learns_on_the_same_bins(kind):
             a, b = binned(X[:, i], m.x_edges[i]), binned(Y[:, j], m.y_edges[j])
             plain = mutual_info_score(a, b)
             assert m.uncorrected[i, j] == pytest.approx(plain, abs=1e-10)
-            cells = len(set(a)) + len(set(b)) - len(set(zip(a.tolist(), b.tolist(), strict=True))) - 1
-            assert m.between[i, j] == pytest.approx(plain + cells / (2 * len(X)), abs=1e-10)
+            if (i + 7 * j) % 25:
+                continue
+            chance = expected_mutual_information(contingency_matrix(a, b, sparse=True), len(X))
+            most = min(mutual_info_score(own, own) for own in (a, b))
+            room = most / (most - chance) if most > chance else 1
+            assert m.between[i, j] == pytest.approx((plain - chance) * room, abs=1e-6)
 
 
 def test_bins_are_zero_and_quantiles_above():
@@ -257,11 +265,202 @@ def test_bins_are_zero_and_quantiles_above():
     assert np.ptp(np.bincount(binned(signed[:, 0], sm.mutual_information(signed, signed, bins=5).x_edges[0]))) == 0
 
 
-def test_the_correction_takes_the_bias_off():
-    X, Y = layers.random(n=400, p=20, q=20)
-    m = sm.mutual_information(X, Y, bins=8)
-    assert m.uncorrected.mean() > 0.05
-    assert abs(m.between.mean()) < 0.005
+@pytest.mark.parametrize(("rows", "miller_madow"), [(50, 0.68), (100, 0.26), (200, 0.06)])
+@pytest.mark.parametrize("rectified", [False, True])
+def test_information_of_independent_neurons_is_0_on_average(rows, miller_madow, rectified):
+    r = np.random.default_rng(rows)
+    X, Y = (r.standard_normal((rows, 100)) - np.linspace(-1, 1, 100) * rectified for _ in range(2))
+    X, Y = (np.maximum(Z, 0) if rectified else Z for Z in (X, Y))
+    pair = sm.pair(X, Y, bins=10)
+    m = sm.mutual_information(pair)
+    # Of the mean over so many pairs of neurons, four standard errors are about 0.005 nats.
+    assert abs(m.between.mean()) < 0.006
+    if not rectified:
+        cells = 19 - np.count_nonzero(pair.counts.table, axis=(1, 3))
+        assert (m.uncorrected + cells / (2 * rows)).mean() == pytest.approx(miller_madow, abs=0.015)
+
+
+@pytest.mark.parametrize(("rows", "within"), [(100, 0.17), (200, 0.06), (1000, 0.02)])
+@pytest.mark.parametrize("r", [0.9, 0.99])
+def test_information_of_dependent_neurons_is_nearly_that_of_many_rows(r, rows, within):
+    def related(n: int, p: int) -> tuple[np.ndarray, np.ndarray]:
+        draw = np.random.default_rng(n)
+        X = draw.standard_normal((n, p))
+        return X, r * X + np.sqrt(1 - r * r) * draw.standard_normal((n, p))
+
+    truth = sm.mutual_information(*related(200_000, 1)).uncorrected[0, 0]
+    m = sm.mutual_information(*related(rows, 60))
+    assert np.diagonal(m.between).mean() == pytest.approx(truth, rel=within)
+
+
+@pytest.mark.parametrize("method", ["bipartite", "semi"])
+@pytest.mark.parametrize("rows", [50, 100, 200, 1000])
+def test_no_partners_of_independent_neurons_are_significant(rows, method):
+    r = np.random.default_rng(rows)
+    found = dict.fromkeys(("correlation", "absolute", "information"), 0)
+    for _ in range(40):
+        pair = sm.pair(r.standard_normal((rows, 12)), r.standard_normal((rows, 12)), bins=10, folds=1)
+        for by in found:
+            found[by] += sm.one_to_one(pair, method=method, by=by).significant.any()
+    assert max(found.values()) <= 6  # of 40 families at 5%: more have a chance of 0.3%
+
+
+@pytest.mark.parametrize(("rows", "bins"), [(50, 10), (200, 10), (1000, 10), (100, 4), (300, 2)])
+def test_p_values_of_information_hold_their_level(rows, bins):
+    r = np.random.default_rng(bins)
+    for rectified in (False, True):
+        X, Y = (r.standard_normal((rows, 120)) - np.linspace(-1, 1, 120) * rectified for _ in range(2))
+        X, Y = (np.maximum(Z, 0) if rectified else Z for Z in (X, Y))
+        p = sm.mutual_information(X, Y, bins=bins).p_value
+        for level, excess in ((0.05, 1.15), (0.01, 1.3), (1e-3, 1.9)):
+            assert (p <= level).mean() <= excess * level
+
+
+def test_p_values_find_what_is_there():
+    r = np.random.default_rng(0)
+    X = r.standard_normal((300, 30))
+    Y = X**2 + 0.3 * r.standard_normal((300, 30))
+    pair = sm.pair(X, Y, bins=6)
+    assert len(convergence(pair, grouped=False).by_information_only) >= 20  # (others correlate too, by chance)
+    a = sm.one_to_one(pair, by="information")
+    assert a.significant.all() and (a.x == a.y).all()
+    assert not sm.one_to_one(pair, by="correlation").significant[5:].any()
+    few = sm.one_to_one(sm.pair(X[:10], Y[:10], bins=10), by="information")
+    assert not few.significant.any() and (few.p_value == 1).all()  # every row is in a bin of its own
+
+
+def test_p_values_of_correlations_are_scipys():
+    from scipy.stats import pearsonr
+
+    X, Y = layers.random(n=40, p=4, q=3)
+    for by, sides in (("correlation", "greater"), ("absolute", "two-sided")):
+        a = sm.one_to_one(sm.pair(X, Y), by=by)
+        for i, j, p in zip(a.x, a.y, a.p_value, strict=True):
+            assert p == pytest.approx(min(1, 12 * pearsonr(X[:, i], Y[:, j], alternative=sides).pvalue), rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("x", "y"),
+    [
+        ([10] * 10, [10] * 10),
+        ([5] * 10, [5] * 10),
+        ([50] + [6] * 9, [50] + [6] * 9),
+        ([110] + [10] * 9, [20] * 10),
+        ([25] * 4, [25] * 4),
+        ([90] + [2] * 9, [84] + [3] * 8),
+    ],
+)
+def test_chance_information_is_that_of_permuted_rows(x, y):
+    r, n = np.random.default_rng(0), sum(x)
+    a, b = np.repeat(np.arange(len(x)), x), np.repeat(np.arange(len(y)), y)
+    drawn = []
+    for _ in range(4000):
+        cells = np.bincount(a * len(y) + r.permutation(b))
+        drawn.append((cells[cells > 0] * np.log(cells[cells > 0] / n)).sum())
+    drawn = np.array(drawn) - sum((np.array(own) * np.log(np.array(own) / n)).sum() for own in (x, y))
+    mean, variance = (float(v[0, 0]) for v in chance_information(np.array([x], float), np.array([y], float)))
+    assert mean == pytest.approx(drawn.mean(), abs=4 * drawn.std() / np.sqrt(4000))
+    assert mean == pytest.approx(n * expected_mutual_information(contingency_matrix(a, b, sparse=True), n), rel=1e-9)
+    assert 0.9 < variance / drawn.var() < 1.25
+
+
+def test_chance_information_is_interpolated_for_many_different_counts():
+    r = np.random.default_rng(0)
+    for n in (300, 4096):
+        x, y = (r.multinomial(n, r.dirichlet(np.full(10, 0.7), size=30).mean(axis=0), size=30) for _ in range(2))
+        x[:, 0] += x[:, 1]
+        x[:, 1] = 0
+        mean, variance = chance_information(x.astype(float), y.astype(float))
+        for i, j in ((0, 0), (7, 9), (29, 13)):
+            exact = chance_information(x[i : i + 1].astype(float), y[j : j + 1].astype(float))
+            assert mean[i, j] == pytest.approx(exact[0][0, 0], rel=1e-4)
+            assert variance[i, j] == pytest.approx(exact[1][0, 0], rel=1e-3)
+
+
+def test_thinned_counts_are_in_proportion():
+    counts = np.array([[7.0, 3, 0, 90], [25, 25, 25, 25]])
+    for rows in (1, 10, 33, 100):
+        few = thinned(counts, rows)
+        assert (few.sum(axis=1) == rows).all() and (abs(few - counts * rows / 100) <= 1).all() and few[0, 2] == 0
+
+
+# ---- rows of one example
+
+
+def grouped(examples: int, rows: int, p: int, alike: float, r: np.random.Generator) -> np.ndarray:
+    """Independent neurons whose rows of one example correlate so much with each other."""
+    shared = np.repeat(r.standard_normal((examples, p)), rows, axis=0)
+    return np.sqrt(alike) * shared + np.sqrt(1 - alike) * r.standard_normal((examples * rows, p))
+
+
+@pytest.mark.parametrize(
+    ("examples", "rows", "p", "alike"),
+    [(40, 25, 50, 0.999), (20, 20, 20, 0.99), (40, 25, 200, 0.99), (100, 20, 30, 0.5), (1000, 1, 50, 0.0)],
+)
+def test_chance_correlation_is_the_best_of_unrelated_neurons(examples, rows, p, alike):
+    r, ids = np.random.default_rng(p), np.repeat(np.arange(examples), rows)
+    chance, best = [], []
+    for _ in range(8):
+        X, Y = (grouped(examples, rows, p, alike, r) for _ in range(2))
+        c = sm.correlation(sm.pair(X, Y, examples=ids))
+        chance.append(c.chance_correlation)
+        best.append(abs(np.corrcoef(X.T, Y.T)[:p, p:]).max(axis=1).mean())
+        bare = sm.correlation(sm.pair(X, Y, examples=ids, null=False))
+        assert bare.effective_rows == examples and bare.chance_correlation > 0.95 * np.mean(best)
+    assert np.mean(chance) == pytest.approx(np.mean(best), rel=0.04)
+    if examples == 40 and p == 50:
+        # With all rows as independent, as without examples, it would be a quarter of that.
+        assert sm.correlation(sm.pair(X, Y)).chance_correlation < 0.1 and np.mean(best) > 0.38
+
+
+def test_effective_rows_are_those_of_chance_correlations():
+    r, ids = np.random.default_rng(0), np.repeat(np.arange(100), 20)
+    for alike in (0.2, 0.5):
+        pairs = [sm.pair(*(grouped(100, 20, 60, alike, r) for _ in range(2)), examples=ids) for _ in range(6)]
+        effective = np.mean([sm.correlation(pair).effective_rows for pair in pairs])
+        assert 0.8 < effective / (2000 / (1 + 19 * alike**2)) < 1.05  # never far too many
+    assert sm.correlation(sm.pair(*layers.random())).effective_rows == 300
+
+
+@pytest.mark.parametrize("alike", [0.2, 0.5])
+def test_information_of_independent_neurons_is_0_with_rows_of_one_example(alike):
+    r, ids = np.random.default_rng(1), np.repeat(np.arange(100), 20)
+    X, Y = (grouped(100, 20, 60, alike, r) for _ in range(2))
+    m = sm.mutual_information(sm.pair(X, Y, examples=ids, bins=10))
+    assert abs(m.between.mean()) < 0.0015 < m.uncorrected.mean() / 10
+    for by in ("correlation", "absolute", "information"):
+        assert sm.one_to_one(sm.pair(X, Y, examples=ids, bins=10), by=by).significant.sum() <= 1
+
+
+def test_what_all_examples_share_is_no_partnership():
+    r, ids = np.random.default_rng(0), np.repeat(np.arange(200), 16)
+    X, Y = (np.tile(r.standard_normal((16, 12)), (200, 1)) + r.standard_normal((3200, 12)) for _ in range(2))
+    pair = sm.pair(X, Y, examples=ids, bins=5)  # of rows in the same places of all examples
+    c = sm.correlation(pair)
+    assert abs(c.between).max() > 0.3 and c.effective_rows < 100 and c.chance_correlation > 0.2
+    for by in ("correlation", "absolute", "information"):
+        assert not sm.one_to_one(pair, by=by).significant.any()
+    assert sm.one_to_one(sm.pair(X, Y, bins=5), by="information").significant.any()
+
+
+def test_repeated_rows_tell_no_more_than_one_of_each():
+    X, Y = layers.related(n=150)
+    once = sm.mutual_information(X, Y, bins=5)
+    edges = (once.x_edges, once.y_edges)
+    ids = np.repeat(np.arange(150), 20)
+    X, Y = np.repeat(X, 20, axis=0), np.repeat(Y, 20, axis=0)
+    many = sm.mutual_information(sm.pair(X, Y, examples=ids, bins=edges, null=False))
+    assert_allclose(many.between, once.between, atol=1e-9)
+    assert_allclose(many.p_value, once.p_value, rtol=1e-6)
+    assert sm.mutual_information(sm.pair(X, Y, bins=edges)).between.mean() > 1.1 * once.between.mean()
+
+
+def test_neurons_that_differ_in_how_alike_rows_are_have_few_false_partners():
+    r, ids, found = np.random.default_rng(2), np.repeat(np.arange(100), 20), 0
+    for _ in range(20):
+        X, Y = (grouped(100, 20, 30, np.linspace(0.02, 0.95, 30), r) for _ in range(2))
+        found += sm.one_to_one(sm.pair(X, Y, examples=ids), by="absolute").significant.any()
+    assert found <= 4
 
 
 def test_a_neuron_tells_all_of_itself():
@@ -386,7 +585,7 @@ def test_partners_at_random_close_few_triangles():
     moments = sm.Moments()
     moments.update({f"{name}:l": r.standard_normal((50, 40)) for name in "abc"})
     u = sm.universality(moments, "l", strength=0.0)
-    assert u.consistency < 0.2 and u.triangles[0].chance < 0.05
+    assert u.consistency < 0.2 and 0.04 < u.triangles[0].chance < 0.1
     partner = {}
     for a, b in permutations("abc", 2):
         found = sm.one_to_one(moments.pair(f"{a}:l", f"{b}:l"))
@@ -403,6 +602,50 @@ def test_partners_at_random_close_few_triangles():
     assert by_b.chains == len(around) and by_b.closed == sum(partner["a", "c"].get(i) == k for i, k in around.items())
     none = sm.universality(moments, "l", strength=0.99)
     assert np.isnan(none.consistency) and len(none.everywhere) == 0 and none.to_dict()["consistency"] is None
+
+
+def factors(width: int, seed: int) -> sm.Moments:
+    """Three networks whose neurons are random mixtures of the same few factors, and some noise."""
+    r = np.random.default_rng(seed)
+    shared, moments = r.standard_normal((800, width)) / np.sqrt(width), sm.Moments()
+    moments.update(
+        {f"{k}:l": shared @ r.standard_normal((width, 40)) + 0.3 * r.standard_normal((800, 40)) for k in "abc"}
+    )
+    return moments
+
+
+@pytest.mark.parametrize(("width", "by"), [(4, "correlation"), (4, "absolute"), (8, "correlation")])
+def test_triangles_that_close_by_shared_factors_close_under_the_null(width, by):
+    results = [sm.universality(factors(width, seed), "l", by=by) for seed in range(10)]
+    closed, chance = (np.mean([getattr(u, name) for u in results]) for name in ("consistency", "chance"))
+    assert closed > 0.15 and max(t.chance for u in results for t in u.triangles) < 0.5
+    assert chance == pytest.approx(closed, abs=0.08)  # drawn at random, partners would close 2.5%
+    assert [t.chance for t in sm.universality(factors(4, 0), "l").triangles] == [
+        t.chance for t in sm.universality(factors(4, 0), "l", seed=0).triangles
+    ]
+
+
+def test_triangles_of_real_partners_close_more_than_under_the_null():
+    u = sm.universality(three_networks()[0], "l", strength=0.7)
+    assert u.consistency == 1 and u.chance < 0.45
+    assert u.to_dict()["chance"] == u.chance and "by chance" in repr(u)
+    moments, r = sm.Moments(bins=5), np.random.default_rng(0)
+    moments.update({f"{name}:l": r.standard_normal((200, 6)) for name in "abc"})
+    by_information = sm.universality(moments, "l", strength=-1, by="information")
+    assert by_information.triangles[0].chains and by_information.to_dict()["chance"] is None
+
+
+def test_the_null_of_triangles_keeps_covariances():
+    from spanmatch.align.universality import _components
+
+    X, _ = layers.related(p=12)
+    X = (X - X.mean(axis=0)) / X.std(axis=0)
+    own = _components(X.T @ X / len(X), (0, 1))
+    scores = X @ own.directions
+    rotated = own.rotated(scores.T, 3).T @ own.directions.T
+    assert_allclose(rotated.T @ rotated, X.T @ X, rtol=1e-9, atol=1e-9)
+    assert abs(rotated - X).max() > 0.5 and len(own.groups) < 12
+    assert_allclose(oracles.distances(rotated, X), 0, atol=1e-6)
 
 
 def test_universality_needs_two_networks_with_the_layer():

@@ -289,6 +289,58 @@ def test_separate_blocks_need_no_connection():
     assert_allclose(c.eigenvalues[:2], 0, atol=1e-9)
 
 
+@pytest.mark.parametrize("within", [False, True])
+@pytest.mark.parametrize(("n", "p", "q"), [(300, 24, 31), (100, 60, 40), (2000, 60, 60)])
+def test_independent_layers_have_one_cluster(n, p, q, within):
+    for seed in range(5):
+        c = sm.clusters(sm.pair(*layers.random(n=n, p=p, q=q, seed=seed)), within=within)
+        assert len(c) == 1 and c.clear and c.eigenvalues[1] > c.null_eigenvalue
+
+
+@pytest.mark.parametrize("factors", [2, 5, 20])
+def test_unrelated_layers_of_few_factors_have_one_cluster(factors):
+    for seed in range(5):
+        r = np.random.default_rng(seed)
+        X, Y = (
+            r.standard_normal((1000, factors)) @ r.standard_normal((factors, 50)) + r.standard_normal((1000, 50))
+            for _ in range(2)
+        )
+        c = sm.clusters(sm.pair(X, Y))
+        assert len(c) == 1 and c.clear
+
+
+def test_unrelated_layers_have_one_cluster_whatever_their_rows_are_worth():
+    r = np.random.default_rng(0)
+    X, Y = (np.repeat(r.standard_normal((40, 30)), 25, axis=0) + 0.1 * r.standard_normal((1000, 30)) for _ in range(2))
+    assert len(sm.clusters(sm.pair(X, Y, examples=np.repeat(np.arange(40), 25)))) == 1
+    assert len(sm.clusters(sm.pair(X, Y))) > 1  # as if all 1000 rows were independent
+
+
+@pytest.mark.parametrize("noise", [0.6, 2])
+@pytest.mark.parametrize("within", [False, True])
+def test_many_planted_clusters_are_found(noise, within):
+    r = np.random.default_rng(1)
+    label = r.permutation(np.repeat(np.arange(35), r.integers(3, 6, 35)))
+    causes = r.standard_normal((3000, 35))
+    X, Y = (causes[:, label] + noise * r.standard_normal((3000, len(label))) for _ in range(2))
+    c = sm.clusters(sm.pair(X, Y), within=within)
+    assert len(c) == 35 and c.clear and "no clear gap" not in repr(c)
+    assert adjusted_rand_score([*label, *label], [*c.x_labels, *c.y_labels]) > (0.99 if noise < 1 else 0.9)
+
+
+def test_a_spectrum_without_a_gap_is_said_to_have_none():
+    r = np.random.default_rng(0)
+    factors = r.standard_normal((2000, 10))
+    X, Y = (factors @ r.standard_normal((10, 60)) + 1.5 * r.standard_normal((2000, 60)) for _ in range(2))
+    c = sm.clusters(sm.pair(X, Y))
+    assert len(c) > 1 and not c.clear and "no clear gap" in repr(c)
+    assert c.gap == c.eigenvalues[len(c)] - c.eigenvalues[len(c) - 1]
+    assert not c.to_dict()["clear"]
+    planted = sm.pair(*layers.blocks()[:2])
+    assert sm.clusters(planted).clear and sm.clusters(planted, k=3).clear
+    assert not sm.clusters(planted, k=2).clear and not sm.clusters(planted, k=4).clear
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -21,7 +21,7 @@ from .errors import BadArgument, SpanmatchError
 from .files import write_text
 
 if TYPE_CHECKING:
-    from .align import Alignment, Convergence
+    from .align import Alignment, Clusters, Convergence
     from .compare import Comparison
     from .evidence import Assessment, RowsNeeded
     from .factor import Array
@@ -487,10 +487,15 @@ def _partners_table(comparison: Comparison) -> Table:
             )
         ]
         clear = np.mean([_clear(a.bipartite) for a in found])
-        groups = _spread([len(a.clusters) for a in found if a.clusters is not None]) or "-"
+        groups = "/".join(dict.fromkeys(_clusters(a.clusters) for a in found if a.clusters is not None)) or "-"
         chance = found[0].chance_correlation
         table.add_row(escape(layer), *(f"{m:.2f}" for m in medians), f"{chance:.2f}", f"{clear:.0%}", groups)
     return table
+
+
+def _clusters(clusters: Clusters) -> str:
+    """Return how many there are, with a question mark if no clear gap between the eigenvalues tells it."""
+    return f"{len(clusters)}{'' if clusters.clear else '?'}"
 
 
 def _median(values: Array) -> float:
@@ -546,9 +551,8 @@ def _universality_table(comparison: Comparison) -> Table:
     for found in comparison.universality:
         shares = [100 * counts / counts.sum() for counts in found.distribution().values()]
         cells = ["/".join(f"{value:.0f}" for value in share) + "%" for share in shares]
-        chance = np.mean([triangle.chance for triangle in found.triangles])
-        close = "-" if np.isnan(found.consistency) else f"{found.consistency:.0%}"
-        table.add_row(escape(found.layer), *cells, close, f"{chance:.1%}")
+        closing = ("-" if np.isnan(share) else f"{share:.0%}" for share in (found.consistency, found.chance))
+        table.add_row(escape(found.layer), *cells, *closing)
     return table
 
 

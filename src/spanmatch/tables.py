@@ -63,12 +63,12 @@ def alignment(found: Iterable[Convergence]) -> str:
                 for row in _partners(a):
                     yield a.x_layer, a.y_layer, a.method, a.by, *row
 
-    header = ["x_layer", "y_layer", "method", "by", "x", "y", "strength", "margin", "next_y", "back_margin", "next_x"]
-    return _text(header, rows())
+    header = ["x_layer", "y_layer", "method", "by", "x", "y", "strength", "p_value", "margin"]
+    return _text([*header, "next_y", "back_margin", "next_x"], rows())
 
 
 def _partners(a: Alignment) -> Iterator[Row]:
-    columns = (a.x, a.y, a.strength, a.margin, a.next_y, a.back_margin, a.next_x)
+    columns = (a.x, a.y, a.strength, a.p_value, a.margin, a.next_y, a.back_margin, a.next_x)
     return zip(*(column.tolist() for column in columns), strict=True)
 
 

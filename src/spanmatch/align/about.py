@@ -1,4 +1,4 @@
-"""What every result of an alignment says of where it comes from."""
+"""Provenance of alignments, and what is due to chance in them: the effective sample size, and chance correlations."""
 
 from __future__ import annotations
 
@@ -7,8 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import SpanmatchError
 from ..factor import Array
 from ..joint import Pair
+
+SIGNIFICANT = 0.05
+"""The level of tests, corrected for the number of candidates."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -25,8 +29,10 @@ class Aligned:
     rows: int
     layout: str
     """How the rows were made, in words."""
+    effective_rows: float
+    """Effective sample size of a correlation: independent rows that would leave chance correlations as large."""
     chance_correlation: float
-    """About the best |correlation| of a neuron with unrelated others, over so many independent rows."""
+    """The best |correlation| of a neuron with the unrelated neurons of the other layer, on average."""
 
     def provenance(self) -> dict[str, Any]:
         """Return where this comes from as plain Python values."""
@@ -38,6 +44,8 @@ def about(pair: Pair) -> dict[str, Any]:
     """Return the fields of `Aligned` for a pair."""
     p, q = pair.neurons
     x, y = pair.active(centred=True)
+    null = _null_strengths(pair)
+    rows = _effective(pair, null)
     return {
         "x_layer": pair.x_layer,
         "y_layer": pair.y_layer,
@@ -47,9 +55,86 @@ def about(pair: Pair) -> dict[str, Any]:
         "y_constant": tuple(np.setdiff1d(np.arange(q), y).tolist()),
         "rows": pair.rows,
         "layout": pair.layout,
-        # The largest of m absolute normal values is near sqrt(2 log 2m); a correlation has deviation 1 / sqrt(n).
-        "chance_correlation": min(1.0, float(np.sqrt(2 * np.log(2 * max(len(x), len(y), 1)) / pair.rows))),
+        "effective_rows": rows,
+        "chance_correlation": _best(rows, max(len(x), len(y))) if null is None else _mean_best(null),
     }
+
+
+def effective_rows(pair: Pair) -> Array:
+    """Return the effective sample size (p, q) of each correlation between the layers, for tests.
+
+    It is that of the layers, or fewer where the null correlations of both neurons are larger than of others: with mean
+    squares a_i and b_j over the other layer's neurons and m over all, rows / (1 + (rows a_i - 1) (rows b_j - 1) / (rows
+    m - 1)), as rows of one example that correlate r_i and s_j have the design effect 1 + (k - 1) r_i s_j.
+    """
+    null = _null_strengths(pair)
+    found = np.full(pair.neurons, _effective(pair, null))
+    if null is None:
+        return found
+    a, b, m = (np.maximum(pair.rows * np.mean(null**2, axis=axis) - 1, 0) for axis in (1, 0, None))
+    own = pair.rows / (1 + np.outer(a, b) / m) if m else np.full(null.shape, float(pair.rows))
+    inside = np.ix_(*pair.active(centred=True))
+    found[inside] = np.minimum(found[inside], own)
+    return found
+
+
+def _grouped(pair: Pair) -> bool:
+    return 0 < pair.examples < pair.rows
+
+
+def _null_strengths(pair: Pair) -> Array | None:
+    """Return |correlations| of the null pairing between neurons that vary; None if rows are independent or there is no
+    null."""
+    if not _grouped(pair):
+        return None
+    try:
+        product = pair.null.xy
+    except SpanmatchError:
+        return None
+    x, y = pair.active(centred=True)
+    a, b = (1 / np.sqrt(pair.energy(side, centred=True)[own]) for side, own in (("x", x), ("y", y)))  # type: ignore[arg-type]
+    null = np.minimum(abs(a[:, None] * product[np.ix_(x, y)] * b), 1)
+    return null if null.size else None
+
+
+def _effective(pair: Pair, null: Array | None) -> float:
+    """Return the effective sample size of a correlation.
+
+    All rows, where each is an example of its own; without a null pairing the examples. Otherwise the rows that would
+    leave the mean square of the null correlations, 1 / (rows - 1), and their largest: the fewer of the two, since
+    neurons differ in how alike the rows of one example are, and false partners come from those in which they are most.
+    What all examples share, as what depends on a row's position alone, lowers it too, even below the examples.
+    """
+    if not _grouped(pair):
+        return float(pair.rows)
+    if null is None:
+        return float(pair.examples)
+    square, largest = float(np.mean(null**2)), float(null.max())
+    if not square:
+        return float(pair.rows)
+    from scipy.special import chdtri
+
+    median = chdtri(1, -np.expm1(-np.log(2) / null.size))  # of the largest of so many chi^2 with one degree of freedom
+    return float(min(1 + min(1 / square, median / largest**2), pair.rows))
+
+
+def _mean_best(strengths: Array) -> float:
+    """Return the mean of neurons' best strengths, for the side with more candidates."""
+    return float(max(strengths.max(axis=1).mean(), strengths.max(axis=0).mean()))
+
+
+def _best(rows: float, candidates: int) -> float:
+    """Return the largest |correlation| of a neuron with so many unrelated ones over independent rows, on average.
+
+    A squared correlation is distributed as Beta(1/2, (rows - 2) / 2); the mean of the largest of m is near the quantile
+    of exp(-exp(-gamma) / m), as for Gumbel's distribution.
+    """
+    from scipy.special import betaincinv
+
+    if rows <= 2:
+        return 1.0
+    level = np.exp(-np.exp(-np.euler_gamma) / max(candidates, 1))
+    return float(np.sqrt(betaincinv(0.5, (rows - 2) / 2, level)))
 
 
 def inverse(values: Array) -> Array:

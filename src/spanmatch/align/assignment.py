@@ -7,16 +7,18 @@ Source: Li, Yosinski, Clune, Lipson, Hopcroft, ICLR 2016, section 3; docs/conver
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..drawing import axes_for, draw_matrix, row_of_axes
 from ..errors import SpanmatchError
 from ..factor import Array, Index
 from ..joint import Pair, checked_pair
-from .about import Aligned, about
+from .about import SIGNIFICANT, Aligned, about, effective_rows
 from .correlation import correlation
 from .information import mutual_information
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
 Method = Literal["bipartite", "semi"]
 By = Literal["correlation", "absolute", "information"]
+Chance = Callable[[Index, Index], Array]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
@@ -39,6 +42,8 @@ class Alignment(Aligned):
     """(m,) their partners; with method="semi" they can repeat."""
     strength: Array
     """(m,) the correlation, its absolute value, or the mutual information in nats, as `by` says."""
+    p_value: Array
+    """(m,) how likely unrelated neurons of these layers have one such partnership among all that there could be."""
     margin: Array
     """(m,) strength less that of the next best candidate for x[i]; negative where the assignment left the best to
     another."""
@@ -56,6 +61,11 @@ class Alignment(Aligned):
     y_baseline: Array
     scores: Array = field(repr=False)
     """(p, q) the strength of every possible partnership."""
+
+    @property
+    def significant(self) -> NDArray[np.bool_]:
+        """(m,) whether the p-value is at most 0.05."""
+        return self.p_value <= SIGNIFICANT
 
     def permutation(self) -> Index:
         """Return the order of y's neurons that lines them up with x's: Y[:, permutation] is like X.
@@ -101,8 +111,9 @@ class Alignment(Aligned):
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything but the scores as plain Python values."""
-        names = ("x", "y", "strength", "margin", "next_y", "back_margin", "next_x", "x_unmatched", "y_unmatched")
-        arrays = {name: getattr(self, name).tolist() for name in (*names, "x_baseline", "y_baseline")}
+        names = ("x", "y", "strength", "p_value", "margin", "next_y", "back_margin", "next_x")
+        others = ("x_unmatched", "y_unmatched", "x_baseline", "y_baseline")
+        arrays = {name: getattr(self, name).tolist() for name in (*names, *others)}
         return {"method": self.method, "by": self.by} | arrays | self.provenance()
 
     def __repr__(self) -> str:
@@ -119,18 +130,34 @@ _WORDS = {"correlation": "correlation", "absolute": "|correlation|", "informatio
 def one_to_one(pair: Pair, method: Method = "bipartite", by: By = "correlation") -> Alignment:
     """Return each neuron's partner in the other layer, with its strength and the margin to the next best.
 
+    Parameters
+    ----------
+    pair : the layers
+    method : "bipartite", the assignment of the largest total strength; or "semi", each neuron of x with its best of y
+    by : what strength is: "correlation", its "absolute" value, or the mutual "information" of a pair made with bins
+
+    Raises
+    ------
+    SpanmatchError : for other words, or if the pair has no histograms.
+
+    Notes
+    -----
     bipartite: max over assignments of sum_i s_(i, partner of i); semi: partner of i = argmax_j s_ij.
-    Args: `by`, what s is: the correlation, its absolute value, or the mutual information of a pair made with bins.
-    Raises SpanmatchError for other words, or if the pair has no histograms.
+
+    The p-value of a partnership is that of its strength alone, times the number of pairs of neurons that vary, of which
+    it was chosen (Bonferroni): with unrelated layers, any partner is significant in at most 5% of cases. For
+    correlations it is that of normal activations, c^2 ~ Beta(1/2, (n - 2) / 2) with the effective number of rows n, of
+    positive ones only if the sign counts; for information see `mutual_information`.
+
     Cost: of sorting for "semi"; up to p q min(p, q) for "bipartite". No pass over the rows.
     """
     checked_pair(pair)
     if method not in ("bipartite", "semi"):
         raise SpanmatchError(f"method={method!r}: give 'bipartite' or 'semi'")
-    scores, within = _scores(pair, by)
+    scores, within, chance = _scores(pair, by)
     x, y = pair.active(centred=True)
     s = scores[np.ix_(x, y)]
-    i, j = _matched(s, method)
+    i, j = matched(s, method)
     order = np.argsort(-s[i, j], kind="stable")
     i, j = i[order], j[order]
     next_y, margin = _rivals(s, i, j)
@@ -142,6 +169,7 @@ def one_to_one(pair: Pair, method: Method = "bipartite", by: By = "correlation")
         x=x[i],
         y=y[j],
         strength=s[i, j],
+        p_value=np.minimum(chance(x[i], y[j]) * s.size, 1),
         margin=margin,
         next_y=_named(y, next_y),
         back_margin=back_margin,
@@ -155,19 +183,35 @@ def one_to_one(pair: Pair, method: Method = "bipartite", by: By = "correlation")
     )
 
 
-def _scores(pair: Pair, by: By) -> tuple[Array, tuple[Array, Array]]:
-    """Return the strength of every partnership between the layers, and within each if that is known."""
+def _scores(pair: Pair, by: By) -> tuple[Array, tuple[Array, Array], Chance]:
+    """Return the strength of every partnership between the layers, and within each if that is known; and what gives
+    the p-values of some partnerships."""
     if by == "information":
-        return mutual_information(pair).between, (np.empty((0, 0)), np.empty((0, 0)))  # not counted within a network
+        m = mutual_information(pair)
+        return m.between, (np.empty((0, 0)), np.empty((0, 0))), lambda i, j: m.p_value[i, j]
     if by not in ("correlation", "absolute"):
         raise SpanmatchError(f"by={by!r}: give 'correlation', 'absolute' or 'information'")
     c = correlation(pair)
+
+    def chance(i: Index, j: Index) -> Array:
+        either = _either_sign(c.between[i, j], effective_rows(pair)[i, j])
+        return either if by == "absolute" else np.where(c.between[i, j] > 0, either / 2, 1 - either / 2)
+
     if by == "correlation":
-        return c.between, (c.within_x, c.within_y)
-    return abs(c.between), (abs(c.within_x), abs(c.within_y))
+        return c.between, (c.within_x, c.within_y), chance
+    return abs(c.between), (abs(c.within_x), abs(c.within_y)), chance
 
 
-def _matched(s: Array, method: Method) -> tuple[Index, Index]:
+def _either_sign(correlations: Array, rows: Array) -> Array:
+    """Return how likely so many independent rows of normal values correlate as much, with either sign."""
+    from scipy.special import betaincc
+
+    likely = betaincc(0.5, np.maximum(rows - 2, 1e-9) / 2, correlations**2)
+    return np.asarray(np.where(rows > 2, likely, 1.0))
+
+
+def matched(s: Array, method: Method) -> tuple[Index, Index]:
+    """Return rows and their columns, by the largest total or each row's largest strength."""
     if not s.size:
         return np.empty(0, dtype=np.intp), np.empty(0, dtype=np.intp)
     if method == "semi":
@@ -198,5 +242,5 @@ def _baseline(own: Array, neurons: Index, method: Method) -> Array:
         return np.empty(0)
     s = own[np.ix_(neurons, neurons)].copy()
     np.fill_diagonal(s, -len(s) * 4.0)  # worse than anything that an assignment could gain by it
-    i, j = _matched(s, method)
+    i, j = matched(s, method)
     return -np.sort(-s[i, j])

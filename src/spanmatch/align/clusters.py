@@ -2,19 +2,20 @@
 
 The neurons of both layers are the nodes of a graph whose edges weigh |c_ij|. With D the degrees and A the weights, the
 eigenvectors of I - D^(-1/2) A D^(-1/2) of smallest eigenvalue tell the clusters; a gap in the eigenvalues tells how
-many.
+many, among those that are smaller than chance correlations make them.
 Source: Li, Yosinski, Clune, Lipson, Hopcroft, ICLR 2016, section 5; docs/convergent.md.
 """
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import eigvalsh
+from scipy.linalg import cholesky, eigvalsh, svdvals
 
 from ..drawing import axes_for, draw_matrix, row_of_axes
 from ..errors import SpanmatchError
@@ -28,8 +29,14 @@ if TYPE_CHECKING:
 
 Method = Literal["spectral", "hierarchical"]
 Labels = NDArray[np.intp]
-MOST = 30
-"""The eigengap is looked for among so many clusters."""
+JITTER = 1e-4
+"""Added to correlations of one, so that those of neurons that are sums of others can be factored."""
+SMALL = 8
+"""Of so few neurons, all singular values are taken."""
+DRAWS = 5
+"""Graphs of chance correlations that are drawn."""
+DEVIATIONS = 3.0
+"""So many standard deviations of these beyond their mean, an eigenvalue is not due to chance."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -78,6 +85,14 @@ class Clusters(Aligned):
     """(q,)"""
     eigenvalues: Array
     """Of the normalised Laplacian, ascending in [0, 2], one for each neuron that varies."""
+    null_eigenvalue: float
+    """What chance correlations alone can lower the second eigenvalue to: only smaller ones tell of clusters."""
+    gap: float
+    """From the eigenvalue of the last cluster to the next one."""
+    clear: bool
+    """Whether the eigenvalues tell that there are so many clusters: the gap is twice as wide as any other below
+    `null_eigenvalue`, and wider by more than chance correlations move an eigenvalue. One cluster is clear if no
+    eigenvalue but the first is below."""
     clusters: tuple[Cluster, ...]
     tree: Array | None = field(repr=False)
     """The merges, as SciPy's `linkage` gives them, for method="hierarchical"; neurons of x first, constant ones left
@@ -142,6 +157,9 @@ class Clusters(Aligned):
             "x_labels": self.x_labels.tolist(),
             "y_labels": self.y_labels.tolist(),
             "eigenvalues": self.eigenvalues.tolist(),
+            "null_eigenvalue": self.null_eigenvalue,
+            "gap": self.gap,
+            "clear": self.clear,
             "tree": None if self.tree is None else self.tree.tolist(),
             "clusters": [cluster.to_dict() for cluster in self.clusters],
         } | self.provenance()
@@ -152,7 +170,10 @@ class Clusters(Aligned):
 
     def __repr__(self) -> str:
         sizes = ", ".join(f"{len(c.x)}+{len(c.y)}" for c in self.clusters[:8]) + ", ..." * (len(self) > 8)
-        return f"<Clusters ({self.method}) of {self.x_layer} and {self.y_layer}: {len(self)} of {sizes} neurons>"
+        unclear = "" if self.clear else "; no clear gap between the eigenvalues tells how many"
+        return (
+            f"<Clusters ({self.method}) of {self.x_layer} and {self.y_layer}: {len(self)} of {sizes} neurons{unclear}>"
+        )
 
 
 def clusters(
@@ -166,13 +187,29 @@ def clusters(
 ) -> Clusters:
     """Return clusters of the neurons of both layers, by their absolute correlations.
 
-    spectral: k-means on the k eigenvectors of the normalised Laplacian with the smallest eigenvalues (scikit-learn).
-    hierarchical: average linkage of 1 - |c| (SciPy).
-    Args: k, how many clusters; by default up to the widest gap between eigenvalues, among 2 to 30. within: whether
-    neurons of one network are joined by their correlations too. seed: of k-means. centred: for the distances, as in
-    `maximum_match`.
-    Raises SpanmatchError for a k that there cannot be, or another method.
-    Cost: (p + q)^3.
+    Parameters
+    ----------
+    pair : the layers
+    k : how many clusters; by default as many as eigenvalues come before the widest gap
+    within : whether neurons of one network are joined by their correlations too
+    method : "spectral", k-means on the k eigenvectors of the normalised Laplacian with the smallest eigenvalues
+        (scikit-learn); or "hierarchical", average linkage of 1 - |c| (SciPy)
+    seed : of k-means and of the null
+    centred : for the distances, as in `maximum_match`
+
+    Raises
+    ------
+    SpanmatchError : for a k that there cannot be, or another method.
+
+    Notes
+    -----
+    Only eigenvalues below `null_eigenvalue` tell of clusters; if the first alone is below, there is one cluster.
+    The null is of five graphs of chance correlations, weighted by the degrees that were observed: the mean of their
+    second eigenvalues less three standard deviations. The correlations are c = L_x G L_y^T / sqrt(n) with L L^T the
+    correlations within each layer, G of normal values and n the effective number of rows; with `within`, those of
+    unrelated neurons.
+
+    Cost: min(p, q)^2 max(p, q), times some ten; (p + q)^3 with `within` and for the eigenvectors.
     """
     checked_pair(pair)
     if method not in ("spectral", "hierarchical"):
@@ -180,8 +217,9 @@ def clusters(
     c = correlation(pair)
     x, y = pair.active(centred=True)
     graph = _graph(c, x, y, within)
-    spectrum = _spectrum(graph)
-    k = _eigengap(spectrum) if k is None else _checked(k, len(graph), pair)
+    spectrum = _spectrum(graph, None if within else len(x))
+    lowest = _null(graph, _among(len(graph), c.effective_rows) if within else _between(c, x, y), seed)
+    k = _eigengap(spectrum, lowest) if k is None else _checked(k, len(graph), pair)
     tree = _merged(graph) if method == "hierarchical" else None
     found = _cut(tree, k) if tree is not None else _spectral(graph, k, seed)
     x_labels, y_labels = _spread(_by_size(found), x, y, *pair.neurons)
@@ -195,6 +233,9 @@ def clusters(
         x_labels=x_labels,
         y_labels=y_labels,
         eigenvalues=spectrum,
+        null_eigenvalue=lowest,
+        gap=float(spectrum[k] - spectrum[k - 1]) if 0 < k < len(spectrum) else 0.0,
+        clear=_clear(spectrum, lowest, k),
         clusters=tuple(_cluster(pair, c, strength, i, j, centred) for i, j in groups),
         tree=tree,
         correlations=c,
@@ -211,17 +252,81 @@ def _graph(c: Correlation, x: Index, y: Index, within: bool) -> Array:
     return graph
 
 
-def _spectrum(graph: Array) -> Array:
+def _spectrum(graph: Array, p: int | None) -> Array:
+    """Return the eigenvalues of the Laplacian; p, of a graph of two parts, the neurons of the first."""
+    if not len(graph):
+        return np.empty(0)
     degree = graph.sum(axis=0)
+    joined = degree > 0
+    weights = _normalised(graph, degree)[np.ix_(joined, joined)]
+    if p is None:
+        values = eigvalsh(np.eye(len(weights)) - weights) if len(weights) else np.empty(0)
+    else:
+        first = np.count_nonzero(joined[:p])
+        off = svdvals(weights[:first, first:]) if len(weights) else np.empty(0)
+        values = np.concatenate([1 - off, np.ones(len(weights) - 2 * len(off)), 1 + off[::-1]])
+    return np.asarray(np.clip(np.concatenate([np.zeros(np.count_nonzero(~joined)), values]), 0, 2))
+
+
+def _normalised(graph: Array, degree: Array) -> Array:
     scale = inverse(np.sqrt(degree))
-    laplacian = np.diag((degree > 0).astype(np.float64)) - scale[:, None] * graph * scale
-    return np.clip(eigvalsh(laplacian), 0, 2) if len(graph) else np.empty(0)
+    return np.asarray(scale[:, None] * graph * scale)
 
 
-def _eigengap(spectrum: Array) -> int:
-    # The first is between the second and the third eigenvalue: two clusters. Above 1 neurons repel each other.
-    gaps = np.diff(np.minimum(spectrum[1 : MOST + 2], 1))
+def _null(graph: Array, draw: Callable[[np.random.Generator], Array], seed: int) -> float:
+    """Return how low chance correlations bring the second eigenvalue of a graph with these degrees."""
+    r, scale = np.random.default_rng(seed), inverse(np.sqrt(graph.sum(axis=0)))
+    values = np.array([_second(draw(r), scale) for _ in range(DRAWS)])
+    return float(np.clip(1 - values.mean() - DEVIATIONS * values.std(ddof=1), 0, 1))
+
+
+def _second(weights: Array, scale: Array) -> float:
+    """Return the second largest singular value of weights (m, k), scaled by the first m and last k of the scales."""
+    m, k = weights.shape
+    weights = np.float32(scale[:m, None]) * abs(weights) * np.float32(scale[len(scale) - k :])
+    if min(m, k) < SMALL:
+        return float(np.append(svdvals(weights) if weights.size else [], [0, 0])[1])
+    from scipy.sparse.linalg import svds
+
+    start = np.ones(min(m, k), dtype=np.float32)
+    return float(svds(weights, k=2, tol=1e-2, v0=start, return_singular_vectors=False).min())
+
+
+def _between(c: Correlation, x: Index, y: Index) -> Callable[[np.random.Generator], Array]:
+    """Return what draws chance correlations between layers with the correlations that there are within each."""
+    within = c.within_x[np.ix_(x, x)], c.within_y[np.ix_(y, y)]
+    L, R = (cholesky(own + JITTER * np.eye(len(own)), lower=True) if len(own) else own for own in within)
+    left, right = np.float32(L / np.sqrt(c.effective_rows)), np.float32(R.T)
+    return lambda r: np.asarray(left @ r.standard_normal((len(x), len(y)), dtype=np.float32) @ right)
+
+
+def _among(neurons: int, rows: float) -> Callable[[np.random.Generator], Array]:
+    """Return what draws the chance correlations of unrelated neurons."""
+
+    def draw(r: np.random.Generator) -> Array:
+        upper = np.triu(r.standard_normal((neurons, neurons), dtype=np.float32), 1) / np.float32(np.sqrt(rows))
+        return np.asarray(upper + upper.T)
+
+    return draw
+
+
+def _eigengap(spectrum: Array, lowest: float) -> int:
+    gaps = _gaps(spectrum, lowest)
     return 2 + int(gaps.argmax()) if len(gaps) else min(1, len(spectrum))
+
+
+def _gaps(spectrum: Array, lowest: float) -> Array:
+    """Return the gaps after the second, third, ... eigenvalue, as far as they are below the lowest by chance."""
+    below = np.count_nonzero(spectrum[1:] < lowest)
+    return np.asarray(np.diff(np.minimum(spectrum[1 : below + 2], 1)))
+
+
+def _clear(spectrum: Array, lowest: float, k: int) -> bool:
+    gaps = _gaps(spectrum, lowest)
+    if not len(gaps) or not 2 <= k < len(gaps) + 2:
+        return not len(gaps) and k <= 1
+    own, other = gaps[k - 2], np.delete(gaps, k - 2).max(initial=0.0)
+    return bool(own >= 2 * other and own - other > 1 - lowest)
 
 
 def _checked(k: int, neurons: int, pair: Pair) -> int:

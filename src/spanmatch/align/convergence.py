@@ -30,7 +30,7 @@ class Convergence(Aligned):
     information: Alignment | None
     """The bipartite matching by mutual information, if bins were counted."""
     by_information_only: Index = field(repr=False)
-    """(k, 2) partners by mutual information that absolute correlation pairs otherwise."""
+    """(k, 2) partners by mutual information that are significant, and that absolute correlation pairs otherwise."""
     maps: tuple[SparseMap, ...]
     """y from x and x from y, if asked for."""
     clusters: Clusters | None
@@ -42,6 +42,7 @@ class Convergence(Aligned):
         return {
             "constant": [list(self.x_constant), list(self.y_constant)],
             "chance_correlation": self.chance_correlation,
+            "effective_rows": self.effective_rows,
             "mean_activation": [short(self.correlation.x_mean), short(self.correlation.y_mean)],
             "bipartite": _aligned(self.bipartite),
             "semi": _aligned(self.semi),
@@ -55,22 +56,28 @@ class Convergence(Aligned):
 def convergence(pair: Pair, *, sparse: bool = False, grouped: bool = True, centred: bool = False) -> Convergence:
     """Return both one-to-one matchings, and where asked for the sparse maps both ways and the clusters."""
     information = None if pair.counts is None else one_to_one(pair, by="information")
-    apart = information.apart_from(one_to_one(pair, by="absolute")) if information else np.empty((0, 2), dtype=np.intp)
     return Convergence(
         correlation=correlation(pair),
         bipartite=one_to_one(pair),
         semi=one_to_one(pair, method="semi"),
         information=information,
-        by_information_only=apart,
+        by_information_only=_by_information_only(pair, information),
         maps=(sparse_map(pair), sparse_map(pair.swapped)) if sparse else (),
         clusters=clusters(pair, centred=centred) if grouped else None,
         **about(pair),
     )
 
 
+def _by_information_only(pair: Pair, information: Alignment | None) -> Index:
+    if information is None:
+        return np.empty((0, 2), dtype=np.intp)
+    apart = information.apart_from(one_to_one(pair, by="absolute"))
+    return apart[np.isin(apart[:, 0], information.x[information.significant])]
+
+
 def _aligned(alignment: Alignment) -> dict[str, Any]:
     indices = {name: getattr(alignment, name).tolist() for name in ("x", "y", "next_y", "next_x")}
-    values = ("strength", "margin", "back_margin", "x_baseline", "y_baseline")
+    values = ("strength", "p_value", "margin", "back_margin", "x_baseline", "y_baseline")
     return indices | {name: short(getattr(alignment, name)) for name in values}
 
 
@@ -84,6 +91,8 @@ def _grouped(found: Clusters, correlation: Correlation) -> dict[str, Any]:
         "method": found.method,
         "seed": found.seed,
         "eigenvalues": short(found.eigenvalues),
+        "null_eigenvalue": short(found.null_eigenvalue),
+        "clear": found.clear,
         "order": [side.tolist() for side in found.order()],
         "groups": groups,
         "drawn": _drawn(correlation, found.order()),

@@ -197,7 +197,13 @@ def _slim_clusters(found: Data, side: int) -> dict[str, Any]:
     values = {name: _digits([group[name] for group in groups]) for name in ("between", "outside", "eps")}
     order = dict(zip("xy", found["order"], strict=True))
     drawn = {name: _shades(coarse(np.array(values), side)) for name, values in found["drawn"].items()}
-    return {"method": found["method"], "order": order, "sizes": sizes, "drawn": drawn, **values}
+    return {
+        **{name: found[name] for name in ("method", "clear")},
+        "order": order,
+        "sizes": sizes,
+        "drawn": drawn,
+        **values,
+    }
 
 
 def _shades(percent: NDArray[np.int_]) -> list[list[int]]:

@@ -70,7 +70,7 @@
         h("em", {}, "Within"),
         `: the same inside one network. Unrelated neurons reach about ${number(found.chance_correlation, 2)}.`,
         constant[0] + constant[1] ? ` Left out as they never vary: ${constant[0]} of ${pair.x_layer}, ${constant[1]} of ${pair.y_layer}.` : "",
-        found.information ? ` By mutual information ${found.by_information_only} of ${found.information} partners are other ones than by |correlation|.` : "",
+        found.information ? ` By mutual information ${found.by_information_only} of ${found.information} partners are other ones than by |correlation|, and more than chance (p at most 0.05 for all pairs together).` : "",
       );
       spanmatch.drawPartners(figure(body, `Strength of the partners of ${pair.name}, strongest first`, "partners"), pair);
       const next = (neuron) => (neuron >= 0 ? neuron : "\u2013");
@@ -104,6 +104,7 @@
       note(
         body,
         `${clusters.eps.length} clusters of the neurons of both networks by |correlation| (${clusters.method}). `,
+        clusters.clear ? "" : "No clear gap between the eigenvalues tells how many there are. ",
         h("em", {}, "Match at"),
         ": the smallest eps at which a cluster's two halves are a match, that is, express each other.",
       );
@@ -197,14 +198,14 @@
       const rows = universality.map((found) => {
         const shares = [found.distribution.partners, found.distribution.matched].flatMap((counts) => [counts.at(-1), counts[0]].map((n) => percent(n / d3.sum(counts))));
         const chains = found.triangles.length ? `${percent(found.consistency)} of ${d3.sum(found.triangles, (t) => t.chains)}` : "\u2013";
-        return [found.layer, ...shares, found.everywhere.length, chains, found.triangles.length ? percent(d3.mean(found.triangles, (t) => t.chance), 1) : "\u2013"];
+        return [found.layer, ...shares, found.everywhere.length, chains, found.chance === null ? "\u2013" : percent(found.chance, 1)];
       });
       const heads = ["Layer", "Partner in all", "Partner in none", "Matched in all", "Matched in none", "Mutual partners in all", "Chains that close", "By chance"];
       body.append(table("Neurons found in all networks", heads, rows));
       note(
         body,
         "A chain leads from a neuron to its partner in a second network and on to that one's partner in a third. It closes if that is also the first neuron's own partner there: " +
-          "partnerships that are real do, those made by chance seldom.",
+          "partnerships that are real do. By chance as many do as where each layer's neurons are other mixtures of its principal components.",
       );
     });
   }
