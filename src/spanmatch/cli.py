@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from .evidence import Assessment, RowsNeeded
     from .factor import Array
     from .match import MatchProfile
-    from .schema import TransplantRecord
+    from .schema import IntervalRecord, TransplantRecord
     from .study import Study
 
     Results = tuple[MatchProfile, Convergence, Assessment | None]
@@ -397,12 +397,14 @@ def _percent(value: float | None) -> str:
     return "-" if value is None else f"{value:.1%}"
 
 
-def _points(difference: dict[str, Any] | None) -> str:
+def _points(difference: IntervalRecord | None) -> str:
     """Return a difference of accuracies with its interval, in points; nothing for one that cannot be had."""
-    if difference is None or difference["value"] is None:
+    if difference is None:
         return "-"
-    value, low, high = (100 * difference[name] for name in ("value", "low", "high"))
-    return f"{value:+.1f} ({low:.1f}, {high:.1f})"
+    value, low, high = difference["value"], difference["low"], difference["high"]
+    if value is None or low is None or high is None:
+        return "-"
+    return f"{100 * value:+.1f} ({100 * low:.1f}, {100 * high:.1f})"
 
 
 def _over_seeds(title: str, rows: Sequence[dict[str, Any]]) -> Table:

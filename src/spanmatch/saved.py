@@ -265,7 +265,7 @@ def _check_convergence(found: ConvergenceRecord, path: str, layers: Layers) -> N
 
 
 def _check_alignment(found: AlignmentRecord, path: str, layers: Layers) -> None:
-    _alike(found, path, ("x", "y", "strength", "margin", "next_y", "back_margin", "next_x"))
+    _alike(found, path, ("x", "y", "strength", "p_value", "margin", "next_y", "back_margin", "next_x"))
     for name, side in (("x", "x"), ("next_x", "x"), ("y", "y"), ("next_y", "y")):
         layer, count = layers[side]
         _neurons(f"{path}.{name}", found[name], count, layer)  # type: ignore[literal-required]

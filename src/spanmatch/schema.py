@@ -135,6 +135,7 @@ class ConvergenceRecord(TypedDict):
         list[list[Neuron]], Field(min_length=2, max_length=2)
     ]  # neurons of x and of y that never vary, and are left out
     chance_correlation: float  # about the best |correlation| of a neuron with unrelated others
+    effective_rows: float | None  # the effective sample size that chance correlations and p-values are for
     mean_activation: Annotated[list[list[float]], Field(min_length=2, max_length=2)]  # of every neuron of x and of y
     bipartite: AlignmentRecord  # each neuron taken once
     semi: AlignmentRecord  # each neuron's best, whoever else takes it
@@ -152,6 +153,7 @@ class AlignmentRecord(TypedDict):
     x: list[Neuron]
     y: list[Neuron]
     strength: list[float]  # correlation, or mutual information
+    p_value: list[float | None]  # corrected for the number of partnerships that there could be
     margin: list[float | None]  # how much stronger than x's next best partner
     next_y: list[NeuronOrNone]  # that next best
     back_margin: list[float | None]  # the same seen from y
@@ -197,6 +199,8 @@ class ClustersRecord(TypedDict):
     method: Literal["spectral", "hierarchical"]
     seed: Count
     eigenvalues: list[float]  # of the normalised Laplacian, ascending
+    null_eigenvalue: float | None  # how small the second one would be under the null
+    clear: bool  # whether the gap that tells the number of clusters is clear
     order: Annotated[
         list[list[Neuron]], Field(min_length=2, max_length=2)
     ]  # all neurons of x and of y, cluster by cluster, constant ones last
@@ -283,6 +287,8 @@ class UniversalityRecord(TypedDict):
     distribution: DistributionRecord
     everywhere: list[list[Neuron]]  # partners of each other in all networks, one neuron of each
     consistency: Share | None  # the share of chains that close; null if there are none
+    chance: float | None  # the share that would close under the null
+    seed: Count  # of the null
     triangles: list[TriangleRecord]
 
 
@@ -301,7 +307,7 @@ class TriangleRecord(TypedDict):
     c: Text
     chains: Count  # neurons of a with a partner in b that has a partner in c
     closed: Count  # those of them whose own partner in c is the same
-    chance: float  # the share that would close if partners were drawn at random
+    chance: float | None  # the share that would close under the null; null if there are no chains
 
 
 class MatrixRecord(TypedDict):
