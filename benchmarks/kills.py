@@ -26,7 +26,7 @@ os.environ.update(OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1", SOURCE_DATE_EPO
 
 import numpy as np
 
-SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
+SIGNALS = ("SIGKILL", "SIGTERM", "SIGINT")
 PATIENCE = 60.0
 """Seconds in which a command must have ended after a signal, and its workers after it."""
 STUDY = """
@@ -291,6 +291,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--times", type=int, default=50, help="kills of each command by each signal")
     parser.add_argument("--only", nargs="+", choices=CASES, default=list(CASES), help="commands")
+    parser.add_argument("--signals", nargs="+", choices=SIGNALS, default=list(SIGNALS), help="signals")
     parser.add_argument("--seed", type=int, default=0, help="of the times at which signals are sent")
     asked = parser.parse_args()
 
@@ -316,7 +317,7 @@ def main() -> None:
             seconds = time.monotonic() - began
             after = contents(reference)
             assert after == visible(after), sorted(after.keys() - visible(after).keys())
-            for number in SIGNALS:
+            for number in (signal.Signals[each] for each in asked.signals):
                 counts: Counter[str] = Counter()
                 r = np.random.default_rng([asked.seed, *map(ord, name), number])
                 for k, delay in enumerate(r.uniform(0, seconds, asked.times)):

@@ -7,6 +7,7 @@ the package's functions call each other.
 from __future__ import annotations
 
 import contextlib
+import functools
 import gc
 import hashlib
 import inspect
@@ -18,6 +19,7 @@ import pickle
 import random
 import signal
 import sys
+import tempfile
 import threading
 import time
 import warnings
@@ -259,9 +261,18 @@ def test_every_public_name_is_called():
     assert functions == set(CALLS)
 
 
+@functools.cache
+def calls_in(name: str) -> int:
+    """Return how many of the package's functions a call calls, once for all tests."""
+    stop = Stop()
+    with tempfile.TemporaryDirectory() as folder:
+        stop.run(CALLS[name], World(Path(folder)))
+    return stop.calls
+
+
 @pytest.mark.parametrize("name", CALLS)
 def test_a_call_leaves_everything_as_it_was(world, name):
-    CALLS[name](World(world.folder))  # what is imported only now may set things of its own
+    assert calls_in(name) > 0  # what is imported only now may set things of its own
     before = state(world)
     result = CALLS[name](world)
     assert result is not None
@@ -271,13 +282,10 @@ def test_a_call_leaves_everything_as_it_was(world, name):
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
 @pytest.mark.parametrize("name", CALLS)
 def test_a_call_that_is_stopped_leaves_everything_as_it_was(world, name, error):
-    counted = Stop()
-    counted.run(CALLS[name], World(world.folder))
-    assert counted.calls > 0
     for share in (0.5,) if name in SLOW else (0.1, 0.5, 0.9):
-        (world.folder / "c").unlink(missing_ok=True)
-        n = 1 + int(share * (counted.calls - 1))
-        stop, new = Stop(error("stopped"), n), World(world.folder)
+        n = 1 + int(share * (calls_in(name) - 1))
+        stop, new = Stop(error("stopped"), n), World(world.folder / str(share))
+        new.folder.mkdir()
         before = state(new)
         with contextlib.suppress(error, sm.SpanmatchError):  # a search that is stopped returns what it has
             stop.run(CALLS[name], new)

@@ -202,10 +202,11 @@ def _try_lock(handle: int) -> bool | None:
 
 @contextlib.contextmanager
 def _errors_name(path: Path) -> Iterator[None]:
-    """Turn the system's errors into one that names what could not be written."""
+    """Turn the system's errors into one that names what could not be written, by the place that it is for."""
     try:
         yield
     except OSError as error:
+        path = Path(*(part for part in path.parts if part != WRITTEN))
         raise SpanmatchError(f"cannot write {path}: {error.strerror or error}") from error
 
 
