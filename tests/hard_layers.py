@@ -185,7 +185,10 @@ DATA: dict[str, Callable[[int], Layers]] = {
     "massive activations, float32": massive_activations,
     "BatchNorm and ReLU, float32": batch_norm_relu,
     "BatchNorm and ReLU, float16": partial(batch_norm_relu, dtype="float16"),
-    **{f"near-duplicates, steps of {step:g}": partial(near_duplicates, step=step) for step in (1e-2, 1e-3, 1e-4, 1e-5, 1e-6)},
+    **{
+        f"near-duplicates, steps of {step:g}": partial(near_duplicates, step=step)
+        for step in (1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
+    },
     "near-duplicates, steps of 0.001, float32": partial(near_duplicates, step=1e-3, dtype="float32"),
     "near-duplicates, steps of 1e-06, float32": partial(near_duplicates, step=1e-6, dtype="float32"),
     "one near-duplicate of 0.01": partial(single_near_duplicate, step=1e-2),
