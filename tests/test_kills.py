@@ -15,9 +15,14 @@ from pathlib import Path
 
 import layers
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+import zarr
 
 import spanmatch as sm
+from spanmatch.capture import arrays
+from spanmatch.capture.checkpoint import Checkpoint
 from spanmatch.files import LOCK, READY, WRITTEN, locked, read_tensors, write_tensors, write_text, writing
 
 KILLS = Path(__file__).parents[1] / "benchmarks" / "kills.py"
@@ -308,6 +313,52 @@ def test_a_folder_in_the_place_of_a_file_is_named(tmp_path, name, file):
     after = contents(tmp_path / "results")
     assert before.items() <= after.items()
     assert all(path.startswith(("runs/", "comparisons/")) for path in after.keys() - before.keys())
+
+
+# Stops
+
+
+def one_file(folder: Path, name: str, kind: str, rows: np.ndarray) -> Path:
+    path = folder / f"{name}.{kind.removesuffix(', compressed').removesuffix(' in columns')}"
+    if kind == "npz in columns":
+        np.savez(path, l=np.asfortranarray(rows))
+    elif kind == "npz, compressed":
+        np.savez_compressed(path, l=rows)
+    elif kind == "npz":
+        np.savez(path, l=rows)
+    elif kind == "npy":
+        np.save(path, rows)
+    elif kind == "safetensors":
+        write_tensors(path, {"l": rows}, {})
+    elif kind == "parquet":
+        pq.write_table(pa.table({str(i): column for i, column in enumerate(rows.T)}), path, row_group_size=170)
+    else:
+        zarr.open_group(path, mode="w").create_array("l", data=rows, chunks=(50, rows.shape[1]))
+    return path
+
+
+@pytest.mark.parametrize("kind", ["npz", "npz, compressed", "npz in columns", "npy", "safetensors", "parquet", "zarr"])
+@pytest.mark.parametrize("after", [1, 3])
+def test_a_pass_over_files_goes_on_with_the_same_bytes(tmp_path, monkeypatch, kind, after):
+    monkeypatch.setattr(arrays, "VALUES_AT_ONCE", 900)
+    X, Y = layers.related(n=600, p=6, q=5)
+    files = {name: one_file(tmp_path, name, kind, rows) for name, rows in zip("ab", (X, Y), strict=True)}
+    write, written = Checkpoint.write, []
+
+    def stop(self: Checkpoint) -> None:
+        write(self)
+        written.append(1)
+        if len(written) == after:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Checkpoint, "write", stop)
+    with pytest.raises(KeyboardInterrupt):
+        sm.compare(files, checkpoint=tmp_path / "m", every=0)
+    assert 0 < sm.Moments.load(tmp_path / "m").rows[next(iter(sm.Moments.load(tmp_path / "m").layers))] < 600
+    for name in ("m", "other"):
+        sm.compare(files, checkpoint=tmp_path / name, every=0, evidence=False).save(tmp_path / f"results of {name}")
+    assert contents(tmp_path / "results of m") == contents(tmp_path / "results of other")
+    assert (tmp_path / "m").read_bytes() == (tmp_path / "other").read_bytes()
 
 
 # Kills
