@@ -18,7 +18,7 @@ from rich.table import Table
 
 from . import __about__
 from .errors import BadArgument, SpanmatchError
-from .files import write_text
+from .files import write_text, writing
 
 if TYPE_CHECKING:
     from .align import Alignment, Clusters, Convergence
@@ -98,12 +98,15 @@ def report(
         from .saved import read_comparison
         from .study import Study
 
-        path = folder / "report.html"
-        if (folder / "study.json").is_file():
-            Study.load(folder).report(path)
-        else:
-            write_text(path, render(read_comparison(folder)))
-        Console(highlight=False).print(f"Report: {escape(str(path))}", soft_wrap=True)
+        if not folder.is_dir():
+            raise SpanmatchError(f"{folder}: no such folder; give the folder of a comparison or a study")
+        with writing(folder) as written:
+            path = written / "report.html"
+            if (folder / "study.json").is_file():
+                Study.load(folder).report(path)
+            else:
+                write_text(path, render(read_comparison(folder)))
+        Console(highlight=False).print(f"Report: {escape(str(folder / path.name))}", soft_wrap=True)
 
 
 @app.command()
@@ -199,33 +202,36 @@ def compare(
             name: load.network(t) if load.is_code(t) else Path(t) for name, t in zip(names, (a, b), strict=True)
         }
         there: dict[str, Any] = {} if scheduler is None else {"scheduler": scheduler}
-        comparison = run(
-            networks,
-            load.data(data, batch_size) if data is not None else None,
-            eps=shown,
-            centred=centred,
-            simple=shown if simple else (),
-            simple_layers=simple_layers,
-            clusters=clusters,
-            sparse=sparse or (),
-            bins=bins,
-            evidence=evidence,
-            pairs=pairs,
-            pool=int(pool) if pool is not None and pool.isdecimal() else pool,
-            top=top,
-            examples=load.pictures(data) if top and data else None,
-            memory=memory,
-            notes={names[0]: a, names[1]: b, **({"Data": data} if data else {})},
-            layers=layers,
-            units=units,
-            positions=positions,
-            seed=seed,
-            folds=folds,
-            null=null,
-            method=method,
-            checkpoint=checkpoint,
-            **there,
-        )
+        batches = load.data(data, batch_size) if data is not None else None
+        with writing(out) as written:
+            comparison = run(
+                networks,
+                batches,
+                eps=shown,
+                centred=centred,
+                simple=shown if simple else (),
+                simple_layers=simple_layers,
+                clusters=clusters,
+                sparse=sparse or (),
+                bins=bins,
+                evidence=evidence,
+                pairs=pairs,
+                pool=int(pool) if pool is not None and pool.isdecimal() else pool,
+                top=top,
+                examples=load.pictures(data) if top and data else None,
+                memory=memory,
+                notes={names[0]: a, names[1]: b, **({"Data": data} if data else {})},
+                layers=layers,
+                units=units,
+                positions=positions,
+                seed=seed,
+                folds=folds,
+                null=null,
+                method=method,
+                checkpoint=checkpoint,
+                **there,
+            )
+            comparison.save(written)
         _finish(comparison, out, as_json)
 
 
@@ -286,8 +292,7 @@ def _stem(text: str) -> str:
     return Path(text.partition(":")[0]).stem
 
 
-def _finish(comparison: Comparison, out: Path, as_json: bool) -> None:
-    folder = comparison.save(out)
+def _finish(comparison: Comparison, folder: Path, as_json: bool) -> None:
     if as_json:
         sys.stdout.write((folder / "comparison.json").read_text(encoding="utf-8"))
         return

@@ -20,7 +20,7 @@ from .drawing import axes_for
 from .errors import SpanmatchError, among
 from .evidence import Assessment, Transplant, assess
 from .exhibits import inputs_of
-from .files import Path_, write_text
+from .files import Path_, write_text, writing
 from .joint import Pair
 from .match import MatchProfile, SimpleMatches, match_profile, simple_matches
 from .match.maximum import checked_eps
@@ -145,10 +145,14 @@ class Comparison:
         return Path(path)
 
     def save(self, folder: Path_) -> Path:
-        """Write comparison.json, the tables as CSV, moments.safetensors and report.html; return the folder."""
-        folder = self.write_results(folder)
-        self.moments.save(folder / "moments.safetensors")
-        return folder
+        """Write comparison.json, the tables as CSV, moments.safetensors and report.html; return the folder.
+
+        Raises SpanmatchError if they cannot be written, or another process is writing there; earlier results then stay.
+        """
+        with writing(folder) as written:
+            self._write(written)
+            self.moments.save(written / "moments.safetensors")
+        return Path(folder)
 
     def write_results(self, folder: Path_) -> Path:
         """Write what `save` does but the moments, which may be large; return the folder.
@@ -156,17 +160,16 @@ class Comparison:
         Tables are levels.csv and alignment.csv, and where there is something to put in them clusters.csv, matrix.csv,
         measures.csv, simple.csv, sparse.csv, transplants.csv and universality.csv.
         """
-        folder = Path(folder)
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise SpanmatchError(f"cannot make folder {folder}: {error.strerror}") from error
+        with writing(folder) as written:
+            self._write(written)
+        return Path(folder)
+
+    def _write(self, folder: Path) -> None:
         data = self.to_dict()
         write_text(folder / "comparison.json", json.dumps(data, allow_nan=False, indent=1) + "\n")
         for name, text in self._tables().items():
             write_text(folder / name, text)
         write_text(folder / "report.html", render(data))
-        return folder
 
     def _tables(self) -> dict[str, str]:
         found = {"levels.csv": tables.levels(self.profiles), "alignment.csv": tables.alignment(self.convergence)}

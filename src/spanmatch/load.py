@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import inspect
 import sys
@@ -152,14 +153,18 @@ def _module(path: Path) -> Any:
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
-    sys.path.insert(0, str(path.resolve().parent))  # what the file imports from beside it
+    beside = str(path.resolve().parent)
+    sys.path.insert(0, beside)  # for what the file imports
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except BaseException as error:
         del sys.modules[name]
-        raise SpanmatchError(f"{path} failed: {type(error).__name__}: {error}") from error
+        if isinstance(error, Exception):
+            raise SpanmatchError(f"{path} failed: {type(error).__name__}: {error}") from error
+        raise
     finally:
-        sys.path.remove(str(path.resolve().parent))
+        with contextlib.suppress(ValueError):  # the file's own code may have removed it
+            sys.path.remove(beside)
     return module
 
 

@@ -8,7 +8,6 @@ Source: Li, Yosinski, Clune, Lipson, Hopcroft, ICLR 2016, section 5; docs/conver
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
@@ -21,6 +20,7 @@ from ..drawing import axes_for, draw_matrix, row_of_axes
 from ..errors import SpanmatchError
 from ..factor import Array, Index
 from ..joint import Pair, checked_pair
+from ..quiet import ignoring
 from .about import Aligned, about, inverse
 from .correlation import Correlation, correlation
 
@@ -342,8 +342,7 @@ def _spectral(graph: Array, k: int, seed: int) -> Labels:
 
     if k <= 1 or k == len(graph):
         return np.arange(len(graph)) * (k > 1)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Graph is not fully connected")  # the best case there is
+    with ignoring(message="Graph is not fully connected"):  # the best case there is
         return np.asarray(spectral_clustering(graph, n_clusters=k, random_state=seed), dtype=np.intp)
 
 

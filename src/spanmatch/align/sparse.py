@@ -8,7 +8,6 @@ Source: Li, Yosinski, Clune, Lipson, Hopcroft, ICLR 2016, section 4; docs/conver
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -23,6 +22,7 @@ from ..factor import UNIT, Array, Rounding
 from ..joint import Pair, checked_pair
 from ..plain import data_frame, plain, short
 from ..progress import progress_bar
+from ..quiet import ignoring
 from .about import Aligned, about, inverse
 from .correlation import correlation
 
@@ -232,6 +232,8 @@ def _grid(penalties: int | ArrayLike) -> Array:
 def _solutions(pair: Pair, grid: Array, step: Callable[[], object]) -> tuple[Array, float]:
     """Return standardised coefficients (k + 2, p, q): of one predictor, at every penalty, of least squares; and the
     gap."""
+    from sklearn.exceptions import ConvergenceWarning
+
     x, y = pair.active(centred=True)
     weights = np.zeros((len(grid) + 2, *pair.neurons))
     if not (len(x) and len(y)):
@@ -243,16 +245,16 @@ def _solutions(pair: Pair, grid: Array, step: Callable[[], object]) -> tuple[Arr
     span = pair.spans(x, y, centred=True)[0]
     weights[-1][np.ix_(x, y)] = span.dual.T @ span.inside
     gap = 0.0
-    for j, path, left in _paths(within, between, grid, pair.rounding[0]):
-        weights[1:-1, x, y[j]] = path.T
-        gap = max(gap, left)
-        step()
+    with ignoring(ConvergenceWarning):  # the result carries the gap
+        for j, path, left in _paths(within, between, grid, pair.rounding[0]):
+            weights[1:-1, x, y[j]] = path.T
+            gap = max(gap, left)
+            step()
     return weights, gap
 
 
 def _paths(within: Array, between: Array, grid: Array, rounding: Rounding) -> Any:
     """Yield each target's number, its coefficients (p, k), and the largest duality gap."""
-    from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import lasso_path
 
     # The solver wants rows beside the products: any that have these products will do.
@@ -261,15 +263,19 @@ def _paths(within: Array, between: Array, grid: Array, rounding: Rounding) -> An
     root = np.sqrt(size[kept])[:, None]
     X = np.asfortranarray(root * directions[:, kept].T)
     Y = np.asfortranarray(directions[:, kept].T @ between / root)
-    options = {"precompute": np.ascontiguousarray(within), "tol": TOLERANCE, "max_iter": MOST_SWEEPS}
+    options = {
+        "precompute": np.ascontiguousarray(within),
+        "tol": TOLERANCE,
+        "max_iter": MOST_SWEEPS,
+        "random_state": 0,  # coordinates come in turn; without this a number is drawn from NumPy's global state
+    }
 
     def solve(j: int) -> tuple[int, Array, float]:
         alphas, products = grid / len(X), np.ascontiguousarray(between[:, j])
         _, path, gaps = lasso_path(X, Y[:, j], alphas=alphas, Xy=products, check_input=False, **options)
         return j, path, float(gaps.max() * len(X))
 
-    with warnings.catch_warnings(), ThreadPoolExecutor(os.cpu_count()) as pool:
-        warnings.simplefilter("ignore", ConvergenceWarning)  # the result carries the gap
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
         yield from pool.map(solve, range(between.shape[1]))
 
 

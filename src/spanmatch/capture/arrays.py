@@ -21,7 +21,7 @@ from ..errors import SpanmatchError
 from ..files import Path_
 from ..moments import Moments, MomentsOptions, Pairs
 from ..progress import tracked
-from .checkpoint import EVERY, Checkpoint, made_from
+from .checkpoint import EVERY, Checkpoint, checkpointed, made_from
 from .formats import Rows, of_mapping, opened
 from .layout import Channels, Layout, Pool, Units
 from .patterns import Patterns, chosen, nearest, patterns_of
@@ -110,7 +110,8 @@ def capture_stored(
         cuts = _cuts(wanted)
         if scheduler is None:
             source = made_from(_told_apart(wanted, networks), layout, options)
-            return _read_here(stored, cuts, layout, Checkpoint(checkpoint, every, Moments(**options), source))
+            kept = stack.enter_context(checkpointed(checkpoint, every, options, source))
+            return _read_here(stored, cuts, layout, kept)
     if checkpoint is not None:
         raise SpanmatchError("checkpoint and scheduler: give one of them; workers keep what they have done")
     return _read_there(networks, wanted, cuts, layout, options, scheduler)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import SpanmatchError
-from ..files import Path_
-from ..moments import Moments
+from ..files import Path_, locked
+from ..moments import Moments, MomentsOptions
 from ..ranges import count_in
 from .layout import Layout
 
@@ -66,6 +67,21 @@ class Checkpoint:
         if self.path is not None:
             self.moments.save(self.path)
             self.written = time.monotonic()
+
+
+@contextlib.contextmanager
+def checkpointed(
+    path: Path_ | None, every: float, options: MomentsOptions, source: Mapping[str, Any]
+) -> Iterator[Checkpoint]:
+    """Give a checkpoint of new moments, and let no other process work with the same file meanwhile.
+
+    Raises SpanmatchError as `Checkpoint` does, if another process works with it, or if it cannot be written.
+    """
+    with contextlib.ExitStack() as stack:
+        if path is not None:
+            path = Path(path)
+            stack.enter_context(locked(path.with_name(f".{path.name}.lock"), path))
+        yield Checkpoint(path, every, Moments(**options), source)
 
 
 def made_from(networks: Any, layout: Layout, options: Mapping[str, Any]) -> dict[str, Any]:

@@ -25,6 +25,8 @@ ONE = "activations"
 NUMPY_LACKS = ("BF16", "F8_E4M3", "F8_E5M2")
 BLOCK_BYTES = 1 << 30
 """The most that a chunk of a file may hold, as it is decoded whole."""
+SKIPPED_AT_ONCE = 4096
+"""Rows of a stream that are read and thrown away together."""
 ZARR = ("zarr.json", ".zgroup", ".zarray", ".zattrs", ".zmetadata")
 SHARD = re.compile(r"(?P<layer>.+)-(?P<number>\d+)-of-(?P<of>\d+)")
 LAST_NUMBER = re.compile(r"(\d+)\D*$")
@@ -44,7 +46,7 @@ class Rows:
     block: int = 1
     """Rows that are decoded together: reading from and to multiples of it decodes nothing twice."""
     anywhere: bool = True
-    """Whether reads may start anywhere, or go through the array from its start, without gaps."""
+    """Whether reads may start anywhere, or go through the array in order, once."""
 
     def __post_init__(self) -> None:
         if np.dtype(self.dtype).hasobject:
@@ -412,9 +414,19 @@ def _streaming(stream: IO[bytes], shape: tuple[int, ...], fortran: bool, dtype: 
 
         return read_whole
 
+    at, width = 0, int(np.prod(shape[1:]))
+
     def read(start: int, stop: int) -> NDArray[Any]:
-        values = (stop - start) * int(np.prod(shape[1:]))
-        return _exactly(stream, values, dtype).reshape(stop - start, *shape[1:])
+        nonlocal at
+        if start < at:
+            raise EOFError(f"rows {start} to {stop} are asked for after row {at}; it can be read once, in order")
+        while at < start:  # rows that a checkpoint holds
+            skipped = min(start - at, SKIPPED_AT_ONCE)
+            _exactly(stream, skipped * width, dtype)
+            at += skipped
+        rows = _exactly(stream, (stop - start) * width, dtype).reshape(stop - start, *shape[1:])
+        at = stop
+        return rows
 
     return read
 

@@ -55,12 +55,15 @@ CHANNELS_FIRST = (
 class Modules:
     """A PyTorch network with hooks on the modules asked for, which record while it runs, and only then."""
 
-    def __init__(self, name: str, network: nn.Module, modules: Mapping[str, nn.Module]) -> None:
+    def __init__(self, name: str, network: nn.Module, modules: Mapping[str, nn.Module], hooks: list[Any]) -> None:
+        """Put hooks on the modules, and into the list of those that are to be removed."""
         self.name, self.network, self.layers = name, network, list(modules)
         self.outputs: Outputs | None = None
         self.mask: Any = None
         self.calls: dict[str, int] = {}
-        self.hooks = [module.register_forward_hook(self._hook(path)) for path, module in modules.items()]
+        for path, module in modules.items():
+            hook = self._hook(path)
+            hooks.append(module.register_forward_hook(hook))
 
     def run(self, batch: Any, outputs: Outputs) -> None:
         """Call the network with a batch; its hooks write to `outputs`."""
@@ -93,17 +96,20 @@ class Modules:
 @contextlib.contextmanager
 def modules(name: str, network: nn.Module, patterns: Sequence[str] | None) -> Iterator[Modules]:
     """Give a network with hooks; take them off at the end, however it ends."""
-    runner = Modules(name, network, layers_of(name, network, patterns))
-    with hooked(network, runner.hooks):
-        yield runner
+    with hooked(network) as hooks:
+        yield Modules(name, network, layers_of(name, network, patterns), hooks)
 
 
 @contextlib.contextmanager
-def hooked(network: nn.Module, hooks: Sequence[Any]) -> Iterator[None]:
-    """Put a network in evaluation mode; at the end, however it ends, take hooks off it and put its flags back."""
+def hooked(network: nn.Module) -> Iterator[list[Any]]:
+    """Put a network in evaluation mode, and give an empty list for hooks on it.
+
+    At the end, however it ends, the hooks in the list are taken off the network, and its training flags are put back.
+    """
+    hooks: list[Any] = []
     try:
         with evaluating(network):
-            yield
+            yield hooks
     finally:
         for hook in hooks:
             hook.remove()

@@ -17,7 +17,7 @@ from ..moments import Moments, MomentsOptions, Pairs
 from ..progress import tracked
 from ..ranges import checked_ids
 from . import exported, modules, onnxfile, transformer
-from .checkpoint import EVERY, Checkpoint, made_from
+from .checkpoint import EVERY, Checkpoint, checkpointed, made_from
 from .layout import Channels, Layout, Pool, Units
 from .outputs import Outputs, Runner, are_texts, examples_in, joined
 from .patterns import Patterns, nearest, patterns_of
@@ -77,7 +77,7 @@ def capture(
         ]
         _check_common(runners, options.get("pairs", "matching"))
         what = {} if checkpoint is None else {each.name: [each.made_from(), *each.layers] for each in runners}
-        kept = Checkpoint(checkpoint, every, Moments(**options), made_from(what, layout, options))
+        kept = stack.enter_context(checkpointed(checkpoint, every, options, made_from(what, layout, options)))
         group, first = _Group(kept), 0
         for batch in tracked(cut(batches), "capturing"):
             examples = _numbers(numbers, first, examples_in(batch))
@@ -89,10 +89,10 @@ def capture(
                 each.run(own, outputs)
             group.add(outputs)
         group.flush()
-    if not kept.moments.layers:
-        raise SpanmatchError("no batches: give at least one")
-    kept.write()
-    return kept.moments
+        if not kept.moments.layers:
+            raise SpanmatchError("no batches: give at least one")
+        kept.write()
+        return kept.moments
 
 
 def runs(network: Any) -> bool:

@@ -47,7 +47,8 @@ class Encoded:
 class Transformer:
     """A model with hooks on what is asked for, which record while it runs, and only then."""
 
-    def __init__(self, name: str, model: Any, tokenizer: Any, patterns: Sequence[str] | None) -> None:
+    def __init__(self, name: str, model: Any, tokenizer: Any, patterns: Sequence[str] | None, hooks: list[Any]) -> None:
+        """Put hooks on the modules, and into the list of those that are to be removed."""
         self.name, self.model, self._tokenizer = name, model, tokenizer
         places = {**_places(name, model), **{path: module for path, module in model.named_modules() if path}}
         hidden = [f"{HIDDEN}.{i}" for i in range(1 + _blocks(name, model))]
@@ -62,12 +63,13 @@ class Transformer:
         inside = set(base.modules())
         # Heads, as that over a vocabulary, cost much: they run only where something in them is asked for.
         self.called = base if all(module in inside for module in hooked.values()) else model
-        self.hooks = [
-            module.register_forward_pre_hook(self._taken(layer))
-            if layer.startswith(f"{MLP}.")
-            else module.register_forward_hook(self._given(layer))
-            for layer, module in hooked.items()
-        ]
+        for layer, module in hooked.items():
+            if layer.startswith(f"{MLP}."):
+                taken = self._taken(layer)
+                hooks.append(module.register_forward_pre_hook(taken))
+            else:
+                given = self._given(layer)
+                hooks.append(module.register_forward_hook(given))
 
     @cached_property
     def tokenizer(self) -> Any:
@@ -167,9 +169,8 @@ def from_model(name: str, network: Any, patterns: Sequence[str] | None) -> Itera
             f"network {name!r}: {type(model).__name__} has an encoder and a decoder; give one of them, as "
             "model.get_encoder()"
         )
-    runner = Transformer(name, model, tokenizer, patterns)
-    with hooked(model, runner.hooks):
-        yield runner
+    with hooked(model) as hooks:
+        yield Transformer(name, model, tokenizer, patterns, hooks)
 
 
 @contextlib.contextmanager

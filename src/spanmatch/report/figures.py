@@ -245,9 +245,11 @@ def _written(figure: Figure, stem: Path) -> list[Path]:
     import matplotlib.pyplot as plt
 
     paths = [stem.with_name(f"{stem.name}.{kind}") for kind in FORMATS]
-    for path, kind in zip(paths, FORMATS, strict=True):
-        with replacing(path) as temporary:
-            dates = {"CreationDate": None} if kind == "pdf" else {}
-            figure.savefig(temporary, format=kind, dpi=160, metadata=dates)
-    plt.close(figure)
+    try:
+        for path, kind in zip(paths, FORMATS, strict=True):
+            with replacing(path) as temporary:
+                dates = {"CreationDate": None} if kind == "pdf" else {}
+                figure.savefig(temporary, format=kind, dpi=160, metadata=dates)
+    finally:
+        plt.close(figure)
     return paths

@@ -22,7 +22,7 @@ from torch import nn
 from .. import __about__
 from ..compare import VERSION, Comparison
 from ..errors import BadArgument, SpanmatchError, among
-from ..files import Path_, write_text
+from ..files import Path_, write_text, writing
 from ..load import is_code
 from ..progress import announce
 from ..report import save_course, save_figures
@@ -46,10 +46,12 @@ def conduct(settings: Settings | Path_, out: Path_ | None = None, workers: int |
         settings = read_settings(settings)
     check(settings, folder)
     place = Path(out or settings.output or settings.name)
-    try:
-        place.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise SpanmatchError(f"cannot make folder {place}: {error.strerror}") from error
+    with writing(place) as written:
+        return _conduct(settings, folder, place, written, workers)
+
+
+def _conduct(settings: Settings, folder: Path, place: Path, written: Path, workers: int | None) -> Study:
+    """Run a study to its end in `place`; what makes up its results is put in `written`, to be moved there together."""
     data = {variant.name: read_data(variant.data, folder) for variant in settings.variants}
     runs = runs_of(settings, data, place, folder)
     for own in runs.values():
@@ -73,10 +75,10 @@ def conduct(settings: Settings | Path_, out: Path_ | None = None, workers: int |
         "steps": results,
     }
     study = Study(place, found)
-    study.save()
-    save_course(found, place / "figures")
+    study.write(written)
+    save_course(found, written / "figures")
     for name, comparison in study.comparisons.items():
-        save_figures(comparison, place / "figures" / name)
+        save_figures(comparison, written / "figures" / name)
     return study
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from ..errors import missing_extra
-from ..files import Path_, write_text
+from ..files import Path_, write_text, writing
 from ..plain import data_frame
 from ..report import render_study
 from ..saved import STUDY, read_comparison, read_study
@@ -83,14 +83,22 @@ class Study:
         return Path(path)
 
     def save(self) -> Path:
-        """Write study.json, runs.csv, layers.csv, epochs.csv (where training was followed) and report.html."""
-        write_text(self.folder / RESULTS, json.dumps(self.results, allow_nan=False, indent=1) + "\n")
-        write_text(self.folder / "runs.csv", csv_text(self._history()))
-        write_text(self.folder / "layers.csv", csv_text(self.rows()))
-        if followed := self._followed():
-            write_text(self.folder / "epochs.csv", csv_text(followed))
-        self.report(self.folder / "report.html")
+        """Write study.json, runs.csv, layers.csv, epochs.csv (where training was followed) and report.html.
+
+        Raises SpanmatchError if they cannot be written, or another process is writing there; earlier results then stay.
+        """
+        with writing(self.folder) as written:
+            self.write(written)
         return self.folder
+
+    def write(self, folder: Path) -> None:
+        """Write what `save` does to another folder."""
+        write_text(folder / RESULTS, json.dumps(self.results, allow_nan=False, indent=1) + "\n")
+        write_text(folder / "runs.csv", csv_text(self._history()))
+        write_text(folder / "layers.csv", csv_text(self.rows()))
+        if followed := self._followed():
+            write_text(folder / "epochs.csv", csv_text(followed))
+        self.report(folder / "report.html")
 
     def _history(self) -> list[dict[str, Any]]:
         columns = ("epoch", "train_loss", "train_accuracy", "test_loss", "test_accuracy")

@@ -24,6 +24,8 @@ from .settings import TrainingSettings, Variant
 SUFFIX = ".safetensors"
 STATE = f"state{SUFFIX}"
 FORMAT, VERSION = "spanmatch.run", 1
+CUDA_SETTING = "CUBLAS_WORKSPACE_CONFIG"
+"""What CUDA's products need to be deterministic."""
 PADDING = 4
 """Pixels by which a crop may move an image."""
 EVALUATED = 512
@@ -92,8 +94,6 @@ def train(run: Run, data: Data, done: Callable[[dict[str, float]], object]) -> N
     training = run.variant.training
     device = torch.device(training.device)
     run.folder.mkdir(parents=True, exist_ok=True)
-    for left in run.folder.glob(f".*{SUFFIX}.*"):  # what a killed process was writing
-        left.unlink()
     with _repeatable(training.threads):
         network = make_network(run.variant.network, data, run.seed)
         if run.start is not None:
@@ -244,16 +244,19 @@ def _resumed(run: Run, network: nn.Module, optimiser: torch.optim.Optimizer) -> 
 @contextlib.contextmanager
 def _repeatable(threads: int) -> Iterator[None]:
     """Fix what numbers depend on besides the seed, and put it back at the end."""
-    before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what CUDA's products need to be deterministic
+    threads_before, cuda_before = torch.get_num_threads(), os.environ.get(CUDA_SETTING)
+    before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
     try:
+        os.environ.setdefault(CUDA_SETTING, ":4096:8")
         torch.set_num_threads(threads)
         torch.use_deterministic_algorithms(True, warn_only=True)
         with torch.random.fork_rng():
             yield
     finally:
-        torch.set_num_threads(before[0])
-        torch.use_deterministic_algorithms(before[1])
+        torch.set_num_threads(threads_before)
+        torch.use_deterministic_algorithms(before[0], warn_only=before[1])
+        if cuda_before is None:
+            os.environ.pop(CUDA_SETTING, None)
 
 
 def _flat(values: Any, name: str = "") -> dict[str, Any]:
