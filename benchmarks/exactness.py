@@ -3,9 +3,9 @@
     python benchmarks/exactness.py [CASES] [FIRST_SEED]
 
 The cases are those of tests/hard_layers.py. A method is *wrong* on a case if a level is off by more than the
-resolution that the result states (or 1e-6), or a set differs at an eps that is clear of every level: the result gives no
-sign that it is wrong. It is *order-dependent* if that is so in a second order of the neurons, and *refused* if neurons
-are unresolved, and said to be.
+resolution that the result states (or 1e-6), or a set differs at an eps that is clear of every level: the result gives
+no sign that it is wrong. It is *order-dependent* if that is so in a second order of the neurons, and *refused* if
+neurons are unresolved, and said to be.
 
 Least squares need a rank, too: directions below the rounding of the rows count as rounding (2.4e-7 of unit columns for
 float32 and coarser types, 1e-13 for float64). Inner products of float64 do not hold what is smaller than 1e-7: "gram"

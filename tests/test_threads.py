@@ -2,14 +2,43 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 
 import layers
+import numpy as np
 import pytest
 from threadpoolctl import ThreadpoolController, threadpool_limits
 
 import spanmatch as sm
+from spanmatch.joint import Pair
 from spanmatch.threads import SMALL, as_many_as_help
+
+PAIR = sm.pair(*layers.related(), bins=4)
+MATCH = sm.maximum_match(PAIR, 0.6)
+OF_A_PAIR = {
+    "maximum_match": lambda: sm.maximum_match(PAIR, 0.5),
+    "match_profile": lambda: sm.match_profile(pair=PAIR),
+    "minimum_match": lambda: sm.minimum_match(PAIR, ("x", int(MATCH.x[0])), 0.6),
+    "simple_matches": lambda: sm.simple_matches(PAIR, 0.6, time_limit=0),
+    "exact_structure": lambda: sm.exact_structure(PAIR),
+    "coefficients": lambda: MATCH.coefficients(PAIR),
+    "verify": lambda: MATCH.verify(PAIR),
+    "correlation": lambda: sm.correlation(PAIR),
+    "one_to_one": lambda: sm.one_to_one(PAIR),
+    "mutual_information": lambda: sm.mutual_information(PAIR),
+    "sparse_map": lambda: sm.sparse_map(PAIR, 3),
+    "clusters": lambda: sm.clusters(PAIR),
+    "convergence": lambda: sm.convergence(PAIR),
+    **{measure.name: lambda measure=measure: measure(PAIR) for measure in sm.measures()},
+    "null": lambda: sm.null(PAIR, sm.cka),
+    "jackknife": lambda: sm.jackknife(PAIR, sm.cka),
+    "held_out": lambda: sm.held_out(PAIR, MATCH),
+    "profile_evidence": lambda: sm.profile_evidence(PAIR, eps=[0.5]),
+    "rows_needed": lambda: sm.rows_needed(PAIR),
+    "assess": lambda: sm.assess(PAIR, sm.match_profile(PAIR)),
+}
 
 
 def used() -> set[int]:
@@ -28,13 +57,56 @@ def test_small_matrices_take_one_thread():
         assert used() == {2}
 
 
-def test_comparisons_do_so(monkeypatch):
-    module, seen = sys.modules["spanmatch.compare"], []
-    for name in ("match_profile", "convergence", "assess", "simple_matches"):
-        whole = getattr(module, name)
-        monkeypatch.setattr(module, name, lambda *a, _whole=whole, **k: seen.append(used()) or _whole(*a, **k))
-    X, Y = layers.related()
+@pytest.mark.parametrize("name", OF_A_PAIR)
+def test_every_function_of_a_pair_does_so(name, monkeypatch):
+    seen: list[int] = []
+    whole = Pair.active
+    monkeypatch.setattr(Pair, "active", lambda *a, **k: seen.extend(used()) or whole(*a, **k))
+    energy = Pair.energy
+    monkeypatch.setattr(Pair, "energy", lambda *a, **k: seen.extend(used()) or energy(*a, **k))
     with threadpool_limits(2, user_api="blas"):
-        sm.compare({"a": {"l": X}, "b": {"l": Y}}, simple=[0.5])
+        OF_A_PAIR[name]()
         assert used() == {2}
-    assert seen == [{1}] * 4
+    assert set(seen) == {1}
+
+
+CALLERS = """
+import threading, numpy, scipy.linalg
+from threadpoolctl import ThreadpoolController
+from spanmatch.threads import as_many_as_help
+
+def used():
+    return {lib.num_threads for lib in ThreadpoolController().lib_controllers if lib.user_api == "blas"}
+
+before, entered, first_left, inside = used(), threading.Barrier(2), threading.Event(), []
+
+def first():
+    with as_many_as_help(1):
+        inside.append(used())
+        entered.wait()
+    first_left.set()
+
+def last():
+    with as_many_as_help(1):
+        entered.wait()
+        first_left.wait()  # leaves after the one that set the count
+
+workers = [threading.Thread(target=work) for work in (first, last)]
+for worker in workers:
+    worker.start()
+for worker in workers:
+    worker.join()
+print(before, inside[0], used())
+"""
+
+
+def test_callers_in_several_threads_leave_the_count_as_it_was():
+    # In a process of its own: here, the thread that these tests run in has set the count.
+    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "2"}
+    ended = subprocess.run([sys.executable, "-c", CALLERS], env=environment, capture_output=True, text=True, check=True)
+    assert ended.stdout.split("\n")[0] in ("{2} {1} {2}", "{2} {2} {2}")  # whichever came first had the say
+
+
+def test_what_is_no_pair_is_still_refused_by_the_function():
+    with pytest.raises(sm.SpanmatchError, match="a ndarray where a pair of layers is needed"):
+        sm.cka(np.ones((3, 2)))

@@ -31,7 +31,6 @@ from .report import render
 from .saved import COMPARISON
 from .similarity import LayerMatrix, layer_matrix, measures
 from .tables import network_and_layer
-from .threads import as_many_as_help
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -305,10 +304,9 @@ def compare(
     for x, y in tracked(pairs, "matching"):
         pair = moments.pair(x, y)
         wanted = _cheap(pair) if evidence is None else evidence
-        with as_many_as_help(sum(pair.neurons)):
-            profiles.append(match_profile(pair, centred=centred))
-            aligned.append(convergence(pair, sparse=(x, y) in predicted, grouped=clusters, centred=centred))
-            assessed.append(assess(pair, profiles[-1], eps=middle, held=shown) if wanted else None)
+        profiles.append(match_profile(pair, centred=centred))
+        aligned.append(convergence(pair, sparse=(x, y) in predicted, grouped=clusters, centred=centred))
+        assessed.append(assess(pair, profiles[-1], eps=middle, held=shown) if wanted else None)
     fine = _simple(moments, pairs, checked_eps(list(simple)).tolist(), simple_layers, centred) if len(simple) else ()
     comparison = Comparison(
         profiles=tuple(profiles),
@@ -376,8 +374,7 @@ def _simple(
     for x, y in (layers for layers in pairs if layers in wanted):
         pair = moments.pair(x, y)
         for value in eps:
-            with as_many_as_help(sum(pair.neurons)):
-                found.append(simple_matches(pair, value, time_limit=0, centred=centred))
+            found.append(simple_matches(pair, value, time_limit=0, centred=centred))
             if found[-1].ended == "interrupted":
                 raise KeyboardInterrupt
     return tuple(found)

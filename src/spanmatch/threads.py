@@ -8,7 +8,6 @@ layers.
 from __future__ import annotations
 
 import contextlib
-import threading
 from collections.abc import Callable, Iterator
 from functools import cache, wraps
 from typing import Any, ParamSpec, TypeVar
@@ -18,26 +17,20 @@ SMALL = 1024
 
 P = ParamSpec("P")
 R = TypeVar("R")
-_lock = threading.Lock()
-_users = 0
-_limits: Any = None
 
 
 @contextlib.contextmanager
 def as_many_as_help(neurons: int) -> Iterator[None]:
     """Let NumPy and SciPy use one thread meanwhile, if matrices of so many neurons gain nothing from more.
 
-    The number of threads belongs to the whole process: it is set by the first of several callers at a time, in
-    whatever threads they are, and put back by the last.
+    The number of threads belongs to the whole process. Of several callers at a time, the first one sets it, and puts
+    it back when it is done: threadpoolctl sees to that.
     """
     if neurons > SMALL:
         yield
         return
-    _limit()
-    try:
+    with _libraries().limit(limits=1, user_api="blas"):
         yield
-    finally:
-        _restore()
 
 
 def few_threads(function: Callable[P, R]) -> Callable[P, R]:
@@ -50,22 +43,6 @@ def few_threads(function: Callable[P, R]) -> Callable[P, R]:
             return function(*args, **kwargs)
 
     return limited
-
-
-def _limit() -> None:
-    global _users, _limits  # noqa: PLW0603  # the libraries' own count is global
-    with _lock:
-        if not _users:
-            _limits = _libraries().limit(limits=1, user_api="blas")
-        _users += 1
-
-
-def _restore() -> None:
-    global _users  # noqa: PLW0603
-    with _lock:
-        _users -= 1
-        if not _users:
-            _limits.restore_original_limits()
 
 
 @cache

@@ -18,6 +18,7 @@ from ..drawing import axes_for, draw_matrix, row_of_axes
 from ..errors import SpanmatchError
 from ..factor import Array, Index
 from ..joint import Pair, checked_pair
+from ..threads import few_threads
 from .about import SIGNIFICANT, Aligned, about, effective_rows
 from .correlation import correlation
 from .information import mutual_information
@@ -127,6 +128,7 @@ class Alignment(Aligned):
 _WORDS = {"correlation": "correlation", "absolute": "|correlation|", "information": "mutual information (nats)"}
 
 
+@few_threads
 def one_to_one(pair: Pair, method: Method = "bipartite", by: By = "correlation") -> Alignment:
     """Return each neuron's partner in the other layer, with its strength and the margin to the next best.
 

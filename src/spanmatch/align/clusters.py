@@ -21,6 +21,7 @@ from ..errors import SpanmatchError
 from ..factor import Array, Index
 from ..joint import Pair, checked_pair
 from ..quiet import ignoring
+from ..threads import few_threads
 from .about import Aligned, about, inverse
 from .correlation import Correlation, correlation
 
@@ -176,6 +177,7 @@ class Clusters(Aligned):
         )
 
 
+@few_threads
 def clusters(
     pair: Pair,
     k: int | None = None,

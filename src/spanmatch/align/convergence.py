@@ -10,6 +10,7 @@ import numpy as np
 from ..factor import Index
 from ..joint import Pair
 from ..plain import coarse, short
+from ..threads import few_threads
 from .about import Aligned, about
 from .assignment import Alignment, one_to_one
 from .clusters import Clusters, clusters
@@ -53,6 +54,7 @@ class Convergence(Aligned):
         }
 
 
+@few_threads
 def convergence(pair: Pair, *, sparse: bool = False, grouped: bool = True, centred: bool = False) -> Convergence:
     """Return both one-to-one matchings, and where asked for the sparse maps both ways and the clusters."""
     information = None if pair.counts is None else one_to_one(pair, by="information")

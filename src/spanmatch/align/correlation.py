@@ -12,6 +12,7 @@ import numpy as np
 
 from ..factor import Array
 from ..joint import Pair, checked_pair
+from ..threads import few_threads
 from .about import Aligned, about, inverse
 
 
@@ -35,6 +36,7 @@ class Correlation(Aligned):
     """(q,)"""
 
 
+@few_threads
 def correlation(pair: Pair) -> Correlation:
     """Return the correlations of all neurons, between the layers and within each, and their means and deviations.
 

@@ -18,6 +18,7 @@ from ..errors import SpanmatchError
 from ..factor import Array
 from ..joint import Pair
 from ..moments import pair as paired
+from ..threads import few_threads
 from .about import Aligned, about
 from .contingency import chance_information, thinned
 
@@ -42,6 +43,7 @@ class Information(Aligned):
     y_edges: Array = field(repr=False)
 
 
+@few_threads
 def mutual_information(
     X: Pair | ArrayLike, Y: ArrayLike | None = None, *, bins: int | tuple[ArrayLike, ArrayLike] = 10
 ) -> Information:

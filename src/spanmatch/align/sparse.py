@@ -23,6 +23,7 @@ from ..joint import Pair, checked_pair
 from ..plain import data_frame, plain, short
 from ..progress import progress_bar
 from ..quiet import ignoring
+from ..threads import few_threads
 from .about import Aligned, about, inverse
 from .correlation import correlation
 
@@ -166,6 +167,7 @@ class SparseMap(Aligned):
         )
 
 
+@few_threads
 def sparse_map(pair: Pair, penalties: int | ArrayLike = PENALTIES) -> SparseMap:
     """Return sparse predictions of every neuron of y from those of x, over a path of penalties.
 

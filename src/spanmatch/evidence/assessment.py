@@ -13,6 +13,7 @@ from ..joint import Pair, checked_pair
 from ..match import MatchProfile
 from ..plain import short
 from ..similarity import Measure, measures
+from ..threads import few_threads
 from .jackknife import check_level, jackknife
 from .profile import ProfileEvidence, profile_evidence
 from .rows import RowsNeeded, rows_needed
@@ -74,6 +75,7 @@ class Assessment:
         }
 
 
+@few_threads
 def assess(
     pair: Pair, profile: MatchProfile, *, eps: float = 0.3, held: Sequence[float] = (), level: float = 0.95
 ) -> Assessment:

@@ -18,6 +18,7 @@ from ..factor import Array, Index, Span
 from ..joint import Pair, checked_pair
 from ..match import Match
 from ..match.maximum import check_match
+from ..threads import few_threads
 
 Squares = tuple[Array, Array]
 """Squared residuals and squared norms, of each neuron."""
@@ -64,6 +65,7 @@ class HeldOut:
         return float(np.mean(held - seen)) if len(held) else float("nan")
 
 
+@few_threads
 def held_out(pair: Pair, match: Match) -> HeldOut:
     """Return the distances of a match's neurons on held-out folds.
 

@@ -17,6 +17,7 @@ import numpy as np
 from ..errors import SpanmatchError
 from ..factor import Array
 from ..joint import Pair, checked_pair
+from ..threads import few_threads
 from .null import Statistic, name_of
 
 
@@ -41,6 +42,7 @@ class Interval:
         return self.estimate
 
 
+@few_threads
 def jackknife(pair: Pair, measure: Statistic, level: float = 0.95) -> Interval:
     """Return a measure with an interval from the folds, which are of whole examples.
 

@@ -13,6 +13,7 @@ from typing import SupportsFloat
 
 from ..errors import SpanmatchError
 from ..joint import Pair, checked_pair
+from ..threads import few_threads
 
 Statistic = Callable[[Pair], SupportsFloat]
 """A measure, or any function of a pair that gives a number."""
@@ -42,6 +43,7 @@ class Null:
         return self.value
 
 
+@few_threads
 def null(pair: Pair, measure: Statistic) -> Null:
     """Return a measure of the null pairing, beside that of the pair itself.
 

@@ -17,6 +17,7 @@ from ..factor import Array
 from ..joint import Pair, checked_pair
 from ..match import MatchProfile, match_profile
 from ..match.maximum import checked_eps
+from ..threads import few_threads
 from .heldout import held_out
 from .jackknife import check_level, pseudo, reach_of
 from .null import null_of
@@ -76,6 +77,7 @@ class ProfileEvidence:
         return ax
 
 
+@few_threads
 def profile_evidence(
     pair: Pair,
     profile: MatchProfile | None = None,

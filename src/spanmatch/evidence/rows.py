@@ -16,6 +16,7 @@ import numpy as np
 from ..errors import SpanmatchError
 from ..factor import Span
 from ..joint import Pair, checked_pair
+from ..threads import few_threads
 from .null import null_of
 
 
@@ -61,6 +62,7 @@ class RowsNeeded:
         )
 
 
+@few_threads
 def rows_needed(pair: Pair, eps: float = 0.3) -> RowsNeeded:
     """Return whether there are enough rows for a match at eps to be far from chance.
 

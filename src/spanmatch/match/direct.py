@@ -12,6 +12,7 @@ import numpy as np
 
 from ..factor import Array, Index, Rounding
 from ..joint import Pair
+from ..threads import few_threads
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +33,7 @@ class Coefficients:
     y_distances: Array
 
 
+@few_threads
 def coefficients(pair: Pair, x: Index, y: Index, *, centred: bool = False) -> Coefficients:
     """Return the maps both ways between neurons x and y, of smallest norm where they are not unique.
 
@@ -49,6 +51,7 @@ def coefficients(pair: Pair, x: Index, y: Index, *, centred: bool = False) -> Co
     return Coefficients(x_from_y, y_from_x, on * (u - v @ x_from_y), on * (v - u @ y_from_x), x_distances, y_distances)
 
 
+@few_threads
 def distances(pair: Pair, x: Index, y: Index, *, centred: bool = False) -> tuple[Array, Array]:
     """Return the distance of each neuron of x to the span of y, and of each of y to that of x."""
     (A, of_x), (B, of_y) = _columns(pair, x, y, centred)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ..factor import Index
 from ..joint import Pair, checked_pair
+from ..threads import few_threads
 from .direct import coefficients
 from .maximum import Result, maximum_match
 from .minimum import Neuron
@@ -85,6 +86,7 @@ class ExactStructure(Result):
         return self.x[inside[: len(self.x)]], self.y[inside[len(self.x) :]]
 
 
+@few_threads
 def exact_structure(pair: Pair, *, centred: bool = False) -> ExactStructure:
     """Return who needs whom in the exact maximum match, eps = 0 up to the resolution.
 

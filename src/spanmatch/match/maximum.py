@@ -20,6 +20,7 @@ from ..errors import SpanmatchError
 from ..factor import Array, Index
 from ..joint import RESOLVED, Method, Pair, checked_pair
 from ..plain import data_frame, plain
+from ..threads import few_threads
 from .direct import Coefficients, coefficients, distances
 from .peeling import Peeling
 
@@ -231,6 +232,7 @@ class MatchProfile(Result):
         return "\n".join([*lines, *(f"  warning: {warning}" for warning in self.warnings)]) + ">"
 
 
+@few_threads
 def maximum_match(pair: Pair, eps: float, *, centred: bool = False) -> Match:
     """Return the maximum match at eps: start from all neurons, drop those farther than eps, until none is.
 
@@ -271,6 +273,7 @@ def maximum_match(pair: Pair, eps: float, *, centred: bool = False) -> Match:
     return match
 
 
+@few_threads
 def match_profile(pair: Pair, *, centred: bool = False) -> MatchProfile:
     """Return the level of every neuron, and with them the maximum match at every eps.
 

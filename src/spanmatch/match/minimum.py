@@ -16,6 +16,7 @@ import numpy as np
 from ..errors import SpanmatchError
 from ..factor import Index
 from ..joint import Pair, checked_pair
+from ..threads import few_threads
 from .direct import survivors
 from .hitting import smallest_holding
 from .maximum import Match, checked_eps, threshold_of
@@ -68,6 +69,7 @@ class MinimumMatch(Match):
         return found | super().to_dict()
 
 
+@few_threads
 def minimum_match(
     pair: Pair,
     neuron: Neuron,

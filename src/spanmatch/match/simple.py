@@ -13,6 +13,7 @@ from ..errors import SpanmatchError
 from ..factor import Index
 from ..joint import Pair
 from ..progress import tracked
+from ..threads import few_threads
 from .hitting import all_holding
 from .maximum import Match, Result, checked_eps
 from .minimum import Neuron, small, trimmed
@@ -81,6 +82,7 @@ class SimpleMatches(Result):
         )
 
 
+@few_threads
 def simple_matches(
     pair: Pair,
     eps: float,

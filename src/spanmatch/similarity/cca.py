@@ -18,6 +18,7 @@ from scipy.linalg import eigh
 from ..errors import SpanmatchError
 from ..factor import UNIT, Array
 from ..joint import Pair
+from ..threads import few_threads
 from .measure import Measured, cross_of_unit_layers, few_rows, resolved_spans, seen
 
 TIED = 1e-6
@@ -46,6 +47,7 @@ class CCA(Measured):
         return float(np.mean(self.coefficients**2))
 
 
+@few_threads
 def cca(pair: Pair) -> CCA:
     """Return the canonical correlations of the centred layers, with their mean as value.
 
@@ -61,6 +63,7 @@ def cca(pair: Pair) -> CCA:
     return _result(about, _between(pair, "cca")[0], pair)
 
 
+@few_threads
 def svcca(pair: Pair, variance: float = 0.99) -> CCA:
     """Return CCA of the principal components that hold a share of each layer's variance.
 
@@ -90,6 +93,7 @@ def svcca(pair: Pair, variance: float = 0.99) -> CCA:
     return _result(about, whitened[0].T @ cross_of_unit_layers(pair) @ whitened[1], pair)
 
 
+@few_threads
 def pwcca(pair: Pair) -> CCA:
     """Return CCA with each canonical correlation weighted by how much of x its direction carries.
 

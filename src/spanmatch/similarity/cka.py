@@ -13,11 +13,13 @@ import numpy as np
 from ..errors import SpanmatchError
 from ..factor import Array
 from ..joint import Fourth, Pair, checked_pair
+from ..threads import few_threads
 from .measure import Measured, cross_of_unit_layers, seen
 
 FEWEST = 4
 
 
+@few_threads
 def cka(pair: Pair, debiased: bool = False) -> Measured:
     """Return linear CKA, in [0, 1]; debiased, it is 0 on average for independent layers and can fall below.
 

@@ -12,9 +12,11 @@ from ..align import one_to_one
 from ..errors import SpanmatchError
 from ..joint import Pair
 from ..match import match_profile
+from ..threads import few_threads
 from .measure import Measured, seen
 
 
+@few_threads
 def correlation_match(pair: Pair) -> Measured:
     """Return the mean correlation of one-to-one partners (bipartite), in [-1, 1].
 
@@ -29,6 +31,7 @@ def correlation_match(pair: Pair) -> Measured:
     return Measured(value=float(one_to_one(pair).strength.mean()), **about)
 
 
+@few_threads
 def match_area(pair: Pair) -> Measured:
     """Return the area under the match profile, the mean of s(eps) over eps from 0 to 1: one number without an eps.
 

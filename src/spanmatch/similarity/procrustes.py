@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..joint import Pair
+from ..threads import few_threads
 from .measure import Measured, cross_of_unit_layers, seen
 
 
@@ -25,6 +26,7 @@ class Procrustes(Measured):
         return float(np.sqrt(2 - 2 * self.value))
 
 
+@few_threads
 def procrustes(pair: Pair) -> Procrustes:
     """Return the Procrustes similarity of the centred layers, in [0, 1], and with it the distance.
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..factor import Array
 from ..joint import Pair
+from ..threads import few_threads
 from .measure import Measured, energies, few_rows, resolved_spans, seen
 
 
@@ -27,6 +28,7 @@ class Regression(Measured):
     """(p,) of each neuron of x from y."""
 
 
+@few_threads
 def linear_regression(pair: Pair) -> Regression:
     """Return how much of each layer's variance is a linear function of the other, for each neuron and overall.
 

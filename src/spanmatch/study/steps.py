@@ -25,7 +25,6 @@ from ..progress import announce, tracked
 from ..similarity import LayerMatrix, measures
 from ..similarity.measure import value_or_nan
 from ..tables import network_and_layer
-from ..threads import as_many_as_help
 from .datasets import Data
 from .misalignment import misalignment
 from .networks import make_network, maker
@@ -242,8 +241,7 @@ def _quantities(pair: Pair, profile: MatchProfile, wanted: CompareSettings) -> V
     """Return s(eps) at the eps listed, and the measures asked for."""
     shares = {f"s({eps:g})": float(profile.similarity(eps)) for eps in wanted.eps}
     known = {measure.name: measure for measure in measures()}
-    with as_many_as_help(sum(pair.neurons)):
-        return shares | {name: value_or_nan(known[name], pair) for name in wanted.measures}
+    return shares | {name: value_or_nan(known[name], pair) for name in wanted.measures}
 
 
 def _spreads(values: Mapping[Any, Values]) -> dict[str, Spread]:
