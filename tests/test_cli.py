@@ -256,7 +256,7 @@ def test_what_fails_exits_with_1(run):
     data = ("--data", "nets.py:batches")
     for arguments, message in (
         (("a.npz", "short.npz"), "array 'one' has 500 and 50 rows"),
-        (("nan.npz", "nan.npz"), ": nan in neuron 2, row 0"),
+        (("nan.npz", "nan.npz"), ": nan in row 0, neuron 2"),
         (("a.npz", "strange.npz"), "no layer has the same name"),
         (("a.npz", "garbage.npz"), "garbage.npz: cut short"),
         (("a.npz", "b.npz", "--layers", "won"), "'won' matches nothing in a.npz; there is two, one"),

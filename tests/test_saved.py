@@ -46,11 +46,14 @@ def comparisons() -> dict[str, sm.Comparison]:
     A = np.hstack([X[:, :3], np.zeros((120, 2))])
     r = np.random.default_rng(0)
     near = np.hstack([X, X[:, :1] + 1e-4 * r.standard_normal((120, 1))])
-    outcomes = tuple(sm.Outcome(f"c{k}", k, 1.5, 0.25) for k in range(7))
+    rights = {"untouched": 40, "transplant": 38, "ablation": 10, "other examples": 4, "stitch": 39}
+    correct = {name: np.repeat([1.0, 0.0], [right, 40 - right]) for name, right in rights.items()}
+    outcomes = tuple(sm.Outcome(name, 4, 3, 1.5 - own, own) for name, own in correct.items())
+    transplant = sm.Transplant("a:l", "b:l", 0.5, 40, 0, outcomes, {"untrained": "no fit"})
     two = {"a": {"l": X, "silent": A}, "b": {"l": Y, "silent": X}}
     three = {name: {"l": X + r.standard_normal(X.shape)} for name in "abc"}
     everything = sm.compare(two, sparse="*", bins=3, simple=[0.9], evidence=True, top=2, pairs="all", notes={"a": "b"})
-    everything = replace(everything, transplants=(sm.Transplant("a:l", "b:l", 0.5, 90, outcomes),))
+    everything = replace(everything, transplants=(transplant,))
     return {
         "everything": replace(everything, examples=["of three words"] * 120),
         "pictures": sm.compare(two, top=2, examples=np.full((120, 4, 4), 9, dtype=np.uint8), evidence=False),
