@@ -8,6 +8,7 @@ layers.
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Callable, Iterator
 from functools import cache, wraps
 from typing import Any, ParamSpec, TypeVar
@@ -23,14 +24,17 @@ R = TypeVar("R")
 def as_many_as_help(neurons: int) -> Iterator[None]:
     """Let NumPy and SciPy use one thread meanwhile, if matrices of so many neurons gain nothing from more.
 
-    The number of threads belongs to the whole process. Of several callers at a time, the first one sets it, and puts
-    it back when it is done: threadpoolctl sees to that.
+    The number of threads belongs to the whole process: the first of several callers at a time sets it, in whatever
+    threads they are, and the last one puts it back.
     """
     if neurons > SMALL:
         yield
         return
-    with _libraries().limit(limits=1, user_api="blas"):
+    _one_thread.enter()
+    try:
         yield
+    finally:
+        _one_thread.leave()
 
 
 def few_threads(function: Callable[P, R]) -> Callable[P, R]:
@@ -43,6 +47,33 @@ def few_threads(function: Callable[P, R]) -> Callable[P, R]:
             return function(*args, **kwargs)
 
     return limited
+
+
+class _OneThread:
+    """How many callers want one thread now, and what to put back after the last of them."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.callers = 0
+        self.limits: Any = None
+
+    def enter(self) -> None:
+        with self.lock:
+            if not self.callers:
+                self.limits = _libraries().limit(limits=1, user_api="blas")
+            self.callers += 1
+
+    def leave(self) -> None:
+        with self.lock:
+            self.callers -= 1
+            if not self.callers:
+                for library in _libraries().lib_controllers:
+                    if hasattr(library, "clear_controlling_thread"):  # else only the first caller's thread could
+                        library.clear_controlling_thread(force=True)
+                self.limits.restore_original_limits()
+
+
+_one_thread = _OneThread()
 
 
 @cache
