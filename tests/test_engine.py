@@ -95,14 +95,19 @@ def test_single_precision_is_near_and_says_how_near(on_device):
 
 
 def test_single_precision_takes_no_rounding_for_a_direction():
-    """Neurons that repeat others leave rounding, a thousand times larger than in float64, and no direction."""
+    """Neurons that repeat others leave rounding, so large in float32 that it may hide directions: all is unresolved."""
     X, Y = layers.correlated(n=3000)
     X = np.hstack([X, X[:, :5] @ np.random.default_rng(0).standard_normal((5, 5))])
     pair = sm.pair(X, Y, method="single")
     reference = sm.pair(X, Y)
-    np.testing.assert_allclose(sm.match_profile(pair).y_levels, sm.match_profile(reference).y_levels, atol=2e-3)
-    assert sm.match_profile(pair).resolution < 0.05  # what is left of the repeated ones would have a condition of 1e4
-    assert sm.cca(pair).dimensions == sm.cca(reference).dimensions
+    assert sm.match_profile(pair).resolution == 1.0
+    assert len(sm.match_profile(pair).unresolved[1]) == Y.shape[1]
+    with pytest.raises(sm.SpanmatchError, match="rounding decides the value"):
+        sm.cca(pair)
+    assert sm.cca(reference).dimensions == (40, 33)
+    distinct = sm.pair(X[:, :40], Y, method="single")
+    np.testing.assert_allclose(sm.match_profile(distinct).y_levels, sm.match_profile(reference).y_levels, atol=2e-3)
+    assert sm.match_profile(distinct).resolution < 0.05
     with pytest.raises(sm.SpanmatchError, match="give 'gram', 'qr' or 'single'"):
         sm.Moments(method="double")
 
