@@ -1,53 +1,118 @@
-"""What do small pairs of layers gain or lose by threads of linear algebra?  Where `as_many_as_help` draws its line."""
+"""Does the policy of threads cost time?  Every function of a pair, on one thread, on all, and as the policy has it.
+
+Idle, and with one core kept busy by another process. The figure is the policy's time over that of the better choice.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import multiprocessing
 import time
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from measure import machine
 from threadpoolctl import threadpool_info, threadpool_limits
 
 import spanmatch as sm
-from spanmatch.align import convergence
-from spanmatch.evidence import assess
+from spanmatch import threads
 
-ROWS = 4096
-NAMES = ("profile", "alignments", "evidence")
-ASSESSED = 256
-"""Neurons of each layer, up to which evidence is timed too."""
+ROWS, REPEATS = 4096, 3
+SMALLEST = 2e-3
+"""Seconds: what takes less is not timed, as the clock and other processes would decide."""
+Function = Callable[[sm.Pair], object]
 
 
-def seconds(pair: sm.Pair, threads: int) -> np.ndarray:
-    """Seconds that the profile, the alignments and the evidence take, the shorter of two."""
-    times = []
-    with threadpool_limits(threads, user_api="blas"):
-        for _ in range(2):
-            marks = [time.perf_counter()]
-            profile = sm.match_profile(pair)
-            marks.append(time.perf_counter())
-            convergence(pair)
-            marks.append(time.perf_counter())
-            if pair.neurons[0] <= ASSESSED:
-                assess(pair, profile, eps=0.25)
-            marks.append(time.perf_counter())
-            times.append(np.diff(marks))
-    return np.min(times, axis=0)
+def functions(pair: sm.Pair) -> dict[str, Function]:
+    """Return the functions of a pair, the expensive ones for narrow layers only."""
+    match = sm.maximum_match(pair, 0.5)
+    neuron = ("x", int(match.x[0]))
+    every: dict[str, Function] = {
+        "match_profile": sm.match_profile,
+        "maximum_match": lambda pair: sm.maximum_match(pair, 0.4),
+        "coefficients": match.coefficients,
+        "one_to_one": sm.one_to_one,
+        "clusters": sm.clusters,
+        "held_out": lambda pair: sm.held_out(pair, match),
+        "rows_needed": sm.rows_needed,
+        "null": lambda pair: sm.null(pair, sm.cca),
+        "jackknife": lambda pair: sm.jackknife(pair, sm.cka),
+        **{measure.name: measure for measure in sm.measures()},
+    }
+    if sum(pair.neurons) <= 512:
+        every["assess"] = lambda pair: sm.assess(pair, sm.match_profile(pair))
+    if sum(pair.neurons) <= 256:
+        every["minimum_match"] = lambda pair: sm.minimum_match(pair, neuron, 0.5)
+        every["sparse_map"] = lambda pair: sm.sparse_map(pair, 10)
+    return every
+
+
+def seconds(function: Function, pair: sm.Pair, choices: dict[str, int | None]) -> dict[str, float]:
+    """Return the shortest time under each choice, taken in turns: a number of threads, or None for the policy."""
+    best = dict.fromkeys(choices, np.inf)
+    for _ in range(REPEATS):
+        for name, count in choices.items():
+            with forced(count):
+                start = time.perf_counter()
+                function(pair)
+                best[name] = min(best[name], time.perf_counter() - start)
+    return best
+
+
+@contextlib.contextmanager
+def forced(count: int | None) -> Iterator[None]:
+    """Use so many threads, whatever the policy says; None leaves it to the policy."""
+    if count is None:
+        yield
+        return
+    small, threads.SMALL = threads.SMALL, -1
+    try:
+        with threadpool_limits(count, user_api="blas"):
+            yield
+    finally:
+        threads.SMALL = small
+
+
+@contextlib.contextmanager
+def busy(wanted: bool) -> Iterator[None]:
+    """Keep one core busy meanwhile."""
+    worker = multiprocessing.Process(target=_spin, daemon=True)
+    if wanted:
+        worker.start()
+    try:
+        yield
+    finally:
+        if wanted:
+            worker.terminate()
+
+
+def _spin() -> None:
+    while True:
+        pass
 
 
 def main() -> None:
     print(machine())
-    threads = max(library["num_threads"] for library in threadpool_info())
-    random = np.random.default_rng(0)
-    for neurons in (32, 64, 128, 256, 512, 1024):
+    count = max(library["num_threads"] for library in threadpool_info())
+    random, worst = np.random.default_rng(0), (0.0, "")
+    for neurons in (32, 128, 256, 512, 1024):
         shared = random.standard_normal((ROWS, neurons))
         X, Y = (np.maximum(shared + 0.7 * random.standard_normal(shared.shape), 0) for _ in range(2))
         pair = sm.pair(X, Y)
-        one, all_ = (seconds(pair, count) for count in (1, threads))
-        said = "  ".join(
-            f"{name} {a:.3f} and {b:.3f} s" for name, a, b in zip(NAMES, one, all_, strict=True) if a > 1e-3
-        )
-        print(f"{neurons} + {neurons}, one thread and {threads}: {said}")
+        for name, function in functions(pair).items():
+            for wanted in (False, True):
+                with busy(wanted):
+                    took = seconds(function, pair, {"policy": None, "one": 1, "all": count})
+                if min(took.values()) < SMALLEST:
+                    continue
+                ratio = took["policy"] / min(took["one"], took["all"])
+                state = "one core busy" if wanted else "idle"
+                worst = max(worst, (ratio, f"{name}, {neurons} + {neurons}, {state}"))
+                print(
+                    f"{neurons:5d} + {neurons:<5d} {name:20s} {state:14s} one {took['one']:.3f} s, {count} threads "
+                    f"{took['all']:.3f} s, policy {took['policy']:.3f} s, {ratio:.2f}"
+                )
+    print(f"worst ratio of the policy to the better choice: {worst[0]:.2f} ({worst[1]})")
 
 
 if __name__ == "__main__":
