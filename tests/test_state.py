@@ -140,6 +140,7 @@ CALLS = {
     "svcca": lambda w: sm.svcca(w.pair),
     "transplant": transplanted,
     "universality": lambda w: sm.universality(w.moments, "l"),
+    "untrained_copy": lambda w: sm.untrained_copy(w.a, seed=1),
     "Moments": saved_and_loaded,
 }
 MADE_BY_FUNCTIONS = {
@@ -313,7 +314,7 @@ def test_what_the_user_gives_may_raise(world, what, error):
         "batches of a transplant": lambda w: sm.transplant(w.networks, stopping((w.inputs, w.labels)), *chosen(w)),
         "measure": lambda w: sm.jackknife(w.pair, raising(error, 3, 0.5)),
         "loss": lambda w: sm.transplant(
-            w.networks, [(w.inputs, w.labels)], *chosen(w), loss=raising(error, 3, torch.tensor(1.0))
+            w.networks, [(w.inputs, w.labels)], *chosen(w), loss=raising(error, 3, torch.ones(90))
         ),
         "forward pass": lambda w: sm.compare({"a": w.a, "b": nn.Sequential(w.b, Raises())}, [w.inputs], layers="*0"),
     }
