@@ -36,6 +36,8 @@ benchmarks: .venv/ready
 	$(BIN)/python benchmarks/wide.py
 	$(BIN)/python benchmarks/workers.py
 	$(BIN)/python benchmarks/threads.py
+	$(BIN)/python benchmarks/exactness.py
+	$(BIN)/python benchmarks/kills.py
 
 # PyTorch comes first and alone, by its exact version: elsewhere its CPU build has an index of its own, which
 # TORCH_INDEX can name. The package itself last, so that a change of code needs no new set-up.

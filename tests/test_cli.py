@@ -12,6 +12,7 @@ import sys
 import time
 from pathlib import Path
 
+import hard_layers
 import layers
 import numpy as np
 import pytest
@@ -379,3 +380,18 @@ def test_a_study_is_written_checked_and_run(run, tmp_path):
     (tmp_path / "tiny.toml").write_text(STUDY.replace("training.epochs = 1", "training.epochs = 2"))
     changed = run("study", "tiny.toml", "--out", "results")
     assert changed.exit_code == 1 and "training.epochs was 1 and is 2" in changed.stderr.replace("\n", " ")
+
+
+@pytest.mark.filterwarnings("default")
+def test_layers_that_products_do_not_resolve_are_warned_of_and_left_blank(run, tmp_path):
+    X, Y = hard_layers.near_duplicates(0, step=1e-6)
+    np.savez(tmp_path / "a.npz", fc=X)
+    np.savez(tmp_path / "b.npz", fc=Y)
+    paths = [str(tmp_path / name) for name in ("a.npz", "b.npz")]
+    result = run("compare", *paths, "--out", str(tmp_path / "gram"))
+    assert result.exit_code == 0
+    assert "warning: layer 'a:fc'" in result.stderr and "method='qr'" in result.stderr
+    assert "nan" not in result.stdout.split("Measures")[0]
+    assert json.loads((tmp_path / "gram" / "comparison.json").read_text())["pairs"][0]["similarity"][0] is None
+    resolved = run("compare", *paths, "--out", str(tmp_path / "qr"), "--method", "qr")
+    assert resolved.exit_code == 0 and "warning: layer" not in resolved.stderr

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import sys
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -17,7 +18,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from . import __about__
-from .errors import BadArgument, SpanmatchError
+from .errors import BadArgument, SpanmatchError, SpanmatchWarning
 from .files import write_text, writing
 
 if TYPE_CHECKING:
@@ -181,7 +182,8 @@ def compare(
     ] = None,
 ) -> None:
     """Compare two networks, or two files of activations, at all layers of the same name."""
-    with _exit_codes():
+    kept = "nothing was written" if checkpoint is None else f"rerun the command to continue from {checkpoint}"
+    with _exit_codes(kept):
         from . import load
         from .capture import runs
         from .compare import compare as run
@@ -242,9 +244,11 @@ def main() -> None:
 
 @contextlib.contextmanager
 def _exit_codes(kept: str = "nothing was written") -> Iterator[None]:
-    """Turn what went wrong into a message on standard error and an exit code."""
+    """Turn what went wrong into a message on standard error and an exit code; warnings of spanmatch into a line."""
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.showwarning = _warn
+            yield
     except BadArgument as error:
         _complain(error)
         raise typer.Exit(BAD_USAGE) from error
@@ -254,6 +258,19 @@ def _exit_codes(kept: str = "nothing was written") -> Iterator[None]:
     except KeyboardInterrupt as interrupt:
         _complain(f"interrupted; {kept}")
         raise typer.Exit(INTERRUPTED) from interrupt
+
+
+def _warn(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: object = None,
+    line: str | None = None,
+) -> None:
+    own = issubclass(category, SpanmatchWarning)
+    text = str(message) if own else warnings.formatwarning(message, category, filename, lineno, line)
+    Console(stderr=True, highlight=False, soft_wrap=True).print(f"[yellow]warning:[/] {escape(text)}")
 
 
 def _complain(message: object) -> None:
@@ -476,7 +493,7 @@ def _table(comparison: Comparison) -> Table:
             "/".join(str(count) for _, count in silent),
             f"{profiles[0].rows:,}",
         ]
-        table.add_row(*row, *(f"{share:.3f}" for share in shares))
+        table.add_row(*row, *("-" if np.isnan(share) else f"{share:.3f}" for share in shares))
     return table
 
 
@@ -527,7 +544,7 @@ def _evidence_table(comparison: Comparison) -> Table:
         counts = _effective_and_needed(rows) if rows else ("-", "-")
         cells = [_beside_chance(assessed, name) for name in ("debiased cka", "procrustes", "linear regression")]
         held = [a.profile.held_out_at(largest) for a in assessed if a.profile is not None]
-        table.add_row(escape(layer), *counts, *cells, f"{np.mean(held):.2f}" if held else "-")
+        table.add_row(escape(layer), *counts, *cells, f"{np.mean(held):.2f}" if np.isfinite(held).any() else "-")
     return table
 
 
