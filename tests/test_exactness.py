@@ -203,6 +203,20 @@ def test_no_proof_where_distances_lie_between_eps_and_the_resolution():
     assert (proven.x.tolist(), proven.y.tolist(), proven.smallest) == ([3], [3], True)
 
 
+@pytest.mark.parametrize("method", [None, *METHODS])
+def test_a_small_difference_of_two_neurons_is_part_of_their_smallest_match(method):
+    a, d, g, h = np.random.default_rng(0).standard_normal((4, 400))
+    X = np.column_stack([a, a + 3e-6 * d, d + g, d + h, d - g - h])
+    pair = sm.pair(X, np.column_stack([a, d, g, h]), method=method)
+    sizes = []
+    for i in range(5):
+        match = sm.minimum_match(pair, ("x", i), 0.0, order="smallest", time_limit=20)
+        assert match.smallest
+        sizes.append((match.x.tolist(), match.y.tolist()))
+    # a + 3e-6 d needs d, which only the last three have together; they need g and h.
+    assert sizes == [([0], [0]), ([1, 2, 3, 4], [0, 1, 2, 3]), *[([2, 3, 4], [1, 2, 3])] * 3]
+
+
 def test_pwcca_does_not_depend_on_how_ties_are_resolved():
     r = np.random.default_rng(0)
     shared = r.standard_normal((400, 6))
