@@ -23,6 +23,7 @@ import torch
 from scipy import stats
 
 import spanmatch as sm
+from spanmatch.files import TEMPORARY
 from spanmatch.study import dry_run
 from spanmatch.study.datasets import ARCHIVES, Data, read_data
 from spanmatch.study.networks import DEPTHS, MAKERS, VGG, make_network
@@ -559,11 +560,12 @@ def test_an_interrupted_run_ends_with_the_same_numbers(tmp_path, optimiser):
     def stop(epoch: dict) -> None:
         raise KeyboardInterrupt
 
+    parts.folder.mkdir(parents=True, exist_ok=True)
+    left = parts.folder / f".state.safetensors.killed{TEMPORARY}"
+    left.write_text("half")
     for _ in range(3):
         with pytest.raises(KeyboardInterrupt):
             train(parts, data, stop)
-    left = parts.folder / ".state.safetensors.killed"
-    left.write_text("half")
     train(parts, data, stop)  # nothing is left to do
     assert not left.exists()
     assert whole.history() == parts.history()
