@@ -74,7 +74,7 @@ class Rounding:
         """Return what distances can be wrong by, given what each direction that was dropped leaves of a relation."""
         rounded = 2 * self.data if dropped.size and self.data > UNIT else 0.0
         largest = float(dropped.max(initial=rounded))
-        return Noise(16 * UNIT + largest, float(np.sqrt(8 * self.products)))
+        return Noise(32 * UNIT + largest, float(8 * np.sqrt(self.products)))
 
     def is_clear(self, kept: Array, dropped: Array, cutoff: float) -> bool:
         """Tell whether a rank decision is clear, from the sizes of the directions kept and dropped."""
@@ -227,7 +227,7 @@ def outside_from_gram(aa: Array, at: Array, rounding: Rounding) -> tuple[Array, 
         return np.ones(at.shape[1]), 0.0
     L, _, rank, C, clear = _coordinates(aa, at, rounding)
     _check_clear(clear)
-    return _left(C), np.sqrt(8 * rounding.products) / float(L.diagonal()[:rank].min())
+    return _left(C), 8 * np.sqrt(rounding.products) / float(L.diagonal()[:rank].min())
 
 
 def span_from_columns(A: Array, T: Array, rounding: Rounding) -> Span:
@@ -251,7 +251,7 @@ def outside_from_columns(A: Array, T: Array, rounding: Rounding) -> tuple[Array,
         return np.ones(T.shape[1]), 0.0
     R, _, rank, _, outside, clear = _reduced(A, T, rounding)
     _check_clear(clear)
-    return outside, 16 * UNIT / float(abs(R.diagonal()[:rank]).min())
+    return outside, 32 * UNIT / float(abs(R.diagonal()[:rank]).min())
 
 
 def cholesky(gram: Array) -> Array:
