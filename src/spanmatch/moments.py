@@ -77,8 +77,8 @@ class Moments:
         bins: whether to count also the rows in each pair of bins, for mutual information: how many bins a neuron has,
             its edges then being taken from the first batch; or the edges, {layer: (neurons, bins - 1)}.
         method: "gram" sums products, in float64; "qr" keeps a triangular factor of [1 X Y] for each pair, which
-            resolves distances to about 1e-15 x condition instead of 1e-8 x condition, at several times the cost;
-            "single" takes products in float32, 1.4 times as fast on a CPU, and resolves 1e-3 x condition.
+            resolves distances to about 1e-14 x condition instead of 1e-7 x condition, at several times the cost;
+            "single" takes products in float32, 1.4 times as fast on a CPU, and resolves 3e-3 x condition.
         top: how many inputs to keep for each neuron, those that excite it most; see `Moments.top`.
         memory: the most that the moments may take, in GB; by default half of the machine's.
 
