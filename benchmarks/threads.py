@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 import spanmatch as sm
 from spanmatch import threads
 
-ROWS, REPEATS = 4096, 3
+ROWS, REPEATS, EPS = 4096, 3, 0.8
 SMALLEST = 2e-3
 """Seconds: what takes less is not timed, as the clock and other processes would decide."""
 Function = Callable[[sm.Pair], object]
@@ -25,7 +25,7 @@ Function = Callable[[sm.Pair], object]
 
 def functions(pair: sm.Pair) -> dict[str, Function]:
     """Return the functions of a pair, the expensive ones for narrow layers only."""
-    match = sm.maximum_match(pair, 0.5)
+    match = sm.maximum_match(pair, EPS)
     neuron = ("x", int(match.x[0]))
     every: dict[str, Function] = {
         "match_profile": sm.match_profile,
@@ -42,7 +42,7 @@ def functions(pair: sm.Pair) -> dict[str, Function]:
     if sum(pair.neurons) <= 512:
         every["assess"] = lambda pair: sm.assess(pair, sm.match_profile(pair))
     if sum(pair.neurons) <= 256:
-        every["minimum_match"] = lambda pair: sm.minimum_match(pair, neuron, 0.5)
+        every["minimum_match"] = lambda pair: sm.minimum_match(pair, neuron, EPS)
         every["sparse_map"] = lambda pair: sm.sparse_map(pair, 10)
     return every
 

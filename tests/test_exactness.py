@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import hard_layers
 import numpy as np
 import oracles
@@ -140,9 +142,11 @@ def test_a_first_batch_warns_before_the_pass_goes_on():
     moments = sm.Moments()
     with pytest.warns(sm.SpanmatchWarning, match=r"layer 'a:fc': .*method='qr'"):
         moments.update({"a:fc": X, "b:fc": Y})
-    moments.update({"a:fc": X, "b:fc": Y})  # once is enough (warnings are errors in these tests)
-    sm.Moments(method="qr").update({"a:fc": X, "b:fc": Y})
-    sm.Moments().update({"a:fc": X[:5], "b:fc": Y[:5]})  # too few rows to tell
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        moments.update({"a:fc": X, "b:fc": Y})  # once is enough
+        sm.Moments(method="qr").update({"a:fc": X, "b:fc": Y})
+        sm.Moments().update({"a:fc": X[:5], "b:fc": Y[:5]})  # too few rows to tell
 
 
 def test_means_far_larger_than_the_spread_cost_no_digits():
