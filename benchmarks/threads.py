@@ -17,7 +17,13 @@ from threadpoolctl import threadpool_info, threadpool_limits
 import spanmatch as sm
 from spanmatch import threads
 
-ROWS, REPEATS, EPS = 4096, 3, 0.8
+ROWS, EPS = 4096, 0.8
+ROUNDS, CALLS, SLOW = 3, 3, 0.5
+"""Rounds of all choices; calls in a row under one choice, so that it is not timed on cores as another one left them;
+seconds from which one call in a row is enough."""
+PAUSE = 0.1
+"""Seconds between two calls: threads of the one before spin for a while, and would take a core from the next."""
+SIZES = (32, 128, 256, 512, 1024)
 SMALLEST = 2e-3
 """Seconds: what takes less is not timed, as the clock and other processes would decide."""
 Function = Callable[[sm.Pair], object]
@@ -50,12 +56,16 @@ def functions(pair: sm.Pair) -> dict[str, Function]:
 def seconds(function: Function, pair: sm.Pair, choices: dict[str, int | None]) -> dict[str, float]:
     """Return the shortest time under each choice, taken in turns: a number of threads, or None for the policy."""
     best = dict.fromkeys(choices, np.inf)
-    for _ in range(REPEATS):
+    for _ in range(ROUNDS):
         for name, count in choices.items():
             with forced(count):
-                start = time.perf_counter()
-                function(pair)
-                best[name] = min(best[name], time.perf_counter() - start)
+                for _ in range(CALLS):
+                    time.sleep(PAUSE)
+                    start = time.perf_counter()
+                    function(pair)
+                    best[name] = min(best[name], time.perf_counter() - start)
+                    if best[name] > SLOW:
+                        break
     return best
 
 
@@ -95,7 +105,7 @@ def main() -> None:
     print(machine())
     count = max(library["num_threads"] for library in threadpool_info())
     random, worst = np.random.default_rng(0), (0.0, "")
-    for neurons in (32, 128, 256, 512, 1024):
+    for neurons in SIZES:
         shared = random.standard_normal((ROWS, neurons))
         X, Y = (np.maximum(shared + 0.7 * random.standard_normal(shared.shape), 0) for _ in range(2))
         pair = sm.pair(X, Y)

@@ -17,7 +17,7 @@ removal loses nothing and only uses the relation up. Columns are of unit norm, s
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -211,11 +211,10 @@ def span_from_gram(aa: Array, at: Array, rounding: Rounding) -> Span:
     """
     if not len(aa):
         return _empty_span(at.shape[1])
-    L, order, rank, C, clear = _coordinates(aa, at, rounding)
-    left = _left_of_columns(aa, L, order, rank)
+    factored = _by_cholesky(aa, at, rounding)
     # Below the rounding of the products there is nothing to be seen of what was dropped.
-    seen = np.where(left > 4 * len(aa) * rounding.products, left, 0.0)
-    return _span(L, order, rank, C, _left(C), np.sqrt(seen), rounding, clear, rounding.cutoff(0, len(aa)))
+    seen = factored.dropped**2 > 4 * len(aa) * rounding.products
+    return _span(factored, np.where(seen, factored.dropped, 0.0), rounding)
 
 
 def outside_from_gram(aa: Array, at: Array, rounding: Rounding) -> tuple[Array, float]:
@@ -225,9 +224,9 @@ def outside_from_gram(aa: Array, at: Array, rounding: Rounding) -> tuple[Array, 
     """
     if not len(aa):
         return np.ones(at.shape[1]), 0.0
-    L, _, rank, C, clear = _coordinates(aa, at, rounding)
-    _check_clear(clear)
-    return _left(C), 8 * np.sqrt(rounding.products) / float(L.diagonal()[:rank].min())
+    factored = _by_cholesky(aa, at, rounding)
+    _check_clear(factored)
+    return factored.outside, 8 * np.sqrt(rounding.products) / factored.smallest
 
 
 def span_from_columns(A: Array, T: Array, rounding: Rounding) -> Span:
@@ -238,20 +237,17 @@ def span_from_columns(A: Array, T: Array, rounding: Rounding) -> Span:
     """
     if not A.shape[1]:
         return _empty_span(T.shape[1])
-    R, order, rank, inside, outside, clear = _reduced(A, T, rounding)
-    L = np.tril(R.T)
-    dropped = np.sqrt(np.einsum("jk,jk->j", L[rank:, rank:], L[rank:, rank:]))
-    cutoff = rounding.cutoff(*A.shape)
-    return _span(L[:, :rank], order, rank, np.asfortranarray(inside), outside, dropped, rounding, clear, cutoff)
+    factored = _by_qr(A, T, rounding)
+    return _span(factored, factored.dropped, rounding)
 
 
 def outside_from_columns(A: Array, T: Array, rounding: Rounding) -> tuple[Array, float]:
     """Return what `outside_from_gram` does, from columns."""
     if not A.shape[1]:
         return np.ones(T.shape[1]), 0.0
-    R, _, rank, _, outside, clear = _reduced(A, T, rounding)
-    _check_clear(clear)
-    return outside, 32 * UNIT / float(abs(R.diagonal()[:rank]).min())
+    factored = _by_qr(A, T, rounding)
+    _check_clear(factored)
+    return factored.outside, 32 * UNIT / factored.smallest
 
 
 def cholesky(gram: Array) -> Array:
@@ -271,76 +267,82 @@ def compacted(columns: NDArray[Kind], gone: Index) -> NDArray[Kind]:
     return columns[..., :stay]
 
 
-def _check_clear(clear: bool) -> None:
-    if not clear:
+class _Factored(NamedTuple):
+    """Regressors A[:, order] = Q L^T by pivoting, what Q holds of the targets, and how the rank was decided."""
+
+    L: Array
+    """(m, rank) lower trapezoidal."""
+    order: Index
+    inside: Array
+    """(rank, t) the targets' coordinates Q^T T."""
+    outside: Array
+    """(t,) the targets' squared distances."""
+    dropped: Array
+    """(m - rank,) the sizes of what the regressors that were dropped have outside the span."""
+    cutoff: float
+    clear: bool
+
+    @property
+    def smallest(self) -> float:
+        """The smallest direction that was kept."""
+        return float(abs(self.L.diagonal()).min())
+
+
+def _check_clear(factored: _Factored) -> None:
+    if not factored.clear:
         raise SpanmatchError(
             "a group of neurons is so nearly dependent that rounding decides which directions it spans; "
             "use method='qr', or leave out neurons that nearly repeat others"
         )
 
 
-def _reduced(A: Array, T: Array, rounding: Rounding) -> tuple[Array, Index, int, Array, Array, bool]:
-    """Return R, order and rank of A, T's coordinates inside and squared distances, and whether the rank is clear."""
+def _by_qr(A: Array, T: Array, rounding: Rounding) -> _Factored:
+    """Factor regressors A (n, m), with targets T (n, t)."""
     live = A.any(axis=1)  # a triangular factor has rows that only the targets reach
     n, m = int(live.sum()), A.shape[1]
     R, order, tau, work, _ = lapack.dgeqp3(np.asfortranarray(A[live]))
-    size = np.abs(np.diag(R))
     cutoff = rounding.cutoff(n, m)
-    rank = int(np.count_nonzero(size > cutoff))
+    rank = int(np.count_nonzero(abs(R.diagonal()) > cutoff))
     top = np.asfortranarray(T[live])
     _, work, _ = lapack.dormqr("L", "T", R[:, : len(tau)], tau, top, -1)
     top, _, _ = lapack.dormqr("L", "T", R[:, : len(tau)], tau, top, int(work[0]), overwrite_c=True)
     rest = T[~live]
     outside = np.einsum("kt,kt->t", top[rank:], top[rank:]) + np.einsum("kt,kt->t", rest, rest)
-    clear = rounding.is_clear(size[:rank], np.append(size[rank:], np.zeros(m - len(size))), cutoff)
-    return R, order - 1, rank, top[:rank], outside, clear
+    L = np.tril(R.T)
+    dropped = np.linalg.norm(L[rank:, rank:], axis=1)
+    clear = rounding.is_clear(abs(L.diagonal()[:rank]), dropped, cutoff)
+    return _Factored(L[:, :rank], order - 1, np.asfortranarray(top[:rank]), outside, dropped, cutoff, clear)
 
 
-def _coordinates(aa: Array, at: Array, rounding: Rounding) -> tuple[Array, Index, int, Array, bool]:
-    """Return L, order, rank of A^T A = L L^T, C = L^-1 A^T T, and whether the rank is clear."""
+def _by_cholesky(aa: Array, at: Array, rounding: Rounding) -> _Factored:
+    """Factor regressors, with targets, from their inner products."""
     cutoff = rounding.cutoff(0, len(aa))
     L, order, rank = _cholesky(aa, cutoff**2)
-    C = np.asfortranarray(blas.dtrsm(1.0, np.asfortranarray(L[:rank, :rank]), at[order[:rank]], lower=1))
-    dropped = np.sqrt(np.maximum(_left_of_columns(aa, L, order, rank), 0.0))
-    return L, order, rank, C, rounding.is_clear(L.diagonal()[:rank], dropped, cutoff)
+    inside = np.asfortranarray(blas.dtrsm(1.0, np.asfortranarray(L[:rank, :rank]), at[order[:rank]], lower=1))
+    outside = np.maximum(1.0 - np.einsum("kt,kt->t", inside, inside), 0.0)
+    left = aa.diagonal()[order[rank:]] - np.einsum("jk,jk->j", L[rank:], L[rank:])
+    dropped = np.sqrt(np.maximum(left, 0.0))
+    clear = rounding.is_clear(L.diagonal()[:rank], dropped, cutoff)
+    return _Factored(L, order, inside, outside, dropped, cutoff, clear)
 
 
-def _left_of_columns(aa: Array, L: Array, order: Index, rank: int) -> Array:
-    """Return what pivoted Cholesky left of the columns that it dropped, squared."""
-    return np.asarray(aa.diagonal()[order[rank:]] - np.einsum("jk,jk->j", L[rank:], L[rank:]))
+def _span(factored: _Factored, dropped: Array, rounding: Rounding) -> Span:
+    """Return the span of factored regressors.
 
-
-def _left(C: Array) -> Array:
-    """Return what unit vectors with coordinates C have outside the span, squared."""
-    return np.asarray(np.maximum(1.0 - np.einsum("kt,kt->t", C, C), 0.0))
-
-
-def _span(
-    L: Array,
-    order: Index,
-    rank: int,
-    C: Array,
-    outside: Array,
-    dropped: Array,
-    rounding: Rounding,
-    clear: bool,
-    cutoff: float,
-) -> Span:
-    """Return the span whose regressors, in `order`, have the triangular factor L^T (r, m).
-
-    Args: dropped (m - r,), the sizes of what the columns that were dropped have outside the others' span.
+    Args: dropped (m - r,), what can be seen of the regressors that were dropped outside the others' span.
     """
-    m = len(order)
+    L, order, inside, outside, _, cutoff, clear = factored
+    m, rank = L.shape
     inverse, _ = lapack.dtrtri(np.asfortranarray(L[:rank, :rank]), lower=1)
     if rank == m:
         nothing = np.empty((0, m), order="F")
-        return Span(_placed(inverse, order), nothing, C, outside, rounding.noise(dropped), clear, cutoff)
+        return Span(_placed(inverse, order), nothing, inside, outside, rounding.noise(dropped), clear, cutoff)
     W = np.zeros((rank, m), order="F")
     W[:, order[:rank]] = inverse
     relations = np.vstack([-inverse.T @ L[rank:, :rank].T, np.eye(m - rank)])
     # A relation among unit columns holds to what was dropped, over the norm of its coefficients.
     noise = rounding.noise(dropped / np.linalg.norm(relations, axis=0))
-    return Span(W, _placed(_qr(relations)[0].T, order), C, outside, noise, clear, cutoff)
+    return Span(W, _placed(_qr(relations)[0].T, order), inside, outside, noise, clear, cutoff)
 
 
 def _empty_span(targets: int) -> Span:

@@ -223,8 +223,9 @@ class Pair:
 
     def __repr__(self) -> str:
         p, q = self.neurons
-        kept = [f"{len(self._parts)} folds"] * (len(self._parts) > 1) + ["a null"] * self.keeps_null
-        with_ = f", with {' and '.join(kept)}" if kept else ""
+        folds = f"{len(self._parts)} folds" if len(self._parts) > 1 else ""
+        kept = " and ".join(filter(None, (folds, "a null" if self.keeps_null else "")))
+        with_ = f", with {kept}" if kept else ""
         return f"<Pair of {self.x_layer} ({p}) and {self.y_layer} ({q}): {self.rows:,} rows by {self.method}{with_}>"
 
     @property
@@ -284,6 +285,15 @@ class Pair:
         options: dict[str, Any] = {"factor": None, "counts": None, "_parts": (), "_null_product": None}
         method: Method = "single" if self.method == "single" else "gram"
         return replace(self, method=method, xy=xy, fourth=fourth, **options)
+
+    def null_or_reason(self) -> tuple[Pair | None, str]:
+        """Return the null pair; or None, and why it is refused, which is empty if no null pairing was kept."""
+        if not self.keeps_null:
+            return None, ""
+        try:
+            return self.null, ""
+        except SpanmatchError as error:
+            return None, str(error)
 
     @cached_property
     def swapped(self) -> Pair:

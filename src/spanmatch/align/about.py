@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import SpanmatchError
 from ..factor import Array
 from ..joint import Pair
 
@@ -87,13 +86,12 @@ def _null_strengths(pair: Pair) -> Array | None:
     null."""
     if not _grouped(pair):
         return None
-    try:
-        product = pair.null.xy
-    except SpanmatchError:
+    paired_at_random, _ = pair.null_or_reason()
+    if paired_at_random is None:
         return None
     x, y = pair.active(centred=True)
     a, b = (1 / np.sqrt(pair.energy(side, centred=True)[own]) for side, own in (("x", x), ("y", y)))  # type: ignore[arg-type]
-    null = np.minimum(abs(a[:, None] * product[np.ix_(x, y)] * b), 1)
+    null = np.minimum(abs(a[:, None] * paired_at_random.xy[np.ix_(x, y)] * b), 1)
     return null if null.size else None
 
 

@@ -85,16 +85,6 @@ def null(pair: Pair, measure: Statistic) -> Null:
     return Null(name, float(measure(pair.null)), float(measure(pair)), pair.rows, pair.partner_similarity)
 
 
-def null_of(pair: Pair) -> tuple[Pair | None, str]:
-    """Return the null pair; or None, and why it is refused, which is empty if no null pairing was kept."""
-    if not pair.keeps_null:
-        return None, ""
-    try:
-        return pair.null, ""
-    except SpanmatchError as error:
-        return None, str(error)
-
-
 def name_of(measure: Statistic) -> str:
     """Return what to call a measure.  Raises SpanmatchError for what is no function."""
     if not callable(measure):

@@ -20,7 +20,6 @@ from ..match.maximum import checked_eps
 from ..threads import few_threads
 from .heldout import held_out
 from .jackknife import check_level, pseudo, reach_of
-from .null import null_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -123,7 +122,7 @@ def profile_evidence(
 
 
 def _null(pair: Pair, eps: Array, centred: bool) -> Array:
-    world, _ = null_of(pair)
+    world, _ = pair.null_or_reason()
     return np.full(len(eps), np.nan) if world is None else match_profile(world, centred=centred).similarity(eps)
 
 

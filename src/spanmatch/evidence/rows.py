@@ -17,7 +17,6 @@ from ..errors import SpanmatchError
 from ..factor import Span
 from ..joint import Pair, checked_pair
 from ..threads import few_threads
-from .null import null_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +82,7 @@ def rows_needed(pair: Pair, eps: float = 0.3) -> RowsNeeded:
         layer = pair.y_layer if len(x) else pair.x_layer
         raise SpanmatchError(f"rows needed: layer {layer!r} never varies, so that there is nothing to compare")
     wide = max(len(span.dual) for span in pair.spans(x, y, centred=True))
-    world, unknown = null_of(pair)
+    world, unknown = pair.null_or_reason()
     worth = [] if world is None else [_worth(span) for span in world.spans(x, y, centred=True)]
     effective = float("nan") if unknown else float(min([pair.rows, *worth]))
     return RowsNeeded(
