@@ -12,7 +12,7 @@ import numpy as np
 from measure import correlated, machine, seconds
 
 import spanmatch as sm
-from spanmatch.capture.arrays import Stored
+from spanmatch.activations.from_files import Stored
 
 LAYERS, WIDTH, ROWS = 8, 256, 20_000
 
@@ -34,7 +34,7 @@ def clocked(owner: object, name: str, spent: Counter[str], title: str) -> None:
 def main() -> None:
     print(machine())
     spent: Counter[str] = Counter()
-    module = importlib.import_module("spanmatch.compare")
+    module = importlib.import_module("spanmatch.comparison.comparing")
     clocked(Stored, "read", spent, "reading")
     clocked(sm.Moments, "update", spent, "accumulating")
     clocked(module, "match_profile", spent, "peeling")

@@ -58,7 +58,7 @@ def command(*arguments: str) -> Callable[[], None]:
     """Return a command of spanmatch, as a function."""
 
     def run() -> None:
-        from spanmatch.cli import app
+        from spanmatch.cli.commands import app
 
         app(list(arguments), standalone_mode=True)
 
@@ -91,7 +91,7 @@ def reported(folder: Path) -> None:
 def with_checkpoint() -> None:
     """Compare in small chunks, with a checkpoint after each."""
     import spanmatch as sm
-    from spanmatch.capture import arrays as stored
+    from spanmatch.activations import arrays as stored
 
     stored.VALUES_AT_ONCE = 5000
     sm.compare({"a": "a.npz", "b": "b.npz"}, checkpoint="pass.safetensors", every=0.0).save("results")
@@ -221,8 +221,8 @@ def whole(folder: Path, name: str) -> bool:
     """Tell whether a file can be read to its end."""
     import json
 
+    from spanmatch._files import read_tensors
     from spanmatch.errors import SpanmatchError
-    from spanmatch.files import read_tensors
 
     path = folder / name
     try:
@@ -300,8 +300,8 @@ def main() -> None:
     import sklearn.linear_model  # noqa: F401
     import torch  # noqa: F401
 
-    import spanmatch.cli
-    import spanmatch.study.conduct  # noqa: F401
+    import spanmatch.cli.commands
+    import spanmatch.study.pipeline  # noqa: F401
 
     print(f"{'command':22} {'signal':8} {'seconds':>8} {'kills':>6} {'running':>8}  " + "  ".join(FAULTS), flush=True)
     wrong = 0

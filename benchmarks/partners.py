@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from spanmatch.sums import Partners
+from spanmatch.moments.sums import Partners
 
 DRAWS = 4000
 

@@ -9,7 +9,7 @@ import numpy as np
 import zarr
 from distributed import Client, LocalCluster
 
-from spanmatch.capture import capture_stored
+from spanmatch.activations import capture_stored
 
 ROWS, WIDTH, CHUNK, TIMES = 400_000, 512, 8000, 3
 

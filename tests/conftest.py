@@ -22,7 +22,7 @@ def demo_study(tmp_path_factory):
 @pytest.fixture(scope="session")
 def small_study(tmp_path_factory) -> sm.Study:
     """Two variants of a small network, with every kind of step."""
-    from test_study import SMALL, written
+    from study.test_study import SMALL, written
 
     folder = tmp_path_factory.mktemp("study")
     text = SMALL + "epochs = [0, 1]\nmatrix = true\nacross = [['a', 'b']]\nalignment = true\ntransplants = 0.5\n"

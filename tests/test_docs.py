@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from spanmatch.cli import app
+from spanmatch.cli.commands import app
 
 DOCS = Path(__file__).parent.parent / "docs"
 COMMANDS = re.findall(r"^spanmatch (compare .*)$", (DOCS / "sources.md").read_text(), re.M)

@@ -6,9 +6,9 @@ import numpy as np
 import oracles
 import pytest
 
-from spanmatch.capture.layout import Layout
-from spanmatch.hashing import hashes, streams
-from spanmatch.ranges import LARGEST
+from spanmatch._hashing import hashes, streams
+from spanmatch.activations.layouts import Layout
+from spanmatch.moments.example_ranges import LARGEST
 
 
 def test_hashes_are_those_of_splitmix64():

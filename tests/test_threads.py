@@ -12,8 +12,8 @@ import pytest
 from threadpoolctl import ThreadpoolController, threadpool_limits
 
 import spanmatch as sm
-from spanmatch.joint import Pair
-from spanmatch.threads import SMALL, as_many_as_help
+from spanmatch._threads import SMALL, as_many_as_help
+from spanmatch.moments.pairs import Pair
 
 PAIR = sm.pair(*layers.related(), bins=4)
 MATCH = sm.maximum_match(PAIR, 0.6)
@@ -73,7 +73,7 @@ def test_every_function_of_a_pair_does_so(name, monkeypatch):
 CALLERS = """
 import threading, numpy, scipy.linalg
 from threadpoolctl import ThreadpoolController
-from spanmatch.threads import as_many_as_help
+from spanmatch._threads import as_many_as_help
 
 def used():
     return {lib.num_threads for lib in ThreadpoolController().lib_controllers if lib.user_api == "blas"}

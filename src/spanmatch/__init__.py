@@ -1,7 +1,8 @@
 """spanmatch: to what extent did two neural networks learn the same representations?"""
 
 from .__about__ import VERSION as __version__
-from .align import (
+from .activations import capture
+from .alignment import (
     Alignment,
     Cluster,
     Clusters,
@@ -10,7 +11,6 @@ from .align import (
     Information,
     SparseMap,
     Universality,
-    apply_permutation,
     clusters,
     convergence,
     correlation,
@@ -19,30 +19,24 @@ from .align import (
     sparse_map,
     universality,
 )
-from .capture import capture
-from .compare import Comparison, compare
+from .comparison import Comparison, compare
 from .errors import SpanmatchError, SpanmatchWarning
 from .evidence import (
     Assessed,
     Assessment,
-    Difference,
     HeldOut,
     Interval,
     Null,
-    Outcome,
     ProfileEvidence,
     RowsNeeded,
-    Transplant,
     assess,
     held_out,
     jackknife,
     null,
     profile_evidence,
     rows_needed,
-    transplant,
-    untrained_copy,
 )
-from .joint import Pair
+from .interventions import Difference, Outcome, Transplant, apply_permutation, transplant, untrained_copy
 from .match import (
     Coefficients,
     ExactStructure,
@@ -58,7 +52,9 @@ from .match import (
     minimum_match,
     simple_matches,
 )
-from .moments import Moments, pair
+from .moments.moments import Moments, pair
+from .moments.pairs import Pair
+from .moments.top_inputs import TopInputs
 from .similarity import (
     CCA,
     LayerMatrix,
@@ -79,7 +75,6 @@ from .similarity import (
     svcca,
 )
 from .study import Spread, Study, misalignment, over_seeds, run_study
-from .top import TopInputs
 
 __all__ = [
     "CCA",

@@ -1,33 +1,24 @@
-"""Whether what a measure says is real: chance, intervals, held-out rows, enough rows, and what it means for the
-network."""
+"""Whether the value of a measure is more than chance: null values, intervals, held-out rows, and sample size."""
 
 from .assessment import Assessed, Assessment, assess
 from .heldout import HeldOut, held_out
-from .jackknife import Interval, jackknife
-from .null import Null, null
-from .outcomes import Difference, Outcome, Transplant
+from .intervals import Interval, jackknife
+from .null_pairing import Null, null
 from .profile import ProfileEvidence, profile_evidence
-from .rows import RowsNeeded, rows_needed
-from .transplant import transplant
-from .untrained import untrained_copy
+from .sample_size import RowsNeeded, rows_needed
 
 __all__ = [
     "Assessed",
     "Assessment",
-    "Difference",
     "HeldOut",
     "Interval",
     "Null",
-    "Outcome",
     "ProfileEvidence",
     "RowsNeeded",
-    "Transplant",
     "assess",
     "held_out",
     "jackknife",
     "null",
     "profile_evidence",
     "rows_needed",
-    "transplant",
-    "untrained_copy",
 ]

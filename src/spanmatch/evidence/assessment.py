@@ -8,15 +8,15 @@ from typing import Any, SupportsFloat, TypeVar
 
 import numpy as np
 
+from .._threads import few_threads
+from .._values import short
 from ..errors import SpanmatchError
-from ..joint import Pair, checked_pair
 from ..match import MatchProfile
-from ..plain import short
+from ..moments.pairs import Pair, checked_pair
 from ..similarity import Measure, measures
-from ..threads import few_threads
-from .jackknife import check_level, jackknife
+from .intervals import check_level, jackknife
 from .profile import ProfileEvidence, profile_evidence
-from .rows import RowsNeeded, rows_needed
+from .sample_size import RowsNeeded, rows_needed
 
 Result = TypeVar("Result")
 NAN = float("nan")

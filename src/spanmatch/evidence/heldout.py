@@ -13,12 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from .._threads import few_threads
 from ..errors import SpanmatchError
-from ..factor import Array, Index, Span
-from ..joint import Pair, checked_pair
 from ..match import Match
 from ..match.maximum import check_match
-from ..threads import few_threads
+from ..moments.pairs import Pair, checked_pair
+from ..moments.spans import Array, Index, Span
 
 Squares = tuple[Array, Array]
 """Squared residuals and squared norms, of each neuron."""

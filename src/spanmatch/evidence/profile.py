@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..drawing import axes_for
+from .._plotting import axes_for
+from .._threads import few_threads
 from ..errors import SpanmatchError
-from ..factor import Array
-from ..joint import Pair, checked_pair
 from ..match import MatchProfile, match_profile
 from ..match.maximum import checked_eps
-from ..threads import few_threads
+from ..moments.pairs import Pair, checked_pair
+from ..moments.spans import Array
 from .heldout import held_out
-from .jackknife import check_level, pseudo, reach_of
+from .intervals import check_level, pseudo, reach_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -1,7 +1,7 @@
 """Subspace matches between two layers (Wang et al., NeurIPS 2018)."""
 
-from .direct import Coefficients
-from .exact import ExactStructure, exact_structure
+from .lattice import ExactStructure, exact_structure
+from .least_squares import Coefficients
 from .maximum import Match, MatchProfile, Stability, match_profile, maximum_match
 from .minimum import MinimumMatch, minimum_match
 from .simple import SimpleMatch, SimpleMatches, simple_matches

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..drawing import axes_for
+from .._plotting import axes_for
+from .._threads import few_threads
+from .._values import data_frame, plain
 from ..errors import SpanmatchError
-from ..factor import Array, Index
-from ..joint import RESOLVED, Method, Pair, checked_pair
-from ..plain import data_frame, plain
-from ..threads import few_threads
-from .direct import Coefficients, coefficients, distances
+from ..moments.pairs import RESOLVED, Method, Pair, checked_pair
+from ..moments.spans import Array, Index
+from .least_squares import Coefficients, coefficients, distances
 from .peeling import Peeling
 
 if TYPE_CHECKING:

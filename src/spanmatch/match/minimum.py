@@ -13,12 +13,12 @@ from typing import Any, Literal
 
 import numpy as np
 
+from .._threads import few_threads
 from ..errors import SpanmatchError
-from ..factor import Index
-from ..joint import Pair, checked_pair
-from ..threads import few_threads
-from .direct import survivors
-from .hitting import smallest_holding
+from ..moments.pairs import Pair, checked_pair
+from ..moments.spans import Index
+from .hitting_sets import smallest_holding
+from .least_squares import survivors
 from .maximum import Match, checked_eps, threshold_of
 from .within import Basis, Within
 

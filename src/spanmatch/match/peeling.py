@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import blas
 
-from ..factor import Array, Index, Removal, Span, compacted
+from ..moments.spans import Array, Index, Removal, Span, compacted
 
 X, Y = 0, 1
 SMALLEST_PANEL, LARGEST_PANEL = 48, 256

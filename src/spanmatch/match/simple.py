@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from .._progress import tracked
+from .._threads import few_threads
 from ..errors import SpanmatchError
-from ..factor import Index
-from ..joint import Pair
-from ..progress import tracked
-from ..threads import few_threads
-from .hitting import all_holding
+from ..moments.pairs import Pair
+from ..moments.spans import Index
+from .hitting_sets import all_holding
 from .maximum import Match, Result, checked_eps
 from .minimum import Neuron, small, trimmed
 from .within import Within

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..factor import Array, Index
-from ..joint import Pair
+from ..moments.pairs import Pair
+from ..moments.spans import Array, Index
 from .maximum import Match, maximum_match, threshold_of
 
 FLOW_STEPS, FLOW_KEPT = 6, 0.5

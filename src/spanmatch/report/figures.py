@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..drawing import axes_for, grid_of_axes
-from ..files import replacing
+from .._files import replacing
+from .._plotting import axes_for, grid_of_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

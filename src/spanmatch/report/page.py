@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..plain import coarse
+from .._values import coarse
 
 if TYPE_CHECKING:
     from markupsafe import Markup

@@ -1,12 +1,12 @@
 """Measures that give a pair of layers one number, each a function of a `Pair`, with what it does not see declared as
 data."""
 
-from .cca import CCA, cca, pwcca, svcca
-from .cka import cka, debiased_cka
-from .matrix import LayerMatrix, layer_matrix
+from .canonical_correlation import CCA, cca, pwcca, svcca
+from .kernel_alignment import cka, debiased_cka
+from .matrices import LayerMatrix, layer_matrix
 from .measure import Invariance, Measure, Measured
-from .neurons import correlation_match, match_area
-from .procrustes import Procrustes, procrustes
+from .neuron_matching import correlation_match, match_area
+from .procrustes_analysis import Procrustes, procrustes
 from .regression import Regression, linear_regression
 
 _ROTATIONS: frozenset[Invariance] = frozenset({"orthogonal", "isotropic scaling", "translation", "permutation"})

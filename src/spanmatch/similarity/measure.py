@@ -9,8 +9,8 @@ from typing import Any, Literal, SupportsFloat
 import numpy as np
 
 from ..errors import SpanmatchError
-from ..factor import Array, Index, Span
-from ..joint import Pair, checked_pair
+from ..moments.pairs import Pair, checked_pair
+from ..moments.spans import Array, Index, Span
 
 WRONG_BY = 1e-3
 """The most that a share of variance may be wrong by."""

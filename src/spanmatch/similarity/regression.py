@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..factor import Array
-from ..joint import Pair
-from ..threads import few_threads
+from .._threads import few_threads
+from ..moments.pairs import Pair
+from ..moments.spans import Array
 from .measure import Measured, energies, few_rows, resolved_spans, seen
 
 

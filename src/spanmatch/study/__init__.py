@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..files import Path_
-from .misalignment import misalignment
-from .over_seeds import Spread, over_seeds
+from .._files import Path_
 from .result import Study, needs_torch
+from .seed_intervals import Spread, over_seeds
+from .weight_alignment import misalignment
 
 if TYPE_CHECKING:
     from .settings import Settings
@@ -32,7 +32,7 @@ def run_study(settings: Settings | Path_, out: Path_ | None = None, workers: int
     anew: call this under `if __name__ == "__main__":` there.
     """
     needs_torch()
-    from .conduct import conduct
+    from .pipeline import conduct
 
     return conduct(settings, out, workers)
 
@@ -43,6 +43,6 @@ def dry_run(settings: Settings | Path_) -> list[str]:
     Raises BadArgument or SpanmatchError for anything that would stop the study, but for data or a GPU that are missing.
     """
     needs_torch()
-    from .dry import dry_run as run
+    from .dry_runs import dry_run as run
 
     return run(settings)

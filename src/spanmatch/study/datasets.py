@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from sklearn.datasets import load_digits
 from torch import Tensor, nn
 
+from ..activations.from_names import function, is_code
 from ..errors import SpanmatchError, missing_extra
-from ..load import function, is_code
 from .settings import DataSettings
 
 IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".ppm", ".pgm")

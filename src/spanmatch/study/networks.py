@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .. import load
+from ..activations import from_names
 from ..errors import BadArgument, SpanmatchError, among
 from .datasets import Data
 from .settings import NetworkSettings, Variant
@@ -204,7 +204,7 @@ MAKERS = {
 
 def located(variant: Variant, folder: Path) -> Variant:
     """Return a variant whose file.py:function is taken from a folder, that of the study's file."""
-    if not load.is_code(variant.network.name):
+    if not from_names.is_code(variant.network.name):
         return variant
     network = variant.network.model_copy(update={"name": str(folder / variant.network.name)})
     return variant.model_copy(update={"network": network})
@@ -212,8 +212,8 @@ def located(variant: Variant, folder: Path) -> Variant:
 
 def maker(settings: NetworkSettings) -> Maker:
     """Return the maker of a name, or of file.py:function.  Raises BadArgument if there is none."""
-    if load.is_code(settings.name):
-        return Maker(load.function(settings.name))
+    if from_names.is_code(settings.name):
+        return Maker(from_names.function(settings.name))
     if settings.name not in MAKERS:
         raise BadArgument(f"network.name: no {settings.name!r}{among(settings.name, MAKERS)}; or give file.py:function")
     return MAKERS[settings.name]

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from .._files import Path_, write_text, writing
+from .._values import data_frame
+from ..comparison.csv_tables import csv_text
 from ..errors import missing_extra
-from ..files import Path_, write_text, writing
-from ..plain import data_frame
 from ..report import render_study
-from ..saved import STUDY, read_comparison, read_study
-from ..tables import csv_text
+from ..saved_results import STUDY, read_comparison, read_study
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,7 +64,7 @@ class Study:
         Raises SpanmatchError if the variant, its data or its weights are not there.
         """
         needs_torch()
-        from .conduct import networks_of
+        from .runs import networks_of
 
         return networks_of(self.folder, self.results["settings"], variant, epoch, Path(data))
 

@@ -12,25 +12,25 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..capture import capture
-from ..capture.modules import layers_of
-from ..compare import Comparison, compare
+from .._progress import announce, tracked
+from ..activations import capture
+from ..activations.torch import layers_of
+from ..comparison.comparing import Comparison, compare
+from ..comparison.csv_tables import network_and_layer
 from ..errors import SpanmatchError
-from ..evidence import Transplant, transplant
-from ..factor import Array
-from ..joint import Pair
+from ..interventions import Transplant, transplant
 from ..match import MatchProfile, match_profile, maximum_match
-from ..moments import Moments
-from ..progress import announce, tracked
+from ..moments.moments import Moments
+from ..moments.pairs import Pair
+from ..moments.spans import Array
 from ..similarity import LayerMatrix, measures
 from ..similarity.measure import value_or_nan
-from ..tables import network_and_layer
 from .datasets import Data
-from .misalignment import misalignment
 from .networks import make_network, maker
-from .over_seeds import Spread, over_seeds
+from .seed_intervals import Spread, over_seeds
 from .settings import CompareSettings, Settings
 from .train import Run
+from .weight_alignment import misalignment
 
 Values = dict[str, float]
 RANDOM_DRAWS = 20

@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from .._files import read_tensors, write_tensors
 from ..errors import SpanmatchError
-from ..files import read_tensors, write_tensors
 from .datasets import Data
 from .networks import make_network
 from .settings import TrainingSettings, Variant

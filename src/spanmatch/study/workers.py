@@ -16,8 +16,8 @@ from typing import Any
 
 from rich.progress import Progress, TaskID
 
+from .._progress import progress_bar
 from ..errors import SpanmatchError
-from ..progress import progress_bar
 from .datasets import read_data
 from .train import Run, train
 

@@ -1,0 +1,400 @@
+"""Many-to-many: groups of neurons over both networks, and whether a group is also a match.
+
+The neurons of both layers are the nodes of a graph whose edges weigh |c_ij|. With D the degrees and A the weights, the
+eigenvectors of I - D^(-1/2) A D^(-1/2) of smallest eigenvalue tell the clusters; a gap in the eigenvalues tells how
+many, among those that are smaller than chance correlations make them.
+Source: Li, Yosinski, Clune, Lipson, Hopcroft, ICLR 2016, section 5; docs/convergent.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import cholesky, eigvalsh, svdvals
+
+from .._plotting import axes_for, draw_matrix, row_of_axes
+from .._threads import few_threads
+from .._warnings import ignoring
+from ..errors import SpanmatchError
+from ..moments.pairs import Pair, checked_pair
+from ..moments.spans import Array, Index
+from .chance import Aligned, about, inverse
+from .correlations import Correlation, correlation
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Method = Literal["spectral", "hierarchical"]
+Labels = NDArray[np.intp]
+JITTER = 1e-4
+"""Added to correlations of one, so that those of neurons that are sums of others can be factored."""
+SMALL = 8
+"""Of so few neurons, all singular values are taken."""
+DRAWS = 5
+"""Graphs of chance correlations that are drawn."""
+DEVIATIONS = 3.0
+"""So many standard deviations of these beyond their mean, an eigenvalue is not due to chance."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Cluster:
+    """Neurons of both layers that belong together."""
+
+    x: Index
+    """Sorted indices."""
+    y: Index
+    between: float
+    """Mean |correlation| between its two halves; 0 if one is empty."""
+    within_x: float
+    """Mean |correlation| of different neurons of x; 0 if there is at most one."""
+    within_y: float
+    outside: float
+    """Mean |correlation| of its neurons with those of the other network outside it: what `between` is to be held
+    against."""
+    x_distances: Array
+    """(|x|,) of each neuron of x to the span of the cluster's y."""
+    y_distances: Array
+
+    @property
+    def eps(self) -> float:
+        """The smallest eps at which the cluster is a match: its largest distance. 1 if one half is empty."""
+        return float(np.concatenate([self.x_distances, self.y_distances]).max(initial=0.0))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain Python values."""
+        arrays = {name: getattr(self, name).tolist() for name in ("x", "y", "x_distances", "y_distances")}
+        return arrays | {n: getattr(self, n) for n in ("between", "within_x", "within_y", "outside", "eps")}
+
+
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
+class Clusters(Aligned):
+    """Groups of neurons over both layers, largest first."""
+
+    method: Method
+    within: bool
+    """Whether correlations within each network count as edges too."""
+    seed: int
+    centred: bool
+    """Whether the distances are of centred activations; correlations always are."""
+    x_labels: Labels
+    """(p,) the cluster of each neuron of x; -1 if it is constant."""
+    y_labels: Labels
+    """(q,)"""
+    eigenvalues: Array
+    """Of the normalised Laplacian, ascending in [0, 2], one for each neuron that varies."""
+    null_eigenvalue: float
+    """What chance correlations alone can lower the second eigenvalue to: only smaller ones tell of clusters."""
+    gap: float
+    """From the eigenvalue of the last cluster to the next one."""
+    clear: bool
+    """Whether the eigenvalues tell that there are so many clusters: the gap is twice as wide as any other below
+    `null_eigenvalue`, and wider by more than chance correlations move an eigenvalue. One cluster is clear if no
+    eigenvalue but the first is below."""
+    clusters: tuple[Cluster, ...]
+    tree: Array | None = field(repr=False)
+    """The merges, as SciPy's `linkage` gives them, for method="hierarchical"; neurons of x first, constant ones left
+    out."""
+    correlations: Correlation = field(repr=False)
+
+    def __len__(self) -> int:
+        return len(self.clusters)
+
+    def cut(self, k: int) -> tuple[Labels, Labels]:
+        """Return the labels of both layers when the tree is cut into at most k clusters; -1 for constant neurons.
+
+        Raises SpanmatchError if there is no tree.
+        """
+        if self.tree is None:
+            raise SpanmatchError("spectral clusters have no tree to cut; cluster with method='hierarchical'")
+        return self._spread(_cut(self.tree, k))
+
+    def order(self) -> tuple[Index, Index]:
+        """Return both layers' neurons by cluster, in each the most typical first, constant ones last."""
+        strength = abs(self.correlations.between)
+        together = self.x_labels[:, None] == self.y_labels
+        typical = (strength * together).sum(axis=1), (strength * together).sum(axis=0)
+        return tuple(  # type: ignore[return-value]
+            np.lexsort((-own, np.where(labels < 0, len(self), labels)))
+            for own, labels in zip(typical, (self.x_labels, self.y_labels), strict=True)
+        )
+
+    def plot(self) -> list[Axes]:
+        """Draw |correlation| between the layers as it is, and with the neurons by cluster."""
+        left, right = axes = row_of_axes("clusters.plot", 2)
+        strength, (x, y) = abs(self.correlations.between), self.order()
+        names = {"x": self.x_layer, "y": self.y_layer}
+        draw_matrix(left, strength, title="|correlation|, as they come", **names)
+        draw_matrix(right, strength[np.ix_(x, y)], title=f"{len(self)} clusters", **names)
+        for k in range(1, len(self)):
+            right.axhline(np.count_nonzero((self.x_labels >= 0) & (self.x_labels < k)) - 0.5, color="C1", linewidth=0.8)
+            right.axvline(np.count_nonzero((self.y_labels >= 0) & (self.y_labels < k)) - 0.5, color="C1", linewidth=0.8)
+        return axes
+
+    def plot_tree(self, ax: Axes | None = None) -> Axes:
+        """Draw the dendrogram.  Raises SpanmatchError if there is no tree."""
+        if self.tree is None:
+            raise SpanmatchError("spectral clusters have no tree to draw; cluster with method='hierarchical'")
+        ax = axes_for("clusters.plot_tree", ax)
+        names = [f"x{i}" for i in np.flatnonzero(self.x_labels >= 0)] + [
+            f"y{j}" for j in np.flatnonzero(self.y_labels >= 0)
+        ]
+        from scipy.cluster.hierarchy import dendrogram
+
+        dendrogram(self.tree, labels=names, ax=ax)
+        ax.set(ylabel="1 - |correlation|")
+        return ax
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything but the correlations as plain Python values."""
+        return {
+            "method": self.method,
+            "within": self.within,
+            "seed": self.seed,
+            "centred": self.centred,
+            "x_labels": self.x_labels.tolist(),
+            "y_labels": self.y_labels.tolist(),
+            "eigenvalues": self.eigenvalues.tolist(),
+            "null_eigenvalue": self.null_eigenvalue,
+            "gap": self.gap,
+            "clear": self.clear,
+            "tree": None if self.tree is None else self.tree.tolist(),
+            "clusters": [cluster.to_dict() for cluster in self.clusters],
+        } | self.provenance()
+
+    def _spread(self, labels: Labels) -> tuple[Labels, Labels]:
+        x, y = self.x_labels >= 0, self.y_labels >= 0
+        return _spread(labels, np.flatnonzero(x), np.flatnonzero(y), len(x), len(y))
+
+    def __repr__(self) -> str:
+        sizes = ", ".join(f"{len(c.x)}+{len(c.y)}" for c in self.clusters[:8]) + ", ..." * (len(self) > 8)
+        unclear = "" if self.clear else "; no clear gap between the eigenvalues tells how many"
+        return (
+            f"<Clusters ({self.method}) of {self.x_layer} and {self.y_layer}: {len(self)} of {sizes} neurons{unclear}>"
+        )
+
+
+@few_threads
+def clusters(
+    pair: Pair,
+    k: int | None = None,
+    within: bool = False,
+    method: Method = "spectral",
+    *,
+    seed: int = 0,
+    centred: bool = False,
+) -> Clusters:
+    """Return clusters of the neurons of both layers, by their absolute correlations.
+
+    Parameters
+    ----------
+    pair : the layers
+    k : how many clusters; by default as many as eigenvalues come before the widest gap
+    within : whether neurons of one network are joined by their correlations too
+    method : "spectral", k-means on the k eigenvectors of the normalised Laplacian with the smallest eigenvalues
+        (scikit-learn); or "hierarchical", average linkage of 1 - |c| (SciPy)
+    seed : of k-means and of the null
+    centred : for the distances, as in `maximum_match`
+
+    Raises
+    ------
+    SpanmatchError : for a k that there cannot be, or another method.
+
+    Notes
+    -----
+    Only eigenvalues below `null_eigenvalue` tell of clusters; if the first alone is below, there is one cluster.
+    The null is of five graphs of chance correlations, weighted by the degrees that were observed: the mean of their
+    second eigenvalues less three standard deviations. The correlations are c = L_x G L_y^T / sqrt(n) with L L^T the
+    correlations within each layer, G of normal values and n the effective number of rows; with `within`, those of
+    unrelated neurons.
+
+    Cost: min(p, q)^2 max(p, q), times some ten; (p + q)^3 with `within` and for the eigenvectors.
+    """
+    checked_pair(pair)
+    if method not in ("spectral", "hierarchical"):
+        raise SpanmatchError(f"method={method!r}: give 'spectral' or 'hierarchical'")
+    c = correlation(pair)
+    x, y = pair.active(centred=True)
+    graph = _graph(c, x, y, within)
+    spectrum = _spectrum(graph, None if within else len(x))
+    lowest = _null(graph, _among(len(graph), c.effective_rows) if within else _between(c, x, y), seed)
+    k = _eigengap(spectrum, lowest) if k is None else _checked(k, len(graph), pair)
+    tree = _merged(graph) if method == "hierarchical" else None
+    found = _cut(tree, k) if tree is not None else _spectral(graph, k, seed)
+    x_labels, y_labels = _spread(_by_size(found), x, y, *pair.neurons)
+    strength = abs(c.between)
+    groups = [(np.flatnonzero(x_labels == g), np.flatnonzero(y_labels == g)) for g in range(found.max(initial=-1) + 1)]
+    return Clusters(
+        method=method,
+        within=within,
+        seed=seed,
+        centred=centred,
+        x_labels=x_labels,
+        y_labels=y_labels,
+        eigenvalues=spectrum,
+        null_eigenvalue=lowest,
+        gap=float(spectrum[k] - spectrum[k - 1]) if 0 < k < len(spectrum) else 0.0,
+        clear=_clear(spectrum, lowest, k),
+        clusters=tuple(_cluster(pair, c, strength, i, j, centred) for i, j in groups),
+        tree=tree,
+        correlations=c,
+        **about(pair),
+    )
+
+
+def _graph(c: Correlation, x: Index, y: Index, within: bool) -> Array:
+    """Return the symmetric weights between neurons that vary, x's first."""
+    between = abs(c.between[np.ix_(x, y)])
+    xx, yy = (abs(own[np.ix_(who, who)]) * within for own, who in ((c.within_x, x), (c.within_y, y)))
+    graph = np.block([[xx, between], [between.T, yy]])
+    np.fill_diagonal(graph, 0.0)
+    return graph
+
+
+def _spectrum(graph: Array, p: int | None) -> Array:
+    """Return the eigenvalues of the Laplacian; p, of a graph of two parts, the neurons of the first."""
+    if not len(graph):
+        return np.empty(0)
+    degree = graph.sum(axis=0)
+    joined = degree > 0
+    weights = _normalised(graph, degree)[np.ix_(joined, joined)]
+    if p is None:
+        values = eigvalsh(np.eye(len(weights)) - weights) if len(weights) else np.empty(0)
+    else:
+        first = np.count_nonzero(joined[:p])
+        off = svdvals(weights[:first, first:]) if len(weights) else np.empty(0)
+        values = np.concatenate([1 - off, np.ones(len(weights) - 2 * len(off)), 1 + off[::-1]])
+    return np.asarray(np.clip(np.concatenate([np.zeros(np.count_nonzero(~joined)), values]), 0, 2))
+
+
+def _normalised(graph: Array, degree: Array) -> Array:
+    scale = inverse(np.sqrt(degree))
+    return np.asarray(scale[:, None] * graph * scale)
+
+
+def _null(graph: Array, draw: Callable[[np.random.Generator], Array], seed: int) -> float:
+    """Return how low chance correlations bring the second eigenvalue of a graph with these degrees."""
+    r, scale = np.random.default_rng(seed), inverse(np.sqrt(graph.sum(axis=0)))
+    values = np.array([_second(draw(r), scale) for _ in range(DRAWS)])
+    return float(np.clip(1 - values.mean() - DEVIATIONS * values.std(ddof=1), 0, 1))
+
+
+def _second(weights: Array, scale: Array) -> float:
+    """Return the second largest singular value of weights (m, k), scaled by the first m and last k of the scales."""
+    m, k = weights.shape
+    weights = np.float32(scale[:m, None]) * abs(weights) * np.float32(scale[len(scale) - k :])
+    if min(m, k) < SMALL:
+        return float(np.append(svdvals(weights) if weights.size else [], [0, 0])[1])
+    from scipy.sparse.linalg import svds
+
+    start = np.ones(min(m, k), dtype=np.float32)
+    return float(svds(weights, k=2, tol=1e-2, v0=start, return_singular_vectors=False).min())
+
+
+def _between(c: Correlation, x: Index, y: Index) -> Callable[[np.random.Generator], Array]:
+    """Return what draws chance correlations between layers with the correlations that there are within each."""
+    within = c.within_x[np.ix_(x, x)], c.within_y[np.ix_(y, y)]
+    L, R = (cholesky(own + JITTER * np.eye(len(own)), lower=True) if len(own) else own for own in within)
+    left, right = np.float32(L / np.sqrt(c.effective_rows)), np.float32(R.T)
+    return lambda r: np.asarray(left @ r.standard_normal((len(x), len(y)), dtype=np.float32) @ right)
+
+
+def _among(neurons: int, rows: float) -> Callable[[np.random.Generator], Array]:
+    """Return what draws the chance correlations of unrelated neurons."""
+
+    def draw(r: np.random.Generator) -> Array:
+        upper = np.triu(r.standard_normal((neurons, neurons), dtype=np.float32), 1) / np.float32(np.sqrt(rows))
+        return np.asarray(upper + upper.T)
+
+    return draw
+
+
+def _eigengap(spectrum: Array, lowest: float) -> int:
+    gaps = _gaps(spectrum, lowest)
+    return 2 + int(gaps.argmax()) if len(gaps) else min(1, len(spectrum))
+
+
+def _gaps(spectrum: Array, lowest: float) -> Array:
+    """Return the gaps after the second, third, ... eigenvalue, as far as they are below the lowest by chance."""
+    below = np.count_nonzero(spectrum[1:] < lowest)
+    return np.asarray(np.diff(np.minimum(spectrum[1 : below + 2], 1)))
+
+
+def _clear(spectrum: Array, lowest: float, k: int) -> bool:
+    gaps = _gaps(spectrum, lowest)
+    if not len(gaps) or not 2 <= k < len(gaps) + 2:
+        return not len(gaps) and k <= 1
+    own, other = gaps[k - 2], np.delete(gaps, k - 2).max(initial=0.0)
+    return bool(own >= 2 * other and own - other > 1 - lowest)
+
+
+def _checked(k: int, neurons: int, pair: Pair) -> int:
+    if isinstance(k, bool) or not isinstance(k, int | np.integer) or not 1 <= k <= neurons:
+        raise SpanmatchError(
+            f"k={k!r}: give 1 to {neurons}, the neurons of {pair.x_layer} and {pair.y_layer} that vary"
+        )
+    return int(k)
+
+
+def _spectral(graph: Array, k: int, seed: int) -> Labels:
+    from sklearn.cluster import spectral_clustering
+
+    if k <= 1 or k == len(graph):
+        return np.arange(len(graph)) * (k > 1)
+    with ignoring(message="Graph is not fully connected"):  # the best case there is
+        return np.asarray(spectral_clustering(graph, n_clusters=k, random_state=seed), dtype=np.intp)
+
+
+def _merged(graph: Array) -> Array | None:
+    """Return the tree of average linkage of 1 - weight, if there is anything to merge."""
+    from scipy.cluster.hierarchy import linkage
+    from scipy.spatial.distance import squareform
+
+    if len(graph) < 2:
+        return None
+    return np.asarray(linkage(squareform(1 - graph - np.eye(len(graph)), checks=False), "average"))
+
+
+def _cut(tree: Array, k: int) -> Labels:
+    from scipy.cluster.hierarchy import fcluster
+
+    return np.asarray(fcluster(tree, k, "maxclust"), dtype=np.intp) - 1
+
+
+def _by_size(labels: Labels) -> Labels:
+    """Return labels renumbered, the largest cluster first, among equals the one with the first neuron."""
+    known, first, size = np.unique(labels, return_index=True, return_counts=True)
+    rank = np.empty(len(known), dtype=np.intp)
+    rank[np.lexsort((first, -size))] = np.arange(len(known))
+    return rank[np.searchsorted(known, labels)]
+
+
+def _spread(labels: Labels, x: Index, y: Index, p: int, q: int) -> tuple[Labels, Labels]:
+    x_labels, y_labels = np.full(p, -1), np.full(q, -1)
+    x_labels[x], y_labels[y] = labels[: len(x)], labels[len(x) :]
+    return x_labels, y_labels
+
+
+def _cluster(pair: Pair, c: Correlation, between: Array, x: Index, y: Index, centred: bool) -> Cluster:
+    inside = between[np.ix_(x, y)]
+    crossing = between[x].sum() + between[:, y].sum() - 2 * inside.sum()
+    edges = len(x) * (between.shape[1] - len(y)) + len(y) * (between.shape[0] - len(x))
+    of_x, of_y = pair.spans(x, y, centred=centred)
+    return Cluster(
+        x=x,
+        y=y,
+        between=float(inside.mean()) if inside.size else 0.0,
+        within_x=_mean_within(c.within_x, x),
+        within_y=_mean_within(c.within_y, y),
+        outside=float(crossing / edges) if edges else 0.0,
+        x_distances=np.sqrt(of_y.outside),
+        y_distances=np.sqrt(of_x.outside),
+    )
+
+
+def _mean_within(own: Array, neurons: Index) -> float:
+    m = len(neurons)
+    return float((abs(own[np.ix_(neurons, neurons)]).sum() - m) / (m * (m - 1))) if m > 1 else 0.0

@@ -1,0 +1,57 @@
+"""Correlations of single neurons, between two networks and within each.
+
+c_ij = sum (x_i - mean)(y_j - mean) / sqrt(sum (x_i - mean)^2 sum (y_j - mean)^2).
+Source: Li, Yosinski, Clune, Lipson, Hopcroft, ICLR 2016, section 2; docs/convergent.md.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from .._threads import few_threads
+from ..moments.pairs import Pair, checked_pair
+from ..moments.spans import Array
+from .chance import Aligned, about, inverse
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Correlation(Aligned):
+    """Correlations between and within two layers; 0 where a neuron is constant."""
+
+    between: Array = field(repr=False)
+    """(p, q)"""
+    within_x: Array = field(repr=False)
+    """(p, p)"""
+    within_y: Array = field(repr=False)
+    """(q, q)"""
+    x_mean: Array = field(repr=False)
+    """(p,) mean activation of each neuron."""
+    y_mean: Array = field(repr=False)
+    """(q,)"""
+    x_deviation: Array = field(repr=False)
+    """(p,) standard deviation of each neuron."""
+    y_deviation: Array = field(repr=False)
+    """(q,)"""
+
+
+@few_threads
+def correlation(pair: Pair) -> Correlation:
+    """Return the correlations of all neurons, between the layers and within each, and their means and deviations.
+
+    Cost: (p + q)^2 operations; no pass over the rows.
+    """
+    checked_pair(pair)
+    x, y = (pair.energy(side, centred=True) for side in ("x", "y"))
+    a, b = inverse(np.sqrt(x)), inverse(np.sqrt(y))
+    return Correlation(
+        between=np.clip(a[:, None] * pair.xy * b, -1, 1),
+        within_x=np.clip(a[:, None] * pair.xx * a, -1, 1),
+        within_y=np.clip(b[:, None] * pair.yy * b, -1, 1),
+        x_mean=pair.x_mean,
+        y_mean=pair.y_mean,
+        x_deviation=np.sqrt(x / pair.rows),
+        y_deviation=np.sqrt(y / pair.rows),
+        **about(pair),
+    )

@@ -1,0 +1,8 @@
+"""Interventions: what changes networks, or what they compute."""
+
+from .outcomes import Difference, Outcome, Transplant
+from .permute import apply_permutation
+from .transplants import transplant
+from .untrained import untrained_copy
+
+__all__ = ["Difference", "Outcome", "Transplant", "apply_permutation", "transplant", "untrained_copy"]

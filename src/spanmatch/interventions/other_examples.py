@@ -1,0 +1,90 @@
+"""What a layer gives for other examples: each example's values go to another of the same 256.
+
+Values are permuted and not changed, so that every neuron keeps its mean, its energy and its distribution over each 256
+examples; only what they say of the example is gone. Who gets whose values depends on the seed and on the numbers of
+the examples, not on batches.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..moments.spans import Index
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+BLOCK = 256
+
+
+def other_examples(n: int, seed: int) -> Index:
+    """Return for each of n examples the number of another one; a single example can only have itself."""
+    starts = range(0, max(n - 1, 1), BLOCK)  # a last example alone joins those before it
+    ends = [*starts[1:], n]
+    return np.concatenate([_cycle(start, end - start, seed) for start, end in zip(starts, ends, strict=True)])
+
+
+def _cycle(start: int, size: int, seed: int) -> Index:
+    """Return a cyclic permutation, which leaves none in place, of the numbers from start."""
+    order = np.random.default_rng([seed, start]).permutation(size)
+    partner = np.empty(size, dtype=np.intp)
+    partner[order] = np.roll(order, 1)
+    return start + partner
+
+
+class Others:
+    """Batches that wait until there are values of other examples for all of theirs."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+        self.refused = ""
+        """Why there are no values of other examples."""
+        self.waiting: deque[tuple[int, Any, Tensor]] = deque()
+        self.rows: dict[int, Tensor] = {}
+        self.partner: dict[int, int] = {}
+        self.total = self.drawn = self.dropped = 0
+
+    def add(self, batch: Any, values: Tensor) -> Iterator[tuple[Any, Tensor, Tensor | None]]:
+        """Take a batch and a layer's values for it; yield the batches that are ready, with both kinds of values."""
+        self.waiting.append((self.total, batch, values))
+        self.rows.update(enumerate(values, self.total))
+        self.total += len(values)
+        while self.total - self.drawn >= BLOCK + 2:
+            self._draw(BLOCK)
+        yield from self._ready()
+        needed = self.waiting[0][0] // BLOCK * BLOCK
+        for example in range(self.dropped, needed):
+            del self.rows[example], self.partner[example]
+        self.dropped = needed
+
+    def end(self) -> Iterator[tuple[Any, Tensor, Tensor | None]]:
+        """Yield the batches that are left."""
+        if self.total == 1:
+            self.refused = "there is one example, and no other"
+        if self.total > self.drawn:
+            self._draw(self.total - self.drawn)
+        yield from self._ready()
+
+    def _draw(self, size: int) -> None:
+        self.partner.update(enumerate(_cycle(self.drawn, size, self.seed).tolist(), self.drawn))
+        self.drawn += size
+
+    def _ready(self) -> Iterator[tuple[Any, Tensor, Tensor | None]]:
+        while self.waiting:
+            first, batch, values = self.waiting[0]
+            if first + len(values) > self.drawn:
+                return
+            self.waiting.popleft()
+            yield batch, values, self._of_others(first, values)
+
+    def _of_others(self, first: int, values: Tensor) -> Tensor | None:
+        import torch
+
+        rows = [self.rows[self.partner[example]] for example in range(first, first + len(values))]
+        if any(row.shape != values.shape[1:] for row in rows):
+            self.refused = "examples differ in shape from batch to batch, so that none can stand in for another"
+        return None if self.refused else torch.stack(rows)

@@ -1,0 +1,116 @@
+"""A layer inside a network that runs: what it gives for a batch, and other values in its place."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..activations.layouts import Layout, Units
+from ..activations.outputs import mask_of
+from ..activations.torch import arguments, channels_first, first_tensor
+from ..errors import SpanmatchError, among
+from ..moments.spans import Index
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+UNITS: tuple[Units, Units] = ("channel", "location")
+
+
+@dataclass(frozen=True, eq=False)
+class Place:
+    """A module of a network, and which of its calls in a forward pass gives the layer."""
+
+    network: nn.Module
+    module: nn.Module
+    call: int
+    layer: str
+
+    @property
+    def name(self) -> str:
+        """The network's name."""
+        return self.layer.partition(":")[0]
+
+    @property
+    def path(self) -> str:
+        """The layer's name within the network."""
+        return self.layer.partition(":")[2]
+
+    def run(self, batch: Any) -> Any:
+        """Return the network's output for a batch."""
+        args, kwargs, _ = arguments(self.name, self.network, batch)
+        return self.network(*args, **kwargs)
+
+    def output(self, batch: Any) -> Tensor:
+        """Return the layer's output for a batch.  Raises SpanmatchError if the layer does not run."""
+        outputs: list[Tensor] = []
+        # The next module may work in place: the tensor must be its own.
+        with self.changed(lambda output: outputs.append(first_tensor(self.layer, output).clone())):
+            self.run(batch)
+        if not outputs:
+            raise SpanmatchError(f"layer {self.layer!r} did not run")
+        return outputs[0]
+
+    @contextlib.contextmanager
+    def changed(self, change: Callable[[Any], Any]) -> Iterator[None]:
+        """Pass the layer's output through a function while this lasts; None leaves it as it is."""
+        calls = 0
+
+        def hook(_: nn.Module, __: Any, output: Any) -> Any:
+            nonlocal calls
+            calls += 1
+            return change(output) if calls == self.call else None
+
+        handle = self.module.register_forward_hook(hook)
+        try:
+            yield
+        finally:
+            handle.remove()
+
+    def neurons_last(self, tensor: Tensor, width: int) -> Tensor:
+        """Return an output with its neurons, channels or locations, on the last axis."""
+        by_channel = tensor.movedim(1, -1) if channels_first(self.module, tensor) else tensor
+        for arranged in (by_channel, tensor.flatten(1)):
+            if arranged.shape[-1] == width:
+                return arranged
+        raise SpanmatchError(f"layer {self.layer!r} gives {tuple(tensor.shape)}, in which there are no {width} neurons")
+
+    def neurons_back(self, changed: Tensor, tensor: Tensor) -> Tensor:
+        """Return what `neurons_last` arranged as the output was."""
+        if channels_first(self.module, tensor) and changed.ndim == tensor.ndim:
+            return changed.movedim(-1, 1)
+        return changed.reshape(tensor.shape)
+
+    def rows(self, tensor: Tensor, width: int, batch: Any, example_ids: NDArray[np.int64]) -> tuple[Any, Any]:
+        """Return an output as rows x neurons, without masked tokens, and the example of each row."""
+        first = channels_first(self.module, tensor)
+        for units in UNITS:
+            mask = None if units == "location" else mask_of(batch)
+            rows, each, _ = Layout(units).rows(self.layer, tensor, example_ids, channels_first=first, mask=mask)
+            if rows.shape[-1] == width:
+                return rows, each
+        raise SpanmatchError(f"layer {self.layer!r} gives {tuple(tensor.shape)}, in which there are no {width} neurons")
+
+
+def place_of(networks: Mapping[str, nn.Module], layer: str) -> Place:
+    """Return where a layer "network:module" is.  Raises SpanmatchError if there is no such network or module."""
+    name, _, path = layer.partition(":")
+    if name not in networks:
+        raise SpanmatchError(f"layer {layer!r}: no network {name!r}{among(name, networks)}")
+    path, _, call = path.partition("#")
+    modules = dict(networks[name].named_modules())
+    if path not in modules:
+        raise SpanmatchError(f"layer {layer!r}: network {name!r} has no module {path!r}{among(path, modules)}")
+    return Place(networks[name], modules[path], int(call or 1), layer)
+
+
+def on_device(neurons: Index, tensor: Tensor) -> Tensor:
+    """Return indices as a tensor where another one is."""
+    import torch
+
+    return torch.from_numpy(np.ascontiguousarray(neurons)).to(tensor.device)

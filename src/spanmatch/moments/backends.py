@@ -1,0 +1,464 @@
+"""Where the products run: NumPy arrays on the CPU, PyTorch tensors and CuPy arrays on the device that they are on.
+
+An engine turns a part of a batch into float64 rows about a shift and adds its products to sums that stay on
+its device. `checked` tells from the array itself which engine it is for; no library of arrays is imported here.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import blas, lapack
+
+from ..errors import SpanmatchError
+
+if TYPE_CHECKING:
+    import torch
+
+CHECKED_AT_ONCE = 1 << 18  # elements; bounds the memory that a check for NaN takes
+
+
+NUMBER_TYPES = ("float64", "float32", "bfloat16", "float16")
+"""From fine to coarse, but for the last two, which count alike. Whole numbers count as the finest."""
+Maxima = tuple[NDArray[np.float64], NDArray[np.int64]]
+Room = dict[str, NDArray[Any]]
+"""Memory that an engine may keep from one part of a batch to the next."""
+
+
+class Engine(Protocol):
+    """The products that the moments are made of, on one device."""
+
+    def zeros(self, *shape: int) -> Any:
+        """Return a float64 accumulator."""
+
+    def rows(self, array: Any, index: NDArray[np.intp], shift: Any) -> Any:
+        """Return array[index] - shift as float64."""
+
+    def lifted(self, array: Any, index: NDArray[np.intp], shift: Any, room: Room) -> Any:
+        """Return the same with one more column, each row's squared norm; valid until `room` is used again."""
+
+    def means(self, A: Any, lengths: NDArray[np.intp]) -> Any:
+        """Return the means of groups of lifted rows, lifted; groups follow one another and have these lengths."""
+
+    def add_sum(self, total: Any, A: Any) -> None:
+        """Add the column sums of A."""
+
+    def add_gram(self, total: Any, A: Any) -> None:
+        """Add A^T A to the lower triangle."""
+
+    def add_product(self, total: Any, A: Any, B: Any) -> None:
+        """Add A^T B."""
+
+    def add_factor(self, total: Any, A: Any, B: Any) -> None:
+        """Replace the triangular factor R by that of [R; 1 X Y a b], for lifted rows A = [X a] and B = [Y b]."""
+
+    def add_above(self, total: Any, A: Any, B: Any, edges: tuple[Any, Any]) -> None:
+        """Add in how many rows a neuron of A is above one edge and a neuron of B above another."""
+
+    def maxima(self, array: Any, order: NDArray[np.intp], starts: NDArray[np.int64]) -> Maxima:
+        """Return the largest row of each group, by column, and which of the group's rows it is; rows are in groups when
+        taken in that order."""
+
+    def constant(self, host: NDArray[np.float64]) -> Any:
+        """Return a host array on the device."""
+
+    def host(self, array: Any) -> NDArray[np.float64]:
+        """Return a device array on the host."""
+
+
+@dataclass(frozen=True)
+class NumpyEngine:
+    """Products by BLAS, accumulated in place."""
+
+    single: bool = field(default=False, compare=False)
+    """Whether products are of rows rounded to float32; sums are float64 all the same, and added to by either."""
+
+    def zeros(self, *shape: int) -> NDArray[np.float64]:
+        """Return zeros."""
+        return np.zeros(shape)
+
+    def rows(self, array: Any, index: NDArray[np.intp], shift: Any) -> NDArray[np.float64]:
+        """Gather and shift in one pass."""
+        return np.asarray(np.subtract(array[index], shift, dtype=np.float64))
+
+    def lifted(self, array: Any, index: NDArray[np.intp], shift: Any, room: Room) -> NDArray[np.float64]:
+        """Gather, shift and square in place, in memory that is kept: fresh pages cost as much as the work itself."""
+        n, p = len(index), array.shape[1]
+        gathered = _from(room, "gathered", (n, p), array.dtype)
+        rows = _from(room, "rows", (n, p + 1), np.dtype(np.float32 if self.single else np.float64))
+        np.take(array, index, axis=0, out=gathered, mode="clip")
+        np.subtract(gathered, shift, out=rows[:, :-1], dtype=np.float64, casting="same_kind")
+        np.einsum("np,np->n", rows[:, :-1], rows[:, :-1], out=rows[:, -1])
+        return rows
+
+    def means(self, A: Any, lengths: NDArray[np.intp]) -> NDArray[np.float64]:
+        """A small product for each group, or one sparse product where lengths differ; sums by group are slow."""
+        if len(lengths) == len(A):
+            return np.asarray(A)
+        means: NDArray[np.float64]
+        if (lengths == lengths[0]).all():
+            average = np.full((1, lengths[0]), 1 / lengths[0])
+            means = np.matmul(average, A.reshape(len(lengths), lengths[0], -1))[:, 0]
+        else:
+            means = _averaging(lengths) @ A
+        np.einsum("np,np->n", means[:, :-1], means[:, :-1], out=means[:, -1])
+        return means
+
+    def add_sum(self, total: Any, A: Any) -> None:
+        """Add the column sums."""
+        total += A.sum(axis=0, dtype=np.float64)
+
+    def add_gram(self, total: Any, A: Any) -> None:
+        """Half the work of a product; `total.T` is Fortran-ordered, so that BLAS adds in place."""
+        if self.single:
+            total += blas.ssyrk(1.0, A.T).T
+            return
+        blas.dsyrk(1.0, A.T, beta=1.0, c=total.T, overwrite_c=1)
+
+    def add_product(self, total: Any, A: Any, B: Any) -> None:
+        """The transposed product, for the same reason."""
+        if self.single:
+            total += blas.sgemm(1.0, B.T, A.T, trans_b=1).T
+            return
+        blas.dgemm(1.0, B.T, A.T, trans_b=1, beta=1.0, c=total.T, overwrite_c=1)
+
+    def add_factor(self, total: Any, A: Any, B: Any) -> None:
+        """QR of a triangle on top of a block, which leaves the triangle's zeros alone."""
+        block = np.asfortranarray(np.hstack([np.ones((len(A), 1)), A[:, :-1], B[:, :-1], A[:, -1:], B[:, -1:]]))
+        size = len(total)
+        R, *_ = lapack.dtpqrt(0, min(32, size), np.asfortranarray(total), block, overwrite_b=1)
+        total[:] = np.triu(R)
+
+    def add_above(self, total: Any, A: Any, B: Any, edges: tuple[Any, Any]) -> None:
+        """Products of ones and zeros in single precision, exact for up to 2^24 rows at once."""
+        above = []
+        for rows, own in zip((A, B), edges, strict=True):
+            ones = np.empty((*rows.shape, own.shape[1]), dtype=np.float32)
+            above.append(np.greater(rows[:, :, None], own, out=ones).reshape(len(rows), -1))
+        total += blas.sgemm(1.0, above[1].T, above[0].T, trans_b=1).T
+
+    def maxima(self, array: Any, order: NDArray[np.intp], starts: NDArray[np.int64]) -> Maxima:
+        """Reduce by groups; the first of equal rows counts."""
+        rows = array[order]
+        largest = np.maximum.reduceat(rows, starts, axis=0)
+        lengths = np.diff(starts, append=len(order))
+        within = (np.arange(len(order)) - np.repeat(starts, lengths))[:, None]
+        places = np.where(rows == np.repeat(largest, lengths, axis=0), within, len(order))
+        return largest.astype(np.float64), np.minimum.reduceat(places, starts, axis=0)
+
+    def constant(self, host: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The array itself."""
+        return host
+
+    def host(self, array: Any) -> NDArray[np.float64]:
+        """The array itself."""
+        return np.asarray(array)
+
+
+@dataclass(frozen=True)
+class TorchEngine:
+    """Products by PyTorch on one device, in float64 or, if `single`, of rows rounded to float32."""
+
+    device: torch.device
+    single: bool = field(default=False, compare=False)
+
+    def zeros(self, *shape: int) -> torch.Tensor:
+        """Return zeros on the device."""
+        import torch
+
+        return torch.zeros(shape, dtype=torch.float64, device=self.device)
+
+    def rows(self, array: Any, index: NDArray[np.intp], shift: Any) -> torch.Tensor:
+        """Gather on the device, then widen."""
+        import torch
+
+        chosen: torch.Tensor = array[torch.from_numpy(index).to(self.device)]
+        rows: torch.Tensor = chosen.to(torch.float64) - shift
+        return rows
+
+    def lifted(self, array: Any, index: NDArray[np.intp], shift: Any, room: Room) -> torch.Tensor:
+        """Gather, shift and square on the device."""
+        lifted = self._with_squares(self.rows(array, index, shift))
+        return lifted.float() if self.single else lifted
+
+    def means(self, A: Any, lengths: NDArray[np.intp]) -> torch.Tensor:
+        """A dense product: sums by group would add in no certain order."""
+        if len(lengths) == len(A):
+            return A  # type: ignore[no-any-return]
+        rows = A[:, :-1].double()
+        if (lengths == lengths[0]).all():
+            return self._with_squares(rows.reshape(len(lengths), int(lengths[0]), -1).mean(dim=1))
+        return self._with_squares(self.constant(_averaging(lengths).toarray()) @ rows)
+
+    def _with_squares(self, rows: torch.Tensor) -> torch.Tensor:
+        import torch
+
+        return torch.cat([rows, (rows * rows).sum(dim=1, keepdim=True)], dim=1)
+
+    def add_sum(self, total: Any, A: Any) -> None:
+        """Add the column sums."""
+        import torch
+
+        total += A.sum(dim=0, dtype=torch.float64)
+
+    def add_gram(self, total: Any, A: Any) -> None:
+        """The whole product: only its lower triangle is read."""
+        self.add_product(total, A, A)
+
+    def add_product(self, total: Any, A: Any, B: Any) -> None:
+        """Accumulate in place."""
+        if self.single:
+            total += A.T @ B
+        else:
+            total.addmm_(A.T, B)
+
+    def add_factor(self, total: Any, A: Any, B: Any) -> None:
+        """QR of the stack."""
+        import torch
+
+        block = torch.cat([torch.ones_like(A[:, :1]), A[:, :-1], B[:, :-1], A[:, -1:], B[:, -1:]], dim=1)
+        total.copy_(torch.linalg.qr(torch.cat([total, block]), mode="r").R)
+
+    def add_above(self, total: Any, A: Any, B: Any, edges: tuple[Any, Any]) -> None:
+        """Products of ones and zeros on the device."""
+        above = [(rows[:, :, None] > own).flatten(1).double() for rows, own in zip((A, B), edges, strict=True)]
+        total.addmm_(above[0].T, above[1])
+
+    def maxima(self, array: Any, order: NDArray[np.intp], starts: NDArray[np.int64]) -> Maxima:
+        """Reduce by groups on the device."""
+        import torch
+
+        lengths = np.diff(starts, append=len(order))
+        group = torch.from_numpy(np.repeat(np.arange(len(starts)), lengths)).to(self.device)
+        within = torch.from_numpy(np.arange(len(order)) - np.repeat(starts, lengths)).to(self.device)
+        rows = array[torch.from_numpy(order).to(self.device)].double()
+        index = group[:, None].expand_as(rows)
+        empty = rows.new_full((len(starts), rows.shape[1]), -torch.inf)
+        largest = empty.scatter_reduce(0, index, rows, "amax")
+        places = torch.where(rows == largest[group], within[:, None], len(order))
+        first = places.new_full(empty.shape, len(order)).scatter_reduce(0, index, places, "amin")
+        return self.host(largest), np.asarray(first.cpu().numpy())
+
+    def sum_of(self, arrays: Sequence[Any]) -> float:
+        """Return the sum of all values, not finite if one of them is not; the device is waited for once."""
+        import torch
+
+        return float(torch.stack([array.sum(dtype=torch.float64) for array in arrays]).sum())
+
+    def constant(self, host: NDArray[np.float64]) -> torch.Tensor:
+        """Copy to the device."""
+        import torch
+
+        return torch.from_numpy(host).to(self.device)
+
+    def host(self, array: Any) -> NDArray[np.float64]:
+        """Copy to the host."""
+        return np.asarray(array.cpu().numpy())
+
+
+@dataclass(frozen=True)
+class ArrayEngine:
+    """Products by any library of the array API standard whose arrays can be added to in place, as CuPy, in float64."""
+
+    xp: Any
+    device: Any
+    single: bool = field(default=False, compare=False)
+
+    def zeros(self, *shape: int) -> Any:
+        """Return zeros on the device."""
+        return self.xp.zeros(shape, dtype=self.xp.float64, device=self.device)
+
+    def rows(self, array: Any, index: NDArray[np.intp], shift: Any) -> Any:
+        """Gather on the device, then widen."""
+        return self.xp.astype(self.xp.take(array, self.constant(index), axis=0), self.xp.float64) - shift
+
+    def lifted(self, array: Any, index: NDArray[np.intp], shift: Any, room: Room) -> Any:
+        """Gather, shift and square on the device."""
+        lifted = self._with_squares(self.rows(array, index, shift))
+        return self.xp.astype(lifted, self.xp.float32) if self.single else lifted
+
+    def means(self, A: Any, lengths: NDArray[np.intp]) -> Any:
+        """A dense product: the standard has no sums by group."""
+        if len(lengths) == A.shape[0]:
+            return A
+        rows = self.xp.astype(A[:, :-1], self.xp.float64)
+        return self._with_squares(self.constant(_averaging(lengths).toarray()) @ rows)
+
+    def _with_squares(self, rows: Any) -> Any:
+        return self.xp.concat([rows, self.xp.sum(rows * rows, axis=1, keepdims=True)], axis=1)
+
+    def add_sum(self, total: Any, A: Any) -> None:
+        """Add the column sums."""
+        total += self.xp.sum(A, axis=0, dtype=self.xp.float64)
+
+    def add_gram(self, total: Any, A: Any) -> None:
+        """The whole product: only its lower triangle is read."""
+        self.add_product(total, A, A)
+
+    def add_product(self, total: Any, A: Any, B: Any) -> None:
+        """Add the product."""
+        total += self.xp.astype(A.T @ B, self.xp.float64)
+
+    def add_factor(self, total: Any, A: Any, B: Any) -> None:
+        """QR of the stack."""
+        ones = self.xp.ones_like(A[:, :1])
+        block = self.xp.concat([ones, A[:, :-1], B[:, :-1], A[:, -1:], B[:, -1:]], axis=1)
+        total[:, :] = self.xp.linalg.qr(self.xp.concat([total, block], axis=0))[1]
+
+    def add_above(self, total: Any, A: Any, B: Any, edges: tuple[Any, Any]) -> None:
+        """Products of ones and zeros on the device."""
+        above = []
+        for rows, own in zip((A, B), edges, strict=True):
+            ones = self.xp.astype(rows[:, :, None] > own[None, :, :], self.xp.float64)
+            above.append(self.xp.reshape(ones, (rows.shape[0], -1)))
+        total += above[0].T @ above[1]
+
+    def maxima(self, array: Any, order: NDArray[np.intp], starts: NDArray[np.int64]) -> Maxima:
+        """On the host: the standard has no sums by group."""
+        return NumpyEngine().maxima(self.host(array), order, starts)
+
+    def sum_of(self, arrays: Sequence[Any]) -> float:
+        """Return the sum of all values, not finite if one of them is not; the device is waited for once."""
+        total = self.zeros()
+        for array in arrays:
+            total = total + self.xp.sum(self.xp.astype(array, self.xp.float64))
+        return float(total)
+
+    def constant(self, host: NDArray[Any]) -> Any:
+        """Copy to the device."""
+        return self.xp.asarray(host, device=self.device)
+
+    def host(self, array: Any) -> NDArray[np.float64]:
+        """Copy to the host; CuPy does so by `get` alone."""
+        return np.asarray(array.get() if hasattr(array, "get") else array)
+
+
+def _averaging(lengths: NDArray[np.intp]) -> Any:
+    """Return the sparse matrix (groups, rows) that takes rows to the means of groups of them."""
+    from scipy.sparse import csr_array  # slow to load: taken where it is used
+
+    ends = np.cumsum(lengths)
+    weights = np.repeat(1 / lengths, lengths), np.arange(ends[-1]), np.append(0, ends)
+    return csr_array(weights, shape=(len(lengths), ends[-1]))
+
+
+def _from(room: Room, name: str, shape: tuple[int, int], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return an array in kept memory, of which there may be more."""
+    size = shape[0] * shape[1]
+    if name not in room or room[name].dtype != dtype or len(room[name]) < size:
+        room[name] = np.empty(size, dtype)
+    return room[name][:size].reshape(shape)
+
+
+def checked(layer: str, array: Any, *, single: bool = False) -> tuple[Engine, Any]:
+    """Return the engine for an array of activations, and the array as that engine takes it.
+
+    Raises SpanmatchError for what is not a non-empty, real matrix, naming the layer.
+    """
+    torch = sys.modules.get("torch")
+    engine: Engine = NumpyEngine(single)
+    if torch is not None and isinstance(array, torch.Tensor):
+        array = array.detach()
+        if array.is_complex():
+            raise SpanmatchError(f"layer {layer!r}: complex activations ({array.dtype}); give real numbers")
+        if array.device.type == "cuda":
+            engine = TorchEngine(array.device, single)
+        else:  # other devices have no float64
+            array = array.cpu()
+            array = (array.float() if array.dtype == torch.bfloat16 else array).numpy()
+    elif isinstance(array, np.ndarray) or (xp := _standard(layer, array)) is None:
+        array = _numpy(layer, array)
+    else:
+        if not xp.isdtype(array.dtype, ("bool", "integral", "real floating")):
+            raise SpanmatchError(f"layer {layer!r}: activations of type {array.dtype}; give real numbers")
+        engine = ArrayEngine(xp, array.device, single)
+    _check_shape(layer, tuple(array.shape))
+    return engine, array
+
+
+def number_type(array: Any) -> str:
+    """Return the type in which activations come, of `NUMBER_TYPES`."""
+    name = str(getattr(array, "dtype", "")).rpartition(".")[2]
+    return name if name in NUMBER_TYPES else "float64"
+
+
+def coarsest(*types: str) -> str:
+    """Return the coarsest of some number types."""
+    return max(types, key=NUMBER_TYPES.index)
+
+
+def _standard(layer: str, array: Any) -> Any:
+    """Return the namespace of an array of the array API standard on which sums can be kept; None for all others.
+
+    JAX's arrays cannot be added to in place, and have no float64 unless that is asked for: they are read by NumPy.
+    """
+    import array_api_compat as standard
+
+    if standard.is_dask_array(array):
+        raise SpanmatchError(f"layer {layer!r} is a Dask array; use sm.Moments.from_dask")
+    if not standard.is_array_api_obj(array) or standard.is_jax_array(array) or standard.is_torch_array(array):
+        return None
+    return standard.array_namespace(array)
+
+
+def _numpy(layer: str, array: Any) -> NDArray[Any]:
+    try:
+        values: NDArray[Any] = np.asarray(array)
+    except ValueError as error:
+        raise SpanmatchError(f"layer {layer!r}: not an array ({error})") from error
+    if values.dtype.kind not in "biuf":
+        raise SpanmatchError(
+            f"layer {layer!r}: activations of type {values.dtype}; give real numbers (floats or integers)"
+        )
+    return values
+
+
+def _check_shape(layer: str, shape: tuple[int, ...]) -> None:
+    if len(shape) != 2:
+        raise SpanmatchError(
+            f"layer {layer!r}: shape {shape} has {len(shape)} dimensions; give rows x neurons, "
+            "for a convolution with positions as rows and channels as neurons"
+        )
+    if 0 in shape:
+        raise SpanmatchError(f"layer {layer!r}: shape {shape} is empty; give at least one row and one neuron")
+
+
+def check_finite(engines: Mapping[str, Engine], arrays: Mapping[str, Any]) -> None:
+    """Raise SpanmatchError for a value that is not finite, naming the layer and the place.
+
+    All of a device's arrays are asked about at once: it is waited for once a batch.
+    """
+    doubtful: dict[Any, list[str]] = {}  # the engines of devices, which can sum everything at once
+    for layer, array in arrays.items():
+        if isinstance(array, np.ndarray):
+            _check_finite(layer, array)
+        else:
+            doubtful.setdefault(engines[layer], []).append(layer)
+    for engine, layers in doubtful.items():
+        if not np.isfinite(engine.sum_of([arrays[layer] for layer in layers])):
+            for layer in layers:
+                every = np.arange(arrays[layer].shape[0])
+                _check_finite(layer, engine.host(engine.rows(arrays[layer], every, 0.0)))
+
+
+def _check_finite(layer: str, array: NDArray[Any]) -> None:
+    if array.dtype.kind != "f":
+        return
+    step = max(1, CHECKED_AT_ONCE // array.shape[1])
+    for start in range(0, len(array), step):
+        finite = np.isfinite(array[start : start + step])
+        if not finite.all():
+            _refuse_value(layer, array, start, finite)
+
+
+def _refuse_value(layer: str, array: Any, start: int, finite: NDArray[np.bool_]) -> None:
+    row, neuron = (int(i[0]) for i in np.nonzero(~finite))
+    value = float(array[start + row, neuron])
+    raise SpanmatchError(
+        f"layer {layer!r}: {value} in neuron {neuron}, row {start + row} of this batch; activations must be finite"
+    )

@@ -1,0 +1,136 @@
+"""Parts of a sum as tasks of Dask: one task a part, added up as a tree, on processes here or on other machines."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from math import isnan
+from operator import add
+from typing import TYPE_CHECKING, Any
+
+from .._progress import progress_bar
+from ..errors import BadArgument, SpanmatchError, missing_extra
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+SECONDS_TO_CONNECT = 20
+
+
+def summed(parts: Sequence[Any], scheduler: Any) -> Any:
+    """Return the sum of delayed parts, added in pairs, and those in pairs; the same in any order of work.
+
+    A task that a worker took with it is done anew elsewhere. A worker holds the parts it works on, and sums that wait
+    for their other half: few, as Dask works depth first.
+    Args: scheduler, an address, a number of processes to start here, a `distributed.Client`, or None for the client of
+    this process, if it has one, else threads.
+    Raises SpanmatchError if no scheduler answers, or what a part raised.
+    """
+    while len(parts) > 1:
+        pairs = list(zip(parts[::2], parts[1::2], strict=False))
+        parts = delayed_tasks(add, pairs) + list(parts[2 * len(pairs) :])
+    (total,) = parts
+    with _client(scheduler) as client:
+        return total.compute() if client is None else _computed(client, total)
+
+
+def delayed_tasks(task: Any, arguments: Sequence[tuple[Any, ...]]) -> list[Any]:
+    """Return one task for each tuple of arguments.  Raises SpanmatchError if Dask is not installed."""
+    try:
+        from dask import delayed
+    except ImportError as error:
+        raise missing_extra("Dask", "dask", "work on several machines") from error
+    return [delayed(task, pure=False)(*own) for own in arguments]
+
+
+def chunks_of(arrays: Mapping[str, Any]) -> list[tuple[dict[str, Any], int]]:
+    """Return the chunks of rows of Dask arrays, {name: delayed block}, and their rows.
+
+    Raises SpanmatchError if they are no such arrays, or their rows do not correspond.
+    """
+    try:
+        import dask.array as da
+    except ImportError as error:
+        raise missing_extra("Dask", "dask", "from_dask") from error
+    if not arrays:
+        raise SpanmatchError("no layers: give {layer: Dask array of rows x neurons}")
+    first = next(iter(arrays))
+    for name, array in arrays.items():
+        if not isinstance(array, da.Array) or array.ndim != 2:
+            shape = getattr(array, "shape", "")
+            raise SpanmatchError(
+                f"layer {name!r} is a {type(array).__name__} {shape}; give a Dask array, rows x neurons"
+            )
+        if any(isnan(size) for sizes in array.chunks for size in sizes):
+            raise SpanmatchError(f"layer {name!r}: sizes of its chunks are unknown; call its compute_chunk_sizes()")
+        if len(array) != len(arrays[first]):
+            raise SpanmatchError(f"layers {first!r} and {name!r} have {len(arrays[first])} and {len(array)} rows")
+    rows = arrays[first].chunks[0]
+    blocks = {name: array.rechunk({0: rows, 1: -1}).to_delayed()[:, 0] for name, array in arrays.items()}
+    return [({name: own[i] for name, own in blocks.items()}, count) for i, count in enumerate(rows)]
+
+
+@contextlib.contextmanager
+def _client(scheduler: Any) -> Iterator[Client | None]:
+    """Give a client; close what was opened for it."""
+    try:
+        from distributed import Client, LocalCluster, default_client
+    except ImportError as error:
+        if scheduler is None:
+            yield None
+            return
+        raise missing_extra("Dask's distributed", "dask", f"scheduler={scheduler!r}") from error
+    if scheduler is None:
+        with contextlib.suppress(ValueError):
+            scheduler = default_client()
+        yield scheduler
+    elif isinstance(scheduler, Client):
+        yield scheduler
+    elif isinstance(scheduler, str) and not scheduler.isdecimal():
+        try:
+            client = Client(scheduler, timeout=SECONDS_TO_CONNECT, set_as_default=False)
+        except (OSError, ValueError, RuntimeError) as error:
+            raise BadArgument(f"no scheduler answers at {scheduler} ({error or type(error).__name__})") from error
+        with client:
+            yield client
+    else:
+        workers = int(scheduler)
+        if isinstance(scheduler, bool) or workers < 1:
+            raise BadArgument(f"scheduler={scheduler!r}: give an address, or how many processes to start here")
+        with (
+            LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address="127.0.0.1:0") as cluster,
+            Client(cluster, set_as_default=False) as client,
+        ):
+            yield client
+
+
+def _computed(client: Client, total: Any) -> Any:
+    future = client.compute(total)
+    try:
+        if sys.stderr.isatty():
+            _show(client, future)
+        return future.result()
+    except SpanmatchError:
+        raise
+    except KeyboardInterrupt:
+        future.cancel()
+        raise
+    except Exception as error:  # a task's own, or the cluster's: workers lost too often, connections
+        raise SpanmatchError(f"the workers could not finish ({type(error).__name__}: {error})") from error
+
+
+def _show(client: Client, future: Any) -> None:
+    """Show how many tasks are done until the last is."""
+    with progress_bar() as bar:
+        task = bar.add_task("on workers", total=None)
+        while not future.done():
+            done, every = client.run_on_scheduler(_counts)
+            bar.update(task, completed=done, total=every)
+            time.sleep(0.5)
+
+
+def _counts(dask_scheduler: Any) -> tuple[int, int]:
+    states = [task.state for task in dask_scheduler.tasks.values()]
+    return sum(state in ("memory", "released", "forgotten") for state in states), len(states)

@@ -1,0 +1,70 @@
+"""The inputs that excite each neuron most: kept beside the moments, and like them added up over parts of the data.
+
+An example's activation is the largest of its rows (of a convolution's positions, of a text's tokens), so that each of
+a neuron's top inputs is another example.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import SpanmatchError
+
+Array = NDArray[np.float64]
+Whole = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class TopInputs:
+    """For each neuron the examples of its largest activations, largest first."""
+
+    values: Array
+    """(p, k) activations; -inf where there are fewer than k examples."""
+    examples: Whole
+    """(p, k) numbers of the examples; -1 where there are fewer."""
+    places: Whole
+    """(p, k) which row of its example it is, counted from 0."""
+
+    @classmethod
+    def none(cls, neurons: int, k: int) -> TopInputs:
+        """Return the top inputs over no data."""
+        empty = np.full((neurons, k), -1)
+        return cls(np.full((neurons, k), -np.inf), empty, empty.copy())
+
+    def __add__(self, other: TopInputs) -> TopInputs:
+        """Return the top inputs over both parts of the data.  Raises SpanmatchError if they are not of one kind."""
+        if self.values.shape != other.values.shape:
+            raise SpanmatchError(
+                f"top inputs of {self.values.shape} and {other.values.shape} (neurons, how many) cannot be added"
+            )
+        # An example that is in both parts counts once, with the larger activation.
+        same = (self.examples[:, :, None] == other.examples[:, None, :]) & (self.examples[:, :, None] >= 0)
+        less = self.values[:, :, None] < other.values[:, None, :]
+        values = np.hstack([self.values, other.values])
+        values[np.hstack([(same & less).any(axis=2), (same & ~less).any(axis=1)])] = -np.inf
+        examples, places = (
+            np.hstack([getattr(part, name) for part in (self, other)]) for name in ("examples", "places")
+        )
+        # Of equal activations the example that comes first counts as the larger, whichever part it is in.
+        order = np.lexsort((examples, -values), axis=1)[:, : self.values.shape[1]]
+        values, examples, places = (np.take_along_axis(a, order, axis=1) for a in (values, examples, places))
+        gone = np.isneginf(values)
+        return TopInputs(values, np.where(gone, -1, examples), np.where(gone, -1, places))
+
+
+def top_of(maxima: Array, places: Whole, examples: Whole, k: int) -> TopInputs:
+    """Return the top inputs of one batch.
+
+    Args: maxima (m, p), the largest activation of each example, places (m, p), its row, examples (m,), their numbers,
+    ascending.
+    """
+    order = np.argsort(-maxima, axis=0, kind="stable")[:k].T
+    found = TopInputs.none(maxima.shape[1], k)
+    kept = order.shape[1]
+    found.values[:, :kept] = np.take_along_axis(maxima.T, order, axis=1)
+    found.places[:, :kept] = np.take_along_axis(places.T, order, axis=1)
+    found.examples[:, :kept] = examples[order]
+    return found

@@ -1,0 +1,433 @@
+"""Saved results, read: checked against `schema`, and for what types cannot say, before anything is made of them.
+
+Whatever stands in a file, what comes back can be drawn; anything else is one SpanmatchError, which names the file, the
+first field that is wrong, what it holds and what would be right.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence, Sized
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from ._files import Path_, parsed, read_json
+from .errors import SpanmatchError
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+    from .schema import (
+        AlignmentRecord,
+        AssessmentRecord,
+        ClustersRecord,
+        ComparedStep,
+        ComparisonRecord,
+        ConvergenceRecord,
+        InputsRecord,
+        MatrixRecord,
+        PairRecord,
+        SimpleRecord,
+        SparseRecord,
+        SpreadRecord,
+        StepRecord,
+        StudyRecord,
+        UniversalityRecord,
+    )
+
+COMPARISON = "spanmatch.comparison", 5
+STUDY = "spanmatch.study", 1
+"""What "format" and "version" say; `schema` says it too."""
+LONGEST = 60
+"""Characters of a wrong value that a message shows."""
+DEEPEST = 20
+"""Lists and objects inside one another in the settings of a study."""
+
+
+class _Wrong(Exception):
+    """A field that does not fit the others: where it stands, and why."""
+
+    def __init__(self, path: str, why: str) -> None:
+        super().__init__(f"{path}: {why}")
+
+
+def read_comparison(folder: Path_) -> ComparisonRecord:
+    """Return the comparison.json of a folder.
+
+    Raises SpanmatchError if there is none, if it is of another version, or if a field is not what the schema says.
+    """
+    path = Path(folder) / "comparison.json"
+    found = read_json(path, *COMPARISON, "the folder of a comparison or a study")
+    return cast("ComparisonRecord", _checked(path, found, "ComparisonRecord", _check_comparison))
+
+
+def read_study(folder: Path_) -> StudyRecord:
+    """Return the study.json of a folder.  Raises SpanmatchError as `read_comparison` does."""
+    path = Path(folder) / "study.json"
+    found = read_json(path, *STUDY, "the folder of a study that has ended")
+    return cast("StudyRecord", _checked(path, found, "StudyRecord", _check_study))
+
+
+def read_step(path: Path) -> tuple[StepRecord, Any]:
+    """Return a step of a study, as its step.json has it, and what it was made from.
+
+    Raises SpanmatchError as `read_comparison` does.
+    """
+    found = parsed(path, "the step.json of a study")
+    if not isinstance(found, dict) or "made_from" not in found:
+        raise SpanmatchError(f"{path}: made_from: missing; remove the file, and the step is made again")
+    made_from = found.pop("made_from")
+    return cast("StepRecord", _checked(path, found, "StepRecord", lambda step: _check_step(step, ""))), made_from
+
+
+def _checked(path: Path, found: Any, record: str, check: Any) -> Any:
+    from pydantic import ValidationError
+
+    try:
+        _adapter(record).validate_python([found])
+        check(found)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise SpanmatchError(f"{path}: {_described(first, found)}") from None
+    except _Wrong as error:
+        raise SpanmatchError(f"{path}: {error}") from None
+    return found
+
+
+@cache
+def _adapter(record: str) -> TypeAdapter[Any]:
+    """Return what checks a record: in a list of one, as pydantic takes a configuration for lists alone."""
+    from pydantic import ConfigDict, TypeAdapter
+
+    from . import schema
+
+    config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
+    return TypeAdapter(list[getattr(schema, record)], config=config)  # type: ignore[misc,arg-type]
+
+
+def _described(first: Mapping[str, Any], found: Any) -> str:
+    """Return what pydantic found in words: where, what stands there, and what would be right."""
+    where = _path(first["loc"][1:], found)
+    if first["type"] == "missing":
+        return f"{where}: missing"
+    if first["type"] == "extra_forbidden":
+        return f"{where}: unknown field"
+    if first["type"] == "union_tag_invalid":
+        return f"{where}.kind: {_shown(first['input'].get('kind'))} should be {first['ctx']['expected_tags']}"
+    if first["type"] == "union_tag_not_found":
+        return f"{where}.kind: missing"
+    said = re.sub("^(Value error, )?((Input|List|Dictionary) )?| after validation, not .*", "", first["msg"])
+    return f"{where}: {_shown(first['input'])} {said}"
+
+
+def _path(location: Sequence[str | int], found: Any) -> str:
+    """Return the path of a field, as `pairs[3].x_levels[7]`."""
+    path = ""
+    for part in location:
+        if isinstance(found, dict) and found.get("kind") == part:
+            continue  # pydantic names the kind of a record that may be of several
+        if isinstance(part, int):
+            path += f"[{part}]"
+            found = found[part] if isinstance(found, list) and part < len(found) else None
+        elif part == "[key]":
+            path += ""
+        else:
+            path += (f".{part}" if path else part) if re.fullmatch(r"[a-z]\w*", part, re.ASCII) else f"[{_shown(part)}]"
+            found = found.get(part) if isinstance(found, dict) else None
+    return path or "the file"
+
+
+def _shown(value: Any) -> str:
+    """Return a value as JSON, shortened, of characters that can be printed."""
+    if isinstance(value, dict | list):
+        return f"{'an object' if isinstance(value, dict) else 'a list'} of {len(value):,}"
+    text = json.dumps(value)
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
+
+
+def _same_length(path: str, values: Sized, wanted: int, of: str) -> None:
+    if len(values) != wanted:
+        raise _Wrong(path, f"{len(values):,} values, but {wanted:,} {of}")
+
+
+def _alike(record: Mapping[str, Any], path: str, names: Sequence[str]) -> None:
+    """Check that lists of a record are as long as the first of them."""
+    for name in names[1:]:
+        _same_length(f"{path}.{name}", record[name], len(record[names[0]]), f"in {names[0]}")
+
+
+def _neurons(path: str, values: Sequence[int], count: int, layer: str) -> None:
+    """Check that values are indices of a layer's neurons, or -1 where the schema allows it."""
+    for i, value in enumerate(values):
+        if value >= count:
+            raise _Wrong(f"{path}[{i}]", f"neuron {value}, but {_shown(layer)} has {count:,}")
+
+
+def _distinct(path: str, values: Sequence[Any]) -> None:
+    seen = set()
+    for i, value in enumerate(values):
+        if value in seen:
+            raise _Wrong(f"{path}[{i}]", f"{_shown(value)} stands there twice")
+        seen.add(value)
+
+
+def _ascending(path: str, values: Sequence[float]) -> None:
+    for i, (before, value) in enumerate(pairwise(values), 1):
+        if value <= before:
+            raise _Wrong(f"{path}[{i}]", f"{_shown(value)} should be above {_shown(before)}, which stands before it")
+
+
+def _known(path: str, name: str, known: Sequence[str], what: str) -> None:
+    if name not in known:
+        raise _Wrong(path, f"{_shown(name)} is no {what}; there is {', '.join(_shown(k) for k in list(known)[:5])}")
+
+
+def _check_comparison(found: ComparisonRecord) -> None:
+    networks = found["networks"]
+    _distinct("networks", networks)
+    for i, pair in enumerate(found["pairs"]):
+        _check_pair(pair, f"pairs[{i}]", found)
+    _distinct("the names in matrices", [matrix["name"] for matrix in found["matrices"]])
+    for i, matrix in enumerate(found["matrices"]):
+        _check_matrix(matrix, f"matrices[{i}]")
+    for i, layer in enumerate(found["universality"]):
+        _check_universality(layer, f"universality[{i}]", networks)
+    if found["inputs"] is not None:
+        _check_inputs(found["inputs"], found["pairs"])
+
+
+def _check_pair(pair: PairRecord, path: str, comparison: ComparisonRecord) -> None:
+    _same_length(f"{path}.similarity", pair["similarity"], len(comparison["eps"]), "eps")
+    layers = {"x": (pair["x_layer"], pair["x_neurons"]), "y": (pair["y_layer"], pair["y_neurons"])}
+    for side, (layer, count) in layers.items():
+        network, colon, _ = layer.partition(":")
+        if not colon:
+            raise _Wrong(f"{path}.{side}_layer", f'{_shown(layer)} should be "network:layer"')
+        _known(f"{path}.{side}_layer", network, comparison["networks"], "network")
+        levels = cast("list[float | None]", pair[f"{side}_levels"])  # type: ignore[literal-required]
+        silent = cast("list[int]", pair[f"{side}_silent"])  # type: ignore[literal-required]
+        _same_length(f"{path}.{side}_levels", levels, count, "neurons")
+        _neurons(f"{path}.{side}_silent", silent, count, layer)
+    for i, simple in enumerate(pair["simple"]):
+        _check_simple(simple, f"{path}.simple[{i}]", layers)
+    _check_convergence(pair["convergence"], f"{path}.convergence", layers)
+    if pair["assessment"] is not None:
+        _check_assessment(pair["assessment"], f"{path}.assessment")
+
+
+Layers = Mapping[str, tuple[str, int]]
+"""The name and the number of neurons of layers x and y."""
+
+
+def _check_simple(found: SimpleRecord, path: str, layers: Layers) -> None:
+    (x_layer, p), (y_layer, q) = layers["x"], layers["y"]
+    for i, size in enumerate(found["minimum_sizes"]):
+        if size > p + q:
+            raise _Wrong(f"{path}.minimum_sizes[{i}]", f"{size}, but both layers have {p + q:,} neurons")
+    for i, match in enumerate(found["matches"]):
+        here = f"{path}.matches[{i}]"
+        _neurons(f"{here}.x", match["x"], p, x_layer)
+        _neurons(f"{here}.y", match["y"], q, y_layer)
+        for k, neuron in enumerate(match["minimum_for"]):
+            side, index = neuron
+            if side not in ("x", "y") or not isinstance(index, int):
+                raise _Wrong(f"{here}.minimum_for[{k}]", 'should be "x" or "y", and the index of a neuron')
+            _neurons(f"{here}.minimum_for[{k}]", [index], layers[side][1], layers[side][0])
+        for name, of, by in (("x_from_y", "y", "x"), ("y_from_x", "x", "y")):
+            rows, columns = len(match[of]), len(match[by])  # type: ignore[literal-required]
+            _shape(f"{here}.{name}", match[name], rows, columns)  # type: ignore[literal-required]
+
+
+def _shape(path: str, matrix: Sequence[Sequence[Any]], rows: int, columns: int) -> None:
+    _same_length(path, matrix, rows, "rows are right")
+    for i, row in enumerate(matrix):
+        _same_length(f"{path}[{i}]", row, columns, "are right")
+
+
+def _check_convergence(found: ConvergenceRecord, path: str, layers: Layers) -> None:
+    for i, (layer, count) in enumerate(layers.values()):
+        _neurons(f"{path}.constant[{i}]", found["constant"][i], count, layer)
+        _same_length(f"{path}.mean_activation[{i}]", found["mean_activation"][i], count, "neurons")
+    for name in ("bipartite", "semi", "information"):
+        alignment = found[name]
+        if alignment is not None:
+            _check_alignment(alignment, f"{path}.{name}", layers)
+    for i, partners in enumerate(found["by_information_only"]):
+        for index, (layer, count) in zip(partners, layers.values(), strict=True):
+            _neurons(f"{path}.by_information_only[{i}]", [index], count, layer)
+    _check_sparse(found["sparse"], f"{path}.sparse", layers)
+    if found["clusters"] is not None:
+        _check_clusters(found["clusters"], f"{path}.clusters", layers)
+
+
+def _check_alignment(found: AlignmentRecord, path: str, layers: Layers) -> None:
+    _alike(found, path, ("x", "y", "strength", "p_value", "margin", "next_y", "back_margin", "next_x"))
+    for name, side in (("x", "x"), ("next_x", "x"), ("y", "y"), ("next_y", "y")):
+        layer, count = layers[side]
+        _neurons(f"{path}.{name}", found[name], count, layer)  # type: ignore[literal-required]
+
+
+def _check_sparse(found: Sequence[SparseRecord], path: str, layers: Layers) -> None:
+    if not found:
+        return
+    _same_length(path, found, 2, "maps are right, one each way, or none")
+    for i, (one, source, target) in enumerate(zip(found, "xy", "yx", strict=True)):
+        here = f"{path}[{i}]"
+        _known(f"{here}.from", one["from"], [layers[source][0]], "layer of this map")
+        _known(f"{here}.to", one["to"], [layers[target][0]], "layer of this map")
+        if one["table"] and found[0]["table"]:  # there are none of a layer that never varies
+            _same_length(f"{here}.table", one["table"], len(found[0]["table"]), "rows in the other map's")
+        _ascending(f"{here}.few", [row["neuron"] for row in one["few"]])
+        for k, row in enumerate(one["few"]):
+            _neurons(f"{here}.few[{k}].neuron", [row["neuron"]], layers[target][1], layers[target][0])
+            _neurons(f"{here}.few[{k}].predictors", row["predictors"], layers[source][1], layers[source][0])
+            _alike(row, f"{here}.few[{k}]", ("predictors", "coefficients"))
+
+
+def _check_clusters(found: ClustersRecord, path: str, layers: Layers) -> None:
+    for i, (side, (layer, count)) in enumerate(layers.items()):
+        order, here = found["order"][i], f"{path}.order[{i}]"
+        _same_length(here, order, count, "neurons")
+        _neurons(here, order, count, layer)
+        _distinct(here, order)
+        members = [neuron for group in found["groups"] for neuron in group[side]]  # type: ignore[literal-required]
+        _neurons(f"the neurons {side} in {path}.groups", members, count, layer)
+        _distinct(f"the neurons {side} in {path}.groups", members)
+    (_, p), (_, q) = layers.values()
+    for name, drawn in found["drawn"].items():
+        rows = cast("list[list[int]]", drawn)
+        columns = len(rows[0])
+        if len(rows) > p or not 1 <= columns <= q:
+            raise _Wrong(f"{path}.drawn.{name}", f"{len(rows)} x {columns} blocks of {p} x {q} neurons")
+        _shape(f"{path}.drawn.{name}", rows, len(rows), columns)
+
+
+def _check_assessment(found: AssessmentRecord, path: str) -> None:
+    profile = found["profile"]
+    if profile is None:
+        return
+    _alike(profile, f"{path}.profile", ("eps", "similarity", "low", "high", "null"))
+    _alike(profile, f"{path}.profile", ("held_out_eps", "held_out"))
+    _ascending(f"{path}.profile.eps", profile["eps"])
+
+
+def _check_matrix(found: MatrixRecord, path: str) -> None:
+    count = len(found["layers"])
+    _distinct(f"{path}.layers", found["layers"])
+    _shape(f"{path}.values", found["values"], count, count)
+    _same_length(f"{path}.first_component", found["first_component"], count, "layers")
+
+
+def _check_universality(found: UniversalityRecord, path: str, networks: Sequence[str]) -> None:
+    for i, network in enumerate(found["networks"]):
+        _known(f"{path}.networks[{i}]", network, networks, "network")
+    for name in ("partners", "matched"):
+        counts = found["distribution"][name]
+        _same_length(f"{path}.distribution.{name}", counts, len(found["networks"]), "networks")
+        if not any(counts):
+            raise _Wrong(f"{path}.distribution.{name}", "counts no neurons")
+        if found[name].keys() != set(found["networks"]):
+            raise _Wrong(f"{path}.{name}", "should have one list for each of its networks")
+    for i, group in enumerate(found["everywhere"]):
+        _same_length(f"{path}.everywhere[{i}]", group, len(found["networks"]), "networks")
+
+
+def _check_inputs(found: InputsRecord, pairs: Sequence[PairRecord]) -> None:
+    counts = {pair["x_layer"]: pair["x_neurons"] for pair in pairs}
+    counts |= {pair["y_layer"]: pair["y_neurons"] for pair in pairs}
+    for layer in counts:
+        if layer not in found["layers"]:
+            raise _Wrong(f"inputs.layers[{_shown(layer)}]", "missing, but a pair is of it")
+    for layer, top in found["layers"].items():
+        here = f"inputs.layers[{_shown(layer)}]"
+        _same_length(f"{here}.examples", top["examples"], counts.get(layer, len(top["examples"])), "neurons")
+        _alike(top, here, ("examples", "places", "values"))
+        for i, row in enumerate(top["examples"]):
+            _same_length(f"{here}.places[{i}]", top["places"][i], len(row), "examples")
+            _same_length(f"{here}.values[{i}]", top["values"][i], len(row), "examples")
+    shown = found["shown"]
+    if shown is not None:
+        _ascending("inputs.shown.examples", shown["examples"])
+        if shown["kind"] == "texts":
+            _alike(shown, "inputs.shown", ("examples", "tokens"))
+
+
+def _check_study(found: StudyRecord) -> None:
+    _check_settings(found["settings"])
+    names = [variant["name"] for variant in found["variants"]]
+    _distinct("the names of variants", names)
+    for i, variant in enumerate(found["variants"]):
+        for k, epoch in enumerate(variant["epochs"]):
+            for name, spread in epoch.items():
+                if isinstance(spread, dict):
+                    _check_spread(cast("SpreadRecord", spread), f"variants[{i}].epochs[{k}].{name}")
+    for i, run in enumerate(found["runs"]):
+        _known(f"runs[{i}].variant", run["variant"], names, "variant")
+    _distinct("the names of steps", [step["name"] for step in found["steps"]])
+    if not any(step["kind"] == "seeds" for step in found["steps"]):
+        raise _Wrong("steps", 'none is of kind "seeds"; every study has one')
+    for i, step in enumerate(found["steps"]):
+        _check_step(step, f"steps[{i}].")
+        for k, name in enumerate(step["variants"]):
+            _known(f"steps[{i}].variants[{k}]", name, names, "variant")
+
+
+def _check_settings(settings: Mapping[str, Any]) -> None:
+    if not isinstance(settings.get("seeds"), list):
+        raise _Wrong("settings.seeds", "missing, or not a list")
+    for key, value in settings.items():
+        _check_plain(value, f"settings.{key}")
+
+
+def _check_plain(found: Any, path: str, depth: int = 0) -> None:
+    """Check that a value is what JSON can hold: finite numbers and text, in lists and objects that are not too deep."""
+    if depth > DEEPEST:
+        raise _Wrong(path, f"lies over {DEEPEST} lists and objects deep")
+    if isinstance(found, float) and not math.isfinite(found):
+        raise _Wrong(path, f"{_shown(found)} should be a finite number")
+    if isinstance(found, str) and re.search("[\ud800-\udfff]", found):
+        raise _Wrong(path, f"{_shown(found)} should be text; half of a surrogate pair is none")
+    items = found.items() if isinstance(found, dict) else enumerate(found) if isinstance(found, list) else ()
+    for key, value in items:
+        _check_plain(key, f"a name in {path}")
+        _check_plain(value, f"{path}[{_shown(key)}]", depth + 1)
+
+
+def _check_step(step: StepRecord, path: str) -> None:
+    if step["kind"] == "epochs":
+        for i, row in enumerate(step["rows"]):
+            _check_spread(row["own"], f"{path}rows[{i}].own")
+            _check_spread(row["between"], f"{path}rows[{i}].between")
+    elif step["kind"] == "alignment":
+        for i, epoch in enumerate(step["epochs"]):
+            _check_spread(epoch, f"{path}epochs[{i}]")
+            _check_spread(epoch["change"], f"{path}epochs[{i}].change")
+    else:
+        _check_compared(step, path)
+
+
+def _check_compared(step: ComparedStep, path: str) -> None:
+    for i, row in enumerate(step["rows"]):
+        _check_spread(row, f"{path}rows[{i}]")
+    cells = {(row["layer"], row["quantity"]) for row in step["rows"]}
+    for layer in dict.fromkeys(row["layer"] for row in step["rows"]):
+        for quantity in dict.fromkeys(row["quantity"] for row in step["rows"]):
+            if (layer, quantity) not in cells:
+                raise _Wrong(f"{path}rows", f"none is of layer {_shown(layer)} and {_shown(quantity)}")
+    if step["blocks"] is not None:
+        blocks = step["blocks"]
+        for name, spread in (("within", blocks["within"]), ("between", blocks["between"])):
+            _check_spread(spread, f"{path}blocks.{name}")
+        for layer, spread in blocks["first_component"].items():
+            _check_spread(spread, f"{path}blocks.first_component[{_shown(layer)}]")
+
+
+def _check_spread(found: SpreadRecord, path: str) -> None:
+    if (found["low"] is None) != (found["high"] is None):
+        raise _Wrong(path, "has one end of an interval; give low and high, or null for both")
+    if found["value"] is None and found["low"] is not None:
+        raise _Wrong(path, "has an interval without a value")

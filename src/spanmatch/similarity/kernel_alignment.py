@@ -1,0 +1,80 @@
+"""Centred kernel alignment with linear kernels.
+
+CKA = ||Sxy||_F^2 / (||Sxx||_F ||Syy||_F) of centred second moments; with few rows it is too large.
+Debiased: the same ratio of unbiased HSIC estimates, exactly from streamed sums. With K = X X^T and L = Y Y^T without
+their diagonals, HSIC = (tr(KL) + 1'K1 1'L1 / ((n-1)(n-2)) - 2 1'KL1 / (n-2)) / (n (n-3)).
+Sources: Kornblith et al., ICML 2019; Song et al., JMLR 2012; docs/measures.md.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .._threads import few_threads
+from ..errors import SpanmatchError
+from ..moments.pairs import Fourth, Pair, checked_pair
+from ..moments.spans import Array
+from .measure import Measured, cross_of_unit_layers, seen
+
+FEWEST = 4
+
+
+@few_threads
+def cka(pair: Pair, debiased: bool = False) -> Measured:
+    """Return linear CKA, in [0, 1]; debiased, it is 0 on average for independent layers and can fall below.
+
+    Raises SpanmatchError if a layer never varies, if there are fewer than 4 rows for the debiased one, or if its
+    sums were not kept. Cost: p^2 + q^2 + p q operations.
+
+    >>> import spanmatch as sm
+    >>> X = np.random.default_rng(0).standard_normal((100, 5))
+    >>> rotation = np.linalg.qr(X[:5])[0]
+    >>> round(float(sm.cka(sm.pair(X, 3 * X @ rotation + 1))), 6)
+    1.0
+    """
+    checked_pair(pair)
+    if not debiased:
+        about = seen(pair, "cka")
+        # Scaled first, so that squares of squares neither overflow nor vanish.
+        xx, yy = (float(np.linalg.norm(own / np.trace(own))) for own in (pair.xx, pair.yy))
+        xy = float(np.linalg.norm(cross_of_unit_layers(pair)))
+        return Measured(value=min(1.0, xy**2 / (xx * yy)), **about)
+    about = seen(pair, "debiased cka", FEWEST)
+    if pair.fourth is None:
+        raise SpanmatchError(f"debiased cka: no fourth moments of {pair.x_layer!r} and {pair.y_layer!r} were kept")
+    return Measured(value=_debiased(pair, pair.fourth), **about)
+
+
+def debiased_cka(pair: Pair) -> Measured:
+    """Return `cka(pair, debiased=True)`."""
+    return cka(pair, debiased=True)
+
+
+def _debiased(pair: Pair, fourth: Fourth) -> float:
+    n = pair.rows
+    s, t = n * (pair.x_mean - fourth.shift[0]), n * (pair.y_mean - fourth.shift[1])
+    x, y = (pair.xx, s, s), (pair.yy, t, t)
+    own_x = _hsic(n, *x, np.trace(pair.xx), np.trace(pair.xx), fourth.x, fourth.x)
+    own_y = _hsic(n, *y, np.trace(pair.yy), np.trace(pair.yy), fourth.y, fourth.y)
+    both = _hsic(n, pair.xy, s, t, np.trace(pair.xx), np.trace(pair.yy), fourth.x_by_y, fourth.y_by_x)
+    if not (np.isfinite(both) and own_x > 0 and own_y > 0):
+        raise SpanmatchError(
+            f"debiased cka: {n} rows of {pair.x_layer!r} and {pair.y_layer!r} give no positive estimate of their own "
+            "dependence; use more rows"
+        )
+    return float(both / np.sqrt(own_x) / np.sqrt(own_y))
+
+
+def _hsic(
+    n: int, centred: Array, s: Array, t: Array, spread_x: float, spread_y: float, by_b: Array, by_a: Array
+) -> float:
+    """Return the unbiased HSIC from sums about the shift.
+
+    s = sum x, t = sum y; with a = ||x||^2 and b = ||y||^2, by_b = [sum b x, sum a b] and by_a = [sum a y, sum a b].
+    """
+    products = centred + np.outer(s / n, t)
+    trace = np.sum(products**2) - by_b[-1]
+    ones_x = s @ s - (spread_x + s @ s / n)
+    ones_y = t @ t - (spread_y + t @ t / n)
+    through = s @ products @ t - s @ by_b[:-1] - t @ by_a[:-1] + by_b[-1]
+    return float((trace + ones_x * ones_y / ((n - 1) * (n - 2)) - 2 * through / (n - 2)) / (n * (n - 3)))

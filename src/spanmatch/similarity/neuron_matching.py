@@ -1,0 +1,55 @@
+"""One number for what matches and alignments say neuron by neuron.
+
+Sources: Li et al., ICLR 2016 (correlation match); Wang et al., NeurIPS 2018 (the profile's area is spanmatch's own);
+docs/measures.md.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .._threads import few_threads
+from ..alignment import one_to_one
+from ..errors import SpanmatchError
+from ..match import match_profile
+from ..moments.pairs import Pair
+from .measure import Measured, seen
+
+
+@few_threads
+def correlation_match(pair: Pair) -> Measured:
+    """Return the mean correlation of one-to-one partners (bipartite), in [-1, 1].
+
+    Raises SpanmatchError if a layer never varies. Cost: of an assignment.
+
+    >>> import spanmatch as sm
+    >>> X = np.random.default_rng(0).standard_normal((100, 5))
+    >>> round(sm.correlation_match(sm.pair(X, X[:, ::-1])).value, 6)
+    1.0
+    """
+    about = seen(pair, "correlation match")
+    return Measured(value=float(one_to_one(pair).strength.mean()), **about)
+
+
+@few_threads
+def match_area(pair: Pair) -> Measured:
+    """Return the area under the match profile, the mean of s(eps) over eps from 0 to 1: one number without an eps.
+
+    area = mean over all neurons of 1 - level, 0 for a silent one. Of activations as they are, not centred.
+    Raises SpanmatchError if a layer never varies, or levels are unresolved. Cost: of `sm.match_profile`.
+
+    >>> import spanmatch as sm
+    >>> X = np.random.default_rng(0).standard_normal((100, 5))
+    >>> round(sm.match_area(sm.pair(X, X @ X[:5])).value, 6)
+    1.0
+    """
+    about = seen(pair, "match area")
+    profile = match_profile(pair)
+    if any(map(len, profile.unresolved)):
+        raise SpanmatchError(
+            f"match area: levels of {pair.x_layer!r} and {pair.y_layer!r} below {profile.resolution:.2g} are "
+            "unresolved, as neurons of a layer are nearly combinations of others; use method='qr'"
+        )
+    levels = np.concatenate([profile.x_levels, profile.y_levels])
+    value = float(np.sum(1 - levels[~np.isnan(levels)]) / len(levels))
+    return Measured(value=value, warnings=profile.warnings, **about)

@@ -1,0 +1,866 @@
+"""Null, intervals, held-out distances, enough rows, and transplants."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+
+import layers
+import numpy as np
+import oracles
+import pytest
+from numpy.testing import assert_allclose
+
+import spanmatch as sm
+from spanmatch.interventions.other_examples import other_examples
+
+
+def fold_of(n: int, k: int = 8) -> np.ndarray:
+    return np.arange(n) % k
+
+
+# ---- null
+
+
+def test_the_null_is_the_measure_of_rows_of_other_examples():
+    X, Y = layers.correlated(n=200, p=7, q=5)
+    rolled = sm.pair(X, Y[oracles.partners(np.arange(200))])
+    pair = sm.pair(X, Y)
+    for measure in sm.measures():
+        found = sm.null(pair, measure)
+        assert found.value == pytest.approx(float(measure(rolled)), rel=1e-7)
+        assert found.estimate == pytest.approx(float(measure(pair)))
+        assert found.excess == found.estimate - found.value and found.name == measure.name
+    assert sm.null(pair, sm.cka).excess > 0.2
+    independent = sm.pair(*layers.random(n=3000, p=6, q=6))
+    assert abs(sm.null(independent, sm.cka).excess) < 0.01
+    assert sm.null(pair, lambda pair: sm.match_profile(pair).similarity(0.5)).name == "<lambda>"
+    with pytest.raises(sm.SpanmatchError, match="no null pairing was kept"):
+        sm.null(sm.pair(X, Y, null=False), sm.cka)
+
+
+def test_what_is_no_measure_or_no_pair_is_refused():
+    X, Y = layers.random()
+    pair = sm.pair(X, Y)
+    for ask in (sm.null, sm.jackknife):
+        with pytest.raises(sm.SpanmatchError, match=r"measure='cka': give a function of a pair, as sm\.cka"):
+            ask(pair, "cka")
+    for ask in (
+        *(sm.cka, sm.cca, sm.procrustes, sm.linear_regression, sm.match_area, sm.match_profile, sm.exact_structure),
+        *(sm.correlation, sm.one_to_one, sm.sparse_map, sm.clusters, sm.rows_needed, sm.profile_evidence),
+        *(lambda X: sm.maximum_match(X, 0.3), lambda X: sm.null(X, sm.cka), lambda X: sm.jackknife(X, sm.cka)),
+        *(lambda X: sm.minimum_match(X, ("x", 0), 0.3), lambda X: sm.simple_matches(X, 0.3), lambda X: sm.cka(X, X)),
+    ):
+        with pytest.raises(sm.SpanmatchError, match=r"a ndarray where a pair .*; make one with sm.pair\(X, Y\)"):
+            ask(X)
+
+
+# ---- the null of data that are sorted
+
+
+def digit_layers() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The last layers of two networks of random features, fitted to scikit-learn's digits, and the classes."""
+    from sklearn.datasets import load_digits
+
+    images, classes = load_digits(return_X_y=True)
+
+    def layer(seed: int) -> np.ndarray:
+        r = np.random.default_rng(seed)
+        features = np.maximum(images / 4 @ r.standard_normal((64, 64)) / 16 + r.standard_normal(64), 0)
+        logits = 6 * features @ np.linalg.lstsq(features, np.eye(10)[classes] - 0.1, rcond=None)[0]
+        powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return powers / powers.sum(axis=1, keepdims=True)
+
+    return layer(1), layer(2), classes
+
+
+DIGITS = digit_layers()
+
+
+def in_batches(X, Y, order, size, ids=None, **options):
+    moments = sm.Moments(**options)
+    for start in range(0, len(order), size):
+        rows = order[start : start + size]
+        moments.update({"a:l": X[rows], "b:l": Y[rows]}, None if ids is None else ids[rows])
+    return moments.pair("a:l", "b:l")
+
+
+@pytest.mark.parametrize(("size", "method"), [(32, "gram"), (100, "qr"), (100, "single"), (500, "gram")])
+def test_the_null_of_data_sorted_by_class_is_refused(size, method):
+    X, Y, classes = DIGITS
+    order = np.argsort(classes, kind="stable")
+    pair = in_batches(X, Y, order, size, method=method)
+    assert pair.partner_similarity > (0.3 if size <= 100 else 0.05)
+    for ask in (lambda: pair.null, lambda: sm.null(pair, sm.cka), lambda: pair.swapped.null):
+        with pytest.raises(sm.SpanmatchError, match=r"layer '[ab]:l' those are alike \(similarity 0\..*shuffle"):
+            ask()
+    neighbours = sm.pair(X[order], Y[np.roll(order, -1)])
+    assert float(sm.cka(neighbours)) > 0.8  # what it would be: each paired with the next
+
+
+def test_the_null_of_shuffled_data_is_kept_however_it_came():
+    X, Y, classes = DIGITS
+    order = np.argsort(classes, kind="stable")
+    shuffled = np.random.default_rng(0).permutation(order)
+    ids = np.argsort(order)  # the place of each among the sorted
+    found = [
+        sm.null(pair, sm.cka)
+        for pair in (
+            in_batches(X, Y, shuffled, 100),  # by a loader that shuffles
+            in_batches(X, Y, shuffled, 100, ids),  # the same, with ids in the order of the classes
+            in_batches(X, Y, order, 2000),  # sorted, but all in one batch
+        )
+    ]
+    for result in found:
+        assert result.value < 0.01 and result.estimate > 0.9 and abs(result.partner_similarity) < 0.01
+    # In the order of ids the partner would be of the same class.
+    together = [rows[np.argsort(ids[rows])] for rows in np.array_split(shuffled, 18)]
+    paired = sm.pair(X[np.concatenate(together)], Y[np.concatenate([np.roll(rows, -1) for rows in together])])
+    assert float(sm.cka(paired)) > 0.3
+
+
+@pytest.mark.parametrize(("n", "size"), [(12, 3), (40, 2), (64, 32), (300, 30)])
+@pytest.mark.parametrize("neurons", [1, 8])
+def test_few_shuffled_examples_are_not_refused(n, size, neurons):
+    r = np.random.default_rng(0)
+    for _ in range(20):
+        X, Y = r.standard_normal((2, n, neurons)) + 3
+        pair = in_batches(X, Y, np.arange(n), size)
+        assert np.isfinite(pair.null.xy).all()
+
+
+def test_positions_that_are_alike_do_not_make_examples_alike():
+    """Most of the variance is of the position: the null keeps it, and it is no reason to refuse the null."""
+    r = np.random.default_rng(0)
+    ids = np.repeat(np.arange(600), 16)
+    positions = 5 * np.tile(r.standard_normal((16, 4)), (600, 1))
+    X, Y = (positions + r.standard_normal((9600, 4)) for _ in range(2))
+    pair = in_batches(X, Y, np.arange(9600), 800, ids)
+    assert abs(pair.partner_similarity) < 0.01
+    assert sm.null(pair, sm.cka).value > 0.8
+    assert in_batches(X, Y, np.arange(9600), 800).partner_similarity < 0.01  # positions as examples of their own
+
+
+def test_rows_of_one_example_taken_for_examples_are_alike():
+    r = np.random.default_rng(0)
+    ids = np.repeat(np.arange(100), 20)
+    X, Y = (np.repeat(r.standard_normal((100, 3)), 20, axis=0) + r.standard_normal((2000, 3)) for _ in range(2))
+    with pytest.raises(sm.SpanmatchError, match="where several rows are of one example, give examples="):
+        _ = in_batches(X, Y, np.arange(2000), 100).null
+    assert sm.null(in_batches(X, Y, np.arange(2000), 100, ids), sm.cka).value < 0.1
+
+
+def test_a_comparison_of_sorted_data_goes_on_and_says_why_there_is_no_null(monkeypatch, tmp_path):
+    X, Y, classes = DIGITS
+    order = np.argsort(classes, kind="stable")
+    networks = {"a": {"head": X[order]}, "b": {"head": Y[order]}}
+    monkeypatch.setattr(importlib.import_module("spanmatch.activations.from_files"), "VALUES_AT_ONCE", 2000)
+    comparison = sm.compare(networks, evidence=True)
+    (found,) = comparison.assessments
+    for measure in found.measures:
+        assert np.isnan(measure.null) and measure.low < measure.value
+        assert "those are alike" in measure.reason and "shuffle" in measure.reason
+    assert np.isnan(found.profile.null).all() and np.isfinite(found.profile.held_out).all()
+    assert np.isnan(found.rows.effective) and np.isnan(found.rows.more) and np.isnan(found.rows.chance_distance)
+    assert found.rows.enough is False and "is not known" in found.rows.advice and "alike" in found.rows.advice
+    comparison.save(tmp_path)
+    header, *table = (line.split(",") for line in (tmp_path / "measures.csv").read_text().splitlines())
+    assert {(row[header.index("null")], row[header.index("effective_rows")]) for row in table} == {("", "")}
+    shuffled = np.random.default_rng(0).permutation(order)
+    (kept,) = sm.compare({"a": {"head": X[shuffled]}, "b": {"head": Y[shuffled]}}, evidence=True).assessments
+    assert kept["cka"].reason == "" and kept["cka"].null < 0.01 and kept.rows.enough
+    (unasked,) = sm.compare(networks, evidence=True, null=False).assessments
+    assert "no null pairing was kept" in unasked["cka"].reason and np.isnan(unasked["cka"].null)
+
+
+def test_the_command_line_says_that_the_null_is_refused(monkeypatch, tmp_path):
+    from typer.testing import CliRunner
+
+    from spanmatch.cli.commands import app
+
+    X, Y, classes = DIGITS
+    order = np.argsort(classes, kind="stable")
+    np.savez(tmp_path / "a.npz", head=X[order])
+    np.savez(tmp_path / "b.npz", head=Y[order])
+    monkeypatch.setattr(importlib.import_module("spanmatch.activations.from_files"), "VALUES_AT_ONCE", 2000)
+    found = CliRunner().invoke(app, ["compare", str(tmp_path / "a.npz"), str(tmp_path / "b.npz"), "--evidence"])
+    assert found.exit_code == 0, found.output
+    assert "unknown" in found.output and "those are alike" in found.output and "nan" not in found.output
+
+
+# ---- jackknife
+
+
+@pytest.mark.parametrize("n", [160, 163])
+def test_the_jackknife_is_that_of_the_rows(n):
+    X, Y = layers.correlated(n=n, p=4, q=4)
+    found = sm.jackknife(sm.pair(X, Y), sm.cka, level=0.9)
+    whole, fold = float(sm.cka(sm.pair(X, Y))), fold_of(n)
+    values = np.array([float(sm.cka(sm.pair(X[fold != k], Y[fold != k]))) for k in range(8)])
+    assert found.estimate == pytest.approx(whole)
+    if n == 160:  # folds of equal size: the textbook's formula
+        error = np.sqrt(7 / 8 * np.sum((values - values.mean()) ** 2))
+        assert found.error == pytest.approx(error, rel=1e-9)
+        assert found.bias == pytest.approx(7 * (values.mean() - whole), rel=1e-6)
+        assert found.high - found.low == pytest.approx(2 * 1.8945786 * error, rel=1e-6)  # Student's t, 7 degrees
+    h = n / np.bincount(fold)
+    pseudo = h * whole - (h - 1) * values
+    mean = np.sum(pseudo / h)
+    assert found.error == pytest.approx(np.sqrt(np.mean((pseudo - mean) ** 2 / (h - 1))), rel=1e-9)
+    assert found.low < found.estimate < found.high and found.folds == 8 and float(found) == found.estimate
+
+
+def test_the_jackknife_of_a_mean_is_its_standard_error():
+    X, Y = layers.random(n=800, p=1, q=1)
+    found = sm.jackknife(sm.pair(X, Y), lambda pair: pair.x_mean[0])
+    means = [X[fold_of(800) == k, 0].mean() for k in range(8)]
+    assert found.error == pytest.approx(np.std(means, ddof=1) / np.sqrt(8), rel=1e-9)
+    assert found.bias == pytest.approx(0, abs=1e-12)
+
+
+def test_intervals_cover_what_they_claim():
+    """Truth from the population; 200 samples of 400 rows. Nominal 95% should give 90 to 99%."""
+    r = np.random.default_rng(0)
+    A, B = r.standard_normal((5, 4)), r.standard_normal((5, 4))
+    xx, yy, xy = A.T @ A + np.eye(4), B.T @ B + np.eye(4), A.T @ B
+    truth = {
+        "debiased cka": np.linalg.norm(xy) ** 2 / np.linalg.norm(xx) / np.linalg.norm(yy),
+        "linear regression": np.trace(xy.T @ np.linalg.solve(xx, xy)) / np.trace(yy),
+        "procrustes": np.linalg.svd(xy, compute_uv=False).sum() / np.sqrt(np.trace(xx) * np.trace(yy)),
+    }
+    measures = {m.name: m for m in sm.measures() if m.name in truth}
+    inside = dict.fromkeys(truth, 0)
+    for _ in range(200):
+        causes = r.standard_normal((400, 5))
+        pair = sm.pair(causes @ A + r.standard_normal((400, 4)), causes @ B + r.standard_normal((400, 4)))
+        for name, measure in measures.items():
+            found = sm.jackknife(pair, measure)
+            inside[name] += found.low <= truth[name] <= found.high
+    for name, count in inside.items():
+        assert 0.90 <= count / 200 <= 0.99, name
+
+
+def test_rows_of_one_example_stay_together_in_intervals():
+    r = np.random.default_rng(0)
+    examples = np.repeat(np.arange(80), 10)
+    X = np.repeat(r.standard_normal((80, 3)), 10, axis=0) + 0.1 * r.standard_normal((800, 3))
+    Y = X + np.repeat(r.standard_normal((80, 3)), 10, axis=0)
+    right = sm.jackknife(sm.pair(X, Y, examples=examples), sm.linear_regression)
+    wrong = sm.jackknife(sm.pair(X, Y), sm.linear_regression)
+    assert right.error > 1.8 * wrong.error
+
+
+def test_intervals_need_folds_and_a_level():
+    X, Y = layers.random()
+    with pytest.raises(sm.SpanmatchError, match="0 folds; intervals need moments with folds=8"):
+        sm.jackknife(sm.pair(X, Y, folds=1), sm.cka)
+    with pytest.raises(sm.SpanmatchError, match="level=95: give a number between 0 and 1"):
+        sm.jackknife(sm.pair(X, Y), sm.cka, level=95)
+
+
+# ---- held out
+
+
+@pytest.mark.parametrize("centred", [False, True])
+@pytest.mark.parametrize("method", ["gram", "qr"])
+def test_held_out_distances_are_those_of_rows_not_fitted(method, centred):
+    X, Y = layers.correlated(n=164)
+    pair = sm.pair(X + 1, Y - 2, method=method)
+    X, Y = X + 1, Y - 2
+    profile = sm.match_profile(pair, centred=centred)
+    eps = profile.stability(float(np.quantile(profile.x_levels, 0.7))).high - 1e-6
+    match = profile.at(eps)
+    assert 5 < len(match.x) < 40
+    found, fold = sm.held_out(pair, match), fold_of(164)
+    left, whole = np.zeros((8, len(match.x))), np.zeros((8, len(match.x)))
+    for k in range(8):
+        train, test = fold != k, fold == k
+        A, T = Y[:, match.y], X[:, match.x]
+        a, t = (A[train].mean(axis=0), T[train].mean(axis=0)) if centred else (0.0, 0.0)
+        W = np.linalg.lstsq(A[train] - a, T[train] - t, rcond=None)[0]
+        left[k] = ((T[test] - t - (A[test] - a) @ W) ** 2).sum(axis=0)
+        whole[k] = ((T[test] - t) ** 2).sum(axis=0)
+    assert_allclose(found.x_distances, np.sqrt(left.sum(axis=0) / whole.sum(axis=0)), rtol=1e-7)
+    assert_allclose(found.x_folds, np.sqrt(left / whole), rtol=1e-7)
+    shift = (X.mean(axis=0), Y.mean(axis=0)) if centred else (0, 0)
+    assert_allclose(
+        found.y_in_sample, oracles.distances((Y - shift[1])[:, match.y], (X - shift[0])[:, match.x]), rtol=1e-7
+    )
+    distances = np.concatenate([found.x_distances, found.y_distances])
+    assert found.share == np.mean(distances <= eps) < 1
+    seen = np.concatenate([found.x_in_sample, found.y_in_sample])
+    assert found.optimism == pytest.approx((distances - seen).mean()) and found.optimism > 0
+
+
+def test_a_true_match_holds_and_a_chance_match_does_not():
+    X, Y = layers.planted(n=4000)
+    true = sm.held_out(pair := sm.pair(X, Y), sm.maximum_match(pair, 0.01))
+    assert true.share == 1 and abs(true.optimism) < 1e-6
+    assert "share 1.000 within eps" in repr(true) and len(repr(true)) < 120
+    chance = sm.pair(*layers.random(n=60, p=40, q=40))
+    match = sm.maximum_match(chance, 0.7)
+    assert match.similarity > 0.9 and sm.held_out(chance, match).share < 0.05
+
+
+def test_held_out_of_what_is_not_there():
+    X, Y = layers.random()
+    pair = sm.pair(X, Y)
+    nothing = sm.held_out(pair, sm.maximum_match(pair, 0.1))
+    assert np.isnan(nothing.share) and len(nothing.x_distances) == 0
+    with pytest.raises(sm.SpanmatchError, match="no folds were kept"):
+        sm.held_out(one := sm.pair(X, Y, folds=1), sm.maximum_match(one, 0.1))
+    moments = sm.Moments()
+    moments.update({"a:l": X, "b:l": Y})
+    with pytest.raises(sm.SpanmatchError, match="a match of 'x' and 'y', but a pair of 'a:l' and 'b:l'"):
+        sm.held_out(moments.pair("a:l", "b:l"), sm.maximum_match(pair, 0.1))
+
+
+def test_neurons_silent_outside_a_fold_predict_nothing():
+    X, Y = layers.correlated(n=400, p=8, q=8)
+    X[fold_of(400) != 3, 2] = 0
+    pair = sm.pair(X, Y)
+    found = sm.held_out(pair, sm.maximum_match(pair, 0.999))
+    place = list(found.x).index(2)
+    assert found.x_folds[3, place] == pytest.approx(1)
+    rest = next(rest for k, (rest, _) in enumerate(pair.splits()) if k == 3)
+    assert rest.energy("x")[2] == rest.energy("x", centred=True)[2] == 0
+    assert found.y_distances.max() < 1.1
+    assert np.isfinite(found.y_distances).all() and np.isnan(found.x_folds[[0, 1, 2, 4, 5, 6, 7], place]).all()
+
+
+def test_profile_evidence_puts_it_together():
+    X, Y = layers.planted(n=800)
+    Y = Y + 0.03 * np.random.default_rng(1).standard_normal(Y.shape)
+    pair = sm.pair(X, Y)
+    profile, eps = sm.match_profile(pair), [0.05, 0.35, 0.5, 0.98]
+    assert 0 < profile.similarity(0.35) < 1
+    found = sm.profile_evidence(pair, eps=eps)
+    assert_allclose(found.similarity, profile.similarity(eps))
+    assert (found.low <= found.similarity).all() and (found.similarity <= found.high).all()
+    assert_allclose(found.null, sm.match_profile(pair.null).similarity(eps))
+    held = [sm.held_out(pair, profile.at(value)) for value in eps]
+    expected = [h.share * profile.similarity(value) if len(h.x) else 0 for h, value in zip(held, eps, strict=True)]
+    assert_allclose(found.held_out, expected)
+    more = sm.profile_evidence(pair, eps=eps, held=[0.4, 0.5])
+    assert more.held_out_eps.tolist() == [0.05, 0.35, 0.4, 0.5, 0.98]
+    assert more.held_out_at(0.4) == sm.held_out(pair, profile.at(0.4)).share * profile.similarity(0.4) > 0
+    with pytest.raises(sm.SpanmatchError, match=r"eps 0.45: held out were 0.05, 0.35, 0.4, 0.5, 0.98"):
+        more.held_out_at(0.45)
+    one = sm.jackknife(pair, lambda pair: sm.match_profile(pair).similarity(0.5))
+    assert found.high[2] == pytest.approx(min(1, one.high)) and found.low[2] == pytest.approx(max(0, one.low))
+    assert np.isnan(sm.profile_evidence(sm.pair(X, Y, null=False), eps=eps).null).all()
+    assert "of x and y at 4 eps: s(0." in repr(found) and len(repr(found)) < 120
+    matplotlib = pytest.importorskip("matplotlib")
+    matplotlib.use("Agg")
+    assert len(found.plot().lines) == 3
+
+
+# ---- enough rows
+
+
+def test_independent_rows_are_worth_themselves():
+    found = sm.rows_needed(sm.pair(*layers.random(n=2000, p=30, q=40)), eps=0.5)
+    assert found.effective == pytest.approx(2000, rel=0.1) and found.examples == found.rows == 2000
+    assert found.needed == int(np.ceil(40 / (1 - 0.75**2) + 1)) and found.enough and found.advice == ""
+    assert found.chance_distance == pytest.approx(np.sqrt(1 - 40 / (found.effective - 1)))
+
+
+def test_rows_of_one_example_are_worth_less():
+    r = np.random.default_rng(0)
+    examples = np.repeat(np.arange(200), 10)
+    X, Y = (np.repeat(r.standard_normal((200, 30)), 10, axis=0) for _ in range(2))
+    found = sm.rows_needed(sm.pair(X, Y, examples=examples), eps=0.95)
+    assert found.examples == 200 and found.effective == pytest.approx(200, rel=0.15)
+    assert found.enough is False and found.more == pytest.approx(found.needed / found.effective)
+    assert "2,000 rows of 200 examples are worth" in found.advice
+    # The word of the theory: at the rows needed, chance is halfway from eps to 1.
+    n = found.needed - 1
+    assert np.sqrt(1 - 30 / n) == pytest.approx((1 + 0.95) / 2, abs=0.002)
+
+
+def test_rows_needed_of_what_cannot_be():
+    X, Y = layers.random()
+    with pytest.raises(sm.SpanmatchError, match="layer 'y' never varies"):
+        sm.rows_needed(sm.pair(X, np.zeros((300, 2))))
+    with pytest.raises(sm.SpanmatchError, match=r"eps=1: give a number in \[0, 1\)"):
+        sm.rows_needed(sm.pair(X, Y), eps=1)
+    assert sm.rows_needed(sm.pair(X, Y, null=False)).effective == 300
+
+
+# ---- transplants
+
+torch = pytest.importorskip("torch")
+from torch import nn  # noqa: E402
+
+
+class Net(nn.Module):
+    """A convolution in place of which another's can stand, and a readout."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.relu = nn.Conv2d(1, 6, 3), nn.ReLU(inplace=True)
+        self.readout = nn.Linear(6 * 16, 3)
+
+    def forward(self, images):
+        return self.readout(self.relu(self.conv(images)).flatten(1))
+
+
+def two_networks() -> tuple[Net, Net, torch.Tensor, torch.Tensor]:
+    """B computes A's channels, mixed: what A has, B has as a whole."""
+    torch.manual_seed(0)
+    a, b = Net().double(), Net().double()
+    mix = torch.from_numpy(layers.mixing(6, 3, np.random.default_rng(0)))
+    with torch.no_grad():
+        b.conv.weight.copy_(torch.einsum("ij,jkhw->ikhw", mix, a.conv.weight))
+        b.conv.bias.copy_(mix @ a.conv.bias)
+    images = torch.randn(200, 1, 6, 6, dtype=torch.float64)
+    with torch.no_grad():
+        labels = a(images).argmax(dim=1)
+    return a, b, images, labels
+
+
+def captured(a, b, images, layer, **options) -> sm.Pair:
+    return sm.capture({"a": a, "b": b}, images, layers=layer, **options).pair(f"a:{layer}", f"b:{layer}")
+
+
+def test_a_transplant_of_an_exact_match_changes_nothing():
+    a, b, images, labels = two_networks()
+    pair = captured(a, b, images, "conv")
+    match = sm.maximum_match(pair, 0.3, centred=True)
+    assert len(match.x) == 6
+    a.train()
+    found = sm.transplant({"a": a, "b": b}, [(images[:90], labels[:90]), (images[90:], labels[90:])], pair, match)
+    assert found.examples == 200 and found["untouched"].accuracy == 1 and found["untouched"].neurons == 0
+    for name in ("transplant", "stitch"):
+        assert found[name].loss == pytest.approx(found["untouched"].loss, rel=1e-9) and found[name].neurons == 6
+        assert found.recovered(name) == pytest.approx(1)
+    for name in ("ablation", "other examples"):
+        assert found[name].accuracy < 0.8 and found.difference(name).low > 0
+        assert found.difference(name, of="loss").high < 0 and found[name].neurons == 6
+    assert a.training and not a.relu._forward_hooks and not a.conv._forward_hooks and not b.conv._forward_hooks
+
+
+def test_a_transplant_is_what_it_says():
+    a, b, images, labels = two_networks()
+    pair = captured(a, b, images[:100], "relu")
+    match = sm.match_profile(pair).at(0.7)
+    assert len(match.x) == len(match.y) == 5
+    torch.manual_seed(5)
+    fresh = Net().double()
+    seen, names = [], []
+    hook = a.readout.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].reshape(100, 6, 16)))
+    found = sm.transplant(
+        {"a": a, "b": b}, [(images[100:], labels[100:])], pair, match, fit_batches=images[:100], untrained=fresh, seed=3
+    )
+    hook.remove()
+    names = [outcome.condition for outcome in found.outcomes]
+    under = dict(zip(names, seen[1:], strict=True))  # the first is the fit
+    with torch.no_grad():
+        mine, theirs = a.relu(a.conv(images)), b.relu(b.conv(images))
+        loss = nn.functional.cross_entropy
+        X, Y = (z[:100].movedim(1, -1).reshape(-1, 6).numpy() for z in (mine, theirs))
+        W = torch.from_numpy(np.linalg.lstsq(Y[:, match.y], X[:, match.x], rcond=None)[0])
+        changed = mine[100:].clone()
+        changed[:, match.x] = torch.einsum("nchw,cd->ndhw", theirs[100:, match.y], W)
+        expected = loss(a.readout(changed.flatten(1)), labels[100:])
+        assert found["transplant"].loss == pytest.approx(float(expected), rel=1e-7)
+        changed[:, match.x] = torch.from_numpy(X.mean(axis=0))[match.x][None, :, None, None]
+        logits = a.readout(changed.flatten(1))
+        assert found["ablation"].loss == pytest.approx(float(loss(logits, labels[100:])), rel=1e-7)
+        right = (logits.argmax(1) == labels[100:]).double()
+        assert found["ablation"].correct.tolist() == right.tolist()
+        other = theirs[100:][other_examples(100, 3)]
+        changed[:, match.x] = torch.einsum("nchw,cd->ndhw", other[:, match.y], W)
+        each = loss(a.readout(changed.flatten(1)), labels[100:], reduction="none").numpy()
+        assert_allclose(found["other examples"].losses, each, rtol=1e-7)
+        random = fresh.relu(fresh.conv(images))
+        Z = random[:100].movedim(1, -1).reshape(-1, 6).numpy()
+        near = np.argsort(oracles.levels(X, Z)[1])[: len(match.y)]  # as many, the nearest by level
+        V = torch.from_numpy(np.linalg.lstsq(Z[:, near], X[:, match.x], rcond=None)[0])
+        changed[:, match.x] = torch.einsum("nchw,cd->ndhw", random[100:, near], V)
+        each = loss(a.readout(changed.flatten(1)), labels[100:], reduction="none").numpy()
+        assert_allclose(found["untrained"].losses, each, rtol=1e-7)
+        full = np.column_stack([Z, np.ones(len(Z))])
+        V = torch.from_numpy(np.linalg.lstsq(full, X, rcond=None)[0])
+        changed = torch.einsum("nchw,cd->ndhw", random[100:], V[:-1]) + V[-1][None, :, None, None]
+        expected = loss(a.readout(changed.flatten(1)), labels[100:])
+        assert found["stitch untrained"].loss == pytest.approx(float(expected), rel=1e-7)
+    # Other examples: every neuron keeps its mean and its energy at every position, and none its values.
+    for moment in (1, 2):
+        energies = [(under[name] ** moment).sum(dim=0)[match.x] for name in ("transplant", "other examples")]
+        assert_allclose(*energies, rtol=1e-9)
+    assert not torch.isclose(under["transplant"][:, match.x], under["other examples"][:, match.x]).all(2).any(0).all()
+    assert found["transplant"].neurons == len(match.x) and found["stitch"].neurons == 6
+    assert found["transplant"].predictors == found["untrained"].predictors == len(match.y)
+    assert names == [
+        *("untouched", "transplant", "ablation", "other examples", "untrained"),
+        *("stitch", "stitch ablation", "stitch other examples", "stitch untrained"),
+    ]
+    assert found.refused == {} and found.seed == 3
+    assert found.to_dict()["outcomes"][1]["loss"] == found["transplant"].loss
+    with pytest.raises(sm.SpanmatchError, match="no condition 'tranplant'; there is 'transplant'"):
+        found["tranplant"]
+
+
+def test_transplants_of_linear_layers_locations_and_tokens():
+    torch.manual_seed(1)
+    made = [nn.Sequential(nn.Linear(4, 7), nn.ReLU(), nn.Linear(7, 3)).double() for _ in range(2)]
+    for shape in ((300, 4), (60, 5, 4)):
+        inputs = torch.randn(*shape, dtype=torch.float64)
+        labels = made[0](inputs).argmax(dim=-1)
+        pair = captured(*made, inputs, "0")
+        match = sm.maximum_match(pair, 0.9)
+        found = sm.transplant(dict(zip("ab", made, strict=True)), [{"input": inputs, "labels": labels}], pair, match)
+        assert found["stitch"].loss == pytest.approx(found["untouched"].loss, rel=1e-9)  # four inputs: all is linear
+        assert found["untouched"].accuracy == 1 > found["stitch ablation"].accuracy
+    a, b, images, labels = two_networks()
+    pair = captured(a, b, images, "conv", units="location")
+    found = sm.transplant({"a": a, "b": b}, [(images, labels)], pair, sm.maximum_match(pair, 0.3))
+    assert found["stitch"].neurons == 96 and found["stitch"].loss == pytest.approx(found["untouched"].loss, rel=1e-6)
+
+
+class Twice(nn.Module):
+    """One activation used twice, and a layer that gives a tuple."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second, self.relu = nn.Linear(4, 6), nn.Linear(6, 6), nn.ReLU()
+        self.memory, self.readout = nn.GRU(6, 5, batch_first=True), nn.Linear(5, 3)
+
+    def forward(self, inputs):
+        hidden = self.relu(self.second(self.relu(self.first(inputs))))
+        return self.readout(self.memory(hidden)[0])
+
+
+def test_transplants_into_one_call_of_several_and_into_tuples():
+    torch.manual_seed(0)
+    a, b = Twice().double(), Twice().double()
+    inputs = torch.randn(40, 7, 4, dtype=torch.float64)
+    labels = a(inputs).argmax(dim=-1)
+    for layer in ("relu", "relu#2", "memory"):
+        moments = sm.capture({"a": a, "b": b}, inputs, layers=["relu", "memory"])
+        pair = moments.pair(f"a:{layer}", f"b:{layer}")
+        found = sm.transplant({"a": a, "b": b}, [(inputs, labels)], pair, sm.maximum_match(pair, 0.9))
+        with torch.no_grad():
+            mean = torch.from_numpy(pair.x_mean)  # of the neurons that never vary too: their value
+            if layer == "memory":
+                states = mean.expand(40, 7, 5)
+            else:
+                hidden = mean.expand(40, 7, 6)
+                states = a.memory(a.relu(a.second(hidden)) if layer == "relu" else hidden)[0]
+            expected = nn.functional.cross_entropy(a.readout(states).flatten(0, 1), labels.flatten())
+        assert found["stitch ablation"].loss == pytest.approx(float(expected), rel=1e-9), layer
+
+
+def test_what_cannot_be_transplanted_is_refused():
+    a, b, images, labels = two_networks()
+    pair = captured(a, b, images, "conv")
+    match, networks = sm.maximum_match(pair, 0.3), {"a": a, "b": b}
+    other = sm.maximum_match(captured(a, b, images, "relu"), 0.3)
+    for arguments, message in (
+        (({"a": a}, [(images, labels)], pair, match), "layer 'b:conv': no network 'b'"),
+        (({"a": a, "b": nn.ReLU()}, [(images, labels)], pair, match), "network 'b' has no module 'conv'"),
+        ((networks, [images], pair, match), "a batch without labels"),
+        ((networks, [], pair, match), "no batches"),
+        ((networks, [(images, labels)], pair, other), "a match of 'a:relu' and 'b:relu'"),
+        ((networks, [(images, labels[:, None].expand(-1, 2))], pair, match), "classes are expected on the last axis"),
+    ):
+        with pytest.raises(sm.SpanmatchError, match=message):
+            sm.transplant(*arguments)
+    own = sm.transplant(networks, [(images, labels)], pair, match, loss=lambda outputs, _: outputs[:, 0] * 0 + 2)
+    assert own["other examples"].loss == 2
+    for options, message in (
+        (
+            {"loss": lambda outputs, _: outputs.sum()},
+            r"loss: gives shape \(\) for 200 examples; give one value for each",
+        ),
+        ({"loss": lambda outputs, _: outputs[:, 0] / 0}, "untouched: the loss of example 0 of a batch is"),
+        ({"untrained": b}, "untrained: give fit_batches="),
+        ({"fit_batches": images[:7]}, "112 rows of 7 examples, but the pair is of 3,200 rows of 200"),
+        ({"fit_batches": images, "untrained": nn.ReLU()}, "network 'untrained' has no module 'conv'"),
+        ({"fit_batches": []}, "fit_batches: no batches"),
+    ):
+        with pytest.raises(sm.SpanmatchError, match=message):
+            sm.transplant(networks, [(images, labels)], pair, match, **options)
+    with pytest.raises(sm.SpanmatchError, match="label 3: give 0 to 2, or -100 for none"):
+        sm.transplant(networks, [(images, labels + 1)], pair, match)
+    assert not a.conv._forward_hooks and not b.conv._forward_hooks
+
+
+def linear_networks(n: int = 600) -> tuple[nn.Sequential, nn.Sequential, torch.Tensor, torch.Tensor, sm.Pair]:
+    """Two small perceptrons, inputs, labels of the first, and their hidden layers."""
+    torch.manual_seed(2)
+    a, b = (nn.Sequential(nn.Linear(9, 5), nn.ReLU(), nn.Linear(5, 3)).double() for _ in range(2))
+    inputs = torch.randn(n, 9, dtype=torch.float64)
+    with torch.no_grad():
+        labels = a(inputs).argmax(dim=1)
+    return a, b, inputs, labels, captured(a, b, inputs, "1")
+
+
+@pytest.mark.parametrize("n", [1, 2, 255, 256, 257, 258, 512, 513, 514, 700])
+def test_other_examples_are_others_of_the_same_256(n):
+    other = other_examples(n, 0)
+    assert sorted(other) == list(range(n))
+    assert n == 1 or (other != np.arange(n)).all()
+    assert (abs(other - np.arange(n)) <= 256).all()
+    assert n < 3 or (other != other_examples(n, 1)).any()
+
+
+def test_transplants_do_not_depend_on_the_size_of_batches():
+    a, b, inputs, labels, pair = linear_networks(300)
+    match = sm.maximum_match(pair, 0.9)
+    assert len(match.x) > 0
+
+    def ask(*sizes: int) -> sm.Transplant:
+        parts = zip(torch.split(inputs, list(sizes)), torch.split(labels, list(sizes)), strict=True)
+        return sm.transplant({"a": a, "b": b}, parts, pair, match, fit_batches=inputs)
+
+    whole = ask(300)
+    assert not whole.refused and whole.examples == 300
+    with torch.no_grad():
+        maps = match.coefficients(pair)
+        hidden, other = a[1](a[0](inputs)), b[1](b[0](inputs))[other_examples(300, 0)]
+        hidden[:, match.x] = other[:, match.y] @ torch.from_numpy(maps.x_from_y)
+        each = nn.functional.cross_entropy(a[2](hidden), labels, reduction="none")
+    assert_allclose(whole["other examples"].losses, each, rtol=1e-8)
+    for sizes in ([100] * 3, [257, 1, 42], [256, 44], [1, 299], [258, *[1] * 42]):
+        parts = ask(*sizes)
+        for outcome in whole.outcomes:
+            assert_allclose(parts[outcome.condition].losses, outcome.losses, rtol=1e-8, err_msg=outcome.condition)
+
+
+def test_other_examples_that_are_no_control_are_refused():
+    a, b, inputs, labels, pair = linear_networks()
+    match = sm.maximum_match(pair, 0.9)
+
+    def ask(*batches):
+        return sm.transplant({"a": a, "b": b}, batches, pair, match)
+
+    order = torch.argsort(labels)
+    ordered = ask((inputs[order], labels[order]))
+    assert "of them have the example's own label" in ordered.refused["other examples"]
+    with pytest.raises(sm.SpanmatchError, match=r"stitch other examples: \d+% of them .*: shuffle the batches"):
+        ordered["stitch other examples"]
+    assert "other examples" not in ask((inputs, labels)).refused
+    alike = labels == labels[0]
+    assert ask((inputs[alike], labels[alike])).refused["other examples"] == "all examples have the same label"
+    one = ask((inputs[:1], labels[:1]))
+    assert one.refused["other examples"] == "there is one example, and no other"
+    assert np.isnan(one.difference("ablation", of="loss").low) and one.difference("ablation").low > -1.01
+    tokens = inputs.reshape(60, 10, 9)
+    labels = labels.reshape(60, 10)
+    pair = captured(a, b, tokens, "1")
+    found = sm.transplant(
+        {"a": a, "b": b}, [(tokens[:30], labels[:30]), (tokens[30:, :7], labels[30:, :7])], pair, match
+    )
+    assert "differ in shape" in found.refused["other examples"] and found.examples == 60
+
+
+def test_sequences_are_scored_example_by_example():
+    a, b, inputs, labels, _ = linear_networks()
+    tokens, labels = inputs.reshape(60, 10, 9), labels.reshape(60, 10).clone()
+    labels[:, 7:] = -100
+    labels[::2, 2:] = -100
+    pair = captured(a, b, tokens, "1")
+    found = sm.transplant({"a": a, "b": b}, [(tokens, labels)], pair, sm.maximum_match(pair, 0.9))
+    with torch.no_grad():
+        logits = a(tokens)
+        each = [nn.functional.cross_entropy(logits[i], labels[i]) for i in range(60)]
+    assert_allclose(found["untouched"].losses, each, rtol=1e-9)
+    assert found["untouched"].accuracy == 1 > found["stitch ablation"].accuracy
+    labels[4] = -100
+    with pytest.raises(sm.SpanmatchError, match="example 4 of a batch has no label that counts"):
+        sm.transplant({"a": a, "b": b}, [(tokens, labels)], pair, sm.maximum_match(pair, 0.9))
+    values = torch.randn(60, dtype=torch.float64)
+    match = sm.maximum_match(pair, 0.9)
+    regression = sm.transplant(
+        {"a": a, "b": b}, [(tokens, values)], pair, match, loss=lambda z, y: (z.mean((1, 2)) - y) ** 2
+    )
+    assert np.isnan(regression["untouched"].accuracy) and "no class scores" in regression.refused["accuracy"]
+    assert regression.difference("ablation", of="loss").low < 0
+    saved = regression.to_dict()
+    assert saved["outcomes"][0]["accuracy"] is None and saved["differences"][0]["accuracy"]["low"] is None
+
+
+@pytest.mark.parametrize(("b", "c", "n"), [(1, 7, 21), (0, 0, 359), (3, 0, 40), (20, 0, 20), (5, 5, 1000)])
+def test_intervals_of_accuracy_are_those_of_bonett_and_price(b, c, n):
+    ours, theirs = np.zeros(n), np.zeros(n)
+    ours[:b] = 1
+    theirs[b : b + c] = 1
+    outcomes = (sm.Outcome("transplant", 1, 1, ours, ours), sm.Outcome("untrained", 1, 1, theirs, theirs))
+    found = sm.Transplant("a:l", "b:l", 0.5, n, 0, outcomes).difference("untrained")
+    p, q = (b + 1) / (n + 2), (c + 1) / (n + 2)
+    reach = 1.959963985 * np.sqrt((p + q - (p - q) ** 2) / (n + 2))
+    assert (found.value, found.examples, found.level) == (pytest.approx((b - c) / n), n, 0.95)
+    assert found.low == pytest.approx(max(-1, p - q - reach), rel=1e-7)
+    assert found.high == pytest.approx(min(1, p - q + reach), rel=1e-7)
+    assert found.low < found.high and found.low <= found.value <= found.high
+    if (b, c, n) == (1, 7, 21):  # airway responsiveness before and after, Bentur et al. 2009
+        assert (round(found.low, 3), round(found.high, 3)) == (-0.508, -0.013)
+
+
+def test_intervals_of_loss_are_students():
+    stats = pytest.importorskip("scipy.stats")
+    r = np.random.default_rng(0)
+    x, y = r.exponential(size=(2, 30))
+    outcomes = (sm.Outcome("transplant", 1, 1, x, x * 0), sm.Outcome("ablation", 1, 0, y, y * 0))
+    found = sm.Transplant("a:l", "b:l", 0.5, 30, 0, outcomes).difference("ablation", of="loss", level=0.9)
+    expected = stats.ttest_rel(x, y).confidence_interval(0.9)
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high), rel=1e-9)
+    with pytest.raises(sm.SpanmatchError, match="of='losses': give 'accuracy' or 'loss'"):
+        sm.Transplant("a:l", "b:l", 0.5, 30, 0, outcomes).difference("ablation", of="losses")
+
+
+@pytest.mark.parametrize(("p", "q", "n"), [(0.0, 0.0, 50), (0.02, 0.01, 100), (0.05, 0.01, 359), (0.3, 0.1, 40)])
+def test_intervals_of_accuracy_cover_what_they_claim(p, q, n):
+    """Truth p - q; the usual interval covers next to nothing where examples seldom differ."""
+    r = np.random.default_rng(0)
+    inside = 0
+    for _ in range(1000):
+        d = r.choice([1.0, -1.0, 0.0], size=n, p=[p, q, 1 - p - q])
+        outcomes = (sm.Outcome("transplant", 1, 1, d, d), sm.Outcome("untrained", 1, 1, d * 0, d * 0))
+        found = sm.Transplant("a:l", "b:l", 0.5, n, 0, outcomes).difference("untrained")
+        inside += found.low <= p - q <= found.high
+    assert inside >= 935
+
+
+def test_an_untrained_copy_is_drawn_again():
+    torch.manual_seed(0)
+    network = nn.Sequential(
+        nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(64, 8), nn.MultiheadAttention(8, 2)
+    )
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(3)
+        network[1].running_mean += 5
+    network.eval()
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    state = torch.get_rng_state()
+    found, again, other = (sm.untrained_copy(network, seed) for seed in (0, 0, 1))
+    assert torch.equal(torch.get_rng_state(), state)
+    for name, tensor in network.state_dict().items():
+        assert torch.equal(tensor, before[name])
+        assert torch.equal(found.state_dict()[name], again.state_dict()[name])
+    for name, parameter in found.named_parameters():
+        assert parameter.requires_grad and not torch.equal(parameter, network.get_parameter(name)), name
+    assert not torch.equal(found[0].weight, other[0].weight)
+    assert not found[1].running_mean.any() and not found.training
+    torch.manual_seed(0)
+    fresh = nn.Linear(64, 8)  # drawn as when it is made
+    assert found[3].weight.std().item() == pytest.approx(fresh.weight.std().item(), rel=0.1)
+    found[3].weight.sum().backward()  # it can be trained
+    tied = nn.Sequential(nn.Embedding(6, 4), nn.Linear(4, 6, bias=False))
+    tied[1].weight = tied[0].weight
+    copied = sm.untrained_copy(tied)
+    assert copied[1].weight is copied[0].weight and not torch.equal(copied[0].weight, tied[0].weight)
+
+
+class Marked(nn.Module):
+    """A network with a parameter that no module draws."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.token, self.fc, self.out = nn.Parameter(torch.ones(9)), nn.Linear(9, 5), nn.Linear(5, 3)
+
+    def forward(self, inputs):
+        return self.out(self.fc(inputs + self.token))
+
+
+def test_what_cannot_be_drawn_again_is_refused_by_name():
+    torch.manual_seed(0)
+    a, b = Marked().double(), Marked().double()
+    with pytest.raises(sm.SpanmatchError, match="no module's reset_parameters draws token; make an untrained network"):
+        sm.untrained_copy(b)
+    with pytest.raises(sm.SpanmatchError, match=r"draws parametrizations\.weight\.original0"):
+        sm.untrained_copy(nn.utils.parametrizations.weight_norm(nn.Linear(3, 2)))
+    inputs = torch.randn(50, 9, dtype=torch.float64)
+    labels = a(inputs).argmax(dim=1)
+    pair = captured(a, b, inputs, "fc")
+    given, match = ({"a": a, "b": b}, [(inputs, labels)], pair), sm.maximum_match(pair, 0.9)
+    found = sm.transplant(*given, match, fit_batches=inputs)
+    assert "draws token" in found.refused["untrained"] and "give it as untrained=" in found.refused["stitch untrained"]
+    assert sm.transplant(*given, match).refused["untrained"].startswith("give fit_batches=")
+    assert not sm.transplant(*given, match, fit_batches=inputs, untrained=Marked().double()).refused
+
+
+def test_a_network_that_learned_nothing_does_not_pass_for_one_that_did():
+    """The other controls pass an untrained network B; the untrained control does not."""
+    digits = pytest.importorskip("sklearn.datasets").load_digits()
+    inputs = torch.from_numpy(digits.data / 16).float()
+    labels = torch.from_numpy(digits.target).long()
+    order = torch.randperm(len(inputs), generator=torch.Generator().manual_seed(0))
+    fit, test = order[:1400], order[1400:]
+
+    def perceptron(seed: int, epochs: int) -> nn.Sequential:
+        torch.manual_seed(seed)
+        network = nn.Sequential(nn.Linear(64, 24), nn.ReLU(), nn.Linear(24, 24), nn.ReLU(), nn.Linear(24, 10))
+        optimiser = torch.optim.Adam(network.parameters(), 1e-2)
+        for _ in range(epochs):
+            optimiser.zero_grad()
+            nn.functional.cross_entropy(network(inputs[fit]), labels[fit]).backward()
+            optimiser.step()
+        return network
+
+    a, trained, untrained = perceptron(0, 120), perceptron(1, 120), perceptron(2, 0)
+    found = {}
+    for name, b in (("trained", trained), ("untrained", untrained)):
+        pair = captured(a, b, inputs[fit], "3")
+        match = sm.maximum_match(pair, 0.8)
+        batches, options = [(inputs[test], labels[test])], {"fit_batches": inputs[fit], "seed": 7}
+        found[name] = sm.transplant({"a": a, "b": b}, batches, pair, match, **options)
+        assert len(match.x) > 12 and not found[name].refused
+        for control in ("ablation", "other examples"):
+            assert found[name].difference(control, of="loss").high < 0
+    for control, condition in (("untrained", "transplant"), ("stitch untrained", "stitch")):
+        assert found["trained"].difference(control, condition).low > 0
+        assert found["untrained"].difference(control, condition).low < 0
+
+
+# ---- assessments
+
+
+def test_what_a_layer_does_not_allow_is_missing_with_its_reason():
+    X, Y = layers.correlated(n=160, p=6, q=5)
+    never = "layer 'y' never varies, so that there is nothing to compare"
+    for constant in (0.0, 2.5):
+        pair = sm.pair(X, np.full((160, 3), constant))
+        found = sm.assess(pair, sm.match_profile(pair))
+        assert [measure.name for measure in found.measures] == [measure.name for measure in sm.measures()]
+        for measure in found.measures:
+            assert np.isnan([measure.value, measure.low, measure.high, measure.null]).all()
+            assert measure.reason == never
+        assert found.rows is None and found.refused == {"rows": never} and found.reasons == (never,)
+        assert found.profile is not None
+        saved = found.to_dict()
+        assert saved["rows"] is None and saved["measures"][0]["value"] is None and saved["refused"] == {"rows": never}
+    pair = sm.pair(X, Y, null=False)
+    found = sm.assess(pair, sm.match_profile(pair))
+    for measure in found.measures:
+        assert np.isfinite([measure.value, measure.low]).all() and np.isnan(measure.null)
+        assert "no null pairing was kept" in measure.reason
+    assert found.reasons == () and found.refused == {}
+    whole = sm.pair(X, Y)
+    assert all(measure.reason == "" for measure in sm.assess(whole, sm.match_profile(whole)).measures)
+    with pytest.raises(sm.SpanmatchError, match="no folds were kept; evidence needs moments with folds=8"):
+        sm.assess(one := sm.pair(X, Y, folds=1), sm.match_profile(one))
+
+
+def test_a_measure_that_has_a_value_and_no_interval_gives_the_value():
+    X = layers.random(n=160, p=6)[0]
+    Y = np.zeros((160, 3))
+    Y[3::8] = np.round(layers.random(n=20, p=3)[0])  # varies in one fold alone
+    Y[3] = 0
+    pair = sm.pair(X, Y)
+    found = sm.assess(pair, sm.match_profile(pair))
+    for measure in found.measures:
+        if np.isnan(measure.low):
+            assert np.isnan(measure.high) and "never varies" in measure.reason
+            assert measure.value == float(next(m for m in sm.measures() if m.name == measure.name)(pair))
+    assert any(np.isnan(measure.low) for measure in found.measures)
+    assert found.rows is not None and found.profile is not None and len(found.reasons) == 1
+
+
+@pytest.mark.parametrize("module", ["null", "jackknife", "heldout", "rows"])
+def test_examples_in_docstrings(module):
+    result = doctest.testmod(importlib.import_module(f"spanmatch.evidence.{module}"))
+    assert result.attempted > 0 and result.failed == 0

@@ -1,0 +1,590 @@
+"""The page: self-contained, true to the JSON, safe with hostile names, and working in a real browser."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import gzip
+import io
+import json
+import re
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import layers
+import numpy as np
+import pytest
+from playwright.sync_api import expect, sync_playwright
+from typer.testing import CliRunner
+
+import spanmatch as sm
+from spanmatch.cli.commands import app
+from spanmatch.report import render, render_study
+from spanmatch.saved_results import read_comparison
+
+HOSTILE = "<script>alert(1)</script>\"'&</script><img src=x onerror=alert(2)> \u2028 層" + "very long " * 20
+
+
+@pytest.fixture(scope="module")
+def comparison():
+    X, Y = layers.with_silent()
+    A, B = layers.random(n=60)
+    networks = {"a": {"first": X, HOSTILE: Y, "few": A}, "b": {"first": Y, HOSTILE: X, "few": B}}
+    return sm.compare(networks, sparse="few", bins=4, notes={HOSTILE: HOSTILE})
+
+
+def embedded(page: str) -> dict:
+    found = re.search(r'<script type="application/octet-stream" id="data">(.*?)</script>', page, re.DOTALL)
+    return json.loads(gzip.decompress(base64.b64decode(found[1])))
+
+
+def test_the_page_holds_its_data_and_asks_for_nothing(comparison):
+    page = render(comparison.to_dict())
+    (found,) = embedded(page)["comparisons"]
+    data = json.loads(json.dumps(comparison.to_dict()))
+    assert found.keys() == {*data, "name"}
+    for i, pair in enumerate(data["pairs"]):
+        for side in ("x_levels", "y_levels"):
+            for shown, level in zip(found["pairs"][side][i], pair[side], strict=True):
+                assert shown == level or 0 <= shown - level <= 1.001e-5
+        assert found["pairs"]["similarity"][i] == pair["similarity"]
+    assert not re.search(r'\b(?:src|href)="(?!data:|#)', page)
+    assert "default-src 'none'" in page
+
+
+def test_levels_are_never_shown_below_what_they_are():
+    from spanmatch.report.page import _level
+
+    random = np.random.default_rng(0)
+    for level in [*random.random(2000), 0.3, 0.3 + 1e-9, np.nextafter(0.3, 1), np.nextafter(0.3, 0), 0.0, 1.0]:
+        shown = _level(float(level))
+        assert 0 <= shown - level <= 1.001e-5
+        for eps in (0.3, round(level, 3)):
+            assert (shown <= eps) == (level <= eps)
+    assert _level(None) is None
+
+
+def test_names_are_text(comparison):
+    page = render(comparison.to_dict())
+    assert "<script>alert" not in page
+    assert "<img src=x" not in page
+
+
+def test_it_is_a_function_of_the_json(comparison):
+    data = json.loads(json.dumps(comparison.to_dict()))
+    assert render(data) == render(comparison.to_dict())
+
+
+@pytest.fixture(scope="module")
+def browser():
+    executable = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if executable is None:
+        pytest.skip("no Chromium here: install Debian's package chromium")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox", "--disable-gpu"])
+        yield chromium
+        chromium.close()
+
+
+class Opened:
+    """A page in a browser that is offline, with everything that went wrong in it."""
+
+    def __init__(self, browser, path: Path, width: int = 1280, scheme: str = "light") -> None:
+        self.context = browser.new_context(
+            viewport={"width": width, "height": 800}, color_scheme=scheme, offline=True, accept_downloads=True
+        )
+        self.page = self.context.new_page()
+        self.problems, self.requests = [], []
+        self.page.on("console", lambda message: self.problems.append(message.text))
+        self.page.on("pageerror", lambda error: self.problems.append(str(error)))
+        self.page.on("dialog", lambda dialog: self.problems.append(dialog.message))
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.goto(path.as_uri())
+        self.page.wait_for_selector("html[data-ready]", timeout=20000)
+        self.path = path
+
+    def eps(self, value: float) -> None:
+        self.page.locator("#eps").evaluate(
+            "(slider, value) => { slider.value = value; slider.dispatchEvent(new Event('input')); }", value
+        )
+        expect(self.page.locator("#eps-value")).to_have_text(f"{value:.3f}")
+
+    def table(self, selector: str) -> list[list[str]]:
+        rows = self.page.locator(f"{selector} tbody tr").all()
+        return [row.locator("th, td").all_text_contents() for row in rows]
+
+    def csv(self, button: str) -> list[dict[str, str]]:
+        with self.page.expect_download() as waiting:
+            self.page.locator(button).first.click()
+        return list(csv.DictReader(io.StringIO(Path(waiting.value.path()).read_text(encoding="utf-8"))))
+
+    def part(self, title: str):
+        """A part of the layer's section, opened."""
+        part = self.page.locator("details.part", has=self.page.locator("summary", has_text=title)).first
+        if part.get_attribute("open") is None:
+            part.locator("summary").click()
+        part.locator(".body > *").first.wait_for()
+        return part
+
+    def done(self) -> None:
+        assert self.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert not self.problems
+        # Pictures of top inputs stand in the page itself.
+        assert [url for url in self.requests if not url.startswith(("data:", "blob:"))] == [self.path.as_uri()]
+        self.context.close()
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (1280, "dark"), (390, "light")])
+def test_in_a_browser(comparison, browser, tmp_path, width, scheme):
+    opened = Opened(browser, comparison.report(tmp_path / "report.html"), width, scheme)
+    page = opened.page
+    assert page.locator("h1").text_content() == "a and b"
+    assert page.locator("#layer option").all_text_contents() == ["first", HOSTILE, "few"]
+    for eps in (0.0, 0.3, 0.45, 0.995):
+        opened.eps(eps)
+        for row, profile in zip(opened.table("#layers"), comparison.profiles, strict=True):
+            match = profile.at(eps)
+            assert row[2] == f"{profile.similarity(eps):.3f}"
+            assert row[3] == f"{len(match.x)} / {len(match.y)}"
+        match = comparison.profiles[0].at(eps)
+        for side, neurons in (("x", match.x), ("y", match.y)):
+            inside = page.locator(f"#{side}-neurons .cell.in").evaluate_all(
+                "cells => cells.map(c => +c.dataset.neuron)"
+            )
+            assert sorted(inside) == neurons.tolist()
+        assert (
+            f"{len(match.x)} of {comparison.profiles[0].x_neurons} neurons"
+            in page.locator("#layer-summary").text_content()
+        )
+    page.locator("#layer").select_option(HOSTILE)
+    assert page.locator("#layer-title").text_content() == HOSTILE
+    assert page.locator("#levels svg").count() >= 1
+    assert opened.part("One to one").locator(".partners path[stroke]").count() >= 4
+    assert opened.part("Groups").locator("image").count() == 2
+    assert page.locator("#warnings li").count() == 1
+    assert page.locator("#facts dt", has_text="<script>alert(1)").count() == 1
+    opened.done()
+
+
+def test_what_is_matched_is_said_in_words(browser, tmp_path):
+    X, Y = layers.random(n=300, p=6, q=6)
+    networks = {"a": {"same": X, "part": np.hstack([X[:, :3], Y[:, :3]])}, "b": {"same": X, "part": X}}
+    comparison = sm.compare(networks)
+    opened = Opened(browser, comparison.report(tmp_path / "few.html"))
+    opened.eps(0.05)
+    words = opened.page.locator("#in-words")
+    expect(words).to_have_text("Matched at eps 0.050: all of same; 50% of part. By chance: nothing.")
+    # The neuron that matches best is looked at first.
+    assert opened.page.locator("#x-neurons [aria-selected]").count() == 1
+    assert "Neuron 0 of a:same" in opened.page.locator("#neuron").text_content()
+    opened.done()
+    many = {name: {f"l{i}": X if i < 7 else own for i in range(10)} for name, own in (("a", X), ("b", Y))}
+    opened = Opened(browser, sm.compare(many).report(tmp_path / "many.html"))
+    opened.eps(0.05)
+    said = "Matched at eps 0.050: from 0% of l7 to 100% of l0; half or more of 7 of the 10 layers. By chance: nothing."
+    expect(opened.page.locator("#in-words")).to_have_text(said)
+    opened.done()
+
+
+def test_a_level_of_eps_itself_is_in(browser, tmp_path):
+    X, _ = layers.random(n=60)
+    comparison = sm.compare({"a": {"l": X}, "b": {"l": X}})
+    assert comparison.profiles[0].similarity(0.0) == 1.0
+    opened = Opened(browser, comparison.report(tmp_path / "report.html"))
+    opened.eps(0.0)
+    assert opened.table("#layers")[0][2] == "1.000"
+    assert opened.page.locator("#x-neurons .cell.in").count() == X.shape[1]
+    opened.done()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_is_accessible(demo_study, browser, scheme):
+    from axe_playwright_python.sync_playwright import Axe
+
+    opened = Opened(browser, demo_study.folder / "report.html", scheme=scheme)
+    opened.page.locator("#x-neurons .cell").nth(2).click()
+    for title in ("How to read this", "One to one", "Few to one", "Groups", "Smallest groups at eps 0.5"):
+        opened.page.locator("summary", has_text=title).first.click()
+    results = Axe().run(opened.page)
+    assert results.violations_count == 0, results.generate_report()
+    opened.done()
+
+
+def test_the_slider_is_fast_and_answers_to_the_keyboard(comparison, browser, tmp_path):
+    opened = Opened(browser, comparison.report(tmp_path / "report.html"))
+    page = opened.page
+    before = float(page.locator("#eps-value").text_content())
+    page.locator("#eps").focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#eps-value")).to_have_text(f"{before + 0.005:.3f}")
+    page.locator("#x-neurons").focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowLeft")
+    chosen = page.locator("#x-neurons [aria-selected=true]")
+    assert page.locator("#x-neurons").get_attribute("aria-activedescendant") == chosen.get_attribute("id")
+    levels = comparison.profiles[0].x_levels
+    order = np.argsort(np.where(np.isnan(levels), 2, levels), kind="stable")
+    assert int(chosen.get_attribute("data-neuron")) == order[0]
+    page.keyboard.press("End")
+    assert int(chosen.get_attribute("data-neuron")) == order[-1]
+    assert f"Neuron {order[-1]} of a:first" in page.locator("#neuron").text_content()
+    assert "silent" in page.locator("#neuron").text_content()
+    opened.done()
+
+
+def test_layers_are_chosen_in_the_charts(comparison, browser, tmp_path):
+    opened = Opened(browser, comparison.report(tmp_path / "report.html"))
+    page = opened.page
+    chart = page.locator("#depth svg").first
+    chart.click(position={"x": chart.bounding_box()["width"] - 60, "y": 100})
+    assert page.locator("#layer").input_value() == "few" and page.locator("#layer-title").text_content() == "few"
+    page.locator("#layers button", has_text="first").click()
+    assert page.locator("#layer").input_value() == "first"
+    page.locator("#curves").scroll_into_view_if_needed()
+    box = page.locator("#curves svg").first.bounding_box()
+    page.mouse.move(box["x"] + 100, box["y"] + 200)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.75, box["y"] + 200, steps=3)
+    page.mouse.up()
+    expect(page.locator("#eps-value")).to_have_text(re.compile(r"0\.[67]\d\d"))
+    assert page.locator("#layer").input_value() == "first"
+    opened.done()
+
+
+def test_what_is_shown_can_be_downloaded(comparison, browser, tmp_path):
+    opened = Opened(browser, comparison.report(tmp_path / "report.html"))
+    opened.eps(0.45)
+    rows = opened.csv("#by-layer [data-csv=layers]")
+    assert [row["layer"] for row in rows] == ["first", HOSTILE, "few"]
+    for row, profile in zip(rows, comparison.profiles, strict=True):
+        assert float(row["similarity"]) == pytest.approx(profile.similarity(0.45), rel=1e-12)
+    neurons = opened.csv("[data-csv=neurons]")
+    profile = comparison.profiles[0]
+    assert len(neurons) == profile.x_neurons + profile.y_neurons
+    inside = [
+        int(row["neuron"]) for row in neurons if row["layer"] == "a:first" and row["in the match at 0.45"] == "true"
+    ]
+    assert inside == profile.at(0.45).x.tolist()
+    curve = [row for row in opened.csv("[data-csv=profiles]") if row["layer"] == "first"]
+    assert float(curve[-1]["similarity"]) == pytest.approx(profile.similarity(np.nextafter(1, 0)), rel=1e-12)
+    opened.done()
+
+
+def test_alignments_of_three_networks(browser, tmp_path):
+    X, Y, _ = layers.partners(p=7, q=8)
+    comparison = sm.compare({"a": {"l": X, "m": Y}, "b": {"l": Y, "m": X}, "c": {"l": X, "m": Y}}, sparse="*")
+    opened = Opened(browser, comparison.report(tmp_path / "report.html"), 390)
+    page = opened.page
+    assert page.locator("h1").text_content() == "a, b and c"
+    assert page.locator("#depth svg [aria-label='x-axis tick label'] text").all_text_contents() == ["l", "m"]
+    found = comparison.universality[0]
+    assert opened.table("#universality")[0][5] == str(len(found.everywhere))
+    opened.eps(0.5)
+    means = [np.mean([p.similarity(0.5) for p in comparison.profiles[3 * k : 3 * k + 3]]) for k in (0, 1)]
+    assert [row[4] for row in opened.table("#layers")] == [f"{mean:.3f}" for mean in means]
+    page.locator("#networks").select_option("b ~ c")
+    assert page.locator("#layer-title").text_content() == "l, b ~ c"
+    aligned = comparison.convergence[comparison.names().index("l, b ~ c")]
+    part = opened.part("One to one")
+    partner = part.locator("tbody tr").first.locator("th, td").all_text_contents()
+    assert partner[:3] == [
+        str(aligned.bipartite.x[0]),
+        str(aligned.bipartite.y[0]),
+        f"{aligned.bipartite.strength[0]:.3f}",
+    ]
+    sparse = opened.part("Few to one")
+    assert (
+        sparse.locator("tbody tr").first.locator("td").nth(1).text_content()
+        == f"{aligned.maps[0].table()[0]['error']:.3f}"
+    )
+    assert sparse.locator(".sparse g[stroke-dasharray] path").count() == 2
+    largest = aligned.clusters.clusters[0]
+    group = opened.part("Groups").locator("tbody tr").first.locator("th, td").all_text_contents()
+    assert group[0] == f"{largest.eps:.2f}" and group[3] == ", ".join(map(str, largest.x))
+    few = {row["neuron"]: row for row in aligned.maps[0].few()}
+    page.locator("#y-neurons .cell[data-neuron='3']").click()
+    card = page.locator("#neuron").text_content()
+    assert "Neuron 3 of c:l" in card
+    assert "held out" in card and f"error {few[3]['error']:.3f}" in card
+    row = aligned.bipartite.y.tolist().index(3)
+    assert f"{aligned.bipartite.x[row]} of b:l, correlation {aligned.bipartite.strength[row]:.3f}" in card
+    page.locator("#neuron button", has_text=str(aligned.bipartite.x[row])).first.click()
+    assert f"Neuron {aligned.bipartite.x[row]} of b:l" in page.locator("#neuron").text_content()
+    opened.done()
+
+
+def test_evidence_and_matrix(browser, tmp_path):
+    X, Y = layers.correlated(p=12, q=10)
+    A, B = layers.random(n=500, p=12, q=12)
+    few = np.repeat(np.random.default_rng(0).standard_normal((20, 30)), 25, axis=0)
+    never = np.zeros((500, 3))
+    X, Y, A, B, few, never = (layer.reshape(20, 25, -1) for layer in (X, Y, A, B, few, never))  # 25 rows an example
+    networks = {"a": {"l": X, "m": A, "few": few, "off": never}, "b": {"l": Y, "m": B, "few": few[::-1], "off": never}}
+    comparison = sm.compare(networks, pairs="all")
+    opened = Opened(browser, comparison.report(tmp_path / "report.html"), 390)
+    page = opened.page
+    assert (
+        page.locator("#matrix g[aria-label=cell] rect").count() == 6 * 6 + 2
+    )  # those that never vary, with themselves
+    page.locator("#measure").select_option("debiased cka")
+    assert page.locator("#matrix g[aria-label=cell] rect").count() == 6 * 6 + 2
+    found = comparison.assessments[0]
+    row = opened.part("Evidence").locator("tbody tr").first.locator("td").all_text_contents()
+    cka = found["cka"]
+    assert row == [f"{cka.value:.3f}", f"{cka.low:.3f} to {cka.high:.3f}", f"{cka.null:.3f}"]
+    assert page.locator("details.part[open] .proof g[aria-label=area] path").count() == 1
+    table = opened.table("#layers")
+    shown = re.match(r"[\d,]+", table[0][-2])[0].replace(",", "")
+    assert abs(int(shown) - found.rows.effective) < 1  # of four digits, then rounded: halves may go either way
+    few = [a for a in comparison.assessments if a.rows is not None and not a.rows.enough]
+    assert page.locator("strong.few").count() == len(few) > 0
+    assert "off: Evidence is missing: layer 'a:off' never varies" in page.locator("#warnings").text_content()
+    page.locator("#layer").select_option("off")
+    missing = opened.part("Evidence").text_content()
+    assert f"Missing, {', '.join(m.name for m in sm.measures())}: layer 'a:off' never varies" in missing
+    assert "Missing, rows: layer 'a:off' never varies" in missing
+    values = opened.csv("[data-csv=matrix]")
+    matrix = comparison.matrix("debiased cka")
+    assert float(values[0]["b:l"]) == pytest.approx(matrix.values[0, matrix.layers.index("b:l")], rel=1e-9)
+    opened.done()
+
+
+def test_transplants_stand_beside_their_controls(browser, tmp_path):
+    X, Y = layers.correlated(p=12, q=10)
+
+    def outcome(name: str, right: int) -> sm.Outcome:
+        correct = np.repeat([1.0, 0.0], [right, 40 - right])
+        return sm.Outcome(name, 4, 3, 1.5 - correct, correct)
+
+    rights = {"untouched": 40, "transplant": 38, "ablation": 10, "other examples": 4, "stitch": 39}
+    outcomes = tuple(outcome(name, right) for name, right in rights.items())
+    found = sm.Transplant("a:l", "b:l", 0.5, 40, 0, outcomes, {"untrained": "no fit"})
+    comparison = replace(sm.compare({"a": {"l": X}, "b": {"l": Y}}), transplants=(found,))
+    opened = Opened(browser, comparison.report(tmp_path / "report.html"), 390)
+    matched, less, *_ = (
+        table.locator("tbody tr").first.locator("td").all_text_contents()
+        for table in opened.page.locator("#transplants table").all()
+    )
+    assert matched == ["4", "95.0% (0.55)", "100.0% (0.50)", "25.0% (1.25)", "10.0% (1.40)", "\u2013"]
+    d = found.difference("ablation")
+    assert less[1] == f"+{100 * d.value:.1f} ({100 * d.low:.1f} to {100 * d.high:.1f})" and less[3] == "\u2013"
+    assert "Missing, a:l, untrained: no fit." in opened.page.locator("#transplants").text_content()
+    opened.done()
+
+
+def test_a_simple_match_can_be_chosen(browser, tmp_path):
+    X, Y = layers.related()
+    comparison = sm.compare({"a": {"l": X}, "b": {"l": Y}}, simple=[0.5, 0.01])
+    opened = Opened(browser, comparison.report(tmp_path / "report.html"), 390)
+    part = opened.part("Smallest groups at eps 0.5")
+    found = comparison.simple[0]
+    assert part.locator("option").count() == len(found)
+    part.locator("select").select_option("2")
+    match = found.matches[2]
+    heads = part.locator(".maps tr").first.locator("th").all_text_contents()
+    assert heads == ["x from y", *(f"y{j}" for j in match.y)]
+    value = float(part.locator(".maps tr").nth(1).locator("td").first.text_content().replace("\u2212", "-"))
+    maps = match.coefficients(sm.pair(X, Y))
+    assert value == pytest.approx(maps.x_from_y[0, 0], rel=5e-3)
+    assert "Nothing matches" in opened.part("Smallest groups at eps 0.01").text_content()
+    side, neuron = match.neurons[0]
+    opened.page.locator(f"#{side}-neurons .cell[data-neuron='{neuron}']").click()
+    smallest = next(m for m in found.matches if (side, neuron) in m.neurons)
+    text = opened.page.locator("#neuron").text_content()
+    expected = f"{', '.join(map(str, smallest.x))} of a:l with {', '.join(map(str, smallest.y))} of b:l"
+    assert f"Smallest match found at eps 0.5{expected}" in text
+    opened.done()
+
+
+def test_what_is_large_is_made_smaller(browser, tmp_path, monkeypatch):
+    X, Y = layers.correlated(p=30, q=20)
+    comparison = sm.compare({"a": {"l": X}, "b": {"l": Y}}, simple=[0.7], top=5)
+    matches = len(comparison.simple[0])
+    monkeypatch.setattr("spanmatch.report.page.CELLS", 2 * 10 * 10)
+    costs = [len(m.x) + len(m.y) + 2 * len(m.x) * len(m.y) for m in comparison.simple[0]]
+    monkeypatch.setattr("spanmatch.report.page.NUMBERS", sum(cost for cost in costs if cost < max(costs)))
+    shown = sum(cost < max(costs) for cost in costs)
+    assert 1 < shown < matches
+    monkeypatch.setattr("spanmatch.report.page.INPUTS", 2 * 50)
+    page = render(comparison.to_dict())
+    (pairs,) = (found["pairs"] for found in embedded(page)["comparisons"])
+    (clusters,) = [pairs["convergence"]["of"]["clusters"]["of"]]
+    percent = np.rint(100 * np.abs(sm.correlation(sm.pair(X, Y)).between))
+    drawn = np.array(clusters["drawn"]["of"]["as_they_come"][0])
+    assert drawn.shape == (10, 10)
+    blocks = percent.reshape(10, 3, 10, 2).max(axis=(1, 3))
+    assert np.abs(drawn - blocks).max() <= 2 and (drawn % 4 == 0).all()
+    assert (pairs["simple"][0][0]["count"], len(pairs["simple"][0][0]["matches"])) == (matches, shown)
+    (path := tmp_path / "report.html").write_text(page, encoding="utf-8")
+    opened = Opened(browser, path)
+    groups = opened.part("Groups")
+    assert "Drawn in 10 x 10 blocks of neurons" in groups.text_content()
+    drawings = groups.locator("image").evaluate_all("images => images.map(image => image.getAttribute('href'))")
+    assert len(set(drawings)) == 2
+    part = opened.part("Smallest groups at eps 0.7")
+    assert f"The {shown} smallest can be chosen here; all are in simple.csv" in part.text_content()
+    assert part.locator("option").count() == shown
+    found = {neuron for match in comparison.simple[0].matches[:shown] for neuron in match.neurons}
+    _, hidden = next(n for match in comparison.simple[0] for n in match.neurons if n[0] == "x" and n not in found)
+    opened.page.locator(f"#x-neurons .cell[data-neuron='{hidden}']").click()
+    assert "larger than those that are shown here" in opened.page.locator("#neuron").text_content()
+    assert opened.page.locator(".inputs").first.locator("li").count() == 2
+    opened.done()
+
+
+def test_inputs_that_excite_a_neuron_most(browser, tmp_path):
+    random = np.random.default_rng(0)
+    X, Y = random.standard_normal((40, 3)), random.standard_normal((40, 3))
+    images = random.integers(256, size=(40, 6, 5), dtype=np.uint8)
+    words = [["the", " ", f"word{i}", " ", "<b>"] for i in range(40)]
+    networks = {"a": {"l": X}, "b": {"l": Y}}
+    for name, examples in (("images", images), ("texts", words), ("numbers", None)):
+        comparison = sm.compare(networks, top=4, examples=examples)
+        opened = Opened(browser, comparison.report(tmp_path / f"{name}.html"))
+        opened.page.locator("#x-neurons .cell[data-neuron='1']").click()
+        shown = opened.page.locator(".inputs").first
+        best = np.argsort(-X[:, 1])[:4]
+        said = [f"example {i}, activation {X[i, 1]:.3g}" for i in best]
+        assert shown.locator("li").count() == 4
+        if name == "images":
+            assert shown.locator(".picture").first.get_attribute("aria-label") == said[0]
+            sheet = shown.locator(".picture").first.evaluate("p => getComputedStyle(p).backgroundPosition")
+            assert sheet == _place(comparison.to_dict()["inputs"]["shown"], best[0])
+        elif name == "texts":
+            # One row is one example, whose first token it is.
+            assert shown.locator("mark").all_text_contents() == ["the"] * 4
+            assert "<b>" in shown.locator("code").first.text_content()
+        else:
+            assert shown.locator("li").first.text_content() == said[0]
+        opened.done()
+
+
+def _place(shown: dict, example: int) -> str:
+    i, scale = shown["examples"].index(example), 44 / max(shown["width"], shown["height"])
+    x, y = -(i % shown["columns"]) * shown["width"] * scale, -(i // shown["columns"]) * shown["height"] * scale
+    return " ".join("0px" if v == 0 else f"{v:.6g}px" for v in (x, y))
+
+
+def test_the_page_of_a_study(demo_study, browser):
+    opened = Opened(browser, demo_study.folder / "report.html", 390)
+    page = opened.page
+    assert page.locator("h1").text_content() == "demo"
+    accuracy = demo_study.accuracy["main"]
+    assert f"{100 * accuracy['value']:.1f}% (" in page.locator("#accuracy").text_content()
+    rows = {row[0]: row for row in opened.table("#over-seeds")}
+    for row in demo_study.rows():
+        if row["quantity"] == "debiased cka":
+            expected = f"{row['value']:.3f} ({row['low']:.2f} to {row['high']:.2f})"
+            assert expected.replace("-", "\u2212") in rows[row["layer"]] or expected in rows[row["layer"]]
+    assert page.locator("#blocks tbody tr").count() == 1
+    page.locator("#x-neurons .cell").first.click()
+    assert page.locator("#neuron .picture").count() == 2 * 9
+    opened.done()
+
+
+def test_alignment_of_variants_that_train_for_very_different_times(demo_study, browser, tmp_path):
+    def step(name: str, random: float, last: int) -> dict:
+        spread = {"low": 0.25, "high": 2.5, "least": 0.2, "most": 3.0}
+        epochs = [
+            {"epoch": e, "value": random / (1 + e), "change": {"value": -0.5, **spread}, **spread} for e in (0, last)
+        ]
+        drawn = {"draws": 20, "value": random, "low": random - 1, "high": random + 1}
+        about = {"name": f"alignment-{name}", "kind": "alignment", "variants": [name]}
+        return {**about, "neurons": 9, "inputs": 4, "random": drawn, "epochs": epochs}
+
+    steps = [*demo_study.results["steps"], step("short", 9.5, 2), step("long", 8.5, 400)]
+    study = {**demo_study.results, "steps": steps}
+    (path := tmp_path / "report.html").write_text(render_study(study, demo_study.comparisons), encoding="utf-8")
+    opened = Opened(browser, path)
+    rows = opened.table("#alignment")
+    assert rows[0][:3] == ["short", "9.50 (8.50 to 10.50)", "9.500 (0.25 to 2.50)"]
+    assert rows[1][:2] == ["long", "8.50 (7.50 to 9.50)"]
+    ticks = opened.page.locator("#alignment [aria-label='x-axis tick label'] text").all_text_contents()
+    assert ticks == ["0", "1", "2", "5", "10", "20", "50", "100", "200"]
+    opened.done()
+
+
+def test_everything_is_printed(demo_study, browser):
+    opened = Opened(browser, demo_study.folder / "report.html", 794)
+    page = opened.page
+    page.emulate_media(media="print")
+    parts = page.locator("details.part")
+    assert parts.count() == 6
+    # A printer does not wait: everything has to be there when the event has been answered.
+    drawn = "parts.every(part => part.open && part.querySelector('.body').childElementCount)"
+    assert parts.evaluate_all(f"parts => {{ dispatchEvent(new Event('beforeprint')); return {drawn}; }}")
+    assert not page.locator(".toolbar").is_visible() and page.locator("#neuron .picture").first.is_visible()
+    wide = "tables => tables.filter(t => t.offsetWidth > t.closest('section, details').offsetWidth).length"
+    assert page.locator("table").evaluate_all(wide) == 0
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert parts.evaluate_all("parts => parts.map(part => part.open)") == [True] + 5 * [False]
+    opened.done()
+
+
+def test_hostile_text_in_saved_results_is_shown_and_not_run(browser, tmp_path):
+    X, Y = layers.correlated(n=120, p=5, q=4)
+    a, b = f"a{HOSTILE}", f"b{HOSTILE}"
+    comparison = sm.compare(
+        {a: {HOSTILE: X}, b: {HOSTILE: Y}},
+        sparse="*",
+        simple=[0.9],
+        evidence=True,
+        top=2,
+        pairs="all",
+        examples=[[HOSTILE] * 9] * 120,
+        notes={HOSTILE: HOSTILE, "__proto__": HOSTILE, "constructor": HOSTILE},
+    )
+    folder = comparison.save(tmp_path / "saved")
+    path = folder / "comparison.json"
+    found = json.loads(path.read_text())
+
+    def poisoned(holder):
+        """Put hostile text wherever any is taken."""
+        for key, value in list(holder.items() if isinstance(holder, dict) else enumerate(holder)):
+            if isinstance(value, dict | list):
+                yield from poisoned(value)
+            elif isinstance(value, str) and HOSTILE not in value:
+                holder[key] = HOSTILE
+                path.write_text(json.dumps(found))
+                try:
+                    read_comparison(folder)
+                    yield key
+                except sm.SpanmatchError:
+                    holder[key] = value
+
+    assert {"spanmatch", "layout", "ended"} <= set(poisoned(found))
+    path.write_text(json.dumps(found))
+    result = CliRunner().invoke(app, ["report", str(folder)])
+    assert result.exit_code == 0
+    opened = Opened(browser, folder / "report.html")
+    page = opened.page
+    page.evaluate("document.querySelectorAll('details').forEach((part) => (part.open = true))")
+    page.locator("#x-neurons .cell").first.click()
+    assert page.locator("#facts dt").all_text_contents()[2:] == [HOSTILE, "__proto__", "constructor"]
+    assert page.locator("#layer-title").text_content() == HOSTILE
+    assert page.locator("img[onerror]").count() == 0
+    opened.done()
+
+
+def test_a_layer_that_never_varies_has_no_few_predictors(browser, tmp_path):
+    Y, _ = layers.correlated(n=120, p=5, q=4)
+    comparison = sm.compare({"a": {"l": np.ones((120, 3))}, "b": {"l": Y}}, sparse="*", pairs=[("a:l", "b:l")])
+    opened = Opened(browser, comparison.report(tmp_path / "report.html"))
+    opened.page.evaluate("document.querySelectorAll('details').forEach((part) => (part.open = true))")
+    opened.page.wait_for_timeout(50)
+    opened.done()
+
+
+def test_the_page_is_made_anew_from_saved_results(demo_study, comparison, tmp_path):
+    folder = comparison.save(tmp_path / "saved")
+    for place in (folder, demo_study.folder):
+        before = (place / "report.html").read_bytes()
+        (place / "report.html").unlink()
+        result = CliRunner().invoke(app, ["report", str(place)])
+        assert result.exit_code == 0 and "report.html" in result.stdout.replace("\n", "")
+        assert (place / "report.html").read_bytes() == before
+    assert CliRunner().invoke(app, ["report", str(tmp_path)]).exit_code == 1
+    (folder / "comparison.json").write_text('{"format": "spanmatch.comparison", "version": 1}')
+    result = CliRunner().invoke(app, ["report", str(folder)])
+    assert result.exit_code == 1 and "not a comparison of version 5" in result.stderr.replace("\n", " ")

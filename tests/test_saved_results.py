@@ -1,0 +1,278 @@
+"""Saved results: what the program writes fits the schema; whatever else stands in a file is refused by its field."""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+from dataclasses import replace
+from typing import get_args, get_type_hints
+
+import layers
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import spanmatch as sm
+from spanmatch import saved, schema
+from spanmatch.cli.commands import app
+from spanmatch.report import page, render, render_study
+
+HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\u2028\u2029\x00\x1b[31m{{ 7 * 7 }}"
+VALUES = [
+    None,
+    True,
+    -1,
+    0,
+    1.5,
+    2**70,
+    10**400,
+    1e308,
+    math.nan,
+    math.inf,
+    "",
+    HOSTILE,
+    "\ud800",
+    [],
+    {},
+    [[]],
+    "__proto__",
+]
+
+
+def comparisons() -> dict[str, sm.Comparison]:
+    """Comparisons that together have every kind of result."""
+    X, Y = layers.correlated(n=120, p=5, q=4)
+    A = np.hstack([X[:, :3], np.zeros((120, 2))])
+    r = np.random.default_rng(0)
+    near = np.hstack([X, X[:, :1] + 1e-4 * r.standard_normal((120, 1))])
+    rights = {"untouched": 40, "transplant": 38, "ablation": 10, "other examples": 4, "stitch": 39}
+    correct = {name: np.repeat([1.0, 0.0], [right, 40 - right]) for name, right in rights.items()}
+    outcomes = tuple(sm.Outcome(name, 4, 3, 1.5 - own, own) for name, own in correct.items())
+    transplant = sm.Transplant("a:l", "b:l", 0.5, 40, 0, outcomes, {"untrained": "no fit"})
+    two = {"a": {"l": X, "silent": A}, "b": {"l": Y, "silent": X}}
+    three = {name: {"l": X + r.standard_normal(X.shape)} for name in "abc"}
+    everything = sm.compare(two, sparse="*", bins=3, simple=[0.9], evidence=True, top=2, pairs="all", notes={"a": "b"})
+    everything = replace(everything, transplants=(transplant,))
+    return {
+        "everything": replace(everything, examples=["of three words"] * 120),
+        "pictures": sm.compare(two, top=2, examples=np.full((120, 4, 4), 9, dtype=np.uint8), evidence=False),
+        "three networks": sm.compare(three, clusters=False),
+        "centred": sm.compare(two, centred=True, method="qr", null=False, folds=4, evidence=True, eps=[0.3]),
+        "no folds": sm.compare(two, folds=1, null=False, clusters=False, method="single"),
+        "one neuron": sm.compare({"a": {"l": X[:, :1]}, "b": {"l": Y[:, :1]}}, sparse="*", simple=[0.99], bins=2),
+        "unresolved": sm.compare({"a": {"l": X}, "b": {"l": near}}, eps=[0.001, 0.5], method="single", evidence=False),
+        "constant": sm.compare({"a": {"l": np.ones((50, 3))}, "b": {"l": Y[:50]}}, sparse="*", simple=[0.5]),
+    }
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory) -> dict[str, dict]:
+    folder = tmp_path_factory.mktemp("made")
+    for name, comparison in comparisons().items():
+        comparison.write_results(folder / name)
+    return {path.parent.name: json.loads(path.read_text()) for path in folder.glob("*/comparison.json")}
+
+
+def test_every_kind_of_result_that_is_written_fits_the_schema(tmp_path, made):
+    assert len(made) == len(comparisons())
+    for name, found in made.items():
+        (tmp_path / "comparison.json").write_text(json.dumps(found))
+        assert saved.read_comparison(tmp_path) == found, name
+    everything = made["everything"]
+    pair = everything["pairs"][0]
+    # What this test is worth: nothing that can be null or empty is so everywhere.
+    assert everything["matrices"] and everything["transplants"] and everything["inputs"]["shown"]["kind"] == "texts"
+    assert pair["simple"][0]["matches"] and pair["assessment"] and pair["convergence"]["clusters"]
+    assert pair["convergence"]["sparse"][0]["few"] and pair["convergence"]["information"]
+    assert made["unresolved"]["pairs"][0]["similarity"][0] is None
+    assert made["pictures"]["inputs"]["shown"]["kind"] == "images" and made["three networks"]["universality"]
+
+
+def test_a_study_fits_the_schema(small_study):
+    assert saved.read_study(small_study.folder) == json.loads((small_study.folder / "study.json").read_text())
+    assert {step["kind"] for step in small_study.results["steps"]} == {"seeds", "across", "epochs", "alignment"}
+    assert small_study.results["steps"][0]["blocks"]
+    for step in small_study.results["steps"]:
+        found, made_from = saved.read_step(small_study.folder / "comparisons" / step["name"] / "step.json")
+        assert found == step and made_from["runs"]
+
+
+def test_versions_are_those_of_the_schema():
+    for (kind, version), record in ((saved.COMPARISON, schema.ComparisonRecord), (saved.STUDY, schema.StudyRecord)):
+        fields = get_type_hints(record)
+        assert get_args(fields["format"]) == (kind,) and get_args(fields["version"]) == (version,)
+
+
+def places(found, path=()):
+    """Yield a path to every field, of the items of a list only the first that has something in it."""
+    if path:
+        yield path
+    if isinstance(found, dict):
+        for key, value in found.items():
+            yield from places(value, (*path, key))
+    elif isinstance(found, list) and found:
+        best = max(range(len(found)), key=lambda i: len(json.dumps(found[i])))
+        yield from places(found[best], (*path, best))
+
+
+def at(found, path):
+    for key in path:
+        found = found[key]
+    return found
+
+
+def changes_of(value):
+    """Yield what may stand in the place of a value."""
+    if isinstance(value, list) and value:
+        yield from ([*value, value[-1]], value[:-1], [value[0], *value[:-1]])
+    yield from VALUES
+
+
+def mutants(whole):
+    """Yield what a file may hold instead: each field left out, renamed, or with another value. It is put back after."""
+    for path in list(places(whole)):
+        holder, key = at(whole, path[:-1]), path[-1]
+        value = holder[key]
+        for other in changes_of(value):
+            holder[key] = other
+            yield path, ascii(other)[:40], whole
+        del holder[key]
+        yield path, "left out", whole
+        if isinstance(holder, dict):
+            holder[HOSTILE] = value
+            yield path, "renamed", whole
+            del holder[HOSTILE]
+            holder[key] = value
+        else:
+            holder.insert(key, value)
+
+
+def small(found):
+    """Return a comparison with its first pair alone, and short tables."""
+    found = json.loads(json.dumps({**found, "pairs": found["pairs"][:1]}))
+    for way in found["pairs"][0]["convergence"]["sparse"]:
+        way["table"] = way["table"][:2]
+    return found
+
+
+@pytest.fixture
+def no_scripts(monkeypatch):
+    """Pages without the scripts, which are the same in every one, and take longest."""
+    monkeypatch.setattr(page, "SCRIPTS", ())
+    monkeypatch.setattr(page, "STYLES", ())
+
+
+def check_mutants(path, whole, only, make):
+    """Check that every mutant is refused by one error, which names the file, or drawn; return how many were."""
+    refused = drawn = 0
+    for where, change, bad in mutants(whole):
+        if only not in ("", where[0]):
+            continue
+        path.write_text(json.dumps(bad))
+        try:
+            make(path.parent)
+            drawn += 1
+        except sm.SpanmatchError as error:
+            said = str(error).removeprefix(f"{path}: ")
+            assert said != str(error) and said.isprintable() and said.isascii() and len(said) < 500, (where, change)
+            refused += 1
+        except Exception as error:
+            raise AssertionError(f"{where}, {change}: {error!r}") from error
+    return refused, drawn
+
+
+@pytest.mark.parametrize(
+    ("name", "only"), [("everything", ""), ("pictures", "inputs"), ("three networks", "universality")]
+)
+def test_a_comparison_with_any_other_field_is_refused_or_drawn(tmp_path, made, no_scripts, name, only):
+    path = tmp_path / "comparison.json"
+    refused, drawn = check_mutants(path, small(made[name]), only, lambda folder: render(saved.read_comparison(folder)))
+    assert refused > 5 * drawn > 0
+
+
+def test_a_study_with_any_other_field_is_refused_or_drawn(tmp_path, made, small_study, no_scripts):
+    comparison = small(made["one neuron"])
+    steps = {step["kind"]: step for step in small_study.results["steps"]}
+    whole = {**small_study.results, "steps": list(steps.values())}
+    whole["settings"] = {"seeds": [0, 1, 2], "training": {"lr": 0.1}}
+    whole = json.loads(json.dumps(whole))
+    whole["runs"] = [run | {"history": run["history"][-1:]} for run in whole["runs"]]
+
+    def make(folder):
+        study = saved.read_study(folder)
+        render_study(study, {step["name"]: comparison for step in study["steps"][:1]})
+
+    refused, drawn = check_mutants(tmp_path / "study.json", whole, "", make)
+    assert refused > drawn > 0
+    step = json.loads(json.dumps(steps["alignment"] | {"made_from": 3}))
+    refused, drawn = check_mutants(
+        tmp_path / "step.json", step, "", lambda folder: saved.read_step(folder / "step.json")
+    )
+    assert refused > 2 * drawn > 0
+
+
+@pytest.mark.parametrize(
+    ("where", "value", "message"),
+    [
+        (("pairs", 0, "x_levels", 2), "abc", r'pairs[0].x_levels[2]: "abc" should be a valid number'),
+        (("pairs", 0, "x_levels", 2), math.nan, "pairs[0].x_levels[2]: NaN should be a finite number"),
+        (("pairs", 0, "x_levels", 2), 1.5, "pairs[0].x_levels[2]: 1.5 should be less than or equal to 1"),
+        (("pairs", 0, "x_levels"), [0.5], "pairs[0].x_levels: 1 values, but 5 neurons"),
+        (("pairs", 0, "x_neurons"), None, "pairs[0].x_neurons: null should be a valid integer"),
+        (("pairs", 0, "x_layer"), "c:l", 'pairs[0].x_layer: "c" is no network; there is "a", "b"'),
+        (("pairs", 0, "convergence", "bipartite", "x", 1), 7, 'convergence.bipartite.x[1]: neuron 7, but "a:l" has 5'),
+        (("pairs",), [], "pairs: a list of 0 should have at least 1 item"),
+        (("matrices", 0, "values", 1), [0.5], "matrices[0].values[1]: 1 values, but 4 are right"),
+        (("inputs", "layers", "a:l", "places", 0), [], 'inputs.layers["a:l"].places[0]: 0 values, but 2 examples'),
+        (("inputs", "shown", "kind"), "films", """inputs.shown.kind: "films" should be 'images', 'texts'"""),
+        (("notes", "a"), 3, "notes.a: 3 should be a valid string"),
+        (("more",), 3, "more: unknown field"),
+    ],
+)
+def test_the_first_field_that_is_wrong_is_named(tmp_path, made, where, value, message):
+    bad = copy.deepcopy(made["everything"])
+    at(bad, where[:-1])[where[-1]] = value
+    (tmp_path / "comparison.json").write_text(json.dumps(bad))
+    with pytest.raises(sm.SpanmatchError) as caught:
+        saved.read_comparison(tmp_path)
+    assert str(caught.value).startswith(f"{tmp_path / 'comparison.json'}: ") and message in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", "[" * 10**5, '{"format": NaN}', "\ud800", "9" * 5000])
+@pytest.mark.parametrize("name", ["comparison.json", "study.json"])
+def test_what_is_no_result_at_all_is_refused(tmp_path, name, text):
+    (tmp_path / name).write_bytes(text.encode("utf-8", "surrogatepass"))
+    (tmp_path / "report.html").write_text("as it was")
+    result = CliRunner().invoke(app, ["report", str(tmp_path)])
+    assert result.exit_code == 1 and isinstance(result.exception, SystemExit)
+    assert f"error: {tmp_path / name}: " in result.stderr.replace("\n", "")
+    assert (tmp_path / "report.html").read_text() == "as it was" and len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_report_of_a_wrong_result_leaves_the_last_one(tmp_path, made, small_study):
+    for name, whole in (("comparison.json", made["everything"]), ("study.json", small_study.results)):
+        folder = tmp_path / name.removesuffix(".json")
+        folder.mkdir()
+        (folder / "report.html").write_text("as it was")
+        (folder / name).write_text(json.dumps({**whole, "spanmatch": HOSTILE, "pairs": 3}))
+        result = CliRunner().invoke(app, ["report", str(folder)])
+        assert result.exit_code == 1 and f"{folder / name}: pairs: " in result.stderr.replace("\n", "")
+        assert (folder / "report.html").read_text() == "as it was" and len(list(folder.iterdir())) == 2
+
+
+@pytest.mark.parametrize("name", ["../elsewhere", "/etc", "..", "a/b", "a\\b", ""])
+def test_a_step_that_names_a_folder_elsewhere_is_refused(tmp_path, small_study, made, name):
+    bad = json.loads(json.dumps(small_study.results))
+    bad["steps"][0]["name"] = name
+    (tmp_path / "study.json").write_text(json.dumps(bad))
+    with pytest.raises(sm.SpanmatchError, match=r"study\.json: steps\[0\]\.name: .* should be the name of a folder"):
+        sm.Study.load(tmp_path)
+
+
+def test_settings_that_are_none_are_refused_with_their_file(small_study, tmp_path):
+    bad = json.loads(json.dumps(small_study.results))
+    bad["settings"]["compare"]["folds"] = "many"
+    (tmp_path / "study.json").write_text(json.dumps(bad))
+    with pytest.raises(sm.SpanmatchError, match=r"study\.json: settings\.compare\.folds: "):
+        sm.Study.load(tmp_path).networks()
