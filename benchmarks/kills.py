@@ -32,7 +32,7 @@ PATIENCE = 60.0
 STUDY = """
 name = "small"
 seeds = [0, 1]
-data.most = 200
+data.max_examples = 200
 network = { name = "mlp", options = { widths = [12] } }
 training.epochs = 8
 compare = { evidence = false, top = 2, eps = EPS }
@@ -94,7 +94,7 @@ def with_checkpoint() -> None:
     from spanmatch.activations import arrays as stored
 
     stored.VALUES_AT_ONCE = 5000
-    sm.compare({"a": "a.npz", "b": "b.npz"}, checkpoint="pass.safetensors", every=0.0).save("results")
+    sm.compare({"a": "a.npz", "b": "b.npz"}, checkpoint="pass.safetensors", checkpoint_seconds=0.0).save("results")
 
 
 def study(folder: Path, eps: str = "[0.3, 0.5]") -> None:

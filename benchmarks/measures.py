@@ -62,7 +62,7 @@ def all_layers() -> None:
     cross = [(f"a:{i}", f"b:{j}") for i in range(LAYERS) for j in range(LAYERS)]
     moments = sm.Moments(pairs=cross, folds=1, null=False)
     taken = seconds(lambda: moments.update(batch))
-    size = moments.memory / 1e9
+    size = moments.nbytes / 1e9
     print(f"\n{LAYERS} x {LAYERS} pairs of layers of {LAYER_WIDTH}, 4,096 rows: {taken:.1f} s, {size:.2f} GB")
     for name in ("cka", "debiased cka", "procrustes", "cca"):
         measure = {m.name: m for m in sm.measures()}[name]

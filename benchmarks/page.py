@@ -45,7 +45,7 @@ def compared() -> dict:
     coarse = random.integers(256, size=(EXAMPLES, 8, 8, 3), dtype=np.uint8)
     images = coarse.repeat(4, axis=1).repeat(4, axis=2)
     found = sm.compare(
-        {"a": {"l": X}, "b": {"l": Y}}, sparse="l", simple=[0.3, 0.5], evidence=True, top=TOP, examples=images
+        {"a": {"l": X}, "b": {"l": Y}}, sparse="l", simple_eps=[0.3, 0.5], evidence=True, top=TOP, inputs=images
     ).to_dict()
     (first,) = found["pairs"]
     names = [(f"seed{i}", f"seed{j}") for i, j in combinations(range(SEEDS), 2)]

@@ -51,7 +51,7 @@ def update(width: int, layers: int = 1, networks: int = 2, rows: int = 4096, **o
     batch = {name: r.standard_normal((rows, width), dtype=np.float32) for name in names}
     moments = sm.Moments(**options)  # type: ignore[arg-type]
     moments.update(batch)
-    return seconds(lambda: moments.update(batch), 5), moments.memory
+    return seconds(lambda: moments.update(batch), 5), moments.nbytes
 
 
 def operations(case: Case, null: bool) -> float:

@@ -36,7 +36,7 @@ def make(path: Path) -> None:
         )
         taken += seconds(lambda X=X, Y=Y: moments.update({"a:l": X, "b:l": Y}))
     moments.save(path)
-    print(f"\n{WIDTH} + {WIDTH} neurons, {ROWS:,} rows, folds=1, null=False: {moments.memory / 1e9:.2f} GB of moments")
+    print(f"\n{WIDTH} + {WIDTH} neurons, {ROWS:,} rows, folds=1, null=False: {moments.nbytes / 1e9:.2f} GB of moments")
     print(f"  accumulated in {taken:.1f} s: {taken / ROWS * 1e6:.0f} microseconds a row")
 
 

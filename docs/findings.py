@@ -60,7 +60,7 @@ def vgg(study: sm.Study) -> None:
         chance = [p["chance_distance"] for p in pairs]
         silent = [len(p[side]) for p in pairs for side in ("x_silent", "y_silent")]
         assessed = [p["assessment"] for p in pairs if p["assessment"]]
-        effective = [a["rows"]["effective"] for a in assessed if a["rows"]]
+        effective = [a["rows"]["effective_sample_size"] for a in assessed if a["rows"]]
         worth = f"{min(effective):,.0f}" if effective else "-"
         held, null = (
             [a["profile"][name][a["profile"][eps].index(0.5)] for a in assessed if a["profile"]]

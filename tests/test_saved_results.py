@@ -52,17 +52,19 @@ def comparisons() -> dict[str, sm.Comparison]:
     transplant = sm.Transplant("a:l", "b:l", 0.5, 40, 0, outcomes, {"untrained": "no fit"})
     two = {"a": {"l": X, "silent": A}, "b": {"l": Y, "silent": X}}
     three = {name: {"l": X + r.standard_normal(X.shape)} for name in "abc"}
-    everything = sm.compare(two, sparse="*", bins=3, simple=[0.9], evidence=True, top=2, pairs="all", notes={"a": "b"})
+    everything = sm.compare(
+        two, sparse="*", bins=3, simple_eps=[0.9], evidence=True, top=2, pairs="all", notes={"a": "b"}
+    )
     everything = replace(everything, transplants=(transplant,))
     return {
-        "everything": replace(everything, examples=["of three words"] * 120),
-        "pictures": sm.compare(two, top=2, examples=np.full((120, 4, 4), 9, dtype=np.uint8), evidence=False),
+        "everything": replace(everything, inputs=["of three words"] * 120),
+        "pictures": sm.compare(two, top=2, inputs=np.full((120, 4, 4), 9, dtype=np.uint8), evidence=False),
         "three networks": sm.compare(three, clusters=False),
         "centred": sm.compare(two, centred=True, method="qr", null=False, folds=4, evidence=True, eps=[0.3]),
         "no folds": sm.compare(two, folds=1, null=False, clusters=False, method="single"),
-        "one neuron": sm.compare({"a": {"l": X[:, :1]}, "b": {"l": Y[:, :1]}}, sparse="*", simple=[0.99], bins=2),
+        "one neuron": sm.compare({"a": {"l": X[:, :1]}, "b": {"l": Y[:, :1]}}, sparse="*", simple_eps=[0.99], bins=2),
         "unresolved": sm.compare({"a": {"l": X}, "b": {"l": near}}, eps=[0.001, 0.5], method="single", evidence=False),
-        "constant": sm.compare({"a": {"l": np.ones((50, 3))}, "b": {"l": Y[:50]}}, sparse="*", simple=[0.5]),
+        "constant": sm.compare({"a": {"l": np.ones((50, 3))}, "b": {"l": Y[:50]}}, sparse="*", simple_eps=[0.5]),
     }
 
 

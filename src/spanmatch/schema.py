@@ -135,7 +135,7 @@ class ConvergenceRecord(TypedDict):
         list[list[Neuron]], Field(min_length=2, max_length=2)
     ]  # neurons of x and of y that never vary, and are left out
     chance_correlation: float  # about the best |correlation| of a neuron with unrelated others
-    effective_rows: float | None  # the effective sample size that chance correlations and p-values are for
+    effective_sample_size: float | None  # the effective sample size that chance correlations and p-values are for
     mean_activation: Annotated[list[list[float]], Field(min_length=2, max_length=2)]  # of every neuron of x and of y
     bipartite: AlignmentRecord  # each neuron taken once
     semi: AlignmentRecord  # each neuron's best, whoever else takes it
@@ -241,12 +241,12 @@ class RowsRecord(TypedDict):
     """Whether there are enough rows for a match at eps to be far from chance."""
 
     rows: Count
-    examples: Count
+    n_examples: Count
     needed: Count
     enough: bool
     advice: Text  # in words; empty if there are enough
     eps: Eps
-    effective: float | None  # the effective sample size; null if there is no null pairing to tell
+    effective_sample_size: float | None  # the effective sample size; null if there is no null pairing to tell
     chance_distance: float | None
 
 
@@ -257,7 +257,7 @@ class MeasureRecord(TypedDict):
     value: float | None
     low: float | None
     high: float | None
-    null: float | None
+    null_value: float | None
     reason: Text  # why a number is null; empty if none is
 
 
@@ -279,7 +279,7 @@ class UniversalityRecord(TypedDict):
     layer: Text
     networks: Annotated[list[Text], Field(min_length=2)]
     rows: Count
-    strength: float  # the least of a partner that counts
+    min_correlation: float  # the least that a partner must have
     eps: Eps
     by: Literal["correlation", "absolute", "information"]
     partners: dict[Text, list[Count]]  # by network, for each neuron: in how many others it has a partner
@@ -326,7 +326,7 @@ class TransplantRecord(TypedDict):
     x_layer: Text  # of A
     y_layer: Text  # of B
     eps: Eps  # of the match
-    examples: Positive
+    n_examples: Positive
     seed: Count  # of the untrained network, and of which other examples predict
     level: Share  # of the intervals
     outcomes: Annotated[
@@ -425,8 +425,8 @@ class SpreadRecord(TypedDict):
     value: float | None
     low: float | None
     high: float | None
-    least: float | None
-    most: float | None
+    minimum: float | None
+    maximum: float | None
 
 
 class VariantRecord(TypedDict):

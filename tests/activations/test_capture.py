@@ -155,19 +155,19 @@ def test_sampled_positions_are_a_function_of_seed_and_example_alone(monkeypatch,
             return torch.cat([x, 2 * x], dim=1)
 
     network, x, ids = nn.Sequential(Shift()), images(40), np.arange(40) * 5 + 2
-    one = rows_seen(monkeypatch, network, [x], numbers=ids, seed=3)
+    one = rows_seen(monkeypatch, network, [x], example_ids=ids, seed=3)
     assert sorted(one) == ids.tolist() and {len(rows) for rows in one.values()} == {3}
     for size in (1, 7, 16):
-        assert rows_seen(monkeypatch, network, x.split(size), numbers=ids, seed=3) == one
+        assert rows_seen(monkeypatch, network, x.split(size), example_ids=ids, seed=3) == one
     order = np.random.default_rng(0).permutation(40)
-    assert rows_seen(monkeypatch, network, x[order].split(8), numbers=ids[order], seed=3) == one
-    parts = [rows_seen(monkeypatch, network, x[r::2].split(5), numbers=ids[r::2], seed=3) for r in (0, 1)]
+    assert rows_seen(monkeypatch, network, x[order].split(8), example_ids=ids[order], seed=3) == one
+    parts = [rows_seen(monkeypatch, network, x[r::2].split(5), example_ids=ids[r::2], seed=3) for r in (0, 1)]
     assert parts[0] | parts[1] == one
     again = {"numbers": ids, "seed": 3, "checkpoint": tmp_path / "m.safetensors", "every": 0}
     first = rows_seen(monkeypatch, network, x[:24].split(8), **again)
     assert first | rows_seen(monkeypatch, network, x.split(8), **again) == one and len(first) == 24
-    assert rows_seen(monkeypatch, network, [x], numbers=ids, seed=4) != one
-    assert rows_seen(monkeypatch, network, [x], numbers=ids + 1, seed=3) != one
+    assert rows_seen(monkeypatch, network, [x], example_ids=ids, seed=4) != one
+    assert rows_seen(monkeypatch, network, [x], example_ids=ids + 1, seed=3) != one
 
 
 def test_measures_of_sampled_positions_do_not_depend_on_batches():

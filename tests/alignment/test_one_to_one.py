@@ -402,11 +402,11 @@ def test_chance_correlation_is_the_best_of_unrelated_neurons(examples, rows, p, 
     chance, best = [], []
     for _ in range(8):
         X, Y = (grouped(examples, rows, p, alike, r) for _ in range(2))
-        c = sm.correlation(sm.pair(X, Y, examples=ids))
+        c = sm.correlation(sm.pair(X, Y, example_ids=ids))
         chance.append(c.chance_correlation)
         best.append(abs(np.corrcoef(X.T, Y.T)[:p, p:]).max(axis=1).mean())
-        bare = sm.correlation(sm.pair(X, Y, examples=ids, null=False))
-        assert bare.effective_rows == examples and bare.chance_correlation > 0.95 * np.mean(best)
+        bare = sm.correlation(sm.pair(X, Y, example_ids=ids, null=False))
+        assert bare.effective_sample_size == examples and bare.chance_correlation > 0.95 * np.mean(best)
     assert np.mean(chance) == pytest.approx(np.mean(best), rel=0.04)
     if examples == 40 and p == 50:
         # With all rows as independent, as without examples, it would be a quarter of that.
@@ -416,28 +416,28 @@ def test_chance_correlation_is_the_best_of_unrelated_neurons(examples, rows, p, 
 def test_effective_rows_are_those_of_chance_correlations():
     r, ids = np.random.default_rng(0), np.repeat(np.arange(100), 20)
     for alike in (0.2, 0.5):
-        pairs = [sm.pair(*(grouped(100, 20, 60, alike, r) for _ in range(2)), examples=ids) for _ in range(6)]
-        effective = np.mean([sm.correlation(pair).effective_rows for pair in pairs])
+        pairs = [sm.pair(*(grouped(100, 20, 60, alike, r) for _ in range(2)), example_ids=ids) for _ in range(6)]
+        effective = np.mean([sm.correlation(pair).effective_sample_size for pair in pairs])
         assert 0.8 < effective / (2000 / (1 + 19 * alike**2)) < 1.05  # never far too many
-    assert sm.correlation(sm.pair(*layers.random())).effective_rows == 300
+    assert sm.correlation(sm.pair(*layers.random())).effective_sample_size == 300
 
 
 @pytest.mark.parametrize("alike", [0.2, 0.5])
 def test_information_of_independent_neurons_is_0_with_rows_of_one_example(alike):
     r, ids = np.random.default_rng(1), np.repeat(np.arange(100), 20)
     X, Y = (grouped(100, 20, 60, alike, r) for _ in range(2))
-    m = sm.mutual_information(sm.pair(X, Y, examples=ids, bins=10))
+    m = sm.mutual_information(sm.pair(X, Y, example_ids=ids, bins=10))
     assert abs(m.between.mean()) < 0.0015 < m.uncorrected.mean() / 10
     for by in ("correlation", "absolute", "information"):
-        assert sm.one_to_one(sm.pair(X, Y, examples=ids, bins=10), by=by).significant.sum() <= 1
+        assert sm.one_to_one(sm.pair(X, Y, example_ids=ids, bins=10), by=by).significant.sum() <= 1
 
 
 def test_what_all_examples_share_is_no_partnership():
     r, ids = np.random.default_rng(0), np.repeat(np.arange(200), 16)
     X, Y = (np.tile(r.standard_normal((16, 12)), (200, 1)) + r.standard_normal((3200, 12)) for _ in range(2))
-    pair = sm.pair(X, Y, examples=ids, bins=5)  # of rows in the same places of all examples
+    pair = sm.pair(X, Y, example_ids=ids, bins=5)  # of rows in the same places of all examples
     c = sm.correlation(pair)
-    assert abs(c.between).max() > 0.3 and c.effective_rows < 100 and c.chance_correlation > 0.2
+    assert abs(c.between).max() > 0.3 and c.effective_sample_size < 100 and c.chance_correlation > 0.2
     for by in ("correlation", "absolute", "information"):
         assert not sm.one_to_one(pair, by=by).significant.any()
     assert sm.one_to_one(sm.pair(X, Y, bins=5), by="information").significant.any()
@@ -449,7 +449,7 @@ def test_repeated_rows_tell_no_more_than_one_of_each():
     edges = (once.x_edges, once.y_edges)
     ids = np.repeat(np.arange(150), 20)
     X, Y = np.repeat(X, 20, axis=0), np.repeat(Y, 20, axis=0)
-    many = sm.mutual_information(sm.pair(X, Y, examples=ids, bins=edges, null=False))
+    many = sm.mutual_information(sm.pair(X, Y, example_ids=ids, bins=edges, null=False))
     assert_allclose(many.between, once.between, atol=1e-9)
     assert_allclose(many.p_value, once.p_value, rtol=1e-6)
     assert sm.mutual_information(sm.pair(X, Y, bins=edges)).between.mean() > 1.1 * once.between.mean()
@@ -459,7 +459,7 @@ def test_neurons_that_differ_in_how_alike_rows_are_have_few_false_partners():
     r, ids, found = np.random.default_rng(2), np.repeat(np.arange(100), 20), 0
     for _ in range(20):
         X, Y = (grouped(100, 20, 30, np.linspace(0.02, 0.95, 30), r) for _ in range(2))
-        found += sm.one_to_one(sm.pair(X, Y, examples=ids), by="absolute").significant.any()
+        found += sm.one_to_one(sm.pair(X, Y, example_ids=ids), by="absolute").significant.any()
     assert found <= 4
 
 
@@ -568,7 +568,7 @@ def three_networks() -> tuple[sm.Moments, dict[str, np.ndarray]]:
 
 def test_what_is_in_all_networks_is_found_in_all():
     moments, orders = three_networks()
-    u = sm.universality(moments, "l", strength=0.7, eps=0.3)
+    u = sm.universality(moments, "l", min_correlation=0.7, eps=0.3)
     for name, order in orders.items():
         expected = np.repeat([2, 1 if name in "ab" else 0, 0], [5, 3, 2])
         assert_array_equal(u.partners[name][order], expected)
@@ -584,7 +584,7 @@ def test_partners_at_random_close_few_triangles():
     r = np.random.default_rng(3)
     moments = sm.Moments()
     moments.update({f"{name}:l": r.standard_normal((50, 40)) for name in "abc"})
-    u = sm.universality(moments, "l", strength=0.0)
+    u = sm.universality(moments, "l", min_correlation=0.0)
     assert u.consistency < 0.2 and 0.04 < u.triangles[0].chance < 0.1
     partner = {}
     for a, b in permutations("abc", 2):
@@ -600,7 +600,7 @@ def test_partners_at_random_close_few_triangles():
     around = {i: partner["b", "c"][j] for i, j in partner["a", "b"].items() if j in partner["b", "c"]}
     by_b = next(t for t in u.triangles if (t.a, t.b, t.c) == ("a", "b", "c"))
     assert by_b.chains == len(around) and by_b.closed == sum(partner["a", "c"].get(i) == k for i, k in around.items())
-    none = sm.universality(moments, "l", strength=0.99)
+    none = sm.universality(moments, "l", min_correlation=0.99)
     assert np.isnan(none.consistency) and len(none.everywhere) == 0 and none.to_dict()["consistency"] is None
 
 
@@ -626,12 +626,12 @@ def test_triangles_that_close_by_shared_factors_close_under_the_null(width, by):
 
 
 def test_triangles_of_real_partners_close_more_than_under_the_null():
-    u = sm.universality(three_networks()[0], "l", strength=0.7)
+    u = sm.universality(three_networks()[0], "l", min_correlation=0.7)
     assert u.consistency == 1 and u.chance < 0.45
     assert u.to_dict()["chance"] == u.chance and "by chance" in repr(u)
     moments, r = sm.Moments(bins=5), np.random.default_rng(0)
     moments.update({f"{name}:l": r.standard_normal((200, 6)) for name in "abc"})
-    by_information = sm.universality(moments, "l", strength=-1, by="information")
+    by_information = sm.universality(moments, "l", min_correlation=-1, by="information")
     assert by_information.triangles[0].chains and by_information.to_dict()["chance"] is None
 
 

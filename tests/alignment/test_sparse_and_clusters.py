@@ -312,7 +312,7 @@ def test_unrelated_layers_of_few_factors_have_one_cluster(factors):
 def test_unrelated_layers_have_one_cluster_whatever_their_rows_are_worth():
     r = np.random.default_rng(0)
     X, Y = (np.repeat(r.standard_normal((40, 30)), 25, axis=0) + 0.1 * r.standard_normal((1000, 30)) for _ in range(2))
-    assert len(sm.clusters(sm.pair(X, Y, examples=np.repeat(np.arange(40), 25)))) == 1
+    assert len(sm.clusters(sm.pair(X, Y, example_ids=np.repeat(np.arange(40), 25)))) == 1
     assert len(sm.clusters(sm.pair(X, Y))) > 1  # as if all 1000 rows were independent
 
 

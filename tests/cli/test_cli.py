@@ -350,7 +350,7 @@ def test_inputs_that_excite_a_neuron_most(run, tmp_path):
 STUDY = """
 name = "tiny"
 seeds = [0, 1]
-data.most = 80
+data.max_examples = 80
 network = { name = "mlp", options = { widths = [6] } }
 training.epochs = 1
 compare = { evidence = false, clusters = false, top = 0 }

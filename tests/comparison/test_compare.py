@@ -77,7 +77,7 @@ def related_layers():
 
 def test_simple_matches_are_saved_where_asked_for(tmp_path):
     networks = related_layers()
-    comparison = sm.compare(networks, simple=[0.5, 0.6], simple_layers="one")
+    comparison = sm.compare(networks, simple_eps=[0.5, 0.6], simple_layers="one")
     direct = sm.simple_matches(sm.pair(networks["a"]["one"], networks["b"]["one"]), 0.5, time_limit=0)
     assert [(found.x_layer, found.eps) for found in comparison.simple] == [("a:one", 0.5), ("a:one", 0.6)]
     assert comparison.simple[0].sizes == direct.sizes
@@ -97,9 +97,9 @@ def test_simple_matches_are_saved_where_asked_for(tmp_path):
     assert rows[0]["all_found"] == "false"
     assert not (sm.compare(networks).save(tmp_path / "plain") / "simple.csv").exists()
     with pytest.raises(sm.SpanmatchError, match=r"'on' matches nothing in the layers compared; there is one, two"):
-        sm.compare(networks, simple=[0.5], simple_layers="on")
+        sm.compare(networks, simple_eps=[0.5], simple_layers="on")
     with pytest.raises(sm.SpanmatchError, match=r"eps=1\.5"):
-        sm.compare(networks, simple=[1.5])
+        sm.compare(networks, simple_eps=[1.5])
 
 
 def test_an_interrupt_while_matching_stops_the_comparison(monkeypatch):
@@ -108,7 +108,7 @@ def test_an_interrupt_while_matching_stops_the_comparison(monkeypatch):
 
     monkeypatch.setattr(importlib.import_module("spanmatch.match.simple"), "small", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        sm.compare(related_layers(), simple=[0.5])
+        sm.compare(related_layers(), simple_eps=[0.5])
 
 
 def test_an_unusable_folder_is_named(tmp_path):
@@ -181,7 +181,7 @@ def test_first_convolutions_match_exactly(demo_study):
 
 def test_alignments_are_saved(tmp_path):
     X, Y, _ = layers.partners(p=7, q=8)
-    comparison = sm.compare({"a": {"l": X}, "b": {"l": Y}, "c": {"l": X}}, bins=5, sparse="l", strength=0.6)
+    comparison = sm.compare({"a": {"l": X}, "b": {"l": Y}, "c": {"l": X}}, bins=5, sparse="l", min_correlation=0.6)
     pair = sm.pair(X, Y, bins=5)
     direct = sm.one_to_one(pair)
     first = comparison.convergence[0]
@@ -214,7 +214,7 @@ def test_alignments_are_saved(tmp_path):
     assert len(ends) == 6 and float(ends[0]["error"]) == sm.sparse_map(pair).table()[0]["error"]
     shared = table("universality.csv")
     assert len(shared) == 7 + 8 + 7
-    u = sm.universality(comparison.moments, "l", strength=0.6, eps=0.25)
+    u = sm.universality(comparison.moments, "l", min_correlation=0.6, eps=0.25)
     assert [int(row["partners"]) for row in shared[:7]] == u.partners["a"].tolist()
     assert saved["universality"][0]["everywhere"] == u.everywhere.tolist()
 
@@ -247,9 +247,11 @@ def test_evidence_stands_beside_every_profile(tmp_path):
     assert frame["median_partner"][0] == np.median(sm.one_to_one(pair).strength)
     for measure in sm.measures():
         assessed, interval = found[measure.name], sm.jackknife(pair, measure)
-        assert (assessed.value, assessed.low, assessed.high) == (interval.estimate, interval.low, interval.high)
-        assert assessed.null == sm.null(pair, measure).value
-    assert found.rows.effective == sm.rows_needed(pair, 0.25).effective and found.rows.eps == 0.25
+        assert (assessed.value, assessed.low, assessed.high) == (interval.value, interval.low, interval.high)
+        assert assessed.null_value == sm.null(pair, measure).null_value
+    assert (
+        found.rows.effective_sample_size == sm.rows_needed(pair, 0.25).effective_sample_size and found.rows.eps == 0.25
+    )
     np.testing.assert_allclose(found.profile.null, sm.profile_evidence(pair).null)
     folder = comparison.save(tmp_path)
     saved = json.loads((folder / "comparison.json").read_text())["pairs"][0]["assessment"]
@@ -258,7 +260,10 @@ def test_evidence_stands_beside_every_profile(tmp_path):
     with (folder / "measures.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [row["measure"] for row in rows] == [measure.name for measure in sm.measures()]
-    assert float(rows[0]["low"]) == found["cka"].low and float(rows[0]["effective_rows"]) == found.rows.effective
+    assert (
+        float(rows[0]["low"]) == found["cka"].low
+        and float(rows[0]["effective_sample_size"]) == found.rows.effective_sample_size
+    )
 
 
 def test_evidence_is_given_where_it_is_cheap_or_asked_for():
@@ -270,7 +275,7 @@ def test_evidence_is_given_where_it_is_cheap_or_asked_for():
     assert sm.compare(networks, evidence=False).assessments == (None, None)
     thin = {name: {"thin": arrays["thin"]} for name, arrays in networks.items()}
     assert sm.compare(thin, folds=1).assessments == (None,)
-    assert np.isnan(sm.compare(thin, null=False).assessments[0]["cka"].null)
+    assert np.isnan(sm.compare(thin, null=False).assessments[0]["cka"].null_value)
     with pytest.raises(sm.SpanmatchError, match=r"intervals need moments with folds=8|no folds"):
         sm.compare(thin, folds=1, evidence=True)
 
@@ -302,7 +307,9 @@ def test_a_layer_that_never_varies_leaves_the_others_as_they_are(tmp_path, const
     with (folder / "measures.csv").open() as file:
         rows = [row for row in csv.DictReader(file) if row["x_layer"] == "a:first" and row["y_layer"] == "b:first"]
     assert [row["measure"] for row in rows] == [measure.name for measure in sm.measures()]
-    assert {(row["value"], row["low"], row["effective_rows"], row["reason"]) for row in rows} == {("", "", "", reason)}
+    assert {(row["value"], row["low"], row["effective_sample_size"], row["reason"]) for row in rows} == {
+        ("", "", "", reason)
+    }
     frame = beside.to_frame().set_index(["x_layer", "y_layer"])
     assert np.isnan(frame.loc[("a:first", "b:first"), "cka"])
     assert frame.loc[("a:one", "b:one"), "cka"] == alone.assessments[0]["cka"].value
@@ -327,7 +334,7 @@ def test_saved_transplants_hold_differences_and_reasons(tmp_path):
     assert float(rows["ablation"]["loss_difference_high"]) == found.difference("ablation", of="loss").high
     assert rows["ablation"]["predictors"] == "3" and rows["ablation"]["reason"] == ""
     assert rows["untrained"] == dict.fromkeys(rows["untrained"], "") | {
-        **{"x_layer": "a:l", "y_layer": "b:l", "eps": "0.5", "condition": "untrained", "examples": "4"},
+        **{"x_layer": "a:l", "y_layer": "b:l", "eps": "0.5", "condition": "untrained", "n_examples": "4"},
         "reason": "no fit",
     }
 

@@ -29,8 +29,8 @@ def test_the_null_is_the_measure_of_rows_of_other_examples():
     for measure in sm.measures():
         found = sm.null(pair, measure)
         assert found.value == pytest.approx(float(measure(rolled)), rel=1e-7)
-        assert found.estimate == pytest.approx(float(measure(pair)))
-        assert found.excess == found.estimate - found.value and found.name == measure.name
+        assert found.value == pytest.approx(float(measure(pair)))
+        assert found.excess == found.value - found.null_value and found.name == measure.name
     assert sm.null(pair, sm.cka).excess > 0.2
     independent = sm.pair(*layers.random(n=3000, p=6, q=6))
     assert abs(sm.null(independent, sm.cka).excess) < 0.01
@@ -112,7 +112,7 @@ def test_the_null_of_shuffled_data_is_kept_however_it_came():
         )
     ]
     for result in found:
-        assert result.value < 0.01 and result.estimate > 0.9 and abs(result.partner_similarity) < 0.01
+        assert result.null_value < 0.01 and result.value > 0.9 and abs(result.partner_similarity) < 0.01
     # In the order of ids the partner would be of the same class.
     together = [rows[np.argsort(ids[rows])] for rows in np.array_split(shuffled, 18)]
     paired = sm.pair(X[np.concatenate(together)], Y[np.concatenate([np.roll(rows, -1) for rows in together])])
@@ -145,7 +145,7 @@ def test_rows_of_one_example_taken_for_examples_are_alike():
     r = np.random.default_rng(0)
     ids = np.repeat(np.arange(100), 20)
     X, Y = (np.repeat(r.standard_normal((100, 3)), 20, axis=0) + r.standard_normal((2000, 3)) for _ in range(2))
-    with pytest.raises(sm.SpanmatchError, match="where several rows are of one example, give examples="):
+    with pytest.raises(sm.SpanmatchError, match="where several rows are of one example, give example_ids="):
         _ = in_batches(X, Y, np.arange(2000), 100).null
     assert sm.null(in_batches(X, Y, np.arange(2000), 100, ids), sm.cka).value < 0.1
 
@@ -158,19 +158,25 @@ def test_a_comparison_of_sorted_data_goes_on_and_says_why_there_is_no_null(monke
     comparison = sm.compare(networks, evidence=True)
     (found,) = comparison.assessments
     for measure in found.measures:
-        assert np.isnan(measure.null) and measure.low < measure.value
+        assert np.isnan(measure.null_value) and measure.low < measure.value
         assert "those are alike" in measure.reason and "shuffle" in measure.reason
     assert np.isnan(found.profile.null).all() and np.isfinite(found.profile.held_out).all()
-    assert np.isnan(found.rows.effective) and np.isnan(found.rows.more) and np.isnan(found.rows.chance_distance)
+    assert (
+        np.isnan(found.rows.effective_sample_size)
+        and np.isnan(found.rows.more)
+        and np.isnan(found.rows.chance_distance)
+    )
     assert found.rows.enough is False and "is not known" in found.rows.advice and "alike" in found.rows.advice
     comparison.save(tmp_path)
     header, *table = (line.split(",") for line in (tmp_path / "measures.csv").read_text().splitlines())
-    assert {(row[header.index("null")], row[header.index("effective_rows")]) for row in table} == {("", "")}
+    assert {(row[header.index("null_value")], row[header.index("effective_sample_size")]) for row in table} == {
+        ("", "")
+    }
     shuffled = np.random.default_rng(0).permutation(order)
     (kept,) = sm.compare({"a": {"head": X[shuffled]}, "b": {"head": Y[shuffled]}}, evidence=True).assessments
-    assert kept["cka"].reason == "" and kept["cka"].null < 0.01 and kept.rows.enough
+    assert kept["cka"].reason == "" and kept["cka"].null_value < 0.01 and kept.rows.enough
     (unasked,) = sm.compare(networks, evidence=True, null=False).assessments
-    assert "no null pairing was kept" in unasked["cka"].reason and np.isnan(unasked["cka"].null)
+    assert "no null pairing was kept" in unasked["cka"].reason and np.isnan(unasked["cka"].null_value)
 
 
 def test_the_command_line_says_that_the_null_is_refused(monkeypatch, tmp_path):
@@ -197,7 +203,7 @@ def test_the_jackknife_is_that_of_the_rows(n):
     found = sm.jackknife(sm.pair(X, Y), sm.cka, level=0.9)
     whole, fold = float(sm.cka(sm.pair(X, Y))), fold_of(n)
     values = np.array([float(sm.cka(sm.pair(X[fold != k], Y[fold != k]))) for k in range(8)])
-    assert found.estimate == pytest.approx(whole)
+    assert found.value == pytest.approx(whole)
     if n == 160:  # folds of equal size: the textbook's formula
         error = np.sqrt(7 / 8 * np.sum((values - values.mean()) ** 2))
         assert found.error == pytest.approx(error, rel=1e-9)
@@ -207,7 +213,7 @@ def test_the_jackknife_is_that_of_the_rows(n):
     pseudo = h * whole - (h - 1) * values
     mean = np.sum(pseudo / h)
     assert found.error == pytest.approx(np.sqrt(np.mean((pseudo - mean) ** 2 / (h - 1))), rel=1e-9)
-    assert found.low < found.estimate < found.high and found.folds == 8 and float(found) == found.estimate
+    assert found.low < found.value < found.high and found.folds == 8 and float(found) == found.value
 
 
 def test_the_jackknife_of_a_mean_is_its_standard_error():
@@ -245,7 +251,7 @@ def test_rows_of_one_example_stay_together_in_intervals():
     examples = np.repeat(np.arange(80), 10)
     X = np.repeat(r.standard_normal((80, 3)), 10, axis=0) + 0.1 * r.standard_normal((800, 3))
     Y = X + np.repeat(r.standard_normal((80, 3)), 10, axis=0)
-    right = sm.jackknife(sm.pair(X, Y, examples=examples), sm.linear_regression)
+    right = sm.jackknife(sm.pair(X, Y, example_ids=examples), sm.linear_regression)
     wrong = sm.jackknife(sm.pair(X, Y), sm.linear_regression)
     assert right.error > 1.8 * wrong.error
 
@@ -360,18 +366,18 @@ def test_profile_evidence_puts_it_together():
 
 def test_independent_rows_are_worth_themselves():
     found = sm.rows_needed(sm.pair(*layers.random(n=2000, p=30, q=40)), eps=0.5)
-    assert found.effective == pytest.approx(2000, rel=0.1) and found.examples == found.rows == 2000
+    assert found.effective_sample_size == pytest.approx(2000, rel=0.1) and found.n_examples == found.rows == 2000
     assert found.needed == int(np.ceil(40 / (1 - 0.75**2) + 1)) and found.enough and found.advice == ""
-    assert found.chance_distance == pytest.approx(np.sqrt(1 - 40 / (found.effective - 1)))
+    assert found.chance_distance == pytest.approx(np.sqrt(1 - 40 / (found.effective_sample_size - 1)))
 
 
 def test_rows_of_one_example_are_worth_less():
     r = np.random.default_rng(0)
     examples = np.repeat(np.arange(200), 10)
     X, Y = (np.repeat(r.standard_normal((200, 30)), 10, axis=0) for _ in range(2))
-    found = sm.rows_needed(sm.pair(X, Y, examples=examples), eps=0.95)
-    assert found.examples == 200 and found.effective == pytest.approx(200, rel=0.15)
-    assert found.enough is False and found.more == pytest.approx(found.needed / found.effective)
+    found = sm.rows_needed(sm.pair(X, Y, example_ids=examples), eps=0.95)
+    assert found.n_examples == 200 and found.effective_sample_size == pytest.approx(200, rel=0.15)
+    assert found.enough is False and found.more == pytest.approx(found.needed / found.effective_sample_size)
     assert "2,000 rows of 200 examples are worth" in found.advice
     # The word of the theory: at the rows needed, chance is halfway from eps to 1.
     n = found.needed - 1
@@ -384,7 +390,7 @@ def test_rows_needed_of_what_cannot_be():
         sm.rows_needed(sm.pair(X, np.zeros((300, 2))))
     with pytest.raises(sm.SpanmatchError, match=r"eps=1: give a number in \[0, 1\)"):
         sm.rows_needed(sm.pair(X, Y), eps=1)
-    assert sm.rows_needed(sm.pair(X, Y, null=False)).effective == 300
+    assert sm.rows_needed(sm.pair(X, Y, null=False)).effective_sample_size == 300
 
 
 # ---- transplants
@@ -430,7 +436,7 @@ def test_a_transplant_of_an_exact_match_changes_nothing():
     assert len(match.x) == 6
     a.train()
     found = sm.transplant({"a": a, "b": b}, [(images[:90], labels[:90]), (images[90:], labels[90:])], pair, match)
-    assert found.examples == 200 and found["untouched"].accuracy == 1 and found["untouched"].neurons == 0
+    assert found.n_examples == 200 and found["untouched"].accuracy == 1 and found["untouched"].neurons == 0
     for name in ("transplant", "stitch"):
         assert found[name].loss == pytest.approx(found["untouched"].loss, rel=1e-9) and found[name].neurons == 6
         assert found.recovered(name) == pytest.approx(1)
@@ -616,7 +622,7 @@ def test_transplants_do_not_depend_on_the_size_of_batches():
         return sm.transplant({"a": a, "b": b}, parts, pair, match, fit_batches=inputs)
 
     whole = ask(300)
-    assert not whole.refused and whole.examples == 300
+    assert not whole.refused and whole.n_examples == 300
     with torch.no_grad():
         maps = match.coefficients(pair)
         hidden, other = a[1](a[0](inputs)), b[1](b[0](inputs))[other_examples(300, 0)]
@@ -653,7 +659,7 @@ def test_other_examples_that_are_no_control_are_refused():
     found = sm.transplant(
         {"a": a, "b": b}, [(tokens[:30], labels[:30]), (tokens[30:, :7], labels[30:, :7])], pair, match
     )
-    assert "differ in shape" in found.refused["other examples"] and found.examples == 60
+    assert "differ in shape" in found.refused["other examples"] and found.n_examples == 60
 
 
 def test_sequences_are_scored_example_by_example():
@@ -691,7 +697,7 @@ def test_intervals_of_accuracy_are_those_of_bonett_and_price(b, c, n):
     found = sm.Transplant("a:l", "b:l", 0.5, n, 0, outcomes).difference("untrained")
     p, q = (b + 1) / (n + 2), (c + 1) / (n + 2)
     reach = 1.959963985 * np.sqrt((p + q - (p - q) ** 2) / (n + 2))
-    assert (found.value, found.examples, found.level) == (pytest.approx((b - c) / n), n, 0.95)
+    assert (found.value, found.n_examples, found.level) == (pytest.approx((b - c) / n), n, 0.95)
     assert found.low == pytest.approx(max(-1, p - q - reach), rel=1e-7)
     assert found.high == pytest.approx(min(1, p - q + reach), rel=1e-7)
     assert found.low < found.high and found.low <= found.value <= found.high
@@ -827,7 +833,7 @@ def test_what_a_layer_does_not_allow_is_missing_with_its_reason():
         found = sm.assess(pair, sm.match_profile(pair))
         assert [measure.name for measure in found.measures] == [measure.name for measure in sm.measures()]
         for measure in found.measures:
-            assert np.isnan([measure.value, measure.low, measure.high, measure.null]).all()
+            assert np.isnan([measure.value, measure.low, measure.high, measure.null_value]).all()
             assert measure.reason == never
         assert found.rows is None and found.refused == {"rows": never} and found.reasons == (never,)
         assert found.profile is not None
@@ -836,7 +842,7 @@ def test_what_a_layer_does_not_allow_is_missing_with_its_reason():
     pair = sm.pair(X, Y, null=False)
     found = sm.assess(pair, sm.match_profile(pair))
     for measure in found.measures:
-        assert np.isfinite([measure.value, measure.low]).all() and np.isnan(measure.null)
+        assert np.isfinite([measure.value, measure.low]).all() and np.isnan(measure.null_value)
         assert "no null pairing was kept" in measure.reason
     assert found.reasons == () and found.refused == {}
     whole = sm.pair(X, Y)
@@ -860,7 +866,7 @@ def test_a_measure_that_has_a_value_and_no_interval_gives_the_value():
     assert found.rows is not None and found.profile is not None and len(found.reasons) == 1
 
 
-@pytest.mark.parametrize("module", ["null", "jackknife", "heldout", "rows"])
+@pytest.mark.parametrize("module", ["null_pairing", "intervals", "heldout", "sample_size"])
 def test_examples_in_docstrings(module):
     result = doctest.testmod(importlib.import_module(f"spanmatch.evidence.{module}"))
     assert result.attempted > 0 and result.failed == 0

@@ -70,7 +70,7 @@ def test_partner_similarity_on_a_device_is_that_of_numpy(on_device, lengths, met
     mine, other = ours.pair("a:l", "b:l"), theirs.pair("a:l", "b:l")
     assert other.partner_similarity == pytest.approx(mine.partner_similarity, rel=1e-9 if method == "gram" else 1e-4)
     assert abs(mine.partner_similarity) > 1e-6
-    assert [part.examples for part in other.folds] == [part.examples for part in mine.folds]
+    assert [part.n_examples for part in other.folds] == [part.n_examples for part in mine.folds]
 
 
 def test_single_precision_is_near_and_says_how_near(on_device):

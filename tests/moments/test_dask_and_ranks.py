@@ -51,10 +51,10 @@ def assert_same(one, other, layers=("a:l", "b:l"), rtol=1e-12):
         np.testing.assert_allclose(getattr(b, name), value, rtol=rtol, atol=rtol * abs(value).max())
     for own, others in zip((a.null, *a.folds), (b.null, *b.folds), strict=True):
         np.testing.assert_allclose(others.xy, own.xy, rtol=rtol, atol=rtol * abs(own.xx).max())
-        assert others.examples == own.examples > 0
+        assert others.n_examples == own.n_examples > 0
     assert b.partner_similarity == pytest.approx(a.partner_similarity, rel=1e-6, abs=1e-12)
     assert a.rows == b.rows and one.rows == other.rows
-    np.testing.assert_array_equal(one.examples, other.examples)
+    np.testing.assert_array_equal(one.example_ids, other.example_ids)
 
 
 @pytest.mark.parametrize("options", [{}, {"method": "qr"}, {"bins": 4, "top": 3}, {"folds": 1}])
@@ -315,7 +315,8 @@ def batches():
             time.sleep({sleep})
         yield batch
 out = sys.argv[1]
-moments = sm.capture({{"a": net(0), "b": net(1)}}, batches(), checkpoint=out, every=0, top=2, **{options!r})
+networks = {{"a": net(0), "b": net(1)}}
+moments = sm.capture(networks, batches(), checkpoint=out, checkpoint_seconds=0, top=2, **{options!r})
 print("done", flush=True)
 """
 
@@ -336,7 +337,7 @@ def test_a_killed_capture_goes_on_with_the_same_final_numbers(tmp_path, seed):
     half = sm.Moments.load(path)
     assert 0 < half.rows["a:0"] < 20_000
     first = 7 if "numbers" in options else 0
-    assert half.examples.tolist() == [[first, first + half.rows["a:0"]]]
+    assert half.example_ids.tolist() == [[first, first + half.rows["a:0"]]]
     subprocess.run([*fast, str(path)], check=True)
     assert contents(path) == contents(whole)
     assert sm.Moments.load(path).rows["a:0"] == 20_000
@@ -356,9 +357,9 @@ def test_stored_activations_go_on_from_a_checkpoint(tmp_path, monkeypatch):
 
     monkeypatch.setattr(from_files, "_add", stops)
     with pytest.raises(KeyboardInterrupt):
-        from_files.capture_stored(files, checkpoint=path, every=0)
+        from_files.capture_stored(files, checkpoint=path, checkpoint_seconds=0)
     monkeypatch.setattr(from_files, "_add", lambda *args: seen.append(1) or add(*args))
-    found = from_files.capture_stored(files, checkpoint=path, every=0)
+    found = from_files.capture_stored(files, checkpoint=path, checkpoint_seconds=0)
     np.testing.assert_array_equal(found.pair("a:l", "b:l").xy, plain.pair("a:l", "b:l").xy)
     count = len(seen)
     assert sm.compare(files, checkpoint=path).moments.rows == found.rows and len(seen) == count
@@ -391,16 +392,16 @@ def test_a_checkpoint_of_something_else_is_refused(tmp_path):
 
 def test_numbers_say_which_examples_a_rank_has():
     own, x = nets(), torch.randn(60, 8)
-    parts = [sm.capture(own, x[r::2].split(10), numbers=range(r, 60, 2)) for r in range(2)]
+    parts = [sm.capture(own, x[r::2].split(10), example_ids=range(r, 60, 2)) for r in range(2)]
     whole = sm.capture(own, x.split(10))
     total = parts[0] + parts[1]
-    assert total.examples.tolist() == [[0, 60]] and parts[1].examples.tolist()[:2] == [[1, 2], [3, 4]]
+    assert total.example_ids.tolist() == [[0, 60]] and parts[1].example_ids.tolist()[:2] == [[1, 2], [3, 4]]
     for mine, theirs in zip(total.pair("a:0", "b:0").folds, whole.pair("a:0", "b:0").folds, strict=True):
         np.testing.assert_allclose(mine.xy, theirs.xy, rtol=1e-9, atol=1e-9)
     for numbers, message in (
-        (range(5), "numbers: 5; give a whole number for every example"),
-        ([0.5] * 60, "numbers: examples of type float64"),
-        (range(-1, 59), "numbers: example -1; ids of examples are whole numbers from 0"),
+        (range(5), "example_ids: 5; give a whole number for every example"),
+        ([0.5] * 60, "example_ids: examples of type float64"),
+        (range(-1, 59), "example_ids: example -1; ids of examples are whole numbers from 0"),
     ):
         with pytest.raises(sm.SpanmatchError, match=message):
-            sm.capture(own, x.split(10), numbers=numbers)
+            sm.capture(own, x.split(10), example_ids=numbers)

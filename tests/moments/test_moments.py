@@ -18,11 +18,11 @@ METHODS = ["gram", "qr"]
 NAMES = ("a:l", "b:l")
 
 
-def moments_of(X, Y, cuts=(), examples=None, **options):
+def moments_of(X, Y, cuts=(), example_ids=None, **options):
     moments = sm.Moments(**options)
     for rows in np.split(np.arange(len(X)), sorted(cuts)):
         if len(rows):
-            moments.update({"a:l": X[rows], "b:l": Y[rows]}, None if examples is None else examples[rows])
+            moments.update({"a:l": X[rows], "b:l": Y[rows]}, None if example_ids is None else example_ids[rows])
     return moments
 
 
@@ -60,7 +60,7 @@ def test_pair_holds_the_definitions(method):
 def test_folds_hold_their_examples_and_the_null_is_of_the_next_by_hash(method):
     X, Y = layers.random(n=120)
     examples = np.repeat(np.arange(40), 3)
-    pair = sm.pair(X, Y, examples=examples, folds=5, method=method)
+    pair = sm.pair(X, Y, example_ids=examples, folds=5, method=method)
     assert len(pair.folds) == 5
     for fold, part in enumerate(pair.folds):
         rows = examples % 5 == fold
@@ -78,7 +78,7 @@ def test_null_never_pairs_an_example_with_itself_even_if_lengths_differ():
     r = np.random.default_rng(0)
     examples = r.permutation(np.repeat(np.arange(9), [1, 5, 2, 7, 3, 3, 4, 1, 6]))
     marks = np.eye(9)[examples]
-    pair = sm.pair(marks, marks, examples=examples, folds=1)
+    pair = sm.pair(marks, marks, example_ids=examples, folds=1)
     together = pair.null.xy + pair.rows * np.outer(pair.x_mean, pair.y_mean)
     np.testing.assert_allclose(np.diag(together), 0, atol=1e-9)
     np.testing.assert_allclose(together.sum(axis=0), marks.sum(axis=0))  # a permutation of the rows
@@ -90,7 +90,7 @@ def test_the_null_goes_by_ids_and_not_by_arrival():
     examples = np.repeat(np.arange(30) * 7, 3)
     order = np.random.default_rng(0).permutation(30)
     moved = (3 * order[:, None] + np.arange(3)).ravel()
-    there, here = (sm.pair(X[rows], Y[rows], examples=examples[rows]).null.xy for rows in (np.arange(90), moved))
+    there, here = (sm.pair(X[rows], Y[rows], example_ids=examples[rows]).null.xy for rows in (np.arange(90), moved))
     np.testing.assert_allclose(here, there, atol=1e-11)
     marks = np.eye(30)
     pair = sm.pair(marks, marks, folds=1)
@@ -113,7 +113,7 @@ def test_an_example_of_many_rows_is_added_in_parts():
             assert piece.lengths.tolist() == [np.count_nonzero(examples == e) for e in np.unique(own)]
             assert len(own) == piece.lengths.sum()
     assert sorted(np.concatenate([piece.rows for piece in made.pieces])) == list(range(5000))
-    pair = sm.pair(X, Y, examples=examples)
+    pair = sm.pair(X, Y, example_ids=examples)
     assert pair.partner_similarity == pytest.approx(
         max(oracles.partner_similarity(Z, examples, [np.arange(5000)]) for Z in (X, Y)), rel=1e-9
     )
@@ -153,22 +153,24 @@ def test_folds_and_splits_count_their_examples(tmp_path):
     X, Y = layers.random(n=120)
     examples = np.repeat(np.arange(40) + 3, 3)
     expected = [sum(e % 7 == fold for e in range(3, 43)) for fold in range(7)]
-    halves = [moments_of(X[s], Y[s], examples=examples[s], folds=7) for s in (slice(0, 48), slice(48, 120))]
+    halves = [moments_of(X[s], Y[s], example_ids=examples[s], folds=7) for s in (slice(0, 48), slice(48, 120))]
     merged = halves[0] + halves[1]
     merged.save(tmp_path / "m.safetensors")
-    whole = moments_of(X, Y, cuts=[30, 60], examples=examples, folds=7)
+    whole = moments_of(X, Y, cuts=[30, 60], example_ids=examples, folds=7)
     for moments in (whole, merged, sm.Moments.load(tmp_path / "m.safetensors")):
         for pair in (moments.pair(*NAMES), moments.pair(*NAMES[::-1]), moments.pair(*NAMES).swapped):
-            assert [part.examples for part in pair.folds] == expected
-            assert pair.examples == pair.null.examples == 40
-            assert [(rest.examples, part.examples) for rest, part in pair.splits()] == [(40 - n, n) for n in expected]
-            assert [part.examples for _, part in pair.splits(2)] == [sum(expected[::2]), sum(expected[1::2])]
+            assert [part.n_examples for part in pair.folds] == expected
+            assert pair.n_examples == pair.null.n_examples == 40
+            assert [(rest.n_examples, part.n_examples) for rest, part in pair.splits()] == [
+                (40 - n, n) for n in expected
+            ]
+            assert [part.n_examples for _, part in pair.splits(2)] == [sum(expected[::2]), sum(expected[1::2])]
     assert [part.rows for part in whole.pair(*NAMES).folds] == [3 * n for n in expected]
 
 
 def test_batches_of_one_example_leave_no_null_and_say_so():
     X, Y = layers.random(n=20)
-    moments = moments_of(X, Y, cuts=[10], examples=np.repeat([0, 1], 10))
+    moments = moments_of(X, Y, cuts=[10], example_ids=np.repeat([0, 1], 10))
     with pytest.raises(sm.SpanmatchError, match="20 of 20 rows have no partner"):
         _ = moments.pair(*NAMES).null
     with pytest.raises(sm.SpanmatchError, match="null=True"):
@@ -183,9 +185,9 @@ def test_partitions_and_merge_orders_change_nothing(cuts, seed, method):
     X, Y = layers.correlated(n=90, p=5, q=4, seed=seed)
     X += 100 * r.standard_normal(5)
     examples = np.arange(90) // 2
-    whole = moments_of(X, Y, examples=examples, null=False, method=method)
+    whole = moments_of(X, Y, example_ids=examples, null=False, method=method)
     parts = [
-        moments_of(X[rows], Y[rows], examples=examples[rows], null=False, method=method)
+        moments_of(X[rows], Y[rows], example_ids=examples[rows], null=False, method=method)
         for rows in np.split(np.arange(90), sorted(cuts))
         if len(rows)
     ]
@@ -196,7 +198,7 @@ def test_partitions_and_merge_orders_change_nothing(cuts, seed, method):
     grouped = parts[order[0]]
     for k in order[1:]:
         grouped = parts[k] + grouped
-    streamed = moments_of(X, Y, cuts=cuts, examples=examples, null=False, method=method)
+    streamed = moments_of(X, Y, cuts=cuts, example_ids=examples, null=False, method=method)
     for other in (added, grouped, streamed):
         assert_same(other.pair(*NAMES), whole.pair(*NAMES))
         for mine, theirs in zip(other.pair(*NAMES).folds, whole.pair(*NAMES).folds, strict=True):
@@ -329,7 +331,7 @@ def test_what_is_kept_does_not_grow_with_rows():
         moments.update({"a:l": X, "b:l": Y})
         sizes.append(sum(a.nbytes for a in moments._total().arrays.values()))
     assert len(set(sizes)) == 1
-    assert sizes[0] == moments.memory == 8 * (8 * (25**2 + 32**2 + 25 * 32) + 25 * 32 + 9 * (25 + 32) + 2 * 3)
+    assert sizes[0] == moments.nbytes == 8 * (8 * (25**2 + 32**2 + 25 * 32) + 25 * 32 + 9 * (25 + 32) + 2 * 3)
 
 
 def test_repr_says_what_it_holds():
@@ -465,8 +467,8 @@ def test_ids_that_would_wrap_or_meet_a_sentinel_are_refused(ids, message):
     with pytest.raises(sm.SpanmatchError, match=message):
         moments.update({"a:l": X[:3], "b:l": Y[:3]}, {"a:l": ids, "b:l": ids})
     with pytest.raises(sm.SpanmatchError, match="ids of examples are whole numbers from 0"):
-        moments.describe(examples=ids)
-    assert not moments.layers and not len(moments.examples)
+        moments.describe(example_ids=ids)
+    assert not moments.layers and not len(moments.example_ids)
 
 
 @pytest.mark.parametrize("kind", [np.uint64, np.int64])
@@ -476,21 +478,21 @@ def test_the_largest_id_is_an_id(tmp_path, kind):
     moments.update({"a:l": X[:3], "b:l": Y[:3]}, np.array([largest, 0, 7], dtype=kind))
     moments.save(tmp_path / "m.safetensors")
     moments = sm.Moments.load(tmp_path / "m.safetensors")
-    assert moments.examples.tolist() == [[0, 1], [7, 8], [largest, largest + 1]]
+    assert moments.example_ids.tolist() == [[0, 1], [7, 8], [largest, largest + 1]]
     assert largest in moments.top("a:l").examples
-    assert [part.examples for part in moments.pair(*NAMES).folds] == [1, 1, 1]  # 0, 2^63 - 2, 7
+    assert [part.n_examples for part in moments.pair(*NAMES).folds] == [1, 1, 1]  # 0, 2^63 - 2, 7
 
 
 def test_moments_that_would_be_too_large_are_refused_before_they_start():
     X, Y = layers.random(p=100, q=100)
-    moments = sm.Moments(memory=0.001)
+    moments = sm.Moments(max_memory_gb=0.001)
     with pytest.raises(
         sm.SpanmatchError, match=r"2 layers and 1 pairs would take 0\.00205 GB, over the limit of 0\.001"
     ):
         moments.update({"a:l": X, "b:l": Y})
     assert not moments.layers
     moments.update({"a:l": X[:, :9], "b:l": Y[:, :9]})
-    assert 0 < moments.memory < 1e6
+    assert 0 < moments.nbytes < 1e6
 
 
 def test_the_memory_of_large_moments_is_said_before_they_start(monkeypatch):
@@ -501,22 +503,22 @@ def test_the_memory_of_large_moments_is_said_before_they_start(monkeypatch):
     assert said == []  # small ones need no word
     monkeypatch.setattr("spanmatch.moments.moments.ANNOUNCED", 1e4)
     moments = moments_of(X, Y)
-    assert said == [f"moments of 2 layers and 1 pairs: {moments.memory / 1e9:.2g} GB, however many rows"]
+    assert said == [f"moments of 2 layers and 1 pairs: {moments.nbytes / 1e9:.2g} GB, however many rows"]
 
 
 def test_moments_know_which_examples_are_in_them(tmp_path):
     X, Y = layers.random(n=60)
     moments = sm.Moments()
-    assert moments.examples.shape == (0, 2)
+    assert moments.example_ids.shape == (0, 2)
     moments.update({"a:l": X, "b:l": Y}, np.arange(60) // 2 + 100)
     moments.update({"a:l": X[:4], "b:l": Y[:4]}, [7, 3, 4, 7])
-    assert moments.examples.tolist() == [[3, 5], [7, 8], [100, 130]]
+    assert moments.example_ids.tolist() == [[3, 5], [7, 8], [100, 130]]
     other = sm.Moments()
     other.update({"a:l": X[:3], "b:l": Y[:3]}, [5, 6, 130])
-    other.describe(examples=[8])
-    assert (moments + other).examples.tolist() == [[3, 9], [100, 131]]
+    other.describe(example_ids=[8])
+    assert (moments + other).example_ids.tolist() == [[3, 9], [100, 131]]
     (moments + other).save(tmp_path / "m.safetensors")
-    assert sm.Moments.load(tmp_path / "m.safetensors").examples.tolist() == [[3, 9], [100, 131]]
+    assert sm.Moments.load(tmp_path / "m.safetensors").example_ids.tolist() == [[3, 9], [100, 131]]
 
 
 @given(st.lists(st.sets(st.integers(-20, 20), max_size=12), max_size=5))

@@ -30,7 +30,7 @@ X, Y = layers.related(n=90, p=6, q=5)
 STUDY = """
 name = "small"
 seeds = [0, 1]
-data.most = 60
+data.max_examples = 60
 network = { name = "mlp", options = { widths = [4] } }
 training.epochs = EPOCHS
 compare.evidence = false
@@ -353,10 +353,12 @@ def test_a_pass_over_files_goes_on_with_the_same_bytes(tmp_path, monkeypatch, ki
 
     monkeypatch.setattr(Checkpoint, "write", stop)
     with pytest.raises(KeyboardInterrupt):
-        sm.compare(files, checkpoint=tmp_path / "m", every=0)
+        sm.compare(files, checkpoint=tmp_path / "m", checkpoint_seconds=0)
     assert 0 < sm.Moments.load(tmp_path / "m").rows[next(iter(sm.Moments.load(tmp_path / "m").layers))] < 600
     for name in ("m", "other"):
-        sm.compare(files, checkpoint=tmp_path / name, every=0, evidence=False).save(tmp_path / f"results of {name}")
+        sm.compare(files, checkpoint=tmp_path / name, checkpoint_seconds=0, evidence=False).save(
+            tmp_path / f"results of {name}"
+        )
     assert contents(tmp_path / "results of m") == contents(tmp_path / "results of other")
     assert (tmp_path / "m").read_bytes() == (tmp_path / "other").read_bytes()
 

@@ -46,7 +46,7 @@ PACKAGE = str(Path(sm.__file__).parent)
 STUDY = """
 name = "small"
 seeds = [0, 1]
-data.most = 60
+data.max_examples = 60
 network = { name = "mlp", options = { widths = [4] } }
 training.epochs = 1
 compare.evidence = false
@@ -105,11 +105,13 @@ def studied(w: World) -> sm.Study:
 CALLS = {
     "apply_permutation": lambda w: sm.apply_permutation(w.a, {"0": np.arange(7)[::-1]}),
     "assess": lambda w: sm.assess(w.pair, sm.match_profile(w.pair)),
-    "capture": lambda w: sm.capture(w.networks, [w.inputs[:40], w.inputs[40:]], checkpoint=w.folder / "c", every=0),
+    "capture": lambda w: sm.capture(
+        w.networks, [w.inputs[:40], w.inputs[40:]], checkpoint=w.folder / "c", checkpoint_seconds=0
+    ),
     "cca": lambda w: sm.cca(w.pair),
     "cka": lambda w: sm.cka(w.pair),
     "clusters": lambda w: sm.clusters(w.pair),
-    "compare": lambda w: sm.compare(w.networks, [w.inputs], layers="2", simple=[0.5], sparse="2", evidence=False),
+    "compare": lambda w: sm.compare(w.networks, [w.inputs], layers="2", simple_eps=[0.5], sparse="2", evidence=False),
     "convergence": lambda w: sm.convergence(w.pair),
     "correlation": lambda w: sm.correlation(w.pair),
     "correlation_match": lambda w: sm.correlation_match(w.pair),
@@ -310,7 +312,9 @@ def raising(error: type[BaseException], after: int, values: object):
 @pytest.mark.parametrize("what", ["batches", "batches of a transplant", "measure", "loss", "forward pass"])
 def test_what_the_user_gives_may_raise(world, what, error):
     calls = {
-        "batches": lambda w: sm.capture(w.networks, stopping(w.inputs), checkpoint=w.folder / "c", every=0),
+        "batches": lambda w: sm.capture(
+            w.networks, stopping(w.inputs), checkpoint=w.folder / "c", checkpoint_seconds=0
+        ),
         "batches of a transplant": lambda w: sm.transplant(w.networks, stopping((w.inputs, w.labels)), *chosen(w)),
         "measure": lambda w: sm.jackknife(w.pair, raising(error, 3, 0.5)),
         "loss": lambda w: sm.transplant(

@@ -19,7 +19,7 @@ def comparison() -> dict:
     X, Y = layers.related()
     Z = np.random.default_rng(3).standard_normal(X.shape)
     networks = {"a": {"l": X, "m": Z}, "b": {"l": Y, "m": X}, "c": {"l": X, "m": Y}}
-    return sm.compare(networks, simple=[0.5], sparse="*").to_dict()
+    return sm.compare(networks, simple_eps=[0.5], sparse="*").to_dict()
 
 
 def lines(ax) -> dict[str, np.ndarray]:

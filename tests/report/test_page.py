@@ -332,11 +332,13 @@ def test_evidence_and_matrix(browser, tmp_path):
     found = comparison.assessments[0]
     row = opened.part("Evidence").locator("tbody tr").first.locator("td").all_text_contents()
     cka = found["cka"]
-    assert row == [f"{cka.value:.3f}", f"{cka.low:.3f} to {cka.high:.3f}", f"{cka.null:.3f}"]
+    assert row == [f"{cka.value:.3f}", f"{cka.low:.3f} to {cka.high:.3f}", f"{cka.null_value:.3f}"]
     assert page.locator("details.part[open] .proof g[aria-label=area] path").count() == 1
     table = opened.table("#layers")
     shown = re.match(r"[\d,]+", table[0][-2])[0].replace(",", "")
-    assert abs(int(shown) - found.rows.effective) < 1  # of four digits, then rounded: halves may go either way
+    assert (
+        abs(int(shown) - found.rows.effective_sample_size) < 1
+    )  # of four digits, then rounded: halves may go either way
     few = [a for a in comparison.assessments if a.rows is not None and not a.rows.enough]
     assert page.locator("strong.few").count() == len(few) > 0
     assert "off: Evidence is missing: layer 'a:off' never varies" in page.locator("#warnings").text_content()
@@ -375,7 +377,7 @@ def test_transplants_stand_beside_their_controls(browser, tmp_path):
 
 def test_a_simple_match_can_be_chosen(browser, tmp_path):
     X, Y = layers.related()
-    comparison = sm.compare({"a": {"l": X}, "b": {"l": Y}}, simple=[0.5, 0.01])
+    comparison = sm.compare({"a": {"l": X}, "b": {"l": Y}}, simple_eps=[0.5, 0.01])
     opened = Opened(browser, comparison.report(tmp_path / "report.html"), 390)
     part = opened.part("Smallest groups at eps 0.5")
     found = comparison.simple[0]
@@ -399,7 +401,7 @@ def test_a_simple_match_can_be_chosen(browser, tmp_path):
 
 def test_what_is_large_is_made_smaller(browser, tmp_path, monkeypatch):
     X, Y = layers.correlated(p=30, q=20)
-    comparison = sm.compare({"a": {"l": X}, "b": {"l": Y}}, simple=[0.7], top=5)
+    comparison = sm.compare({"a": {"l": X}, "b": {"l": Y}}, simple_eps=[0.7], top=5)
     matches = len(comparison.simple[0])
     monkeypatch.setattr("spanmatch.report.page.CELLS", 2 * 10 * 10)
     costs = [len(m.x) + len(m.y) + 2 * len(m.x) * len(m.y) for m in comparison.simple[0]]
@@ -440,7 +442,7 @@ def test_inputs_that_excite_a_neuron_most(browser, tmp_path):
     words = [["the", " ", f"word{i}", " ", "<b>"] for i in range(40)]
     networks = {"a": {"l": X}, "b": {"l": Y}}
     for name, examples in (("images", images), ("texts", words), ("numbers", None)):
-        comparison = sm.compare(networks, top=4, examples=examples)
+        comparison = sm.compare(networks, top=4, inputs=examples)
         opened = Opened(browser, comparison.report(tmp_path / f"{name}.html"))
         opened.page.locator("#x-neurons .cell[data-neuron='1']").click()
         shown = opened.page.locator(".inputs").first
@@ -485,7 +487,7 @@ def test_the_page_of_a_study(demo_study, browser):
 
 def test_alignment_of_variants_that_train_for_very_different_times(demo_study, browser, tmp_path):
     def step(name: str, random: float, last: int) -> dict:
-        spread = {"low": 0.25, "high": 2.5, "least": 0.2, "most": 3.0}
+        spread = {"low": 0.25, "high": 2.5, "minimum": 0.2, "maximum": 3.0}
         epochs = [
             {"epoch": e, "value": random / (1 + e), "change": {"value": -0.5, **spread}, **spread} for e in (0, last)
         ]
@@ -528,11 +530,11 @@ def test_hostile_text_in_saved_results_is_shown_and_not_run(browser, tmp_path):
     comparison = sm.compare(
         {a: {HOSTILE: X}, b: {HOSTILE: Y}},
         sparse="*",
-        simple=[0.9],
+        simple_eps=[0.9],
         evidence=True,
         top=2,
         pairs="all",
-        examples=[[HOSTILE] * 9] * 120,
+        inputs=[[HOSTILE] * 9] * 120,
         notes={HOSTILE: HOSTILE, "__proto__": HOSTILE, "constructor": HOSTILE},
     )
     folder = comparison.save(tmp_path / "saved")

@@ -190,7 +190,7 @@ def test_debiased_cka_streams_exactly(method):
     parts = [sm.Moments(method=method) for _ in range(3)]
     for part, rows in zip(parts, np.split(np.arange(240), [13, 150]), strict=True):
         for batch in np.array_split(rows, 2):
-            part.update({"a:l": X[batch], "b:l": Y[batch]}, examples=batch)
+            part.update({"a:l": X[batch], "b:l": Y[batch]}, example_ids=batch)
     total = parts[0] + (parts[1] + parts[2])
     pair = total.pair("a:l", "b:l")
     assert sm.cka(pair, debiased=True).value == pytest.approx(plain_debiased(X, Y), rel=1e-10)

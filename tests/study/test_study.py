@@ -42,7 +42,7 @@ from spanmatch.study.train import Run, augmented, rate, train
 SMALL = """
 name = "small"
 seeds = [0, 1, 2]
-data.most = 160
+data.max_examples = 160
 [network]
 name = "mlp"
 options = { widths = [12] }
@@ -656,7 +656,7 @@ def test_a_studys_tables_are_those_of_its_comparisons(small_study):
         values = [pair["similarity"][comparison["eps"].index(0.3)] for pair in pairs]
         assert len(values) == 3
         assert row["value"] == pytest.approx(np.mean(values), rel=1e-3, abs=1e-9)
-        assert (row["least"], row["most"]) == pytest.approx((min(values), max(values)), rel=1e-3, abs=1e-9)
+        assert (row["minimum"], row["maximum"]) == pytest.approx((min(values), max(values)), rel=1e-3, abs=1e-9)
 
 
 def test_a_later_variant_starts_where_the_first_ended(small_study):
@@ -688,7 +688,7 @@ def test_training_is_followed(small_study):
         with torch.no_grad():
             X, Y = (torch.relu(network.fc1(images.flatten(1))).double().numpy() for network in (then, last))
         values.append(float(sm.debiased_cka(sm.pair(X, Y))))
-    assert (first["own"]["value"], first["own"]["least"]) == pytest.approx((np.mean(values), min(values)), rel=1e-3)
+    assert (first["own"]["value"], first["own"]["minimum"]) == pytest.approx((np.mean(values), min(values)), rel=1e-3)
 
 
 def test_across_puts_each_network_against_another_seeds(small_study):
@@ -708,7 +708,7 @@ def test_alignment_is_measured_against_random_weights(small_study):
     weights = [network.fc1.weight.detach().double().numpy() for network in small_study.networks("a", epoch=0).values()]
     inputs = np.cov(data.prepared(data.train).flatten(1).double().numpy().T, bias=True)
     values = [sm.misalignment(inputs, np.cov(W.T)) for W in weights]
-    assert (first["value"], first["most"]) == pytest.approx((np.mean(values), max(values)), rel=1e-3)
+    assert (first["value"], first["maximum"]) == pytest.approx((np.mean(values), max(values)), rel=1e-3)
 
 
 def test_finished_work_is_not_done_again(small_study):
@@ -849,7 +849,7 @@ def test_the_interval_of_single_networks_is_students():
     found = sm.over_seeds(values)
     expected = stats.t.interval(0.95, 6, values.mean(), stats.sem(values))
     assert (found.value, found.low, found.high) == pytest.approx((values.mean(), *expected), rel=1e-12)
-    assert (found.least, found.most) == (values.min(), values.max())
+    assert (found.minimum, found.maximum) == (values.min(), values.max())
 
 
 def test_the_interval_of_pairs_covers():
@@ -871,7 +871,7 @@ def test_intervals_that_cannot_be_had_are_nan():
     assert np.isnan(sm.over_seeds({(0, 1): 0.5}).low) and sm.over_seeds({(0, 1): 0.5}).value == 0.5
     assert np.isnan(sm.over_seeds([np.nan, np.nan]).value)
     assert sm.over_seeds([np.nan, 1.0, 3.0]).value == 2.0
-    assert sm.over_seeds([0.5]).to_dict() == {"value": 0.5, "low": None, "high": None, "least": 0.5, "most": 0.5}
+    assert sm.over_seeds([0.5]).to_dict() == {"value": 0.5, "low": None, "high": None, "minimum": 0.5, "maximum": 0.5}
 
 
 # Alignment and blocks

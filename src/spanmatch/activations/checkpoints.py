@@ -18,7 +18,7 @@ from ..moments.example_ranges import count_in
 from ..moments.moments import Moments, MomentsOptions
 from .layouts import Layout
 
-EVERY = 300.0
+CHECKPOINT_SECONDS = 300.0
 
 
 class Checkpoint:
@@ -27,17 +27,17 @@ class Checkpoint:
     Without a path the same with no file.
     """
 
-    def __init__(self, path: Path_ | None, every: float, fresh: Moments, source: Mapping[str, Any]) -> None:
+    def __init__(self, path: Path_ | None, seconds: float, fresh: Moments, source: Mapping[str, Any]) -> None:
         """Take the moments in the file, or fresh ones if there is none.
 
         Raises SpanmatchError if it is damaged, or made from something else.
         """
-        self.path, self.every, self.moments = path if path is None else Path(path), every, fresh
+        self.path, self.seconds, self.moments = path if path is None else Path(path), seconds, fresh
         if self.path is not None:
             words = json.dumps(source, sort_keys=True, default=str)
             self._take(self.path, words)
             self.moments.describe(source=words)
-        self.seen = self.moments.examples
+        self.seen = self.moments.example_ids
         self.written = time.monotonic()
 
     def _take(self, path: Path, source: str) -> None:
@@ -59,7 +59,7 @@ class Checkpoint:
 
     def write_if_due(self) -> None:
         """Write the file if the last time is long enough ago."""
-        if self.path is not None and time.monotonic() - self.written >= self.every:
+        if self.path is not None and time.monotonic() - self.written >= self.seconds:
             self.write()
 
     def write(self) -> None:
@@ -71,7 +71,7 @@ class Checkpoint:
 
 @contextlib.contextmanager
 def checkpointed(
-    path: Path_ | None, every: float, options: MomentsOptions, source: Mapping[str, Any]
+    path: Path_ | None, seconds: float, options: MomentsOptions, source: Mapping[str, Any]
 ) -> Iterator[Checkpoint]:
     """Give a checkpoint of new moments, and let no other process work with the same file meanwhile.
 
@@ -81,7 +81,7 @@ def checkpointed(
         if path is not None:
             path = Path(path)
             stack.enter_context(locked(path.with_name(f".{path.name}.lock"), path))
-        yield Checkpoint(path, every, Moments(**options), source)
+        yield Checkpoint(path, seconds, Moments(**options), source)
 
 
 def made_from(networks: Any, layout: Layout, options: Mapping[str, Any]) -> dict[str, Any]:

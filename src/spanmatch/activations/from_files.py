@@ -21,7 +21,7 @@ from .._progress import tracked
 from ..errors import SpanmatchError
 from ..moments.dask import delayed_tasks, summed
 from ..moments.moments import Moments, MomentsOptions, Pairs
-from .checkpoints import EVERY, Checkpoint, checkpointed, made_from
+from .checkpoints import CHECKPOINT_SECONDS, Checkpoint, checkpointed, made_from
 from .formats import Rows, of_mapping, opened
 from .layouts import Channels, Layout, Pool, Units
 from .patterns import Patterns, chosen, nearest, patterns_of
@@ -84,7 +84,7 @@ def capture_stored(
     pool: Pool = None,
     scheduler: str | int | Client | None = None,
     checkpoint: Path_ | None = None,
-    every: float = EVERY,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
     **options: Unpack[MomentsOptions],
 ) -> Moments:
     """Return the moments of stored activations, in chunks.
@@ -96,7 +96,7 @@ def capture_stored(
         scheduler: where to read, with Dask: the address of a scheduler, whose workers see the same paths, a
             `distributed.Client`, or how many processes to start here; by default this process. A task reads a chunk of
             some ten thousand rows, in pieces.
-        checkpoint, every: as in `capture`; of work in this process.
+        checkpoint, checkpoint_seconds: as in `capture`; of work in this process.
     Raises SpanmatchError if a file cannot be read whole, a pattern matches nothing, or no layer is in two networks.
     """
     layout = Layout(units, positions, seed, channels, pool)
@@ -110,7 +110,7 @@ def capture_stored(
         cuts = _cuts(wanted)
         if scheduler is None:
             source = made_from(_told_apart(wanted, networks), layout, options)
-            kept = stack.enter_context(checkpointed(checkpoint, every, options, source))
+            kept = stack.enter_context(checkpointed(checkpoint, checkpoint_seconds, options, source))
             return _read_here(stored, cuts, layout, kept)
     if checkpoint is not None:
         raise SpanmatchError("checkpoint and scheduler: give one of them; workers keep what they have done")

@@ -20,7 +20,7 @@ from . import exported
 from . import onnx as onnx_graphs
 from . import torch as torch_modules
 from . import transformers as transformer_models
-from .checkpoints import EVERY, Checkpoint, checkpointed, made_from
+from .checkpoints import CHECKPOINT_SECONDS, Checkpoint, checkpointed, made_from
 from .layouts import Channels, Layout, Pool, Units
 from .outputs import Outputs, Runner, are_texts, examples_in, joined
 from .patterns import Patterns, nearest, patterns_of
@@ -45,9 +45,9 @@ def capture(
     seed: int = 0,
     channels: Channels = "auto",
     pool: Pool = None,
-    numbers: Sequence[int] | None = None,
+    example_ids: Sequence[int] | None = None,
     checkpoint: Path_ | None = None,
-    every: float = EVERY,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
     **options: Unpack[MomentsOptions],
 ) -> Moments:
     """Run networks over the same batches and return the moments of their layers, named "network:layer".
@@ -63,11 +63,11 @@ def capture(
             children, but for those that only pass values on; of transformers all hidden states. A module that is
             called several times in one forward pass gives "name", "name#2", ...
         units, positions, seed, channels, pool: see `Layout`.
-        numbers: the id of each example, a whole number, 0 or more, in the order in which they come; by default 0, 1, 2,
+        example_ids: a whole number for each example, 0 or more, in the order in which they come; by default 0, 1, 2,
             ... Folds, samples and the null are functions of these ids, whatever the batches.
-        checkpoint: a file to which the moments are written every `every` seconds, and from which a pass that was
-            stopped goes on, given the same batches: with the same result as if it had not been.
-        options: of `Moments`: pairs, folds, null, bins, method, top, memory.
+        checkpoint: a file to which the moments are written every `checkpoint_seconds`, and from which an interrupted
+            pass continues, given the same batches, with the same result.
+        options: of `Moments`: pairs, folds, null, bins, method, top, max_memory_gb.
 
     Raises SpanmatchError if a pattern matches nothing, something is no network, or an output has no rows.
     Memory: the moments, and the captured outputs of some batches.
@@ -80,10 +80,12 @@ def capture(
         ]
         _check_common(runners, options.get("pairs", "matching"))
         what = {} if checkpoint is None else {each.name: [each.made_from(), *each.layers] for each in runners}
-        kept = stack.enter_context(checkpointed(checkpoint, every, options, made_from(what, layout, options)))
+        kept = stack.enter_context(
+            checkpointed(checkpoint, checkpoint_seconds, options, made_from(what, layout, options))
+        )
         group, first = _Group(kept), 0
         for batch in tracked(cut(batches), "capturing"):
-            examples = _numbers(numbers, first, examples_in(batch))
+            examples = _ids_of_batch(example_ids, first, examples_in(batch))
             first += len(examples)
             if kept.holds(examples):
                 continue
@@ -162,7 +164,7 @@ class _Group:
         rows = {layer: joined([o.rows[layer] for o in self.waiting]) for layer in first.rows}
         examples = {layer: np.concatenate([o.examples[layer] for o in self.waiting]) for layer in first.rows}
         self.moments.update(rows, examples)
-        self.moments.describe(first.how, examples=np.concatenate([o.numbers for o in self.waiting]))
+        self.moments.describe(first.how, example_ids=np.concatenate([o.numbers for o in self.waiting]))
         self.waiting = []
 
     def _enough(self) -> bool:
@@ -193,13 +195,13 @@ def _check_common(runners: Sequence[Runner], pairs: Pairs) -> None:
         )
 
 
-def _numbers(numbers: Sequence[int] | None, first: int, count: int) -> Any:
-    if numbers is None:
+def _ids_of_batch(example_ids: Sequence[int] | None, first: int, count: int) -> Any:
+    if example_ids is None:
         return np.arange(first, first + count)
-    own = checked_ids("numbers", numbers[first : first + count])
+    own = checked_ids("example_ids", example_ids[first : first + count])
     if len(own) != count:
         raise SpanmatchError(
-            f"numbers: {len(numbers)}; give a whole number for every example, "
+            f"example_ids: {len(example_ids)}; give a whole number for every example, "
             f"of which there are at least {first + count}"
         )
     return own

@@ -57,7 +57,7 @@ class Universality:
     layer: str
     networks: tuple[str, ...]
     rows: int
-    strength: float
+    min_correlation: float
     eps: float
     by: By
     partners: Mapping[str, Counts]
@@ -94,7 +94,7 @@ class Universality:
     def plot(self) -> list[Axes]:
         """Draw in how many other networks the neurons of each network have a partner, and are matched."""
         axes = row_of_axes("universality.plot", 2)
-        titles = f"partner of strength {self.strength:g} or more", f"in the maximum match at eps {self.eps:g}"
+        titles = f"partner of strength {self.min_correlation:g} or more", f"in the maximum match at eps {self.eps:g}"
         others = np.arange(len(self.networks))
         for ax, title, found in zip(axes, titles, (self.partners, self.matched), strict=True):
             for k, (network, counts) in enumerate(found.items()):
@@ -111,7 +111,7 @@ class Universality:
             "layer": self.layer,
             "networks": list(self.networks),
             "rows": self.rows,
-            "strength": self.strength,
+            "min_correlation": self.min_correlation,
             "eps": self.eps,
             "by": self.by,
             "partners": {network: counts.tolist() for network, counts in self.partners.items()},
@@ -136,7 +136,7 @@ def universality(
     moments: Moments,
     layer: str,
     *,
-    strength: float = 0.5,
+    min_correlation: float = 0.5,
     eps: float = 0.3,
     by: By = "correlation",
     centred: bool = False,
@@ -148,7 +148,7 @@ def universality(
     ----------
     moments : of at least two networks, as `sm.capture` makes them
     layer : its name without the network
-    strength : the least that a one-to-one partner must have, in what `by` says
+    min_correlation : the least that a one-to-one partner must have, in what `by` says
     eps, centred : of the maximum match
     by : as in `one_to_one`
     seed : of the null
@@ -177,7 +177,7 @@ def universality(
     matched = {network: counts.copy() for network, counts in partners.items()}
     for a, b in combinations(named, 2):
         pair = moments.pair(named[a], named[b])
-        partner[a, b], partner[b, a] = _partners(pair, strength, by)
+        partner[a, b], partner[b, a] = _partners(pair, min_correlation, by)
         if len(named) > 2 and by != "information":
             _add_null(null, pair, (a, b), components, by, int(np.count_nonzero(partner[a, b] >= 0)), seed)
         match = maximum_match(pair, eps, centred=centred)
@@ -192,7 +192,7 @@ def universality(
         layer=layer,
         networks=tuple(named),
         rows=moments.rows[next(iter(named.values()))],
-        strength=strength,
+        min_correlation=min_correlation,
         eps=eps,
         by=by,
         partners=partners,
@@ -203,10 +203,10 @@ def universality(
     )
 
 
-def _partners(pair: Pair, strength: float, by: By) -> tuple[Index, Index]:
+def _partners(pair: Pair, min_correlation: float, by: By) -> tuple[Index, Index]:
     """Return each neuron's partner in the other layer, -1 where none is strong enough."""
     aligned = one_to_one(pair, by=by)
-    strong = aligned.strength >= strength
+    strong = aligned.strength >= min_correlation
     return _both_ways(aligned.x[strong], aligned.y[strong], pair.neurons)
 
 

@@ -19,7 +19,7 @@ from .._threads import few_threads
 from ..errors import SpanmatchError
 from ..moments.pairs import Pair, checked_pair
 from ..moments.spans import Array, Index
-from .chance import SIGNIFICANT, Aligned, about, effective_rows
+from .chance import SIGNIFICANT, Aligned, about, effective_sample_sizes
 from .correlations import correlation
 from .information import mutual_information
 
@@ -196,7 +196,7 @@ def _scores(pair: Pair, by: By) -> tuple[Array, tuple[Array, Array], Chance]:
     c = correlation(pair)
 
     def chance(i: Index, j: Index) -> Array:
-        either = _either_sign(c.between[i, j], effective_rows(pair)[i, j])
+        either = _either_sign(c.between[i, j], effective_sample_sizes(pair)[i, j])
         return either if by == "absolute" else np.where(c.between[i, j] > 0, either / 2, 1 - either / 2)
 
     if by == "correlation":

@@ -28,7 +28,7 @@ class Aligned:
     rows: int
     layout: str
     """How the rows were made, in words."""
-    effective_rows: float
+    effective_sample_size: float
     """Effective sample size of a correlation: independent rows that would leave chance correlations as large."""
     chance_correlation: float
     """The best |correlation| of a neuron with the unrelated neurons of the other layer, on average."""
@@ -54,12 +54,12 @@ def about(pair: Pair) -> dict[str, Any]:
         "y_constant": tuple(np.setdiff1d(np.arange(q), y).tolist()),
         "rows": pair.rows,
         "layout": pair.layout,
-        "effective_rows": rows,
+        "effective_sample_size": rows,
         "chance_correlation": _best(rows, max(len(x), len(y))) if null is None else _mean_best(null),
     }
 
 
-def effective_rows(pair: Pair) -> Array:
+def effective_sample_sizes(pair: Pair) -> Array:
     """Return the effective sample size (p, q) of each correlation between the layers, for tests.
 
     It is that of the layers, or fewer where the null correlations of both neurons are larger than of others: with mean
@@ -78,7 +78,7 @@ def effective_rows(pair: Pair) -> Array:
 
 
 def _grouped(pair: Pair) -> bool:
-    return 0 < pair.examples < pair.rows
+    return 0 < pair.n_examples < pair.rows
 
 
 def _null_strengths(pair: Pair) -> Array | None:
@@ -106,7 +106,7 @@ def _effective(pair: Pair, null: Array | None) -> float:
     if not _grouped(pair):
         return float(pair.rows)
     if null is None:
-        return float(pair.examples)
+        return float(pair.n_examples)
     square, largest = float(np.mean(null**2)), float(null.max())
     if not square:
         return float(pair.rows)

@@ -220,7 +220,7 @@ def clusters(
     x, y = pair.active(centred=True)
     graph = _graph(c, x, y, within)
     spectrum = _spectrum(graph, None if within else len(x))
-    lowest = _null(graph, _among(len(graph), c.effective_rows) if within else _between(c, x, y), seed)
+    lowest = _null(graph, _among(len(graph), c.effective_sample_size) if within else _between(c, x, y), seed)
     k = _eigengap(spectrum, lowest) if k is None else _checked(k, len(graph), pair)
     tree = _merged(graph) if method == "hierarchical" else None
     found = _cut(tree, k) if tree is not None else _spectral(graph, k, seed)
@@ -298,7 +298,7 @@ def _between(c: Correlation, x: Index, y: Index) -> Callable[[np.random.Generato
     """Return what draws chance correlations between layers with the correlations that there are within each."""
     within = c.within_x[np.ix_(x, x)], c.within_y[np.ix_(y, y)]
     L, R = (cholesky(own + JITTER * np.eye(len(own)), lower=True) if len(own) else own for own in within)
-    left, right = np.float32(L / np.sqrt(c.effective_rows)), np.float32(R.T)
+    left, right = np.float32(L / np.sqrt(c.effective_sample_size)), np.float32(R.T)
     return lambda r: np.asarray(left @ r.standard_normal((len(x), len(y)), dtype=np.float32) @ right)
 
 

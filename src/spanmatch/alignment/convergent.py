@@ -43,7 +43,7 @@ class Convergence(Aligned):
         return {
             "constant": [list(self.x_constant), list(self.y_constant)],
             "chance_correlation": self.chance_correlation,
-            "effective_rows": self.effective_rows,
+            "effective_sample_size": self.effective_sample_size,
             "mean_activation": [short(self.correlation.x_mean), short(self.correlation.y_mean)],
             "bipartite": _aligned(self.bipartite),
             "semi": _aligned(self.semi),

@@ -100,8 +100,8 @@ def mutual_information(
     x, y = _entropy(counts[0], (1,), n), _entropy(counts[1], (1,), n)
     plain = x[:, None] + y - _entropy(table, (1, 3), n)
     provenance = about(pair)
-    tested = round(provenance["effective_rows"])
-    corrected = _rows_of_bins(pair, provenance["effective_rows"])
+    tested = round(provenance["effective_sample_size"])
+    corrected = _rows_of_bins(pair, provenance["effective_sample_size"])
     chance = {rows: _by_chance(counts, rows) for rows in {tested, corrected}}
     return Information(
         between=_corrected(plain, chance[corrected].mean, np.minimum(x[:, None], y)),
@@ -128,7 +128,7 @@ def _rows_of_bins(pair: Pair, effective: float) -> int:
     With k rows an example that correlate r with each other, a correlation of two layers has the design effect 1 + (k -
     1) r^2. For bins, the share of r that is left when a normal variable is known by its bin alone takes its place.
     """
-    size = pair.rows / max(pair.examples, 1)
+    size = pair.rows / max(pair.n_examples, 1)
     if not 1 < size < pair.rows:
         return pair.rows
     r = np.sqrt(max(pair.rows / effective - 1, 0) / (size - 1))

@@ -169,7 +169,7 @@ def compare(
         int,
         typer.Option(min=0, help="Show so many inputs that excite each neuron most; pictures, if --data holds images."),
     ] = 0,
-    memory: Annotated[float | None, typer.Option(help="The most that moments may take, in GB.")] = None,
+    max_memory_gb: Annotated[float | None, typer.Option(help="The most that moments may take, in GB.")] = None,
     scheduler: Annotated[
         str | None,
         typer.Option(help="Read stored activations with Dask: a scheduler's address, or how many processes to start."),
@@ -211,7 +211,7 @@ def compare(
                 batches,
                 eps=shown,
                 centred=centred,
-                simple=shown if simple else (),
+                simple_eps=shown if simple else (),
                 simple_layers=simple_layers,
                 clusters=clusters,
                 sparse=sparse or (),
@@ -220,8 +220,8 @@ def compare(
                 pairs=pairs,
                 pool=int(pool) if pool is not None and pool.isdecimal() else pool,
                 top=top,
-                examples=from_names.pictures(data) if top and data else None,
-                memory=memory,
+                inputs=from_names.pictures(data) if top and data else None,
+                max_memory_gb=max_memory_gb,
                 notes={names[0]: a, names[1]: b, **({"Data": data} if data else {})},
                 layers=layers,
                 units=units,
@@ -373,7 +373,9 @@ def _accuracy_table(study: Study) -> Table:
     table.columns[0].header = "variant"
     for name, found in study.accuracy.items():
         interval = "-" if found["low"] is None else f"{found['low']:.1%} to {found['high']:.1%}"
-        table.add_row(escape(name), f"{found['value']:.1%}", interval, f"{found['least']:.1%}", f"{found['most']:.1%}")
+        table.add_row(
+            escape(name), f"{found['value']:.1%}", interval, f"{found['minimum']:.1%}", f"{found['maximum']:.1%}"
+        )
     return table
 
 
@@ -399,7 +401,7 @@ def _show_transplants(transplants: Sequence[TransplantRecord], console: Console)
     a, b = (first[layer].partition(":")[0] for layer in ("x_layer", "y_layer"))
     title = f"Accuracy of {escape(a)} with the neurons matched at eps {first['eps']:g} predicted from {escape(b)}"
     accuracies = _titled(title, "neurons", "untouched", "predicted", *TRANSPLANT_CONTROLS.values())
-    title = f"Predicted less control, in points, with 95% intervals over {first['examples']:,} examples"
+    title = f"Predicted less control, in points, with 95% intervals over {first['n_examples']:,} examples"
     differences = _titled(title, *TRANSPLANT_CONTROLS.values())
     for found in transplants:
         outcomes = {outcome["condition"]: outcome for outcome in found["outcomes"]}
@@ -550,7 +552,7 @@ def _evidence_table(comparison: Comparison) -> Table:
 
 def _effective_and_needed(rows: Sequence[RowsNeeded]) -> tuple[str, str]:
     """Return the least effective rows of some pairs of networks, and the most that are needed."""
-    worth, needed = float(np.min([r.effective for r in rows])), max(r.needed for r in rows)
+    worth, needed = float(np.min([r.effective_sample_size for r in rows])), max(r.needed for r in rows)
     known = "unknown" if np.isnan(worth) else f"{worth:,.0f}"
     return f"{'' if worth >= needed else '[yellow]'}{known}", f"{needed:,}"
 
@@ -560,15 +562,15 @@ def _beside_chance(assessed: Sequence[Assessment], name: str) -> str:
     kept = [a[name] for a in assessed if not np.isnan(a[name].value)]
     if not kept:
         return "-"
-    value, null = (float(np.mean([getattr(m, field) for m in kept])) for field in ("value", "null"))
+    value, null = (float(np.mean([getattr(m, field) for m in kept])) for field in ("value", "null_value"))
     return f"{value:.2f}" + ("" if np.isnan(null) else f" \\[{null:.2f}]")
 
 
 def _universality_table(comparison: Comparison) -> Table:
     first = comparison.universality[0]
     title = (
-        f"In how many other networks a neuron has a partner of {first.strength:g} or more, and is in the match at "
-        f"eps {first.eps:g}; chains of partners that close"
+        f"In how many other networks a neuron has a partner of {first.min_correlation:g} or more, and is in the match "
+        f"at eps {first.eps:g}; chains of partners that close"
     )
     ranks = "/".join(map(str, range(len(comparison.networks))))
     table = _titled(title, f"partner in {ranks}", f"matched in {ranks}", "chains that close", "by chance")

@@ -66,7 +66,7 @@ class Comparison:
     """Of all layers against all, where they were paired."""
     transplants: tuple[Transplant, ...] = ()
     """Those that were made, to be shown with the rest: add them with `dataclasses.replace`."""
-    examples: Any = field(default=None, repr=False)
+    inputs: Any = field(default=None, repr=False)
     """What the examples look like, for the page."""
     notes: Mapping[str, str] = field(default_factory=dict)
     """Anything worth saying beside the results, by title."""
@@ -112,7 +112,7 @@ class Comparison:
             "universality": [found.to_dict() for found in self.universality],
             "matrices": [found.to_dict() for found in self.matrices],
             "transplants": [found.to_dict() for found in self.transplants],
-            "inputs": inputs_of(self.moments, self.examples) if self.moments.keeps_top else None,
+            "inputs": inputs_of(self.moments, self.inputs) if self.moments.keeps_top else None,
             "pairs": [
                 {
                     "name": name,
@@ -259,13 +259,13 @@ def compare(
     *,
     eps: Sequence[float] = EPS,
     centred: bool = False,
-    simple: Sequence[float] = (),
+    simple_eps: Sequence[float] = (),
     simple_layers: str | Sequence[str] | None = None,
     clusters: bool = True,
     sparse: str | Sequence[str] = (),
-    strength: float = 0.5,
+    min_correlation: float = 0.5,
     evidence: bool | None = None,
-    examples: NDArray[np.uint8] | Sequence[Any] | None = None,
+    inputs: NDArray[np.uint8] | Sequence[Any] | None = None,
     notes: Mapping[str, str] | None = None,
     **options: Any,
 ) -> Comparison:
@@ -276,22 +276,22 @@ def compare(
             activations}, or {name: {layer: array}}, without.
         eps: those that tables show; the profiles hold every eps.
         centred: whether to take each neuron's mean out first.
-        simple: eps at which to find a small v-minimum match for every neuron, and with them simple matches; this
+        simple_eps: at which to find a small v-minimum match for every neuron, and with them simple matches; this
             takes some ten milliseconds for each neuron.
         simple_layers: names or shell patterns of the layers to do that for, by default all.
         clusters: whether to cluster the neurons of every pair of layers; it takes (p + q)^3 operations.
         sparse: names or shell patterns of the layers whose neurons are to be predicted from few of the other network's,
             "*" for all; this takes some tens of milliseconds for each neuron.
-        strength: of more than two networks, the least correlation of a partner that counts.
+        min_correlation: of more than two networks, the least correlation of a partner that counts.
         evidence: whether to give every measure an interval and its value by chance, and the profile a band, its null
             and a held-out curve; by default for layers of together up to 256 neurons, where it takes about half a
             second. What a pair of layers does not allow, as one that never varies, is missing with its reason.
-        examples: what the inputs look like, in their order: images (n, height, width[, 3]) of bytes, or texts, each a
+        inputs: what they look like, in their order: images (n, height, width[, 3]) of bytes, or texts, each a
             string or a list of tokens. With top=9, the page shows of each neuron those that excite it most.
         notes: shown in the page, by title.
-        options: of `capture`: layers, units, positions, seed, channels, numbers, checkpoint, every, pairs, folds, null,
-            bins, method, top, memory; of stored activations also scheduler: see `capture_stored`. With bins, partners
-            are also looked for by mutual information.
+        options: of `capture`: layers, units, positions, seed, channels, example_ids, checkpoint, checkpoint_seconds,
+            pairs, folds, null, bins, method, top, max_memory_gb; of stored activations also scheduler: see
+            `capture_stored`. With bins, partners are also looked for by mutual information.
     With pairs="all", layers are also put against all others (`comparison.matrices`); profiles and alignments are then
     of the layers of the same name, if there are any. Layers of different spatial size need pool="mean".
     Raises SpanmatchError if an eps is not in [0, 1), or as `capture` does.
@@ -312,16 +312,20 @@ def compare(
         profiles.append(match_profile(pair, centred=centred))
         aligned.append(convergence(pair, sparse=(x, y) in predicted, grouped=clusters, centred=centred))
         assessed.append(assess(pair, profiles[-1], eps=middle, held=shown) if wanted else None)
-    fine = _simple(moments, pairs, checked_eps(list(simple)).tolist(), simple_layers, centred) if len(simple) else ()
+    fine = (
+        _simple(moments, pairs, checked_eps(list(simple_eps)).tolist(), simple_layers, centred)
+        if len(simple_eps)
+        else ()
+    )
     comparison = Comparison(
         profiles=tuple(profiles),
         eps=shown,
         moments=moments,
         simple=fine,
         convergence=tuple(aligned),
-        universality=_shared(moments, strength, middle, centred),
+        universality=_shared(moments, min_correlation, middle, centred),
         assessments=tuple(assessed),
-        examples=examples,
+        inputs=inputs,
         notes=dict(notes or {}),
     )
     if len(pairs) == len(moments.pairs):
@@ -354,7 +358,7 @@ def _by_layer(moments: Moments) -> Callable[[tuple[str, str]], int]:
     return lambda pair: names.index(network_and_layer(pair[0])[1])
 
 
-def _shared(moments: Moments, strength: float, eps: float, centred: bool) -> tuple[Universality, ...]:
+def _shared(moments: Moments, min_correlation: float, eps: float, centred: bool) -> tuple[Universality, ...]:
     """Return what the networks have in common at each layer that more than two of them have, all paired."""
     found = []
     named: dict[str, list[str]] = {}
@@ -363,7 +367,7 @@ def _shared(moments: Moments, strength: float, eps: float, centred: bool) -> tup
     for layer, names in named.items():
         paired = all((x, y) in moments.pairs for x, y in combinations(names, 2))
         if len(names) > 2 and paired:
-            found.append(universality(moments, layer, strength=strength, eps=eps, centred=centred))
+            found.append(universality(moments, layer, min_correlation=min_correlation, eps=eps, centred=centred))
     return tuple(found)
 
 

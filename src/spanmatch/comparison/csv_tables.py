@@ -108,9 +108,9 @@ def universality(found: Iterable[Universality]) -> str:
             for network, partners in layer.partners.items():
                 counts = zip(partners.tolist(), layer.matched[network].tolist(), strict=True)
                 for neuron, (partner, matched) in enumerate(counts):
-                    yield network, layer.layer, neuron, partner, matched, layer.strength, layer.eps
+                    yield network, layer.layer, neuron, partner, matched, layer.min_correlation, layer.eps
 
-    return _text(["network", "layer", "neuron", "partners", "matched", "strength", "eps"], rows())
+    return _text(["network", "layer", "neuron", "partners", "matched", "min_correlation", "eps"], rows())
 
 
 def measured(found: Iterable[Assessment]) -> str:
@@ -121,12 +121,23 @@ def measured(found: Iterable[Assessment]) -> str:
 
     def rows() -> Iterator[Row]:
         for layers in found:
-            counts = ("", "") if layers.rows is None else (layers.rows.rows, _number(layers.rows.effective))
+            counts = ("", "") if layers.rows is None else (layers.rows.rows, _number(layers.rows.effective_sample_size))
             for m in layers.measures:
-                value, low, high, null = map(_number, (m.value, m.low, m.high, m.null))
+                value, low, high, null = map(_number, (m.value, m.low, m.high, m.null_value))
                 yield layers.x_layer, layers.y_layer, m.name, value, low, high, layers.level, null, *counts, m.reason
 
-    header = ["x_layer", "y_layer", "measure", "value", "low", "high", "level", "null", "rows", "effective_rows"]
+    header = [
+        "x_layer",
+        "y_layer",
+        "measure",
+        "value",
+        "low",
+        "high",
+        "level",
+        "null_value",
+        "rows",
+        "effective_sample_size",
+    ]
     return _text([*header, "reason"], rows())
 
 
@@ -155,12 +166,12 @@ def transplants(found: Iterable[Transplant]) -> str:
             layers, accuracy = (one.x_layer, one.y_layer, one.eps), one.refused.get("accuracy", "")
             for o in one.outcomes:
                 values = map(_number, (o.loss, o.accuracy, *_differences(one, o.condition)))
-                yield *layers, o.condition, o.neurons, o.predictors, *values, one.examples, accuracy
+                yield *layers, o.condition, o.neurons, o.predictors, *values, one.n_examples, accuracy
             for condition in (name for name in CONDITIONS if name in one.refused):
-                yield *layers, condition, *[""] * (4 + len(numbers)), one.examples, one.refused[condition]
+                yield *layers, condition, *[""] * (4 + len(numbers)), one.n_examples, one.refused[condition]
 
     header = ["x_layer", "y_layer", "eps", "condition", "neurons", "predictors", "loss", "accuracy", *numbers]
-    return _text([*header, "examples", "reason"], rows())
+    return _text([*header, "n_examples", "reason"], rows())
 
 
 def _differences(one: Transplant, control: str) -> list[float]:

@@ -42,7 +42,7 @@ def inputs_of(moments: Moments, examples: Any) -> dict[str, Any]:
     if examples is None or not wanted:
         return {"layers": layers, "shown": None}
     if len(examples) <= max(counts):
-        raise SpanmatchError(f"examples: {len(examples)} given, but number {max(counts)} was captured")
+        raise SpanmatchError(f"inputs: {len(examples)} given, but number {max(counts)} was captured")
     shown = _pictures(examples, wanted) if isinstance(examples, np.ndarray) else _texts(examples, wanted)
     return {"layers": layers, "shown": shown}
 
@@ -55,7 +55,7 @@ def _pictures(images: NDArray[Any], wanted: Sequence[int]) -> dict[str, Any]:
         raise missing_extra("Pillow", "study", "showing images") from error
     if images.dtype != np.uint8 or images.ndim not in (3, 4) or (images.ndim == 4 and images.shape[3] != 3):
         raise SpanmatchError(
-            f"examples: images of {images.dtype} {images.shape}; give bytes (uint8), (n, height, width) or "
+            f"inputs: images of {images.dtype} {images.shape}; give bytes (uint8), (n, height, width) or "
             "(n, height, width, 3)"
         )
     height, width = images.shape[1:3]
@@ -82,5 +82,5 @@ def _pictures(images: NDArray[Any], wanted: Sequence[int]) -> dict[str, Any]:
 def _texts(texts: Sequence[Any], wanted: Sequence[int]) -> dict[str, Any]:
     tokens = [list(texts[example]) for example in wanted]
     if not all(isinstance(token, str) for text in tokens for token in text):
-        raise SpanmatchError("examples: give images as an array of bytes, or texts, each a string or a list of tokens")
+        raise SpanmatchError("inputs: give images as an array of bytes, or texts, each a string or a list of tokens")
     return {"kind": "texts", "examples": list(wanted), "tokens": tokens}

@@ -30,7 +30,7 @@ class Assessed:
     value: float
     low: float
     high: float
-    null: float
+    null_value: float
     reason: str
     """Why a number is nan; empty if none is."""
 
@@ -137,7 +137,7 @@ def _assessed(pair: Pair, measure: Measure, level: float) -> Assessed:
         value, no_value = _number(lambda: measure(pair), measure.name)
         low = high = NAN
     else:
-        value, low, high = interval.estimate, interval.low, interval.high
+        value, low, high = interval.value, interval.low, interval.high
         no_value = "" if np.isfinite([value, low, high]).all() else "not defined for these layers, or without a fold"
     null, no_null = _number(lambda: measure(pair.null), measure.name)
     reasons = dict.fromkeys(reason for reason in (no_value, no_interval, no_null) if reason)
@@ -160,8 +160,11 @@ def _or_reason(ask: Callable[[], Result], name: str) -> tuple[Result | None, str
 
 
 def _rows(rows: RowsNeeded) -> dict[str, Any]:
-    names = ("rows", "examples", "needed", "enough", "advice", "eps")
-    numbers = {"effective": short(rows.effective), "chance_distance": short(rows.chance_distance)}
+    names = ("rows", "n_examples", "needed", "enough", "advice", "eps")
+    numbers = {
+        "effective_sample_size": short(rows.effective_sample_size),
+        "chance_distance": short(rows.chance_distance),
+    }
     return {name: getattr(rows, name) for name in names} | numbers
 
 

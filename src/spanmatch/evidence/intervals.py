@@ -26,27 +26,27 @@ class Interval:
     """A measure with its interval."""
 
     name: str
-    estimate: float
+    value: float
     low: float
     high: float
     level: float
     error: float
     """Standard error."""
     bias: float
-    """What the estimate has too much, to first order in 1 / rows; it is not taken off."""
+    """What the value has too much, to first order in 1 / rows; it is not taken off."""
     folds: int
     rows: int
 
     def __float__(self) -> float:
-        """Return the estimate."""
-        return self.estimate
+        """Return the value."""
+        return self.value
 
 
 @few_threads
 def jackknife(pair: Pair, measure: Statistic, level: float = 0.95) -> Interval:
     """Return a measure with an interval from the folds, which are of whole examples.
 
-    The interval is of sampling error around the estimate: a measure's own bias with few rows, as that of CKA, is not
+    The interval is of sampling error around the value: a measure's own bias with few rows, as that of CKA, is not
     in it (see `bias`). Args: measure, any smooth function of a pair that gives a number; level, in (0, 1).
     Raises SpanmatchError for another level, or if the moments have fewer than two folds with rows.
     Cost: of the measure and of adding up the moments, once for each fold.
@@ -60,21 +60,21 @@ def jackknife(pair: Pair, measure: Statistic, level: float = 0.95) -> Interval:
     checked_pair(pair)
     check_level(level)
     name = name_of(measure)
-    estimate = float(measure(pair))
+    value = float(measure(pair))
     values, sizes = [], []
     for rest, fold in pair.splits():
         values.append(float(measure(rest)))
         sizes.append(fold.rows)
-    mean, error = pseudo(np.array(estimate), np.array(values), np.array(sizes), pair)
+    mean, error = pseudo(np.array(value), np.array(values), np.array(sizes), pair)
     reach = float(reach_of(level, len(values)) * error)
     return Interval(
         name=name,
-        estimate=estimate,
-        low=estimate - reach,
-        high=estimate + reach,
+        value=value,
+        low=value - reach,
+        high=value + reach,
         level=level,
         error=float(error),
-        bias=estimate - float(mean),
+        bias=value - float(mean),
         folds=len(values),
         rows=pair.rows,
     )

@@ -21,13 +21,13 @@ Statistic = Callable[[Pair], SupportsFloat]
 
 @dataclass(frozen=True)
 class Null:
-    """A measure beside what it would be by chance."""
+    """A measure, and its value under the null."""
 
     name: str
     value: float
-    """In the null world."""
-    estimate: float
-    """In this one."""
+    """As observed."""
+    null_value: float
+    """Under the null."""
     rows: int
     partner_similarity: float
     """The share of their variance that examples have in common which the null may pair, those of one batch; of the
@@ -35,12 +35,12 @@ class Null:
 
     @property
     def excess(self) -> float:
-        """What there is beyond chance: estimate - value."""
-        return self.estimate - self.value
+        """What there is beyond chance: value - null_value."""
+        return self.value - self.null_value
 
     def __float__(self) -> float:
-        """Return the value in the null world."""
-        return self.value
+        """Return the value under the null."""
+        return self.null_value
 
 
 @few_threads
@@ -77,12 +77,12 @@ def null(pair: Pair, measure: Statistic) -> Null:
     >>> import numpy as np, spanmatch as sm
     >>> X = np.random.default_rng(0).standard_normal((1000, 5))
     >>> result = sm.null(sm.pair(X, X), sm.cka)
-    >>> result.estimate > 0.999, result.value < 0.01, abs(result.partner_similarity) < 0.01
+    >>> result.value > 0.999, result.null_value < 0.01, abs(result.partner_similarity) < 0.01
     (True, True, True)
     """
     checked_pair(pair)
     name = name_of(measure)
-    return Null(name, float(measure(pair.null)), float(measure(pair)), pair.rows, pair.partner_similarity)
+    return Null(name, float(measure(pair)), float(measure(pair.null)), pair.rows, pair.partner_similarity)
 
 
 def name_of(measure: Statistic) -> str:

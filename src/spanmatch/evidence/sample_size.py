@@ -27,8 +27,8 @@ class RowsNeeded:
     y_layer: str
     eps: float
     rows: int
-    examples: int
-    effective: float
+    n_examples: int
+    effective_sample_size: float
     """Independent rows that would leave the same chance distances; at most the rows there are."""
     needed: int
     """Effective rows for the chance distance to be halfway from eps to 1."""
@@ -40,24 +40,25 @@ class RowsNeeded:
     @property
     def enough(self) -> bool:
         """Whether the effective rows are as many as needed."""
-        return self.effective >= self.needed
+        return self.effective_sample_size >= self.needed
 
     @property
     def more(self) -> float:
         """How many times as many examples would be enough; 1 if there are enough."""
-        return float(np.maximum(1.0, self.needed / self.effective))
+        return float(np.maximum(1.0, self.needed / self.effective_sample_size))
 
     @property
     def advice(self) -> str:
         """Say in words what there is, and what would be enough; empty if there is enough."""
         if self.unknown:
-            return f"how many independent rows there are is not known, as there is no null: {self.unknown}"
+            return f"the effective sample size is not known, as there is no null: {self.unknown}"
         if self.enough:
             return ""
         return (
-            f"{self.rows:,} rows of {self.examples:,} examples are worth {self.effective:,.0f} independent; at eps "
-            f"{self.eps:g}, {self.needed:,} are needed for chance (distance {self.chance_distance:.2f}) to be far: use "
-            f"{self.more:.1f} times as many examples, or a smaller eps"
+            f"the effective sample size of {self.rows:,} rows of {self.n_examples:,} examples is "
+            f"{self.effective_sample_size:,.0f}; at eps {self.eps:g}, {self.needed:,} are needed for the chance "
+            f"distance ({self.chance_distance:.2f}) to be far from eps: use {self.more:.1f} times as many examples, "
+            "or a smaller eps"
         )
 
 
@@ -90,8 +91,8 @@ def rows_needed(pair: Pair, eps: float = 0.3) -> RowsNeeded:
         y_layer=pair.y_layer,
         eps=float(eps),
         rows=pair.rows,
-        examples=pair.examples,
-        effective=effective,
+        n_examples=pair.n_examples,
+        effective_sample_size=effective,
         needed=int(np.ceil(wide / (1 - ((1 + eps) / 2) ** 2) + 1)),
         chance_distance=float(np.sqrt(np.maximum(0.0, 1 - wide / np.maximum(1.0, effective - 1)))),
         unknown=unknown,

@@ -76,7 +76,7 @@ class Difference:
     low: float
     high: float
     level: float
-    examples: int
+    n_examples: int
 
     def to_dict(self) -> dict[str, Any]:
         """Return value and interval, to four digits; nan as None."""
@@ -90,7 +90,7 @@ class Transplant:
     x_layer: str
     y_layer: str
     eps: float
-    examples: int
+    n_examples: int
     seed: int
     outcomes: tuple[Outcome, ...]
     refused: Mapping[str, str] = field(default_factory=dict)
@@ -180,7 +180,7 @@ class Transplant:
         found = self.differences()
         pairs = zip(found[::2], found[1::2], strict=True)
         return {
-            **{name: getattr(self, name) for name in ("x_layer", "y_layer", "eps", "examples", "seed")},
+            **{name: getattr(self, name) for name in ("x_layer", "y_layer", "eps", "n_examples", "seed")},
             "level": LEVEL,
             "outcomes": [outcome.to_dict() for outcome in self.outcomes],
             "differences": [

@@ -229,10 +229,10 @@ def _fitted(a: Place, twin: Place, fit_batches: Iterable[Any], pair: Pair) -> Pa
     if not first:
         raise SpanmatchError("fit_batches: no batches; give at least one")
     fitted = moments.pair(a.layer, twin.layer)
-    if fitted.rows != pair.rows and first != pair.examples:
+    if fitted.rows != pair.rows and first != pair.n_examples:
         raise SpanmatchError(
             f"fit_batches: {fitted.rows:,} rows of {first:,} examples, but the pair is of {pair.rows:,} rows of "
-            f"{pair.examples:,}; give the same examples, so that the control is fitted on as many"
+            f"{pair.n_examples:,}; give the same examples, so that the control is fitted on as many"
         )
     return fitted
 

@@ -15,7 +15,7 @@ from ..errors import SpanmatchError
 from .example_ranges import Ranges, checked_ids, ranges_of
 
 Index = NDArray[np.intp]
-Examples = ArrayLike | Mapping[str, ArrayLike] | None
+ExampleIds = ArrayLike | Mapping[str, ArrayLike] | None
 ROWS_AT_ONCE = 1024
 
 
@@ -84,7 +84,7 @@ class Plan:
     def partner(self) -> Index | None:
         """(rows,) a permutation of the rows that leaves none in its own example; None if there is none.
 
-        Examples are in the order of the hashes of their ids, so that what is alike and has neighbouring ids, as the
+        ExampleIds are in the order of the hashes of their ids, so that what is alike and has neighbouring ids, as the
         frames of a film, is not paired. Each row meets the row that is as far on as the longest example is long: for
         examples of equal length, the same position of the next example.
         """
@@ -104,7 +104,7 @@ def _cuts(lengths: NDArray[np.intp]) -> Index:
     return np.flatnonzero((np.diff(starts // ROWS_AT_ONCE) > 0) | long[1:] | long[:-1]) + 1
 
 
-def plans(arrays: Mapping[str, Any], examples: Examples, seen: Mapping[str, int], folds: int) -> dict[str, Plan]:
+def plans(arrays: Mapping[str, Any], example_ids: ExampleIds, seen: Mapping[str, int], folds: int) -> dict[str, Plan]:
     """Return each layer's plan; layers with the same examples share one.
 
     Args: `seen`, the rows of each layer before this batch, from which rows are numbered if no examples are given.
@@ -114,9 +114,9 @@ def plans(arrays: Mapping[str, Any], examples: Examples, seen: Mapping[str, int]
     result = {}
     for layer, array in arrays.items():
         n, first = array.shape[0], seen.get(layer, 0)
-        given = examples.get(layer) if isinstance(examples, Mapping) else examples
-        if isinstance(examples, Mapping) and given is None:
-            raise SpanmatchError(f"layer {layer!r}: no examples are given for it")
+        given = example_ids.get(layer) if isinstance(example_ids, Mapping) else example_ids
+        if isinstance(example_ids, Mapping) and given is None:
+            raise SpanmatchError(f"layer {layer!r}: example_ids has none for it")
         key = (n, first) if given is None else (n, id(given))
         if key not in made:
             ids = np.arange(first, first + n) if given is None else _ids_of_rows(layer, given, n)

@@ -30,7 +30,7 @@ from ..errors import SpanmatchError, SpanmatchWarning, among
 from .backends import NUMBER_TYPES, Engine, NumpyEngine, check_finite, checked, coarsest, number_type
 from .dask import chunks_of, delayed_tasks, summed
 from .example_ranges import NONE, Ranges, checked_ids, checked_ranges, ranges_of, union
-from .folds import ROWS_AT_ONCE, Examples, Plan, plans
+from .folds import ROWS_AT_ONCE, ExampleIds, Plan, plans
 from .histograms import Bins, bin_edges, checked_bins, checked_edges
 from .pairs import PRODUCTS, RESOLVED, Counts, Joint, Method, Pair
 from .sums import Key, Sums
@@ -59,7 +59,7 @@ class MomentsOptions(TypedDict, total=False):
     bins: Bins
     method: Method
     top: int
-    memory: float | None
+    max_memory_gb: float | None
 
 
 class Moments:
@@ -80,7 +80,7 @@ class Moments:
             resolves distances to about 1e-14 x condition instead of 1e-7 x condition, at several times the cost;
             "single" takes products in float32, 1.4 times as fast on a CPU, and resolves 3e-3 x condition.
         top: how many inputs to keep for each neuron, those that excite it most; see `Moments.top`.
-        memory: the most that the moments may take, in GB; by default half of the machine's.
+        max_memory_gb: the most memory that the moments may take, in GB; by default half of the machine's.
 
     Memory depends on neurons alone: 8 bytes x folds x (p^2 + q^2 + p q) a pair, and 8 p q for its null; with
     "qr", 8 bytes x folds x (1 + p + q)^2; with bins, 8 bytes x p q bins^2 more.
@@ -95,7 +95,7 @@ class Moments:
         bins: Bins = None,
         method: Method = "gram",
         top: int = 0,
-        memory: float | None = None,
+        max_memory_gb: float | None = None,
     ) -> None:
         if isinstance(folds, bool) or not isinstance(folds, int | np.integer) or folds < 1:
             raise SpanmatchError(f"folds={folds!r}: give a whole number, 1 or more")
@@ -106,7 +106,7 @@ class Moments:
         self._asked = _asked(pairs)
         self._folds, self._null, self._method = int(folds), bool(null), method
         self._top, self._bins = int(top), checked_bins(bins)
-        self._limit = _half_of_memory() if memory is None else 1e9 * float(memory)
+        self._limit = _half_of_memory() if max_memory_gb is None else 1e9 * float(max_memory_gb)
         self._pairs: list[Layers] = []
         self._edges: dict[str, Array] = {}
         self._shift: dict[str, Array] = {}
@@ -138,7 +138,7 @@ class Moments:
         return list(self._pairs)
 
     @property
-    def memory(self) -> int:
+    def nbytes(self) -> int:
         """The bytes that the moments take."""
         return self._bytes(self.layers, self._pairs)
 
@@ -164,7 +164,7 @@ class Moments:
         return dict(self._dtypes)
 
     @property
-    def examples(self) -> Ranges:
+    def example_ids(self) -> Ranges:
         """The numbers of the examples seen, (k, 2): ranges [start, stop)."""
         return self._seen.copy()
 
@@ -174,25 +174,29 @@ class Moments:
         return self._source
 
     def describe(
-        self, layout: Mapping[str, str] | None = None, *, source: str | None = None, examples: ArrayLike | None = None
+        self,
+        layout: Mapping[str, str] | None = None,
+        *,
+        source: str | None = None,
+        example_ids: ArrayLike | None = None,
     ) -> None:
         """Say in words how the rows of some layers were made, and what of; results carry it, and files.
 
-        Args: examples, numbers of such that were seen though no row is of them, as a text of padding alone.
+        Args: example_ids, of such that were seen though no row is of them, as a text of padding alone.
         """
         self._layout |= layout or {}
         self._source = self._source if source is None else source
-        if examples is not None:
-            self._seen = union(self._seen, ranges_of(checked_ids("describe", examples)))
+        if example_ids is not None:
+            self._seen = union(self._seen, ranges_of(checked_ids("describe", example_ids)))
 
-    def update(self, batch: Mapping[str, Any], examples: Examples = None) -> None:
+    def update(self, batch: Mapping[str, Any], example_ids: ExampleIds = None) -> None:
         """Add a batch: the rows of all layers, which correspond.
 
         Args:
             batch: {layer: (rows, neurons)}, floats or integers: NumPy arrays, PyTorch tensors, or arrays of a library
                 of the array API standard, as CuPy and JAX; the products run on their device, in float64 (JAX's on
                 the CPU). Batches of some thousand rows are the most efficient.
-            examples: (rows,) whole numbers, 0 or more, the example that each row is of; a mapping by layer where
+            example_ids: (rows,) whole numbers, 0 or more, the example that each row is of; a mapping by layer where
                 layers have different numbers of rows. By default each row is its own example, numbered as they come.
 
         Raises SpanmatchError, with nothing added, if an array is not a finite real matrix, if the rows of paired
@@ -200,12 +204,12 @@ class Moments:
         Cost: rows x (p^2 + q^2 + 2 p q) operations a pair, and 2 p q more for the null.
         """
         first = not self._shift
-        self._update(batch, examples)
+        self._update(batch, example_ids)
         if first and self._method == "gram":
             self._warn_unless_resolved()
 
-    def _update(self, batch: Mapping[str, Any], examples: Examples = None) -> None:
-        engines, arrays, made = self._begin(batch, examples)
+    def _update(self, batch: Mapping[str, Any], example_ids: ExampleIds = None) -> None:
+        engines, arrays, made = self._begin(batch, example_ids)
         for layer, array in batch.items():
             self._dtypes[layer] = coarsest(self._dtypes[layer], number_type(array))
         self._take_back()
@@ -250,7 +254,7 @@ class Moments:
         return Pair.of((layer, ""), [joint], dtypes=(self._dtypes[layer], FINEST))
 
     def _begin(
-        self, batch: Mapping[str, Any], examples: Examples = None
+        self, batch: Mapping[str, Any], example_ids: ExampleIds = None
     ) -> tuple[dict[str, Engine], dict[str, Any], dict[str, Plan]]:
         """Check a batch and take from the first one what all others go by, but add nothing."""
         engines, arrays = {}, {}
@@ -260,7 +264,7 @@ class Moments:
         self._check_layers({layer: array.shape[1] for layer, array in arrays.items()})
         pairs = self._pairs or _kept(self._asked, list(arrays))
         _check_rows(pairs, {layer: array.shape[0] for layer, array in arrays.items()}, engines)
-        made = plans(arrays, examples, self.rows, self._folds)
+        made = plans(arrays, example_ids, self.rows, self._folds)
         _check_examples(pairs, made)
         if not self._shift:
             self._start(engines, arrays, pairs)
@@ -382,7 +386,7 @@ class Moments:
     def from_dask(
         cls,
         arrays: Mapping[str, da.Array],
-        examples: ArrayLike | None = None,
+        example_ids: ArrayLike | None = None,
         *,
         scheduler: str | int | Client | None = None,
         **options: Unpack[MomentsOptions],
@@ -391,7 +395,7 @@ class Moments:
 
         Args:
             arrays: {layer: (rows, neurons)}, all of as many rows; those of the first array's chunks are tasks.
-            examples: (rows,) as in `update`.
+            example_ids: (rows,) as in `update`.
             scheduler: the address of a Dask scheduler, a `distributed.Client`, or how many processes to start here; by
                 default this process's client, if it has one, else threads.
             options: of `Moments`. Shifts, and the edges of bins, are those of the first chunk.
@@ -400,9 +404,9 @@ class Moments:
         """
         parts = chunks_of(arrays)
         starts = np.cumsum([0, *(rows for _, rows in parts)])
-        ids = np.arange(starts[-1]) if examples is None else np.asarray(examples)
+        ids = np.arange(starts[-1]) if example_ids is None else np.asarray(example_ids)
         if len(ids) != starts[-1]:
-            raise SpanmatchError(f"examples: {len(ids)} for {starts[-1]} rows; give one for each row")
+            raise SpanmatchError(f"example_ids: {len(ids)} for {starts[-1]} rows; give one for each row")
         own = [(batch, ids[a:b]) for (batch, _), a, b in zip(parts, starts[:-1], starts[1:], strict=True)]
         (first,) = delayed_tasks(_first_of, [(own[0][0], options)])
         total: Moments = summed(delayed_tasks(_of_batch, [(*part, first) for part in own]), scheduler)
@@ -447,7 +451,7 @@ class Moments:
             bins=self._edges or self._bins,
             method=self._method,
             top=self._top,
-            memory=self._limit / 1e9,
+            max_memory_gb=self._limit / 1e9,
         )
 
     def _alike(self) -> Moments:
@@ -509,7 +513,7 @@ class Moments:
             raise SpanmatchError(
                 f"moments of {len(widths)} layers and {len(pairs)} pairs would take {needed / 1e9:.3g} GB, over "
                 f"the limit of {self._limit / 1e9:.3g}; choose fewer layers, fewer folds, null=False, "
-                "or a higher memory="
+                "or a higher max_memory_gb="
             )
 
     def _bytes(self, widths: Mapping[str, int], pairs: list[Layers]) -> int:
@@ -667,7 +671,7 @@ def pair(
     X: Any,
     Y: Any,
     *,
-    examples: Any = None,
+    example_ids: Any = None,
     folds: int = 8,
     null: bool = True,
     bins: int | tuple[ArrayLike, ArrayLike] | None = None,
@@ -679,7 +683,7 @@ def pair(
     ----------
     X, Y : array of shape (n, p), array of shape (n, q)
         Rows x neurons; rows correspond.
-    examples, folds, null
+    example_ids, folds, null
         As in `Moments`.
     bins : int or tuple of arrays, optional
         For mutual information: how many, or the edges of x's and y's, (p, bins - 1) and (q, bins - 1).
@@ -699,7 +703,7 @@ def pair(
 
     def joint(method: Method) -> Pair:
         moments = Moments(pairs=[("x", "y")], folds=folds, null=null, bins=given, method=method)
-        moments._update({"x": X, "y": Y}, examples)
+        moments._update({"x": X, "y": Y}, example_ids)
         return moments.pair("x", "y")
 
     if method is not None:
@@ -800,6 +804,6 @@ def _null_product(sums: Sums, x: str, y: str, partners: int, rows: int) -> Array
         raise SpanmatchError(
             f"layers {x!r} and {y!r}: the null pairs examples of one batch, and at layer {layer!r} those are alike "
             f"(similarity {found[layer].similarity:.2g}; shuffled, at most {found[layer].limit:.2g}): shuffle the "
-            "examples, or give all of them in one batch; where several rows are of one example, give examples="
+            "examples, or give all of them in one batch; where several rows are of one example, give example_ids="
         )
     return sums.null(x, y)

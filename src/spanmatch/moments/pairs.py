@@ -43,7 +43,7 @@ class Joint:
     """
 
     rows: int
-    examples: int
+    n_examples: int
     shift: tuple[Array, Array]
     sums: tuple[Array, Array]
     own: tuple[Array, Array] | None
@@ -57,7 +57,7 @@ class Joint:
         p, q = (len(shift) for shift in self.shift)
         order = [0, *range(1 + p, 1 + p + q), *range(1, 1 + p), 2 + p + q, 1 + p + q]
         factor = None if self.factor is None else stacked_factor(self.factor[:, order])
-        return Joint(self.rows, self.examples, self.shift[::-1], self.sums[::-1], own, cross, factor)
+        return Joint(self.rows, self.n_examples, self.shift[::-1], self.sums[::-1], own, cross, factor)
 
     def products(self) -> tuple[Array, Array, Array]:
         """Return the sums of x x^T (of which only the lower triangle counts), x y^T and y y^T of lifted rows."""
@@ -163,7 +163,7 @@ class Pair:
     """What unbiased measures need beside the second moments."""
     layout: str = ""
     """How the rows were made, in words."""
-    examples: int = 0
+    n_examples: int = 0
     """How many examples the rows are of; one that comes in several batches counts in each."""
     dtypes: tuple[str, str] = ("float64", "float64")
     """The coarsest number types in which x and y came: what is below their rounding is no direction of a layer."""
@@ -214,7 +214,7 @@ class Pair:
             counts,
             fourth,
             layout,
-            joint.examples,
+            joint.n_examples,
             dtypes,
             partner_similarity,
             parts,
@@ -314,7 +314,7 @@ class Pair:
             None if counts is None else Counts(counts.table.transpose(2, 3, 0, 1), counts.edges[::-1]),
             None if self.fourth is None else self.fourth.swapped(),
             self.layout,
-            self.examples,
+            self.n_examples,
             self.dtypes[::-1],
             self.partner_similarity,
             [part.swapped() for part in self._parts],
@@ -437,7 +437,7 @@ def total(parts: Sequence[Joint]) -> Joint:
 
     first = parts[0]
     sums = (add([part.sums[0] for part in parts]), add([part.sums[1] for part in parts]))
-    count = sum(part.rows for part in parts), sum(part.examples for part in parts)
+    count = sum(part.rows for part in parts), sum(part.n_examples for part in parts)
     if first.factor is not None:
         factor = stacked_factor(*(part.factor for part in parts if part.factor is not None))
         return Joint(*count, first.shift, sums, None, None, factor)

@@ -81,8 +81,8 @@ def read_data(settings: DataSettings, folder: Path = Path()) -> Data:
         data = _text(path, settings)
     else:
         data = _cifar(settings.name, _needed(path, f"the archive {', or '.join(ARCHIVES[settings.name])}"), settings)
-    if settings.most is not None:
-        data = _shortened(data, settings.most)
+    if settings.max_examples is not None:
+        data = _shortened(data, settings.max_examples)
     return _relabelled(data) if settings.labels == "random" else data
 
 

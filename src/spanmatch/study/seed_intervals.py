@@ -22,8 +22,8 @@ class Spread:
     low: float
     high: float
     """The interval's ends; nan for fewer than three seeds of pairs, or two of single networks."""
-    least: float
-    most: float
+    minimum: float
+    maximum: float
     """The smallest and the largest value."""
 
     def to_dict(self) -> dict[str, Any]:

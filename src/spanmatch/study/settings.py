@@ -55,7 +55,7 @@ class DataSettings(_Section):
     """Share of the examples kept for tests, where the data set does not say."""
     context: Positive = 64
     """Characters in an example of text."""
-    most: Positive | None = None
+    max_examples: Positive | None = None
     """So many training examples at most, the first after a shuffle; and a quarter as many for tests."""
     labels: Literal["true", "random"] = "true"
     """Random labels are drawn once for each training example, the same for every seed."""
@@ -107,8 +107,8 @@ class CompareSettings(_Section):
 
     layers: tuple[str, ...] | None = None
     """Names or shell patterns; by default those that the network's maker names, else all."""
-    examples: Literal["test", "train", "all"] = "all"
-    most: Positive | None = None
+    split: Literal["test", "train", "all"] = "all"
+    max_examples: Positive | None = None
     """So many examples at most, the first after a shuffle."""
     batch: Positive = 256
     eps: Annotated[tuple[Eps, ...], Field(min_length=1)] = (0.15, 0.2, 0.25, 0.3, 0.5)
@@ -117,7 +117,7 @@ class CompareSettings(_Section):
     """Sample so many positions of each example of a convolution."""
     pool: Literal["mean"] | Positive | None = None
     folds: Positive = 8
-    simple: tuple[Eps, ...] = ()
+    simple_eps: tuple[Eps, ...] = ()
     simple_layers: tuple[str, ...] | None = None
     sparse: tuple[str, ...] = ()
     bins: Annotated[int, Field(ge=2)] | None = None

@@ -48,10 +48,10 @@ def seeds_compared(settings: Settings, runs: Sequence[Run], data: Data) -> Compa
         evidence=wanted.evidence,
         bins=wanted.bins,
         sparse=wanted.sparse,
-        simple=wanted.simple,
+        simple_eps=wanted.simple_eps,
         simple_layers=wanted.simple_layers,
         top=wanted.top,
-        examples=pictured(data, wanted),
+        inputs=pictured(data, wanted),
         notes={
             "Data": data.words,
             "Network": Path(runs[0].variant.network.name).name,
@@ -217,9 +217,9 @@ def pictured(data: Data, wanted: CompareSettings) -> Any:
 
 
 def _compared_over(data: Data, wanted: CompareSettings) -> Tensor:
-    parts = {"train": [data.train], "test": [data.test], "all": [data.train, data.test]}[wanted.examples]
+    parts = {"train": [data.train], "test": [data.test], "all": [data.train, data.test]}[wanted.split]
     examples = torch.cat(parts)
-    order = torch.randperm(len(examples), generator=torch.Generator().manual_seed(0))[: wanted.most]
+    order = torch.randperm(len(examples), generator=torch.Generator().manual_seed(0))[: wanted.max_examples]
     return examples[order]
 
 
@@ -286,7 +286,7 @@ def _transplants(
     if data.is_text:
         raise SpanmatchError("compare.transplants: are of images; characters have no single label")
     two = dict(list(networks.items())[:2])
-    fitted = batches_of(data, wanted.model_copy(update={"examples": "train"}))
+    fitted = batches_of(data, wanted.model_copy(update={"split": "train"}))
     moments: Moments = capture(two, fitted, **_pass(wanted, _patterns(wanted, runs[0])))
     untrained = make_network(runs[1].variant.network, data, runs[1].seed)
     tests = list(

@@ -126,7 +126,7 @@
       const swatch = h("span", { class: "swatch", "aria-hidden": "true", style: `background:${palette[view.layers.indexOf(pair.layer)]}` });
       const name = h("button", { type: "button", class: "link", "aria-pressed": String(pair.layer === state.layer), onclick: () => chooseLayer(pair.layer) }, pair.layer);
       const rowsWorth = pair.assessment?.rows;
-      const worth = !rowsWorth ? "\u2013" : rowsWorth.enough ? count(rowsWorth.effective) : h("strong", { class: "few", title: rowsWorth.advice }, `${count(rowsWorth.effective)} of ${count(rowsWorth.needed)} needed`);
+      const worth = !rowsWorth ? "\u2013" : rowsWorth.enough ? count(rowsWorth.effective_sample_size) : h("strong", { class: "few", title: rowsWorth.advice }, `${count(rowsWorth.effective_sample_size)} of ${count(rowsWorth.needed)} needed`);
       const widths = pair.x_neurons === pair.y_neurons ? pair.x_neurons : `${pair.x_neurons} / ${pair.y_neurons}`;
       const distance = number(rowsWorth ? rowsWorth.chance_distance : pair.chance_distance, 2);
       const silent = `${pair.x_silent.length} / ${pair.y_silent.length}`;
@@ -205,7 +205,7 @@
     layers: () => [
       "layers.csv",
       ["layer", "networks", "eps", "similarity", "x in the match", "y in the match", "x neurons", "y neurons", "by chance", "rows", "rows worth"],
-      view.pairs.map((p) => [p.layer, p.networks, state.eps, p.shareAt(state.eps), p.inside("x", state.eps), p.inside("y", state.eps), p.x_neurons, p.y_neurons, p.chanceAt(state.eps), p.rows, p.assessment?.rows?.effective]),
+      view.pairs.map((p) => [p.layer, p.networks, state.eps, p.shareAt(state.eps), p.inside("x", state.eps), p.inside("y", state.eps), p.x_neurons, p.y_neurons, p.chanceAt(state.eps), p.rows, p.assessment?.rows?.effective_sample_size]),
     ],
     profiles: () => ["profiles.csv", ["layer", "networks", "eps", "similarity"], view.pairs.flatMap((p) => p.curve().map((point) => [p.layer, p.networks, point.eps, point.share]))],
     matrix: () => {

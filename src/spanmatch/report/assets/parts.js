@@ -35,7 +35,7 @@
       if (rows)
         note(
           body,
-          `The ${count(rows.rows)} rows of ${count(rows.examples)} examples have an effective sample size of ${count(rows.effective)}; ${count(rows.needed)} are needed at eps ${rows.eps}.`,
+          `The ${count(rows.rows)} rows of ${count(rows.n_examples)} examples have an effective sample size of ${count(rows.effective_sample_size)}; ${count(rows.needed)} are needed at eps ${rows.eps}.`,
         );
       if (profile) {
         note(
@@ -46,7 +46,7 @@
         spanmatch.drawEvidence(figure(body, `Match profile of ${pair.name} with interval, held-out share and chance`, "proof"), profile);
       }
       const interval = (m) => (m.low === null ? "\u2013" : `${number(m.low)} to ${number(m.high)}`);
-      const listed = measures.map((m) => [m.name, number(m.value), interval(m), number(m.null)]);
+      const listed = measures.map((m) => [m.name, number(m.value), interval(m), number(m.null_value)]);
       body.appendChild(table(`Measures of ${pair.name}`, ["Measure", "Value", `${100 * level}% interval`, "By chance"], listed));
       // A reason that holds for several measures is said once.
       const reasons = d3.rollup(measures.filter((m) => m.reason), (group) => group.map((m) => m.name).join(", "), (m) => m.reason);
@@ -191,7 +191,7 @@
           "p",
           {},
           `For every neuron: in how many of the other ${networks.length - 1} networks it has a one-to-one partner with a ` +
-            `${first.by === "information" ? "mutual information" : "correlation"} of at least ${first.strength}, and in how many it is in the maximum match at eps ${first.eps}.`,
+            `${first.by === "information" ? "mutual information" : "correlation"} of at least ${first.min_correlation}, and in how many it is in the maximum match at eps ${first.eps}.`,
         ),
       );
       spanmatch.drawUniversality(figure(body, "Share of neurons by the number of other networks in which they are found"), universality, networks.length);
@@ -220,7 +220,7 @@
           "p",
           {},
           `The neurons of the first network that are matched at eps ${first.eps} are replaced by what the matched neurons of the second predict them to be, and the forward pass goes on. ` +
-            `Accuracy over ${count(first.examples)} labelled examples, loss in brackets.`,
+            `Accuracy over ${count(first.n_examples)} labelled examples, loss in brackets.`,
         ),
         h(
           "ul",
