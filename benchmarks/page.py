@@ -74,27 +74,27 @@ def _another(first: dict, layer: str, a: str, b: str, random: np.random.Generato
     pair |= {"x_layer": f"{a}:{layer}", "y_layer": f"{b}:{layer}"}
     for side in ("x_levels", "y_levels"):
         pair[side] = np.sort(random.random(NEURONS)).tolist()
-    aligned = pair["convergence"]["bipartite"]
+    aligned = pair["alignment"]["bipartite"]
     for name in ("x", "y", "next_x", "next_y"):
         aligned[name] = random.permutation(NEURONS).tolist()
     for name in ("margin", "back_margin"):
         aligned[name] = random.random(NEURONS).tolist()
     for name in ("strength", "x_baseline", "y_baseline"):
         aligned[name] = np.sort(random.random(NEURONS))[::-1].tolist()
-    drawn = pair["convergence"]["clusters"]["drawn"]
+    drawn = pair["alignment"]["clusters"]["drawn"]
     for name, values in drawn.items():
         drawn[name] = np.clip(np.array(values) + random.integers(-10, 11, size=np.shape(values)), 0, 100).tolist()
     for simple in pair["simple"]:
         simple["matches"] = [_match(k, random) for k in range(MATCHES)]
         simple["minimum_sizes"] = [len(match["x"]) + len(match["y"]) for match in simple["matches"]]
-    pair["convergence"]["semi"]["strength"] = np.sort(random.random(NEURONS))[::-1].tolist()
-    for group, sides in zip(pair["convergence"]["clusters"]["groups"], _groups(pair, random), strict=True):
+    pair["alignment"]["semi"]["strength"] = np.sort(random.random(NEURONS))[::-1].tolist()
+    for group, sides in zip(pair["alignment"]["clusters"]["groups"], _groups(pair, random), strict=True):
         group |= sides
-    for row in pair["assessment"]["measures"]:
+    for row in pair["evidence"]["measures"]:
         row |= dict(zip(("value", "low", "high", "null"), random.random(4).tolist(), strict=True))
     for name in ("similarity", "low", "high", "null"):
-        pair["assessment"]["profile"][name] = random.random(49).tolist()
-    for one_way, to in zip(pair["convergence"]["sparse"], (pair["y_layer"], pair["x_layer"]), strict=True):
+        pair["evidence"]["profile"][name] = random.random(49).tolist()
+    for one_way, to in zip(pair["alignment"]["sparse"], (pair["y_layer"], pair["x_layer"]), strict=True):
         one_way["to"] = to
         for row in one_way["few"]:
             row["predictors"] = random.integers(NEURONS, size=5).tolist()
@@ -114,9 +114,9 @@ def _match(k: int, random: np.random.Generator) -> dict:
 
 def _groups(pair: dict, random: np.random.Generator) -> list[dict]:
     """Return as many clusters of all neurons."""
-    count = len(pair["convergence"]["clusters"]["groups"])
+    count = len(pair["alignment"]["clusters"]["groups"])
     order = {side: random.permutation(NEURONS).tolist() for side in "xy"}
-    pair["convergence"]["clusters"]["order"] = [order["x"], order["y"]]
+    pair["alignment"]["clusters"]["order"] = [order["x"], order["y"]]
     return [{side: neurons[k::count] for side, neurons in order.items()} for k in range(count)]
 
 

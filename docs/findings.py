@@ -56,10 +56,10 @@ def vgg(study: sm.Study) -> None:
         by_layer.setdefault(pair["layer"], []).append(pair)
     rows = []
     for layer, pairs in by_layer.items():
-        partner = [float(np.median(p["convergence"]["bipartite"]["strength"])) for p in pairs]
+        partner = [float(np.median(p["alignment"]["bipartite"]["strength"])) for p in pairs]
         chance = [p["chance_distance"] for p in pairs]
         silent = [len(p[side]) for p in pairs for side in ("x_silent", "y_silent")]
-        assessed = [p["assessment"] for p in pairs if p["assessment"]]
+        assessed = [p["evidence"] for p in pairs if p["evidence"]]
         effective = [a["rows"]["effective_sample_size"] for a in assessed if a["rows"]]
         worth = f"{min(effective):,.0f}" if effective else "-"
         held, null = (
@@ -117,7 +117,7 @@ def convergent(study: sm.Study) -> None:
     for layer in names:
         one, few, full, needed = ([] for _ in range(4))
         pairs = [pair for pair in comparison["pairs"] if pair["layer"] == layer]
-        for way in (way for pair in pairs for way in pair["convergence"]["sparse"]):
+        for way in (way for pair in pairs for way in pair["alignment"]["sparse"]):
             path = [row for row in way["table"] if row["penalty"] is not None]
             first, last = way["table"][0], way["table"][-1]
             goal = 1 - 0.9 * (1 - last["held_out_error"])
@@ -135,7 +135,7 @@ def _partners(comparison: dict[str, Any], layer: str, strength: float) -> np.nda
     """Return for every neuron of a layer, over all networks, in how many others it has such a partner."""
     counts: dict[str, np.ndarray] = {}
     for pair in (pair for pair in comparison["pairs"] if pair["layer"] == layer):
-        found = pair["convergence"]["bipartite"]
+        found = pair["alignment"]["bipartite"]
         strong = np.array(found["strength"]) >= strength
         for side in "xy":
             own = counts.setdefault(pair[f"{side}_layer"], np.zeros(pair[f"{side}_neurons"], dtype=int))

@@ -85,8 +85,8 @@ def test_every_kind_of_result_that_is_written_fits_the_schema(tmp_path, made):
     pair = everything["pairs"][0]
     # What this test is worth: nothing that can be null or empty is so everywhere.
     assert everything["matrices"] and everything["transplants"] and everything["inputs"]["shown"]["kind"] == "texts"
-    assert pair["simple"][0]["matches"] and pair["assessment"] and pair["convergence"]["clusters"]
-    assert pair["convergence"]["sparse"][0]["few"] and pair["convergence"]["information"]
+    assert pair["simple"][0]["matches"] and pair["evidence"] and pair["alignment"]["clusters"]
+    assert pair["alignment"]["sparse"][0]["few"] and pair["alignment"]["information"]
     assert made["unresolved"]["pairs"][0]["similarity"][0] is None
     assert made["pictures"]["inputs"]["shown"]["kind"] == "images" and made["three networks"]["universality"]
 
@@ -153,7 +153,7 @@ def mutants(whole):
 def small(found):
     """Return a comparison with its first pair alone, and short tables."""
     found = json.loads(json.dumps({**found, "pairs": found["pairs"][:1]}))
-    for way in found["pairs"][0]["convergence"]["sparse"]:
+    for way in found["pairs"][0]["alignment"]["sparse"]:
         way["table"] = way["table"][:2]
     return found
 
@@ -223,7 +223,7 @@ def test_a_study_with_any_other_field_is_refused_or_drawn(tmp_path, made, small_
         (("pairs", 0, "x_levels"), [0.5], "pairs[0].x_levels: 1 values, but 5 neurons"),
         (("pairs", 0, "x_neurons"), None, "pairs[0].x_neurons: null should be a valid integer"),
         (("pairs", 0, "x_layer"), "c:l", 'pairs[0].x_layer: "c" is no network; there is "a", "b"'),
-        (("pairs", 0, "convergence", "bipartite", "x", 1), 7, 'convergence.bipartite.x[1]: neuron 7, but "a:l" has 5'),
+        (("pairs", 0, "alignment", "bipartite", "x", 1), 7, 'alignment.bipartite.x[1]: neuron 7, but "a:l" has 5'),
         (("pairs",), [], "pairs: a list of 0 should have at least 1 item"),
         (("matrices", 0, "values", 1), [0.5], "matrices[0].values[1]: 1 values, but 4 are right"),
         (("inputs", "layers", "a:l", "places", 0), [], 'inputs.layers["a:l"].places[0]: 0 values, but 2 examples'),

@@ -30,7 +30,7 @@ OF_A_PAIR = {
     "mutual_information": lambda: sm.mutual_information(PAIR),
     "sparse_map": lambda: sm.sparse_map(PAIR, 3),
     "clusters": lambda: sm.clusters(PAIR),
-    "convergence": lambda: sm.convergence(PAIR),
+    "align": lambda: sm.align(PAIR),
     **{measure.name: lambda measure=measure: measure(PAIR) for measure in sm.measures()},
     "null": lambda: sm.null(PAIR, sm.cka),
     "jackknife": lambda: sm.jackknife(PAIR, sm.cka),

@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
     from .schema import (
         AlignmentRecord,
-        AssessmentRecord,
         ClustersRecord,
         ComparedStep,
         ComparisonRecord,
-        ConvergenceRecord,
+        EvidenceRecord,
         InputsRecord,
         MatrixRecord,
         PairRecord,
+        PartnersRecord,
         SimpleRecord,
         SparseRecord,
         SpreadRecord,
@@ -214,9 +214,9 @@ def _check_pair(pair: PairRecord, path: str, comparison: ComparisonRecord) -> No
         _neurons(f"{path}.{side}_silent", silent, count, layer)
     for i, simple in enumerate(pair["simple"]):
         _check_simple(simple, f"{path}.simple[{i}]", layers)
-    _check_convergence(pair["convergence"], f"{path}.convergence", layers)
-    if pair["assessment"] is not None:
-        _check_assessment(pair["assessment"], f"{path}.assessment")
+    _check_alignment(pair["alignment"], f"{path}.alignment", layers)
+    if pair["evidence"] is not None:
+        _check_evidence(pair["evidence"], f"{path}.evidence")
 
 
 Layers = Mapping[str, tuple[str, int]]
@@ -248,7 +248,7 @@ def _shape(path: str, matrix: Sequence[Sequence[Any]], rows: int, columns: int) 
         _same_length(f"{path}[{i}]", row, columns, "are right")
 
 
-def _check_convergence(found: ConvergenceRecord, path: str, layers: Layers) -> None:
+def _check_alignment(found: AlignmentRecord, path: str, layers: Layers) -> None:
     for i, (layer, count) in enumerate(layers.values()):
         _neurons(f"{path}.constant[{i}]", found["constant"][i], count, layer)
         _same_length(f"{path}.mean_activation[{i}]", found["mean_activation"][i], count, "neurons")
@@ -264,7 +264,7 @@ def _check_convergence(found: ConvergenceRecord, path: str, layers: Layers) -> N
         _check_clusters(found["clusters"], f"{path}.clusters", layers)
 
 
-def _check_alignment(found: AlignmentRecord, path: str, layers: Layers) -> None:
+def _check_alignment(found: PartnersRecord, path: str, layers: Layers) -> None:
     _alike(found, path, ("x", "y", "strength", "p_value", "margin", "next_y", "back_margin", "next_x"))
     for name, side in (("x", "x"), ("next_x", "x"), ("y", "y"), ("next_y", "y")):
         layer, count = layers[side]
@@ -306,7 +306,7 @@ def _check_clusters(found: ClustersRecord, path: str, layers: Layers) -> None:
         _shape(f"{path}.drawn.{name}", rows, len(rows), columns)
 
 
-def _check_assessment(found: AssessmentRecord, path: str) -> None:
+def _check_evidence(found: EvidenceRecord, path: str) -> None:
     profile = found["profile"]
     if profile is None:
         return

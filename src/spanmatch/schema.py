@@ -104,8 +104,8 @@ class PairRecord(TypedDict):
     chance_distance: float  # where independent Gaussian layers of these widths would be
     warnings: list[Text]
     simple: list[SimpleRecord]  # one for each eps at which simple matches were looked for
-    convergence: ConvergenceRecord
-    assessment: AssessmentRecord | None  # measures and evidence, if they were asked for
+    alignment: AlignmentRecord
+    evidence: EvidenceRecord | None  # measures and evidence, if they were asked for
 
 
 class SimpleRecord(TypedDict):
@@ -128,7 +128,7 @@ class SimpleMatchRecord(TypedDict):
     y_from_x: Matrix  # (|x|, |y|)
 
 
-class ConvergenceRecord(TypedDict):
+class AlignmentRecord(TypedDict):
     """One-to-one, few-to-one and many-to-many alignment of two layers."""
 
     constant: Annotated[
@@ -137,9 +137,9 @@ class ConvergenceRecord(TypedDict):
     chance_correlation: float  # about the best |correlation| of a neuron with unrelated others
     effective_sample_size: float | None  # the effective sample size that chance correlations and p-values are for
     mean_activation: Annotated[list[list[float]], Field(min_length=2, max_length=2)]  # of every neuron of x and of y
-    bipartite: AlignmentRecord  # each neuron taken once
-    semi: AlignmentRecord  # each neuron's best, whoever else takes it
-    information: AlignmentRecord | None  # the bipartite one by mutual information, if bins were counted
+    bipartite: PartnersRecord  # each neuron taken once
+    semi: PartnersRecord  # each neuron's best, whoever else takes it
+    information: PartnersRecord | None  # the bipartite one by mutual information, if bins were counted
     by_information_only: list[
         Annotated[list[Neuron], Field(min_length=2, max_length=2)]
     ]  # partners that |correlation| pairs otherwise
@@ -147,7 +147,7 @@ class ConvergenceRecord(TypedDict):
     clusters: ClustersRecord | None  # if they were asked for
 
 
-class AlignmentRecord(TypedDict):
+class PartnersRecord(TypedDict):
     """Partners, strongest first: neuron x[k] with neuron y[k]."""
 
     x: list[Neuron]
@@ -227,7 +227,7 @@ class DrawnRecord(TypedDict):
     by_cluster: Annotated[list[list[Percent]], Field(min_length=1)]
 
 
-class AssessmentRecord(TypedDict):
+class EvidenceRecord(TypedDict):
     """Measures with evidence, and whether there are enough rows."""
 
     level: Share  # of all intervals, such as 0.95

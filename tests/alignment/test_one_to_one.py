@@ -16,7 +16,7 @@ from sklearn.metrics import mutual_info_score
 from sklearn.metrics.cluster import contingency_matrix, expected_mutual_information
 
 import spanmatch as sm
-from spanmatch.alignment import convergence
+from spanmatch.alignment import align
 from spanmatch.alignment.contingency import chance_information, thinned
 
 
@@ -321,7 +321,7 @@ def test_p_values_find_what_is_there():
     X = r.standard_normal((300, 30))
     Y = X**2 + 0.3 * r.standard_normal((300, 30))
     pair = sm.pair(X, Y, bins=6)
-    assert len(convergence(pair, grouped=False).by_information_only) >= 20  # (others correlate too, by chance)
+    assert len(align(pair, grouped=False).by_information_only) >= 20  # (others correlate too, by chance)
     a = sm.one_to_one(pair, by="information")
     assert a.significant.all() and (a.x == a.y).all()
     assert not sm.one_to_one(pair, by="correlation").significant[5:].any()

@@ -92,7 +92,7 @@ def test_two_files(run):
 def test_alignments_are_chosen_by_flags(run):
     result = run("compare", "a.npz", "b.npz", "--sparse", "*", "--bins", "5", "--no-clusters", "--out", "results")
     assert result.exit_code == 0, result.stderr
-    found = json.loads(Path("results/comparison.json").read_text())["pairs"][0]["convergence"]
+    found = json.loads(Path("results/comparison.json").read_text())["pairs"][0]["alignment"]
     assert found["information"] and len(found["sparse"]) == 2 and found["clusters"] is None
     assert Path("results/sparse.csv").exists() and not Path("results/clusters.csv").exists()
     assert run("compare", "a.npz", "b.npz", "--bins", "1").exit_code == 2
@@ -105,7 +105,7 @@ def test_all_layers_and_evidence_from_the_command_line(run):
     assert result.exit_code == 0, result.stderr
     saved = json.loads(Path("results/comparison.json").read_text())
     assert [matrix["name"] for matrix in saved["matrices"]] == ["cka", "debiased cka"]
-    assert saved["pairs"][0]["assessment"] is None and not Path("results/measures.csv").exists()
+    assert saved["pairs"][0]["evidence"] is None and not Path("results/measures.csv").exists()
     shown = run("compare", "a.npz", "b.npz", "--evidence")
     assert "Measures [by chance]" in shown.stdout and "rows worth" in shown.stdout
     small = run("compare", "a.npz", "b.npz", "--memory", "0.00001")

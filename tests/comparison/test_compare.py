@@ -157,7 +157,7 @@ def test_demo_finds_what_theory_says(demo_study):
     # The ten outputs mean the same in every network; of the features below, few partnerships agree.
     assert shared["fc2"]["everywhere"] == [[k, k, k] for k in range(10)] and shared["fc2"]["consistency"] == 1
     assert 0.1 < shared["relu1"]["consistency"] < 0.7
-    maps = [one_way for pair in comparison["pairs"] for one_way in pair["convergence"]["sparse"]]
+    maps = [one_way for pair in comparison["pairs"] for one_way in pair["alignment"]["sparse"]]
     assert len(maps) == 12
     for one_way in maps:
         assert one_way["table"][0]["error"] > 2 * one_way["table"][-1]["error"]
@@ -188,7 +188,7 @@ def test_alignments_are_saved(tmp_path):
     np.testing.assert_allclose(first.bipartite.strength, direct.strength)
     folder = comparison.save(tmp_path)
     saved = json.loads((folder / "comparison.json").read_text())
-    found = saved["pairs"][0]["convergence"]
+    found = saved["pairs"][0]["alignment"]
     assert found["bipartite"]["y"] == direct.y.tolist()
     percent = np.rint(100 * np.abs(sm.correlation(pair).between)).astype(int)
     assert found["clusters"]["drawn"]["as_they_come"] == percent.tolist()
@@ -254,7 +254,7 @@ def test_evidence_stands_beside_every_profile(tmp_path):
     )
     np.testing.assert_allclose(found.profile.null, sm.profile_evidence(pair).null)
     folder = comparison.save(tmp_path)
-    saved = json.loads((folder / "comparison.json").read_text())["pairs"][0]["assessment"]
+    saved = json.loads((folder / "comparison.json").read_text())["pairs"][0]["evidence"]
     assert saved["measures"][0]["value"] == pytest.approx(found["cka"].value, rel=1e-3)
     assert len(saved["profile"]["eps"]) == len(saved["profile"]["low"]) == 49
     with (folder / "measures.csv").open() as file:
@@ -295,14 +295,14 @@ def test_a_layer_that_never_varies_leaves_the_others_as_they_are(tmp_path, const
     assert {name for name in pairs if name[:3] in ("one", "two")} == set(alone.names())
     for pair in alone.to_dict()["pairs"]:
         assert pairs[pair["name"]] == pair
-        assert pair["assessment"]["refused"] == {}
+        assert pair["evidence"]["refused"] == {}
     for assessed, other in zip(alone.assessments, beside.assessments[3:], strict=False):
         assert assessed.measures == other.measures  # to the last digit
     reason = "layer 'a:first' never varies, so that there is nothing to compare"
-    assessed = pairs["first, a ~ b"]["assessment"]
+    assessed = pairs["first, a ~ b"]["evidence"]
     assert assessed["rows"] is None and assessed["refused"] == {"rows": reason}
     assert all(measure["value"] is None and measure["reason"] == reason for measure in assessed["measures"])
-    assert pairs["last, a ~ b"]["assessment"]["refused"]["rows"].startswith("layer 'b:last' never varies")
+    assert pairs["last, a ~ b"]["evidence"]["refused"]["rows"].startswith("layer 'b:last' never varies")
     folder = beside.save(tmp_path)
     with (folder / "measures.csv").open() as file:
         rows = [row for row in csv.DictReader(file) if row["x_layer"] == "a:first" and row["y_layer"] == "b:first"]
@@ -393,7 +393,7 @@ def test_demo_shows_matrix_evidence_and_transplants(demo_study):
     (comparison,) = demo_study.comparisons.values()
     assert len(comparison["matrices"][0]["layers"]) == 15
     assert all(value is not None for row in comparison["matrices"][0]["values"] for value in row)
-    assert all(pair["assessment"] is not None for pair in comparison["pairs"])
+    assert all(pair["evidence"] is not None for pair in comparison["pairs"])
     found = {transplant["x_layer"]: transplant for transplant in comparison["transplants"]}
     assert list(found) == [f"seed0:{layer}" for layer in ("relu1", "relu2", "relu3", "relu4", "fc2")]
     assert all(transplant["refused"] == {} for transplant in found.values())

@@ -28,7 +28,7 @@ def test_the_null_is_the_measure_of_rows_of_other_examples():
     pair = sm.pair(X, Y)
     for measure in sm.measures():
         found = sm.null(pair, measure)
-        assert found.value == pytest.approx(float(measure(rolled)), rel=1e-7)
+        assert found.null_value == pytest.approx(float(measure(rolled)), rel=1e-7)
         assert found.value == pytest.approx(float(measure(pair)))
         assert found.excess == found.value - found.null_value and found.name == measure.name
     assert sm.null(pair, sm.cka).excess > 0.2
@@ -137,7 +137,7 @@ def test_positions_that_are_alike_do_not_make_examples_alike():
     X, Y = (positions + r.standard_normal((9600, 4)) for _ in range(2))
     pair = in_batches(X, Y, np.arange(9600), 800, ids)
     assert abs(pair.partner_similarity) < 0.01
-    assert sm.null(pair, sm.cka).value > 0.8
+    assert sm.null(pair, sm.cka).null_value > 0.8
     assert in_batches(X, Y, np.arange(9600), 800).partner_similarity < 0.01  # positions as examples of their own
 
 
@@ -147,7 +147,7 @@ def test_rows_of_one_example_taken_for_examples_are_alike():
     X, Y = (np.repeat(r.standard_normal((100, 3)), 20, axis=0) + r.standard_normal((2000, 3)) for _ in range(2))
     with pytest.raises(sm.SpanmatchError, match="where several rows are of one example, give example_ids="):
         _ = in_batches(X, Y, np.arange(2000), 100).null
-    assert sm.null(in_batches(X, Y, np.arange(2000), 100, ids), sm.cka).value < 0.1
+    assert sm.null(in_batches(X, Y, np.arange(2000), 100, ids), sm.cka).null_value < 0.1
 
 
 def test_a_comparison_of_sorted_data_goes_on_and_says_why_there_is_no_null(monkeypatch, tmp_path):
@@ -378,7 +378,7 @@ def test_rows_of_one_example_are_worth_less():
     found = sm.rows_needed(sm.pair(X, Y, example_ids=examples), eps=0.95)
     assert found.n_examples == 200 and found.effective_sample_size == pytest.approx(200, rel=0.15)
     assert found.enough is False and found.more == pytest.approx(found.needed / found.effective_sample_size)
-    assert "2,000 rows of 200 examples are worth" in found.advice
+    assert "effective sample size of 2,000 rows of 200 examples is" in found.advice
     # The word of the theory: at the rows needed, chance is halfway from eps to 1.
     n = found.needed - 1
     assert np.sqrt(1 - 30 / n) == pytest.approx((1 + 0.95) / 2, abs=0.002)

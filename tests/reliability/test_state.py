@@ -112,7 +112,7 @@ CALLS = {
     "cka": lambda w: sm.cka(w.pair),
     "clusters": lambda w: sm.clusters(w.pair),
     "compare": lambda w: sm.compare(w.networks, [w.inputs], layers="2", simple_eps=[0.5], sparse="2", evidence=False),
-    "convergence": lambda w: sm.convergence(w.pair),
+    "align": lambda w: sm.align(w.pair),
     "correlation": lambda w: sm.correlation(w.pair),
     "correlation_match": lambda w: sm.correlation_match(w.pair),
     "debiased_cka": lambda w: sm.debiased_cka(w.pair),

@@ -53,9 +53,9 @@ def test_profiles_are_the_similarity(comparison):
 def test_partners_predictors_and_sizes(comparison):
     first = comparison["pairs"][0]
     axes = figures.partners(comparison).axes
-    assert lines(axes[0])["bipartite"] == pytest.approx(first["convergence"]["bipartite"]["strength"])
-    assert lines(axes[0])["semi"] == pytest.approx(first["convergence"]["semi"]["strength"])
-    way = first["convergence"]["sparse"][0]
+    assert lines(axes[0])["bipartite"] == pytest.approx(first["alignment"]["bipartite"]["strength"])
+    assert lines(axes[0])["semi"] == pytest.approx(first["alignment"]["semi"]["strength"])
+    way = first["alignment"]["sparse"][0]
     path = [row["held_out_error"] for row in way["table"] if row["penalty"] is not None and row["predictors"] >= 1]
     assert lines(figures.predictors(comparison).axes[0])[way["to"]] == pytest.approx(path)
     sizes = figures.sizes(comparison).axes

@@ -411,7 +411,7 @@ def test_what_is_large_is_made_smaller(browser, tmp_path, monkeypatch):
     monkeypatch.setattr("spanmatch.report.page.INPUTS", 2 * 50)
     page = render(comparison.to_dict())
     (pairs,) = (found["pairs"] for found in embedded(page)["comparisons"])
-    (clusters,) = [pairs["convergence"]["of"]["clusters"]["of"]]
+    (clusters,) = [pairs["alignment"]["of"]["clusters"]["of"]]
     percent = np.rint(100 * np.abs(sm.correlation(sm.pair(X, Y)).between))
     drawn = np.array(clusters["drawn"]["of"]["as_they_come"][0])
     assert drawn.shape == (10, 10)

@@ -3,22 +3,22 @@
 from .across_networks import Universality, universality
 from .assignment import Alignment, one_to_one
 from .clustering import Cluster, Clusters, clusters
-from .convergent import Convergence, convergence
 from .correlations import Correlation, correlation
 from .information import Information, mutual_information
+from .layer_alignment import LayerAlignment, align
 from .sparse import SparseMap, sparse_map
 
 __all__ = [
     "Alignment",
     "Cluster",
     "Clusters",
-    "Convergence",
     "Correlation",
     "Information",
+    "LayerAlignment",
     "SparseMap",
     "Universality",
+    "alignment",
     "clusters",
-    "convergence",
     "correlation",
     "mutual_information",
     "one_to_one",

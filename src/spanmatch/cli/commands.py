@@ -22,15 +22,15 @@ from .._files import write_text, writing
 from ..errors import BadArgument, SpanmatchError, SpanmatchWarning
 
 if TYPE_CHECKING:
-    from ..alignment import Alignment, Clusters, Convergence
+    from ..alignment import Alignment, Clusters, LayerAlignment
     from ..comparison.comparing import Comparison
-    from ..evidence import Assessment, RowsNeeded
+    from ..evidence import Evidence, RowsNeeded
     from ..match import MatchProfile
     from ..moments.spans import Array
     from ..schema import IntervalRecord, TransplantRecord
     from ..study import Study
 
-    Results = tuple[MatchProfile, Convergence, Assessment | None]
+    Results = tuple[MatchProfile, LayerAlignment, Evidence | None]
 
 FAILED, BAD_USAGE, INTERRUPTED = 1, 2, 130
 PAPER_EPS = "0.15 0.2 0.25 0.3 0.5"
@@ -557,7 +557,7 @@ def _effective_and_needed(rows: Sequence[RowsNeeded]) -> tuple[str, str]:
     return f"{'' if worth >= needed else '[yellow]'}{known}", f"{needed:,}"
 
 
-def _beside_chance(assessed: Sequence[Assessment], name: str) -> str:
+def _beside_chance(assessed: Sequence[Evidence], name: str) -> str:
     """Return a measure with its null, means over the pairs of networks for which it can be had."""
     kept = [a[name] for a in assessed if not np.isnan(a[name].value)]
     if not kept:

@@ -19,9 +19,9 @@ from .._progress import tracked
 from .._values import data_frame, plain, short
 from ..activations import capture, capture_stored, runs
 from ..activations.patterns import chosen, patterns_of
-from ..alignment import Convergence, Universality, convergence, universality
+from ..alignment import LayerAlignment, Universality, align, universality
 from ..errors import SpanmatchError, among
-from ..evidence import Assessment, assess
+from ..evidence import Evidence, assess
 from ..interventions import Transplant
 from ..match import MatchProfile, SimpleMatches, match_profile, simple_matches
 from ..match.maximum import checked_eps
@@ -56,11 +56,11 @@ class Comparison:
     moments: Moments = field(repr=False)
     simple: tuple[SimpleMatches, ...] = ()
     """Simple matches, where they were asked for: of every pair of those layers, at every one of those eps."""
-    convergence: tuple[Convergence, ...] = ()
+    convergence: tuple[LayerAlignment, ...] = ()
     """One-to-one alignment of every pair of layers, with clusters and sparse maps if asked for."""
     universality: tuple[Universality, ...] = ()
     """Of every layer that more than two networks have."""
-    assessments: tuple[Assessment | None, ...] = ()
+    assessments: tuple[Evidence | None, ...] = ()
     """Measures with intervals and chance, and the evidence of each profile; None for pairs that were not assessed."""
     matrices: tuple[LayerMatrix, ...] = ()
     """Of all layers against all, where they were paired."""
@@ -120,8 +120,8 @@ class Comparison:
                     "similarity": plain(profile.similarity(self.eps)),
                     **profile.to_dict(),
                     "simple": [self._fine(found) for found in self._simple_of(profile)],
-                    "convergence": aligned.to_dict(),
-                    "assessment": None if assessed is None else assessed.to_dict(),
+                    "alignment": aligned.to_dict(),
+                    "evidence": None if assessed is None else assessed.to_dict(),
                 }
                 for name, profile, aligned, assessed in zip(
                     self.names(), self.profiles, self.convergence, self.assessments, strict=True
@@ -232,7 +232,7 @@ class Comparison:
             return f"{profile.x_layer} ~ {profile.y_layer}"
         return x if len(self.networks) == 2 else f"{x}, {a} ~ {b}"
 
-    def _row(self, profile: MatchProfile, aligned: Convergence, assessed: Assessment | None) -> dict[str, Any]:
+    def _row(self, profile: MatchProfile, aligned: LayerAlignment, assessed: Evidence | None) -> dict[str, Any]:
         strength = aligned.bipartite.strength
         found = () if assessed is None else assessed.measures
         shares = profile.similarity(self.eps)
@@ -310,7 +310,7 @@ def compare(
         pair = moments.pair(x, y)
         wanted = _cheap(pair) if evidence is None else evidence
         profiles.append(match_profile(pair, centred=centred))
-        aligned.append(convergence(pair, sparse=(x, y) in predicted, grouped=clusters, centred=centred))
+        aligned.append(align(pair, sparse=(x, y) in predicted, grouped=clusters, centred=centred))
         assessed.append(assess(pair, profiles[-1], eps=middle, held=shown) if wanted else None)
     fine = (
         _simple(moments, pairs, checked_eps(list(simple_eps)).tolist(), simple_layers, centred)

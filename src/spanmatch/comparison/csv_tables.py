@@ -8,8 +8,8 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, get_args
 
-from ..alignment import Alignment, Convergence, Universality
-from ..evidence import Assessment
+from ..alignment import Alignment, LayerAlignment, Universality
+from ..evidence import Evidence
 from ..interventions import Transplant
 from ..interventions.outcomes import CONDITIONS, MATCHED, STITCHED, Of
 from ..match import MatchProfile, SimpleMatches
@@ -55,7 +55,7 @@ def simple(found: Iterable[SimpleMatches]) -> str:
     return _text(["x_layer", "y_layer", "eps", "size", "x", "y", "minimum_for", "all_found"], rows())
 
 
-def alignment(found: Iterable[Convergence]) -> str:
+def alignment(found: Iterable[LayerAlignment]) -> str:
     """Return a row for each partnership, of every matching that was made."""
 
     def rows() -> Iterator[Row]:
@@ -73,7 +73,7 @@ def _partners(a: Alignment) -> Iterator[Row]:
     return zip(*(column.tolist() for column in columns), strict=True)
 
 
-def sparse(found: Iterable[Convergence]) -> str:
+def sparse(found: Iterable[LayerAlignment]) -> str:
     """Return a row for each penalty of each sparse map; the first is of one predictor each, the last of all of them."""
 
     def rows() -> Iterator[Row]:
@@ -85,7 +85,7 @@ def sparse(found: Iterable[Convergence]) -> str:
     return _text(["from_layer", "to_layer", "penalty", "predictors", "error", "held_out_error"], rows())
 
 
-def clusters(found: Iterable[Convergence]) -> str:
+def clusters(found: Iterable[LayerAlignment]) -> str:
     """Return a row for each neuron of each pair of layers; the cluster of a constant one is empty."""
 
     def rows() -> Iterator[Row]:
@@ -113,7 +113,7 @@ def universality(found: Iterable[Universality]) -> str:
     return _text(["network", "layer", "neuron", "partners", "matched", "min_correlation", "eps"], rows())
 
 
-def measured(found: Iterable[Assessment]) -> str:
+def measured(found: Iterable[Evidence]) -> str:
     """Return a row for each measure of each pair of layers: interval, null, and the effective number of rows.
 
     What is nan is empty, and the last column says why.

@@ -1,6 +1,6 @@
 """Whether the value of a measure is more than chance: null values, intervals, held-out rows, and sample size."""
 
-from .assessment import Assessed, Assessment, assess
+from .assessing import Evidence, MeasureEvidence, assess
 from .heldout import HeldOut, held_out
 from .intervals import Interval, jackknife
 from .null_pairing import Null, null
@@ -8,10 +8,10 @@ from .profile import ProfileEvidence, profile_evidence
 from .sample_size import RowsNeeded, rows_needed
 
 __all__ = [
-    "Assessed",
-    "Assessment",
+    "Evidence",
     "HeldOut",
     "Interval",
+    "MeasureEvidence",
     "Null",
     "ProfileEvidence",
     "RowsNeeded",

@@ -39,8 +39,8 @@ class Null:
         return self.value - self.null_value
 
     def __float__(self) -> float:
-        """Return the value under the null."""
-        return self.null_value
+        """Return the value, as observed."""
+        return self.value
 
 
 @few_threads

@@ -78,7 +78,7 @@ def profiles(comparison: Data) -> Figure:
         curves = np.array([_similarity(pair) for pair in _of(comparison, layer)])
         ax.fill_between(GRID, curves.min(axis=0), curves.max(axis=0), color="0.8", step="post")
         ax.step(GRID, curves.mean(axis=0), where="post", color="black")
-        assessed = [pair["assessment"] for pair in _of(comparison, layer) if pair["assessment"]]
+        assessed = [pair["evidence"] for pair in _of(comparison, layer) if pair["evidence"]]
         found = [each["profile"] for each in assessed if each["profile"]]
         if found and None not in found[0]["null"]:
             ax.plot(found[0]["eps"], np.mean([f["null"] for f in found], axis=0), ":", color="0.4")
@@ -110,7 +110,7 @@ def partners(comparison: Data) -> Figure:
     first = _first_of_each(comparison)
     axes = _grid(len(first))
     for ax, pair in zip(axes, first, strict=False):
-        found = pair["convergence"]
+        found = pair["alignment"]
         ranks = np.arange(1, len(found["bipartite"]["strength"]) + 1)
         ax.plot(ranks, found["bipartite"]["strength"], "-", color="black", label="bipartite")
         semi = found["semi"]["strength"]
@@ -125,12 +125,12 @@ def partners(comparison: Data) -> Figure:
 
 def predictors(comparison: Data) -> Figure | None:
     """Return held-out error against the number of predictors, of the first pair of networks at each layer."""
-    first = [pair for pair in _first_of_each(comparison) if pair["convergence"]["sparse"]]
+    first = [pair for pair in _first_of_each(comparison) if pair["alignment"]["sparse"]]
     if not first:
         return None
     axes = _grid(len(first))
     for ax, pair in zip(axes, first, strict=False):
-        for way, style in zip(pair["convergence"]["sparse"], _styles(2), strict=False):
+        for way, style in zip(pair["alignment"]["sparse"], _styles(2), strict=False):
             path = [row for row in way["table"] if row["penalty"] is not None and row["predictors"] >= 1]
             kind = "error" if any(row["held_out_error"] is None for row in path) else "held_out_error"
             ax.plot([row["predictors"] for row in path], [row[kind] for row in path], label=way["to"], **style)
@@ -142,12 +142,12 @@ def predictors(comparison: Data) -> Figure | None:
 
 def clusters(comparison: Data) -> Figure | None:
     """Return |correlation| with neurons in the order of the clusters, of the first pair of networks at each layer."""
-    first = [pair for pair in _first_of_each(comparison) if pair["convergence"]["clusters"]]
+    first = [pair for pair in _first_of_each(comparison) if pair["alignment"]["clusters"]]
     if not first:
         return None
     axes = _grid(len(first))
     for ax, pair in zip(axes, first, strict=False):
-        percent = pair["convergence"]["clusters"]["drawn"]["by_cluster"]
+        percent = pair["alignment"]["clusters"]["drawn"]["by_cluster"]
         ax.imshow(percent, cmap="Greys", vmin=0, vmax=100, aspect="auto", interpolation="nearest")
         ax.set(title=pair["layer"], xticks=[], yticks=[])
     axes[0].set(xlabel=first[0]["y_layer"], ylabel=first[0]["x_layer"])

@@ -133,14 +133,14 @@ def _slim(comparison: Data, room: _Room) -> dict[str, Any]:
 
 
 def _slim_pair(pair: Data, room: _Room) -> dict[str, Any]:
-    found = pair["convergence"]
+    found = pair["alignment"]
     aligned = found["bipartite"]
     kept = ("constant", "chance_correlation")
     return {
         **pair,
         "x_levels": [_level(level) for level in pair["x_levels"]],
         "y_levels": [_level(level) for level in pair["y_levels"]],
-        "convergence": {
+        "alignment": {
             **{name: found[name] for name in kept},
             "clusters": found["clusters"] and _slim_clusters(found["clusters"], room.side),
             "bipartite": {

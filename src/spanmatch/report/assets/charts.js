@@ -163,7 +163,7 @@
 
   // One-to-one alignment: both matchings from strongest to weakest, over the same within each network.
   function drawPartners(figure, pair) {
-    const found = pair.convergence;
+    const found = pair.alignment;
     const curves = [
       ["bipartite", found.bipartite.strength],
       ["semi", found.semi.strength],
@@ -216,7 +216,7 @@
 
   // |correlation| between the layers, as it comes and with the neurons in the order of the clusters.
   function drawCorrelations(figure, pair) {
-    const { clusters } = pair.convergence;
+    const { clusters } = pair.alignment;
     const [p, q] = [pair.x_neurons, pair.y_neurons];
     const ends = (side) => d3.cumsum(clusters.sizes[side]).slice(0, -1);
     const draw = (title, percent, rules) =>

@@ -79,7 +79,7 @@
   }
 
   function partnerOf(pair, side, neuron) {
-    const found = pair.convergence.bipartite;
+    const found = pair.alignment.bipartite;
     const i = found[side].indexOf(neuron);
     if (i < 0) return null;
     return side === "x"
@@ -102,7 +102,7 @@
   }
 
   function fewOf(pair, side, neuron) {
-    const few = pair.convergence.few[side];
+    const few = pair.alignment.few[side];
     const i = few ? d3.bisectLeft(few.neuron, neuron) : -1;
     if (!few || few.neuron[i] !== neuron) return null;
     return Object.fromEntries(Object.entries(few).map(([name, values]) => [name, values[i]]));

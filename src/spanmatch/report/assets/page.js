@@ -18,7 +18,7 @@
     const sides = { x: sorted(pair.x_levels), y: sorted(pair.y_levels) };
     const known = sorted([...sides.x, ...sides.y]);
     const networks = `${spanmatch.network(pair.x_layer)} ~ ${spanmatch.network(pair.y_layer)}`;
-    const chance = pair.assessment?.profile;
+    const chance = pair.evidence?.profile;
     // Below the resolution it cannot be told who is in the match: levels there are unresolved unless they are 0.
     const unresolvedBelow = known.length && known[0] > 0 && known[0] <= pair.resolution ? pair.resolution : 0;
     return Object.assign(pair, {
@@ -99,8 +99,8 @@
   function showWarnings(comparison) {
     const found = new Map();
     for (const pair of comparison.pairs) {
-      const advice = pair.assessment?.rows?.enough === false ? [pair.assessment.rows.advice] : [];
-      const missing = pair.assessment && !pair.assessment.rows ? [`Evidence is missing: ${pair.assessment.refused.rows}`] : [];
+      const advice = pair.evidence?.rows?.enough === false ? [pair.evidence.rows.advice] : [];
+      const missing = pair.evidence && !pair.evidence.rows ? [`Evidence is missing: ${pair.evidence.refused.rows}`] : [];
       for (const text of [...pair.warnings, ...advice, ...missing]) found.set(text, [...(found.get(text) ?? []), pair.name]);
     }
     const items = [...found].map(([text, names]) => h("li", {}, h("strong", {}, names.slice(0, 3).join("; ") + (names.length > 3 ? ` and ${names.length - 3} more` : "")), `: ${text}.`));
@@ -125,7 +125,7 @@
       followed.push({ pair, cells });
       const swatch = h("span", { class: "swatch", "aria-hidden": "true", style: `background:${palette[view.layers.indexOf(pair.layer)]}` });
       const name = h("button", { type: "button", class: "link", "aria-pressed": String(pair.layer === state.layer), onclick: () => chooseLayer(pair.layer) }, pair.layer);
-      const rowsWorth = pair.assessment?.rows;
+      const rowsWorth = pair.evidence?.rows;
       const worth = !rowsWorth ? "\u2013" : rowsWorth.enough ? count(rowsWorth.effective_sample_size) : h("strong", { class: "few", title: rowsWorth.advice }, `${count(rowsWorth.effective_sample_size)} of ${count(rowsWorth.needed)} needed`);
       const widths = pair.x_neurons === pair.y_neurons ? pair.x_neurons : `${pair.x_neurons} / ${pair.y_neurons}`;
       const distance = number(rowsWorth ? rowsWorth.chance_distance : pair.chance_distance, 2);
@@ -205,7 +205,7 @@
     layers: () => [
       "layers.csv",
       ["layer", "networks", "eps", "similarity", "x in the match", "y in the match", "x neurons", "y neurons", "by chance", "rows", "rows worth"],
-      view.pairs.map((p) => [p.layer, p.networks, state.eps, p.shareAt(state.eps), p.inside("x", state.eps), p.inside("y", state.eps), p.x_neurons, p.y_neurons, p.chanceAt(state.eps), p.rows, p.assessment?.rows?.effective_sample_size]),
+      view.pairs.map((p) => [p.layer, p.networks, state.eps, p.shareAt(state.eps), p.inside("x", state.eps), p.inside("y", state.eps), p.x_neurons, p.y_neurons, p.chanceAt(state.eps), p.rows, p.evidence?.rows?.effective_sample_size]),
     ],
     profiles: () => ["profiles.csv", ["layer", "networks", "eps", "similarity"], view.pairs.flatMap((p) => p.curve().map((point) => [p.layer, p.networks, point.eps, point.share]))],
     matrix: () => {

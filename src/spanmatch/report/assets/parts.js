@@ -30,7 +30,7 @@
   }
 
   function evidence(pair) {
-    const { rows, level, profile, measures, refused } = pair.assessment;
+    const { rows, level, profile, measures, refused } = pair.evidence;
     return part("Evidence", (body) => {
       if (rows)
         note(
@@ -56,7 +56,7 @@
   }
 
   function oneToOne(pair) {
-    const found = pair.convergence;
+    const found = pair.alignment;
     const { x, y, strength, margin, next_y: nextY, back_margin: backMargin, next_x: nextX } = found.bipartite;
     return part("One to one", (body) => {
       const constant = found.constant.map((neurons) => neurons.length);
@@ -81,7 +81,7 @@
 
   function fewToOne(pair) {
     // Where a layer never varies there is nothing to predict.
-    const maps = pair.convergence.sparse.filter((map) => map.table.length);
+    const maps = pair.alignment.sparse.filter((map) => map.table.length);
     return part("Few to one", (body) => {
       note(
         body,
@@ -99,7 +99,7 @@
   }
 
   function groups(pair) {
-    const { clusters } = pair.convergence;
+    const { clusters } = pair.alignment;
     return part("Groups", (body) => {
       note(
         body,
@@ -160,10 +160,10 @@
 
   function parts(pair) {
     return [
-      pair.assessment ? evidence(pair) : null,
+      pair.evidence ? evidence(pair) : null,
       oneToOne(pair),
-      pair.convergence.sparse.some((map) => map.table.length) ? fewToOne(pair) : null,
-      pair.convergence.clusters ? groups(pair) : null,
+      pair.alignment.sparse.some((map) => map.table.length) ? fewToOne(pair) : null,
+      pair.alignment.clusters ? groups(pair) : null,
       ...pair.simple.map((found) => smallest(pair, found)),
     ].filter(Boolean);
   }

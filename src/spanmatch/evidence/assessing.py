@@ -23,7 +23,7 @@ NAN = float("nan")
 
 
 @dataclass(frozen=True)
-class Assessed:
+class MeasureEvidence:
     """A measure with its interval, and its value under the null."""
 
     name: str
@@ -36,7 +36,7 @@ class Assessed:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Assessment:
+class Evidence:
     """What is known of two layers beside their match, and how sure it is."""
 
     x_layer: str
@@ -44,14 +44,14 @@ class Assessment:
     level: float
     rows: RowsNeeded | None
     """None if it cannot be had; `refused["rows"]` says why."""
-    measures: tuple[Assessed, ...]
+    measures: tuple[MeasureEvidence, ...]
     """All of `sm.measures()`."""
     profile: ProfileEvidence | None = field(repr=False)
     """None if it cannot be had; `refused["profile"]` says why."""
     refused: dict[str, str]
     """Why rows or profile are missing."""
 
-    def __getitem__(self, name: str) -> Assessed:
+    def __getitem__(self, name: str) -> MeasureEvidence:
         """Return one measure.  Raises KeyError if it is not there."""
         return {measure.name: measure for measure in self.measures}[name]
 
@@ -78,7 +78,7 @@ class Assessment:
 @few_threads
 def assess(
     pair: Pair, profile: MatchProfile, *, eps: float = 0.3, held: Sequence[float] = (), level: float = 0.95
-) -> Assessment:
+) -> Evidence:
     """Return every measure with interval and null, the profile with band, null and held-out curve, and the rows needed.
 
     Parameters
@@ -96,7 +96,7 @@ def assess(
 
     Returns
     -------
-    Assessment
+    Evidence
         What layers do not allow, as one that never varies, is missing with its reason: a measure is nan, `.rows` or
         `.profile` is None.
 
@@ -119,7 +119,7 @@ def assess(
         )
     rows, no_rows = _or_reason(lambda: rows_needed(pair, eps), "rows needed")
     curves, no_curves = _or_reason(lambda: profile_evidence(pair, profile, held=held, level=level), "profile")
-    return Assessment(
+    return Evidence(
         x_layer=pair.x_layer,
         y_layer=pair.y_layer,
         level=level,
@@ -130,7 +130,7 @@ def assess(
     )
 
 
-def _assessed(pair: Pair, measure: Measure, level: float) -> Assessed:
+def _assessed(pair: Pair, measure: Measure, level: float) -> MeasureEvidence:
     """Return a measure with what can be had of it."""
     interval, no_interval = _or_reason(lambda: jackknife(pair, measure, level), measure.name)
     if interval is None:
@@ -141,7 +141,7 @@ def _assessed(pair: Pair, measure: Measure, level: float) -> Assessed:
         no_value = "" if np.isfinite([value, low, high]).all() else "not defined for these layers, or without a fold"
     null, no_null = _number(lambda: measure(pair.null), measure.name)
     reasons = dict.fromkeys(reason for reason in (no_value, no_interval, no_null) if reason)
-    return Assessed(measure.name, value, low, high, null, "; ".join(reasons))
+    return MeasureEvidence(measure.name, value, low, high, null, "; ".join(reasons))
 
 
 def _number(ask: Callable[[], SupportsFloat], name: str) -> tuple[float, str]:

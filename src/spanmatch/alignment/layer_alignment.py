@@ -22,7 +22,7 @@ DRAWN = 96
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Convergence(Aligned):
+class LayerAlignment(Aligned):
     """One-to-one, few-to-one and many-to-many alignment of two layers."""
 
     correlation: Correlation = field(repr=False)
@@ -55,10 +55,10 @@ class Convergence(Aligned):
 
 
 @few_threads
-def convergence(pair: Pair, *, sparse: bool = False, grouped: bool = True, centred: bool = False) -> Convergence:
+def align(pair: Pair, *, sparse: bool = False, grouped: bool = True, centred: bool = False) -> LayerAlignment:
     """Return both one-to-one matchings, and where asked for the sparse maps both ways and the clusters."""
     information = None if pair.counts is None else one_to_one(pair, by="information")
-    return Convergence(
+    return LayerAlignment(
         correlation=correlation(pair),
         bipartite=one_to_one(pair),
         semi=one_to_one(pair, method="semi"),
