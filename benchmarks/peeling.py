@@ -9,7 +9,6 @@ from measure import correlated, machine, seconds
 from scipy.linalg import blas
 
 import spanmatch as sm
-from spanmatch import factor
 
 
 def counted(operations: dict[str, float]) -> None:

@@ -15,7 +15,7 @@ from measure import machine
 from threadpoolctl import threadpool_info, threadpool_limits
 
 import spanmatch as sm
-from spanmatch import threads
+from spanmatch import _threads as threads
 
 ROWS, EPS = 4096, 0.8
 ROUNDS, CALLS, SLOW = 3, 3, 0.5

@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 import spanmatch as sm
-from spanmatch import saved, schema
+from spanmatch import saved_results, schema
 from spanmatch.cli.commands import app
 from spanmatch.report import page, render, render_study
 
@@ -80,7 +80,7 @@ def test_every_kind_of_result_that_is_written_fits_the_schema(tmp_path, made):
     assert len(made) == len(comparisons())
     for name, found in made.items():
         (tmp_path / "comparison.json").write_text(json.dumps(found))
-        assert saved.read_comparison(tmp_path) == found, name
+        assert saved_results.read_comparison(tmp_path) == found, name
     everything = made["everything"]
     pair = everything["pairs"][0]
     # What this test is worth: nothing that can be null or empty is so everywhere.
@@ -92,16 +92,19 @@ def test_every_kind_of_result_that_is_written_fits_the_schema(tmp_path, made):
 
 
 def test_a_study_fits_the_schema(small_study):
-    assert saved.read_study(small_study.folder) == json.loads((small_study.folder / "study.json").read_text())
+    assert saved_results.read_study(small_study.folder) == json.loads((small_study.folder / "study.json").read_text())
     assert {step["kind"] for step in small_study.results["steps"]} == {"seeds", "across", "epochs", "alignment"}
     assert small_study.results["steps"][0]["blocks"]
     for step in small_study.results["steps"]:
-        found, made_from = saved.read_step(small_study.folder / "comparisons" / step["name"] / "step.json")
+        found, made_from = saved_results.read_step(small_study.folder / "comparisons" / step["name"] / "step.json")
         assert found == step and made_from["runs"]
 
 
 def test_versions_are_those_of_the_schema():
-    for (kind, version), record in ((saved.COMPARISON, schema.ComparisonRecord), (saved.STUDY, schema.StudyRecord)):
+    for (kind, version), record in (
+        (saved_results.COMPARISON, schema.ComparisonRecord),
+        (saved_results.STUDY, schema.StudyRecord),
+    ):
         fields = get_type_hints(record)
         assert get_args(fields["format"]) == (kind,) and get_args(fields["version"]) == (version,)
 
@@ -189,7 +192,9 @@ def check_mutants(path, whole, only, make):
 )
 def test_a_comparison_with_any_other_field_is_refused_or_drawn(tmp_path, made, no_scripts, name, only):
     path = tmp_path / "comparison.json"
-    refused, drawn = check_mutants(path, small(made[name]), only, lambda folder: render(saved.read_comparison(folder)))
+    refused, drawn = check_mutants(
+        path, small(made[name]), only, lambda folder: render(saved_results.read_comparison(folder))
+    )
     assert refused > 5 * drawn > 0
 
 
@@ -202,14 +207,14 @@ def test_a_study_with_any_other_field_is_refused_or_drawn(tmp_path, made, small_
     whole["runs"] = [run | {"history": run["history"][-1:]} for run in whole["runs"]]
 
     def make(folder):
-        study = saved.read_study(folder)
+        study = saved_results.read_study(folder)
         render_study(study, {step["name"]: comparison for step in study["steps"][:1]})
 
     refused, drawn = check_mutants(tmp_path / "study.json", whole, "", make)
     assert refused > drawn > 0
     step = json.loads(json.dumps(steps["alignment"] | {"made_from": 3}))
     refused, drawn = check_mutants(
-        tmp_path / "step.json", step, "", lambda folder: saved.read_step(folder / "step.json")
+        tmp_path / "step.json", step, "", lambda folder: saved_results.read_step(folder / "step.json")
     )
     assert refused > 2 * drawn > 0
 
@@ -237,7 +242,7 @@ def test_the_first_field_that_is_wrong_is_named(tmp_path, made, where, value, me
     at(bad, where[:-1])[where[-1]] = value
     (tmp_path / "comparison.json").write_text(json.dumps(bad))
     with pytest.raises(sm.SpanmatchError) as caught:
-        saved.read_comparison(tmp_path)
+        saved_results.read_comparison(tmp_path)
     assert str(caught.value).startswith(f"{tmp_path / 'comparison.json'}: ") and message in str(caught.value)
 
 

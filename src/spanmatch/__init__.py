@@ -118,7 +118,7 @@ __all__ = [
     "Transplant",
     "Universality",
     "__version__",
-    "alignment",
+    "align",
     "apply_permutation",
     "assess",
     "capture",

@@ -253,18 +253,18 @@ def _check_alignment(found: AlignmentRecord, path: str, layers: Layers) -> None:
         _neurons(f"{path}.constant[{i}]", found["constant"][i], count, layer)
         _same_length(f"{path}.mean_activation[{i}]", found["mean_activation"][i], count, "neurons")
     for name in ("bipartite", "semi", "information"):
-        alignment = found[name]
-        if alignment is not None:
-            _check_alignment(alignment, f"{path}.{name}", layers)
-    for i, partners in enumerate(found["by_information_only"]):
-        for index, (layer, count) in zip(partners, layers.values(), strict=True):
+        partners = found[name]
+        if partners is not None:
+            _check_partners(partners, f"{path}.{name}", layers)
+    for i, neurons in enumerate(found["by_information_only"]):
+        for index, (layer, count) in zip(neurons, layers.values(), strict=True):
             _neurons(f"{path}.by_information_only[{i}]", [index], count, layer)
     _check_sparse(found["sparse"], f"{path}.sparse", layers)
     if found["clusters"] is not None:
         _check_clusters(found["clusters"], f"{path}.clusters", layers)
 
 
-def _check_alignment(found: PartnersRecord, path: str, layers: Layers) -> None:
+def _check_partners(found: PartnersRecord, path: str, layers: Layers) -> None:
     _alike(found, path, ("x", "y", "strength", "p_value", "margin", "next_y", "back_margin", "next_x"))
     for name, side in (("x", "x"), ("next_x", "x"), ("y", "y"), ("next_y", "y")):
         layer, count = layers[side]

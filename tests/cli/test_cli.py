@@ -22,7 +22,7 @@ from safetensors.torch import save_file
 from typer.testing import CliRunner
 
 import spanmatch as sm
-from spanmatch import load
+from spanmatch.activations import from_names
 from spanmatch.cli.commands import _show_transplants, app
 
 NETWORK = """
@@ -339,12 +339,12 @@ def test_inputs_that_excite_a_neuron_most(run, tmp_path):
     inputs = json.loads(result.stdout)["inputs"]
     assert (inputs["shown"]["kind"], inputs["shown"]["width"]) == ("images", 6)
     assert np.array(inputs["layers"]["b:1"]["examples"]).shape == (5, 2)
-    shown = load.pictures(str(tmp_path / "images.npy"))
+    shown = from_names.pictures(str(tmp_path / "images.npy"))
     assert shown.shape == (20, 6, 6, 3) and (shown.min(), shown.max()) == (0, 255)
     span = images.max() - images.min()
     assert np.abs(shown.transpose(0, 3, 1, 2) / 255 * span + images.min() - images).max() <= 0.51 * span / 255
     np.save(tmp_path / "rows.npy", images.reshape(20, -1))
-    assert load.pictures(str(tmp_path / "rows.npy")) is None and load.pictures("nets.py:a") is None
+    assert from_names.pictures(str(tmp_path / "rows.npy")) is None and from_names.pictures("nets.py:a") is None
 
 
 STUDY = """

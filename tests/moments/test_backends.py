@@ -12,7 +12,7 @@ import pytest
 import torch
 
 import spanmatch as sm
-from spanmatch import engine
+from spanmatch.moments import backends
 
 DEVICES = [
     "cpu",
@@ -27,12 +27,12 @@ def on_device(request, monkeypatch):
     if request.param == "standard":
         return array_api_strict.asarray
     device = torch.device(request.param)
-    plain = engine.checked
+    plain = backends.checked
 
     def checked(layer, array, *, single=False):
         chosen, values = plain(layer, array, single=single)
         if isinstance(array, torch.Tensor):
-            return engine.TorchEngine(device, single), array
+            return backends.TorchEngine(device, single), array
         return chosen, values
 
     monkeypatch.setattr("spanmatch.moments.moments.checked", checked)
@@ -142,15 +142,15 @@ def test_values_that_are_not_finite_are_found_on_a_device(on_device):
 
 def test_a_device_is_waited_for_once_a_batch(on_device, monkeypatch):
     counts = []
-    for kind in (engine.TorchEngine, engine.ArrayEngine):
+    for kind in (backends.TorchEngine, backends.ArrayEngine):
         plain = kind.sum_of
         monkeypatch.setattr(kind, "sum_of", lambda self, arrays, plain=plain: counts.append(1) or plain(self, arrays))
         monkeypatch.setattr(kind, "host", lambda self, array: pytest.fail("waited for the device"), raising=True)
     X, Y = layers.random(n=300)
     moments = sm.Moments()
     with pytest.MonkeyPatch.context() as first:  # the first batch gives the shift
-        first.setattr(engine.TorchEngine, "host", lambda self, array: array.cpu().numpy())
-        first.setattr(engine.ArrayEngine, "host", lambda self, array: np.asarray(array))
+        first.setattr(backends.TorchEngine, "host", lambda self, array: array.cpu().numpy())
+        first.setattr(backends.ArrayEngine, "host", lambda self, array: np.asarray(array))
         moments.update({"a:l": on_device(X), "b:l": on_device(Y)})
     for _ in range(3):
         moments.update({"a:l": on_device(X), "b:l": on_device(Y)})

@@ -38,8 +38,8 @@ from torch import nn
 from typer.testing import CliRunner
 
 import spanmatch as sm
-from spanmatch import load
 from spanmatch._warnings import ignoring
+from spanmatch.activations import from_names
 from spanmatch.cli.commands import app
 
 PACKAGE = str(Path(sm.__file__).parent)
@@ -374,10 +374,10 @@ def test_a_file_of_code_that_is_stopped_is_read_anew(tmp_path, monkeypatch):
     path, before = list(sys.path), list(sys.modules)
     (tmp_path / "code.py").write_text("def f():\n    return 1\nif stopped:\n    raise stopped\n")
     with pytest.raises(KeyboardInterrupt):
-        load.function(f"{tmp_path}/code.py:f")
+        from_names.function(f"{tmp_path}/code.py:f")
     assert sys.path == path and list(sys.modules) == before
     monkeypatch.setattr("builtins.stopped", None)
-    assert load.function(f"{tmp_path}/code.py:f")() == 1
+    assert from_names.function(f"{tmp_path}/code.py:f")() == 1
 
 
 def test_commands_leave_everything_as_it_was(world, monkeypatch):

@@ -17,7 +17,7 @@ __all__ = [
     "LayerAlignment",
     "SparseMap",
     "Universality",
-    "alignment",
+    "align",
     "clusters",
     "correlation",
     "mutual_information",
