@@ -15,13 +15,13 @@ def counted(operations: dict[str, float]) -> None:
     """Count the operations of the span's products and factors: two for each multiplication and addition."""
 
     def count(name: str, cost: Any) -> None:
-        plain = getattr(factor, name)
+        plain = getattr(spans, name)
 
         def wrapped(*arguments: Any) -> Any:
             operations["all"] += cost(*arguments)
             return plain(*arguments)
 
-        setattr(factor, name, wrapped)
+        setattr(spans, name, wrapped)
 
     count("_product", lambda A, B: 2.0 * A.shape[0] * A.shape[1] * B.shape[1])
     count("_subtract", lambda C, A, B: 2.0 * A.shape[0] * A.shape[1] * B.shape[1])
