@@ -9,6 +9,7 @@ from measure import correlated, machine, seconds
 from scipy.linalg import blas
 
 import spanmatch as sm
+from spanmatch.moments import spans
 
 
 def counted(operations: dict[str, float]) -> None:
