@@ -19,7 +19,7 @@ from .alignment import (
     sparse_map,
     universality,
 )
-from .comparison import Comparison, compare
+from .comparison import Comparison, PairResult, compare
 from .errors import SpanmatchError, SpanmatchWarning
 from .evidence import (
     Evidence,
@@ -54,6 +54,7 @@ from .match import (
 )
 from .moments.moments import Moments, pair
 from .moments.pairs import Pair
+from .moments.provenance import Provenance
 from .moments.top_inputs import TopInputs
 from .similarity import (
     CCA,
@@ -102,8 +103,10 @@ __all__ = [
     "Null",
     "Outcome",
     "Pair",
+    "PairResult",
     "Procrustes",
     "ProfileEvidence",
+    "Provenance",
     "Regression",
     "RowsNeeded",
     "SimpleMatch",

@@ -97,6 +97,7 @@ class PairRecord(TypedDict):
     x_silent: list[Neuron]  # neurons that never differ from 0
     y_silent: list[Neuron]
     rows: Count
+    n_examples: Count  # how many examples the rows are of
     layout: Text  # how the rows were made, in words
     centred: bool
     method: Literal["gram", "qr", "single"]
@@ -106,6 +107,7 @@ class PairRecord(TypedDict):
     simple: list[SimpleRecord]  # one for each eps at which simple matches were looked for
     alignment: AlignmentRecord
     evidence: EvidenceRecord | None  # measures and evidence, if they were asked for
+    refusals: dict[Text, Text]  # why something is missing, whole or in part, by its name
 
 
 class SimpleRecord(TypedDict):
@@ -233,7 +235,6 @@ class EvidenceRecord(TypedDict):
     level: Share  # of all intervals, such as 0.95
     rows: RowsRecord | None  # null if refused
     measures: list[MeasureRecord]
-    refused: dict[Literal["rows", "profile"], Text]  # why one of these is null
     profile: ProfileRecord | None
 
 

@@ -400,7 +400,7 @@ def test_files_give_what_arrays_give(tmp_path, kind, monkeypatch):
     from_arrays = sm.compare({"a": {"activations": X}, "b": {"activations": Y}})
     direct = sm.match_profile(sm.pair(X, Y))
     for comparison in (from_files, from_arrays):
-        np.testing.assert_allclose(comparison.profiles[0].x_levels, direct.x_levels, atol=1e-12)
+        np.testing.assert_allclose(comparison.pairs[0].profile.x_levels, direct.x_levels, atol=1e-12)
         assert comparison.moments.pair("a:activations", "b:activations").null.rows == 500
 
 

@@ -23,7 +23,7 @@ from typer.testing import CliRunner
 
 import spanmatch as sm
 from spanmatch.activations import from_names
-from spanmatch.cli.commands import _show_transplants, app
+from spanmatch.cli.commands import app, show_transplants
 
 NETWORK = """
 import torch
@@ -134,7 +134,7 @@ def test_transplants_are_shown_with_their_controls():
         outcomes.append(sm.Outcome(name, 31, 32, 1 - correct, correct))
     found = sm.Transplant("seed0:relu1", "seed1:relu1", 0.5, 40, 0, tuple(outcomes), {"untrained": "no fit"})
     text = io.StringIO()
-    _show_transplants([found.to_dict()], Console(file=text, width=80))
+    show_transplants([found.to_dict()], Console(file=text, width=80))
     lines = [line.strip() for line in text.getvalue().splitlines()]
     assert "relu1        31      100.0%       95.0%     25.0%          10.0%           -" in lines
     d = found.difference("ablation")

@@ -25,22 +25,23 @@ def test_every_matching_layer_is_compared():
     comparison = sm.compare(networks, eps=[0.2, 0.6])
     assert comparison.names() == ["one", "two"]
     assert comparison.networks == ["a", "b"]
-    for profile, layer in zip(comparison.profiles, ("one", "two"), strict=True):
+    for pair, layer in zip(comparison, ("one", "two"), strict=True):
+        profile = pair.profile
         direct = sm.match_profile(sm.pair(networks["a"][layer], networks["b"][layer]))
         np.testing.assert_allclose(profile.x_levels, direct.x_levels, atol=1e-12)
     frame = comparison.to_frame()
-    assert frame["s(0.6)"].tolist() == [profile.similarity(0.6) for profile in comparison.profiles]
+    assert frame["s(0.6)"].tolist() == [pair.profile.similarity(0.6) for pair in comparison]
     assert frame.x_silent.tolist() == [2, 1]
     centred = sm.compare(networks, centred=True)
     assert centred.to_dict()["centred"]
-    assert centred.profiles[0].centred
+    assert centred.pairs[0].profile.provenance.centred
 
 
 def test_more_than_two_networks_and_all_pairs():
     X, Y = layers.correlated()
     comparison = sm.compare({"a": {"l": X}, "b": {"l": Y}, "c": {"l": X}})
     assert comparison.names() == ["l, a ~ b", "l, a ~ c", "l, b ~ c"]
-    assert comparison.profiles[1].similarity(0) == 1.0
+    assert comparison.pairs[1].profile.similarity(0) == 1.0
     within = sm.compare({"a": {"l": X, "m": Y}}, pairs="all")
     assert within.names() == ["a:l ~ a:m"]
 
@@ -53,7 +54,7 @@ def test_saved_files_hold_the_results(tmp_path):
     assert {path.name for path in folder.iterdir()} == names
     saved = json.loads((folder / "comparison.json").read_text())
     assert saved == json.loads(json.dumps(comparison.to_dict()))
-    assert saved["pairs"][0]["similarity"] == comparison.profiles[0].similarity(comparison.eps).tolist()
+    assert saved["pairs"][0]["similarity"] == comparison.pairs[0].profile.similarity(comparison.eps).tolist()
     with (folder / "levels.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 2 * (40 + 33)
@@ -65,9 +66,9 @@ def test_saved_files_hold_the_results(tmp_path):
         "silent": "true",
         "compared_with": "b:one",
     }
-    assert float(rows[1]["level"]) == comparison.profiles[0].x_levels[1]
+    assert float(rows[1]["level"]) == comparison.pairs[0].profile.x_levels[1]
     again = sm.Moments.load(folder / "moments.safetensors").pair("a:one", "b:one")
-    np.testing.assert_array_equal(sm.match_profile(again).x_levels, comparison.profiles[0].x_levels)
+    np.testing.assert_array_equal(sm.match_profile(again).x_levels, comparison.pairs[0].profile.x_levels)
 
 
 def related_layers():
@@ -79,8 +80,8 @@ def test_simple_matches_are_saved_where_asked_for(tmp_path):
     networks = related_layers()
     comparison = sm.compare(networks, simple_eps=[0.5, 0.6], simple_layers="one")
     direct = sm.simple_matches(sm.pair(networks["a"]["one"], networks["b"]["one"]), 0.5, time_limit=0)
-    assert [(found.x_layer, found.eps) for found in comparison.simple] == [("a:one", 0.5), ("a:one", 0.6)]
-    assert comparison.simple[0].sizes == direct.sizes
+    assert [(found.x_layer, found.eps) for found in comparison.pairs[0].simple] == [("a:one", 0.5), ("a:one", 0.6)]
+    assert comparison.pairs[0].simple[0].sizes == direct.sizes
     folder = comparison.save(tmp_path)
     saved = json.loads((folder / "comparison.json").read_text())["pairs"]
     assert saved[1]["simple"] == []
@@ -91,7 +92,7 @@ def test_simple_matches_are_saved_where_asked_for(tmp_path):
         assert np.shape(saved_match["x_from_y"]) == (len(match.y), len(match.x))
     with (folder / "simple.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert len(rows) == sum(len(found) for found in comparison.simple)
+    assert len(rows) == sum(len(found) for found in comparison.pairs[0].simple)
     assert rows[0]["x"] == " ".join(map(str, direct.matches[0].x))
     assert int(rows[0]["size"]) == direct.matches[0].size
     assert rows[0]["all_found"] == "false"
@@ -173,7 +174,7 @@ def test_first_convolutions_match_exactly(demo_study):
 
     data = read_data(DataSettings())
     comparison = sm.compare(demo_study.networks(), data.prepared(data.test), layers=["conv1", "conv3", "relu3"])
-    by_name = dict(zip(comparison.names(), comparison.profiles, strict=True))
+    by_name = {pair.name: pair.profile for pair in comparison}
     for pair in ("seed0 ~ seed1", "seed0 ~ seed2", "seed1 ~ seed2"):
         assert by_name[f"conv1, {pair}"].similarity(0.0) == 1.0
         assert by_name[f"relu3, {pair}"].similarity(0.3) < by_name[f"conv3, {pair}"].similarity(0.3)
@@ -184,7 +185,7 @@ def test_alignments_are_saved(tmp_path):
     comparison = sm.compare({"a": {"l": X}, "b": {"l": Y}, "c": {"l": X}}, bins=5, sparse="l", min_correlation=0.6)
     pair = sm.pair(X, Y, bins=5)
     direct = sm.one_to_one(pair)
-    first = comparison.convergence[0]
+    first = comparison.pairs[0].alignment
     np.testing.assert_allclose(first.bipartite.strength, direct.strength)
     folder = comparison.save(tmp_path)
     saved = json.loads((folder / "comparison.json").read_text())
@@ -222,8 +223,10 @@ def test_alignments_are_saved(tmp_path):
 def test_what_is_not_asked_for_is_not_there(tmp_path):
     X, Y = layers.correlated(p=6, q=5)
     comparison = sm.compare({"a": {"l": X, "m": Y}, "b": {"l": Y, "m": X}}, clusters=False, sparse="m")
-    assert [len(found.maps) for found in comparison.convergence] == [0, 2]
-    assert all(found.clusters is None and found.information is None for found in comparison.convergence)
+    assert [len(found.maps) for found in (pair.alignment for pair in comparison)] == [0, 2]
+    assert all(
+        found.clusters is None and found.information is None for found in (pair.alignment for pair in comparison)
+    )
     assert comparison.universality == ()
     names = {path.name for path in comparison.save(tmp_path).iterdir()}
     assert "sparse.csv" in names and not {"clusters.csv", "universality.csv", "simple.csv"} & names
@@ -241,7 +244,7 @@ def test_evidence_stands_beside_every_profile(tmp_path):
     X, Y = layers.correlated(p=12, q=10)
     comparison = sm.compare({"a": {"l": X}, "b": {"l": Y}})
     pair = sm.pair(X, Y)
-    found = comparison.assessments[0]
+    found = comparison.pairs[0].evidence
     frame = comparison.to_frame()
     assert frame["debiased cka"][0] == found["debiased cka"].value
     assert frame["median_partner"][0] == np.median(sm.one_to_one(pair).strength)
@@ -266,24 +269,25 @@ def test_evidence_stands_beside_every_profile(tmp_path):
     )
 
 
-def test_evidence_is_given_where_it_is_cheap_or_asked_for():
-    X, Y = layers.random(n=400, p=130, q=130)
+def test_evidence_is_given_up_to_a_size_or_where_it_is_asked_for():
+    X, Y = layers.random(n=400, p=513, q=512)
     networks = {"a": {"wide": X, "thin": X[:, :3]}, "b": {"wide": Y, "thin": Y[:, :3]}}
     comparison = sm.compare(networks)
-    found = {p.x_layer: a for p, a in zip(comparison.profiles, comparison.assessments, strict=True)}
+    found = {pair.x_layer: pair.evidence for pair in comparison}
     assert found["a:wide"] is None and found["a:thin"] is not None
-    assert sm.compare(networks, evidence=False).assessments == (None, None)
+    assert [pair.evidence for pair in sm.compare(networks, evidence=False)] == [None, None]
     thin = {name: {"thin": arrays["thin"]} for name, arrays in networks.items()}
-    assert sm.compare(thin, folds=1).assessments == (None,)
-    assert np.isnan(sm.compare(thin, null=False).assessments[0]["cka"].null_value)
-    with pytest.raises(sm.SpanmatchError, match=r"intervals need moments with folds=8|no folds"):
-        sm.compare(thin, folds=1, evidence=True)
+    assert sm.compare(thin, folds=1).pairs[0].evidence is None
+    assert np.isnan(sm.compare(thin, null=False).pairs[0].evidence["cka"].null_value)
+    (without_folds,) = sm.compare(thin, folds=1, evidence=True)
+    assert without_folds.evidence is None
+    assert "evidence needs moments with folds=8" in without_folds.refusals["evidence"]
 
 
 @pytest.mark.parametrize(("constant", "wanted"), [(0.0, True), (3.0, None)])
 def test_a_layer_that_never_varies_leaves_the_others_as_they_are(tmp_path, constant, wanted):
     X, Y = layers.correlated(n=240, p=6, q=5)
-    options = {"evidence": wanted, "sparse": "*", "bins": 4, "simple": [0.5]}
+    options = {"evidence": wanted, "sparse": "*", "bins": 4, "simple_eps": [0.5]}
     good = {"a": {"one": X, "two": Y}, "b": {"one": Y, "two": X}, "c": {"one": X + Y[:, :1], "two": X}}
     never = {
         name: {"first": np.full((240, 4), constant), **arrays, "last": np.full((240, 3), constant)}
@@ -292,17 +296,18 @@ def test_a_layer_that_never_varies_leaves_the_others_as_they_are(tmp_path, const
     never["a"]["last"] = X  # one side alone
     alone, beside = sm.compare(good, **options), sm.compare(never, **options)
     pairs = {pair["name"]: pair for pair in beside.to_dict()["pairs"]}
-    assert {name for name in pairs if name[:3] in ("one", "two")} == set(alone.names())
+    assert {name for name in pairs if name[:3] in ("one", "two")} == {pair.name for pair in alone}
     for pair in alone.to_dict()["pairs"]:
         assert pairs[pair["name"]] == pair
-        assert pair["evidence"]["refused"] == {}
-    for assessed, other in zip(alone.assessments, beside.assessments[3:], strict=False):
+        assert pair["refusals"] == {}
+    for assessed, other in zip((p.evidence for p in alone), (p.evidence for p in beside.pairs[3:]), strict=False):
         assert assessed.measures == other.measures  # to the last digit
     reason = "layer 'a:first' never varies, so that there is nothing to compare"
     assessed = pairs["first, a ~ b"]["evidence"]
-    assert assessed["rows"] is None and assessed["refused"] == {"rows": reason}
+    assert assessed["rows"] is None
+    assert set(pairs["first, a ~ b"]["refusals"].values()) == {reason}
     assert all(measure["value"] is None and measure["reason"] == reason for measure in assessed["measures"])
-    assert pairs["last, a ~ b"]["evidence"]["refused"]["rows"].startswith("layer 'b:last' never varies")
+    assert pairs["last, a ~ b"]["refusals"]["rows needed"].startswith("layer 'b:last' never varies")
     folder = beside.save(tmp_path)
     with (folder / "measures.csv").open() as file:
         rows = [row for row in csv.DictReader(file) if row["x_layer"] == "a:first" and row["y_layer"] == "b:first"]
@@ -312,7 +317,7 @@ def test_a_layer_that_never_varies_leaves_the_others_as_they_are(tmp_path, const
     }
     frame = beside.to_frame().set_index(["x_layer", "y_layer"])
     assert np.isnan(frame.loc[("a:first", "b:first"), "cka"])
-    assert frame.loc[("a:one", "b:one"), "cka"] == alone.assessments[0]["cka"].value
+    assert frame.loc[("a:one", "b:one"), "cka"] == alone.pairs[0].evidence["cka"].value
 
 
 def test_saved_transplants_hold_differences_and_reasons(tmp_path):

@@ -156,7 +156,7 @@ def test_a_comparison_of_sorted_data_goes_on_and_says_why_there_is_no_null(monke
     networks = {"a": {"head": X[order]}, "b": {"head": Y[order]}}
     monkeypatch.setattr(importlib.import_module("spanmatch.activations.from_files"), "VALUES_AT_ONCE", 2000)
     comparison = sm.compare(networks, evidence=True)
-    (found,) = comparison.assessments
+    found = comparison["head"].evidence
     for measure in found.measures:
         assert np.isnan(measure.null_value) and measure.low < measure.value
         assert "those are alike" in measure.reason and "shuffle" in measure.reason
@@ -173,9 +173,9 @@ def test_a_comparison_of_sorted_data_goes_on_and_says_why_there_is_no_null(monke
         ("", "")
     }
     shuffled = np.random.default_rng(0).permutation(order)
-    (kept,) = sm.compare({"a": {"head": X[shuffled]}, "b": {"head": Y[shuffled]}}, evidence=True).assessments
+    kept = sm.compare({"a": {"head": X[shuffled]}, "b": {"head": Y[shuffled]}}, evidence=True)["head"].evidence
     assert kept["cka"].reason == "" and kept["cka"].null_value < 0.01 and kept.rows.enough
-    (unasked,) = sm.compare(networks, evidence=True, null=False).assessments
+    unasked = sm.compare(networks, evidence=True, null=False)["head"].evidence
     assert "no null pairing was kept" in unasked["cka"].reason and np.isnan(unasked["cka"].null_value)
 
 
@@ -366,7 +366,10 @@ def test_profile_evidence_puts_it_together():
 
 def test_independent_rows_are_worth_themselves():
     found = sm.rows_needed(sm.pair(*layers.random(n=2000, p=30, q=40)), eps=0.5)
-    assert found.effective_sample_size == pytest.approx(2000, rel=0.1) and found.n_examples == found.rows == 2000
+    assert (
+        found.effective_sample_size == pytest.approx(2000, rel=0.1)
+        and found.provenance.n_examples == found.provenance.rows == 2000
+    )
     assert found.needed == int(np.ceil(40 / (1 - 0.75**2) + 1)) and found.enough and found.advice == ""
     assert found.chance_distance == pytest.approx(np.sqrt(1 - 40 / (found.effective_sample_size - 1)))
 
@@ -376,7 +379,7 @@ def test_rows_of_one_example_are_worth_less():
     examples = np.repeat(np.arange(200), 10)
     X, Y = (np.repeat(r.standard_normal((200, 30)), 10, axis=0) for _ in range(2))
     found = sm.rows_needed(sm.pair(X, Y, example_ids=examples), eps=0.95)
-    assert found.n_examples == 200 and found.effective_sample_size == pytest.approx(200, rel=0.15)
+    assert found.provenance.n_examples == 200 and found.effective_sample_size == pytest.approx(200, rel=0.15)
     assert found.enough is False and found.more == pytest.approx(found.needed / found.effective_sample_size)
     assert "effective sample size of 2,000 rows of 200 examples is" in found.advice
     # The word of the theory: at the rows needed, chance is halfway from eps to 1.
@@ -835,16 +838,17 @@ def test_what_a_layer_does_not_allow_is_missing_with_its_reason():
         for measure in found.measures:
             assert np.isnan([measure.value, measure.low, measure.high, measure.null_value]).all()
             assert measure.reason == never
-        assert found.rows is None and found.refused == {"rows": never} and found.reasons == (never,)
+        assert found.rows is None and set(found.refusals.values()) == {never}
+        assert found.refusals.keys() == {"rows needed", *(measure.name for measure in sm.measures())}
         assert found.profile is not None
         saved = found.to_dict()
-        assert saved["rows"] is None and saved["measures"][0]["value"] is None and saved["refused"] == {"rows": never}
+        assert saved["rows"] is None and saved["measures"][0]["value"] is None
     pair = sm.pair(X, Y, null=False)
     found = sm.assess(pair, sm.match_profile(pair))
     for measure in found.measures:
         assert np.isfinite([measure.value, measure.low]).all() and np.isnan(measure.null_value)
         assert "no null pairing was kept" in measure.reason
-    assert found.reasons == () and found.refused == {}
+    assert found.refusals.keys() == {measure.name for measure in sm.measures()}
     whole = sm.pair(X, Y)
     assert all(measure.reason == "" for measure in sm.assess(whole, sm.match_profile(whole)).measures)
     with pytest.raises(sm.SpanmatchError, match="no folds were kept; evidence needs moments with folds=8"):
@@ -863,7 +867,8 @@ def test_a_measure_that_has_a_value_and_no_interval_gives_the_value():
             assert np.isnan(measure.high) and "never varies" in measure.reason
             assert measure.value == float(next(m for m in sm.measures() if m.name == measure.name)(pair))
     assert any(np.isnan(measure.low) for measure in found.measures)
-    assert found.rows is not None and found.profile is not None and len(found.reasons) == 1
+    assert found.rows is not None and found.profile is not None
+    assert found.refusals.keys() == {measure.name for measure in found.measures if np.isnan(measure.low)}
 
 
 @pytest.mark.parametrize("module", ["null_pairing", "intervals", "heldout", "sample_size"])

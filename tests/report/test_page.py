@@ -143,18 +143,18 @@ def test_in_a_browser(comparison, browser, tmp_path, width, scheme):
     assert page.locator("#layer option").all_text_contents() == ["first", HOSTILE, "few"]
     for eps in (0.0, 0.3, 0.45, 0.995):
         opened.eps(eps)
-        for row, profile in zip(opened.table("#layers"), comparison.profiles, strict=True):
-            match = profile.at(eps)
-            assert row[2] == f"{profile.similarity(eps):.3f}"
+        for row, pair in zip(opened.table("#layers"), comparison, strict=True):
+            match = pair.profile.at(eps)
+            assert row[2] == f"{pair.profile.similarity(eps):.3f}"
             assert row[3] == f"{len(match.x)} / {len(match.y)}"
-        match = comparison.profiles[0].at(eps)
+        match = comparison.pairs[0].profile.at(eps)
         for side, neurons in (("x", match.x), ("y", match.y)):
             inside = page.locator(f"#{side}-neurons .cell.in").evaluate_all(
                 "cells => cells.map(c => +c.dataset.neuron)"
             )
             assert sorted(inside) == neurons.tolist()
         assert (
-            f"{len(match.x)} of {comparison.profiles[0].x_neurons} neurons"
+            f"{len(match.x)} of {comparison.pairs[0].provenance.x_neurons} neurons"
             in page.locator("#layer-summary").text_content()
         )
     page.locator("#layer").select_option(HOSTILE)
@@ -190,7 +190,7 @@ def test_what_is_matched_is_said_in_words(browser, tmp_path):
 def test_a_level_of_eps_itself_is_in(browser, tmp_path):
     X, _ = layers.random(n=60)
     comparison = sm.compare({"a": {"l": X}, "b": {"l": X}})
-    assert comparison.profiles[0].similarity(0.0) == 1.0
+    assert comparison.pairs[0].profile.similarity(0.0) == 1.0
     opened = Opened(browser, comparison.report(tmp_path / "report.html"))
     opened.eps(0.0)
     assert opened.table("#layers")[0][2] == "1.000"
@@ -223,7 +223,7 @@ def test_the_slider_is_fast_and_answers_to_the_keyboard(comparison, browser, tmp
     page.keyboard.press("ArrowLeft")
     chosen = page.locator("#x-neurons [aria-selected=true]")
     assert page.locator("#x-neurons").get_attribute("aria-activedescendant") == chosen.get_attribute("id")
-    levels = comparison.profiles[0].x_levels
+    levels = comparison.pairs[0].profile.x_levels
     order = np.argsort(np.where(np.isnan(levels), 2, levels), kind="stable")
     assert int(chosen.get_attribute("data-neuron")) == order[0]
     page.keyboard.press("End")
@@ -257,11 +257,11 @@ def test_what_is_shown_can_be_downloaded(comparison, browser, tmp_path):
     opened.eps(0.45)
     rows = opened.csv("#by-layer [data-csv=layers]")
     assert [row["layer"] for row in rows] == ["first", HOSTILE, "few"]
-    for row, profile in zip(rows, comparison.profiles, strict=True):
-        assert float(row["similarity"]) == pytest.approx(profile.similarity(0.45), rel=1e-12)
+    for row, pair in zip(rows, comparison, strict=True):
+        assert float(row["similarity"]) == pytest.approx(pair.profile.similarity(0.45), rel=1e-12)
     neurons = opened.csv("[data-csv=neurons]")
-    profile = comparison.profiles[0]
-    assert len(neurons) == profile.x_neurons + profile.y_neurons
+    profile = comparison.pairs[0].profile
+    assert len(neurons) == sum(profile.provenance.neurons)
     inside = [
         int(row["neuron"]) for row in neurons if row["layer"] == "a:first" and row["in the match at 0.45"] == "true"
     ]
@@ -281,11 +281,11 @@ def test_alignments_of_three_networks(browser, tmp_path):
     found = comparison.universality[0]
     assert opened.table("#universality")[0][5] == str(len(found.everywhere))
     opened.eps(0.5)
-    means = [np.mean([p.similarity(0.5) for p in comparison.profiles[3 * k : 3 * k + 3]]) for k in (0, 1)]
+    means = [np.mean([p.profile.similarity(0.5) for p in comparison.pairs[3 * k : 3 * k + 3]]) for k in (0, 1)]
     assert [row[4] for row in opened.table("#layers")] == [f"{mean:.3f}" for mean in means]
     page.locator("#networks").select_option("b ~ c")
     assert page.locator("#layer-title").text_content() == "l, b ~ c"
-    aligned = comparison.convergence[comparison.names().index("l, b ~ c")]
+    aligned = comparison["l, b ~ c"].alignment
     part = opened.part("One to one")
     partner = part.locator("tbody tr").first.locator("th, td").all_text_contents()
     assert partner[:3] == [
@@ -329,7 +329,7 @@ def test_evidence_and_matrix(browser, tmp_path):
     )  # those that never vary, with themselves
     page.locator("#measure").select_option("debiased cka")
     assert page.locator("#matrix g[aria-label=cell] rect").count() == 6 * 6 + 2
-    found = comparison.assessments[0]
+    found = comparison.pairs[0].evidence
     row = opened.part("Evidence").locator("tbody tr").first.locator("td").all_text_contents()
     cka = found["cka"]
     assert row == [f"{cka.value:.3f}", f"{cka.low:.3f} to {cka.high:.3f}", f"{cka.null_value:.3f}"]
@@ -339,7 +339,7 @@ def test_evidence_and_matrix(browser, tmp_path):
     assert (
         abs(int(shown) - found.rows.effective_sample_size) < 1
     )  # of four digits, then rounded: halves may go either way
-    few = [a for a in comparison.assessments if a.rows is not None and not a.rows.enough]
+    few = [p for p in comparison if p.evidence.rows is not None and not p.evidence.rows.enough]
     assert page.locator("strong.few").count() == len(few) > 0
     assert "off: Evidence is missing: layer 'a:off' never varies" in page.locator("#warnings").text_content()
     page.locator("#layer").select_option("off")
@@ -380,7 +380,7 @@ def test_a_simple_match_can_be_chosen(browser, tmp_path):
     comparison = sm.compare({"a": {"l": X}, "b": {"l": Y}}, simple_eps=[0.5, 0.01])
     opened = Opened(browser, comparison.report(tmp_path / "report.html"), 390)
     part = opened.part("Smallest groups at eps 0.5")
-    found = comparison.simple[0]
+    found = comparison.pairs[0].simple[0]
     assert part.locator("option").count() == len(found)
     part.locator("select").select_option("2")
     match = found.matches[2]
@@ -402,9 +402,9 @@ def test_a_simple_match_can_be_chosen(browser, tmp_path):
 def test_what_is_large_is_made_smaller(browser, tmp_path, monkeypatch):
     X, Y = layers.correlated(p=30, q=20)
     comparison = sm.compare({"a": {"l": X}, "b": {"l": Y}}, simple_eps=[0.7], top=5)
-    matches = len(comparison.simple[0])
+    matches = len(comparison.pairs[0].simple[0])
     monkeypatch.setattr("spanmatch.report.page.CELLS", 2 * 10 * 10)
-    costs = [len(m.x) + len(m.y) + 2 * len(m.x) * len(m.y) for m in comparison.simple[0]]
+    costs = [len(m.x) + len(m.y) + 2 * len(m.x) * len(m.y) for m in comparison.pairs[0].simple[0]]
     monkeypatch.setattr("spanmatch.report.page.NUMBERS", sum(cost for cost in costs if cost < max(costs)))
     shown = sum(cost < max(costs) for cost in costs)
     assert 1 < shown < matches
@@ -427,8 +427,10 @@ def test_what_is_large_is_made_smaller(browser, tmp_path, monkeypatch):
     part = opened.part("Smallest groups at eps 0.7")
     assert f"The {shown} smallest can be chosen here; all are in simple.csv" in part.text_content()
     assert part.locator("option").count() == shown
-    found = {neuron for match in comparison.simple[0].matches[:shown] for neuron in match.neurons}
-    _, hidden = next(n for match in comparison.simple[0] for n in match.neurons if n[0] == "x" and n not in found)
+    found = {neuron for match in comparison.pairs[0].simple[0].matches[:shown] for neuron in match.neurons}
+    _, hidden = next(
+        n for match in comparison.pairs[0].simple[0] for n in match.neurons if n[0] == "x" and n not in found
+    )
     opened.page.locator(f"#x-neurons .cell[data-neuron='{hidden}']").click()
     assert "larger than those that are shown here" in opened.page.locator("#neuron").text_content()
     assert opened.page.locator(".inputs").first.locator("li").count() == 2

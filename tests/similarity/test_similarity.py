@@ -143,7 +143,7 @@ def test_range_self_and_symmetry_are_those_declared(name):
     forth, back = (float(measure(pair)) for pair in (sm.pair(X, Y), sm.pair(Y, X)))
     assert (forth == pytest.approx(back, rel=1e-9)) == measure.symmetric
     result = measure(sm.pair(X, Y))
-    assert result.name == name and result.rows == 500 and result.value == float(result)
+    assert result.name == name and result.provenance.rows == 500 and result.value == float(result)
     assert measure.kind == "similarity"
 
 

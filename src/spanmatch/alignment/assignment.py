@@ -18,8 +18,9 @@ from .._plotting import axes_for, draw_matrix, row_of_axes
 from .._threads import few_threads
 from ..errors import SpanmatchError
 from ..moments.pairs import Pair, checked_pair
+from ..moments.remembered import remembered
 from ..moments.spans import Array, Index
-from .chance import SIGNIFICANT, Aligned, about, effective_sample_sizes
+from .chance import SIGNIFICANT, AlignmentResult, about, effective_sample_sizes
 from .correlations import correlation
 from .information import mutual_information
 
@@ -32,7 +33,7 @@ Chance = Callable[[Index, Index], Array]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
-class Alignment(Aligned):
+class Alignment(AlignmentResult):
     """Partners, strongest first: neuron x[i] of one layer with y[i] of the other."""
 
     method: Method
@@ -77,9 +78,9 @@ class Alignment(Aligned):
         """
         if self.method != "bipartite":
             raise SpanmatchError("a semi-matching is no permutation; align with method='bipartite'")
-        if self.x_neurons > self.y_neurons:
+        if self.provenance.x_neurons > self.provenance.y_neurons:
             return np.concatenate([self.y[np.argsort(self.x)], self.y_unmatched])
-        order = np.full(self.y_neurons, -1)
+        order = np.full(self.provenance.y_neurons, -1)
         order[self.x] = self.y
         order[order < 0] = self.y_unmatched
         return order
@@ -115,12 +116,13 @@ class Alignment(Aligned):
         names = ("x", "y", "strength", "p_value", "margin", "next_y", "back_margin", "next_x")
         others = ("x_unmatched", "y_unmatched", "x_baseline", "y_baseline")
         arrays = {name: getattr(self, name).tolist() for name in (*names, *others)}
-        return {"method": self.method, "by": self.by} | arrays | self.provenance()
+        return {"method": self.method, "by": self.by} | arrays | self._plain()
 
     def __repr__(self) -> str:
+        p, q = self.provenance.neurons
         middle = f", median {_WORDS[self.by]} {np.median(self.strength):.2f}" if len(self.x) else ""
         return (
-            f"<Alignment ({self.method}) of {self.x_layer} ({self.x_neurons}) and {self.y_layer} ({self.y_neurons}): "
+            f"<Alignment ({self.method}) of {self.x_layer} ({p}) and {self.y_layer} ({q}): "
             f"{len(self.x)} partners{middle}>"
         )
 
@@ -128,6 +130,7 @@ class Alignment(Aligned):
 _WORDS = {"correlation": "correlation", "absolute": "|correlation|", "information": "mutual information (nats)"}
 
 
+@remembered
 @few_threads
 def one_to_one(pair: Pair, method: Method = "bipartite", by: By = "correlation") -> Alignment:
     """Return each neuron's partner in the other layer, with its strength and the margin to the next best.

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from ..moments.pairs import Pair
+from ..moments.provenance import Result
+from ..moments.remembered import remembered
 from ..moments.spans import Array
 
 SIGNIFICANT = 0.05
@@ -15,45 +17,37 @@ SIGNIFICANT = 0.05
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Aligned:
-    """Where a result comes from, and what it leaves out."""
+class AlignmentResult(Result):
+    """What is common to all results about alignments."""
 
-    x_layer: str
-    y_layer: str
-    x_neurons: int
-    y_neurons: int
     x_constant: tuple[int, ...]
     """Neurons of x that never vary, silent ones among them: they correlate with nothing and are left out."""
     y_constant: tuple[int, ...]
-    rows: int
-    layout: str
-    """How the rows were made, in words."""
     effective_sample_size: float
     """Effective sample size of a correlation: independent rows that would leave chance correlations as large."""
     chance_correlation: float
     """The best |correlation| of a neuron with the unrelated neurons of the other layer, on average."""
 
-    def provenance(self) -> dict[str, Any]:
-        """Return where this comes from as plain Python values."""
-        found = {name: getattr(self, name) for name in Aligned.__dataclass_fields__}
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in found.items()}
+    def _plain(self) -> dict[str, Any]:
+        return self.provenance.to_dict() | {
+            "x_constant": list(self.x_constant),
+            "y_constant": list(self.y_constant),
+            "effective_sample_size": self.effective_sample_size,
+            "chance_correlation": self.chance_correlation,
+        }
 
 
+@remembered
 def about(pair: Pair) -> dict[str, Any]:
-    """Return the fields of `Aligned` for a pair."""
+    """Return the fields of `AlignmentResult` for a pair."""
     p, q = pair.neurons
     x, y = pair.active(centred=True)
     null = _null_strengths(pair)
     rows = _effective(pair, null)
     return {
-        "x_layer": pair.x_layer,
-        "y_layer": pair.y_layer,
-        "x_neurons": p,
-        "y_neurons": q,
+        "provenance": pair.provenance,
         "x_constant": tuple(np.setdiff1d(np.arange(p), x).tolist()),
         "y_constant": tuple(np.setdiff1d(np.arange(q), y).tolist()),
-        "rows": pair.rows,
-        "layout": pair.layout,
         "effective_sample_size": rows,
         "chance_correlation": _best(rows, max(len(x), len(y))) if null is None else _mean_best(null),
     }

@@ -22,7 +22,7 @@ from .._warnings import ignoring
 from ..errors import SpanmatchError
 from ..moments.pairs import Pair, checked_pair
 from ..moments.spans import Array, Index
-from .chance import Aligned, about, inverse
+from .chance import AlignmentResult, about, inverse
 from .correlations import Correlation, correlation
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class Cluster:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
-class Clusters(Aligned):
+class Clusters(AlignmentResult):
     """Groups of neurons over both layers, largest first."""
 
     method: Method
@@ -163,7 +163,7 @@ class Clusters(Aligned):
             "clear": self.clear,
             "tree": None if self.tree is None else self.tree.tolist(),
             "clusters": [cluster.to_dict() for cluster in self.clusters],
-        } | self.provenance()
+        } | self._plain()
 
     def _spread(self, labels: Labels) -> tuple[Labels, Labels]:
         x, y = self.x_labels >= 0, self.y_labels >= 0

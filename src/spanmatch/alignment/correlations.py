@@ -12,12 +12,13 @@ import numpy as np
 
 from .._threads import few_threads
 from ..moments.pairs import Pair, checked_pair
+from ..moments.remembered import remembered
 from ..moments.spans import Array
-from .chance import Aligned, about, inverse
+from .chance import AlignmentResult, about, inverse
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Correlation(Aligned):
+class Correlation(AlignmentResult):
     """Correlations between and within two layers; 0 where a neuron is constant."""
 
     between: Array = field(repr=False)
@@ -36,6 +37,7 @@ class Correlation(Aligned):
     """(q,)"""
 
 
+@remembered
 @few_threads
 def correlation(pair: Pair) -> Correlation:
     """Return the correlations of all neurons, between the layers and within each, and their means and deviations.

@@ -19,12 +19,12 @@ from ..errors import SpanmatchError
 from ..moments.moments import pair as paired
 from ..moments.pairs import Pair
 from ..moments.spans import Array
-from .chance import Aligned, about
+from .chance import AlignmentResult, about
 from .contingency import chance_information, thinned
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Information(Aligned):
+class Information(AlignmentResult):
     """Mutual information of every neuron of one layer with every neuron of the other, in nats."""
 
     between: Array = field(repr=False)
@@ -99,9 +99,9 @@ def mutual_information(
     counts = table[:, :, 0].sum(axis=2), table[0].sum(axis=0)
     x, y = _entropy(counts[0], (1,), n), _entropy(counts[1], (1,), n)
     plain = x[:, None] + y - _entropy(table, (1, 3), n)
-    provenance = about(pair)
-    tested = round(provenance["effective_sample_size"])
-    corrected = _rows_of_bins(pair, provenance["effective_sample_size"])
+    facts = about(pair)
+    tested = round(facts["effective_sample_size"])
+    corrected = _rows_of_bins(pair, facts["effective_sample_size"])
     chance = {rows: _by_chance(counts, rows) for rows in {tested, corrected}}
     return Information(
         between=_corrected(plain, chance[corrected].mean, np.minimum(x[:, None], y)),
@@ -111,7 +111,7 @@ def mutual_information(
         y_entropy=y,
         x_edges=pair.counts.edges[0],
         y_edges=pair.counts.edges[1],
-        **provenance,
+        **facts,
     )
 
 

@@ -12,7 +12,7 @@ from .._values import coarse, short
 from ..moments.pairs import Pair
 from ..moments.spans import Index
 from .assignment import Alignment, one_to_one
-from .chance import Aligned, about
+from .chance import AlignmentResult, about
 from .clustering import Clusters, clusters
 from .correlations import Correlation, correlation
 from .sparse import SparseMap, sparse_map
@@ -22,7 +22,7 @@ DRAWN = 96
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class LayerAlignment(Aligned):
+class LayerAlignment(AlignmentResult):
     """One-to-one, few-to-one and many-to-many alignment of two layers."""
 
     correlation: Correlation = field(repr=False)

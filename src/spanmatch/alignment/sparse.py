@@ -24,7 +24,7 @@ from .._warnings import ignoring
 from ..errors import SpanmatchError
 from ..moments.pairs import Pair, checked_pair
 from ..moments.spans import UNIT, Array, Rounding
-from .chance import Aligned, about, inverse
+from .chance import AlignmentResult, about, inverse
 from .correlations import correlation
 
 if TYPE_CHECKING:
@@ -38,8 +38,12 @@ SPLITS, FEW = 4, 5
 """Folds are put together to so many for held-out errors, each of which needs all paths anew."""
 
 
+TableRow = dict[str, float | None]
+"""Means over neurons at one penalty: penalty, predictors, error, held_out_error."""
+
+
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
-class SparseMap(Aligned):
+class SparseMap(AlignmentResult):
     """Every neuron of y from few of x, at every penalty. Errors are 1 - R^2; those of constant neurons are nan."""
 
     penalties: Array
@@ -78,7 +82,7 @@ class SparseMap(Aligned):
         """Return what X W lacks, (q,)."""
         return np.asarray(self._means[1] - self._means[0] @ self.coefficients(i))
 
-    def table(self) -> list[dict[str, float | None]]:
+    def table(self) -> list[TableRow]:
         """Return a row for each penalty with means over neurons: penalty, predictors, error, held_out_error.
 
         The first row is of one predictor each (penalty None), the last of all of them, without penalty.
@@ -86,7 +90,7 @@ class SparseMap(Aligned):
         alive = ~np.isnan(self.regression_error)
         if not alive.any():
             return []
-        p = self.x_neurons - len(self.x_constant)
+        p = self.provenance.x_neurons - len(self.x_constant)
         errors = np.vstack([self.one_predictor_error, self.error, self.regression_error])
         held = np.vstack([self.one_predictor_held_out_error, self.held_out_error, self.regression_held_out_error])
         columns = {
@@ -133,7 +137,7 @@ class SparseMap(Aligned):
 
         `line` goes to matplotlib's `plot`. Raises SpanmatchError if no neuron of x varies, or none of y.
         """
-        if self.x_neurons == len(self.x_constant) or not self.table():
+        if self.provenance.x_neurons == len(self.x_constant) or not self.table():
             raise SpanmatchError(f"{self.y_layer!r} from {self.x_layer!r}: one of them never varies; nothing to draw")
         ax = axes_for("sparse.plot", ax)
         one, *rows = [row for row in self.table() if (row["predictors"] or 0) >= 1]
@@ -154,17 +158,15 @@ class SparseMap(Aligned):
         ends = [f"{end}{kind}" for end in ("one_predictor", "regression") for kind in ("_error", "_held_out_error")]
         names = ["penalties", "predictors", "error", "held_out_error", *ends]
         arrays = {name: plain(getattr(self, name)) for name in names}
-        return {**arrays, "gap": self.gap, "table": self.table(), **self.provenance()}
+        return {**arrays, "gap": self.gap, "table": self.table(), **self._plain()}
 
     def __repr__(self) -> str:
+        p, q = self.provenance.neurons
         rows = self.table()
         spread = (
             f": error {rows[0]['error']:.3f} from one neuron each to {rows[-1]['error']:.3f} from all" if rows else ""
         )
-        return (
-            f"<SparseMap of {self.y_layer} ({self.y_neurons}) from {self.x_layer} ({self.x_neurons}), "
-            f"{len(self.penalties)} penalties{spread}>"
-        )
+        return f"<SparseMap of {self.y_layer} ({q}) from {self.x_layer} ({p}), {len(self.penalties)} penalties{spread}>"
 
 
 @few_threads
@@ -184,7 +186,7 @@ def sparse_map(pair: Pair, penalties: int | ArrayLike = PENALTIES) -> SparseMap:
 
     checked_pair(pair)
     grid = _grid(penalties)
-    splits = min(SPLITS, len(pair.folds))
+    splits = min(SPLITS, pair.n_folds)
     q, alive = pair.neurons[1], pair.energy("y", centred=True) > 0
     with progress_bar() as bar:
         task = bar.add_task("sparse maps", total=(splits + 1) * q)

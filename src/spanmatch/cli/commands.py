@@ -6,31 +6,22 @@ import contextlib
 import re
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import numpy as np
 import typer
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from .. import __about__
 from .._files import write_text, writing
 from ..errors import BadArgument, SpanmatchError, SpanmatchWarning
 
 if TYPE_CHECKING:
-    from ..alignment import Alignment, Clusters, LayerAlignment
-    from ..comparison.comparing import Comparison
-    from ..evidence import Evidence, RowsNeeded
-    from ..match import MatchProfile
-    from ..moments.spans import Array
-    from ..schema import IntervalRecord, TransplantRecord
+    from ..comparison import Comparison
+    from ..schema import TransplantRecord
     from ..study import Study
-
-    Results = tuple[MatchProfile, LayerAlignment, Evidence | None]
 
 FAILED, BAD_USAGE, INTERRUPTED = 1, 2, 130
 PAPER_EPS = "0.15 0.2 0.25 0.3 0.5"
@@ -156,7 +147,7 @@ def compare(
     ] = None,
     evidence: Annotated[
         bool | None,
-        typer.Option(help="Intervals, chance and held-out values; by default for layers of up to 128 neurons."),
+        typer.Option(help="Intervals, null and held-out values; by default for up to 1024 neurons together."),
     ] = None,
     pairs: Annotated[
         Literal["matching", "all"], typer.Option(help="all: put all layers against all others too, as a matrix.")
@@ -185,7 +176,7 @@ def compare(
     kept = "nothing was written" if checkpoint is None else f"rerun the command to continue from {checkpoint}"
     with _exit_codes(kept):
         from ..activations import from_names, runs
-        from ..comparison.comparing import compare as run
+        from ..comparison import compare as run
 
         shown = _eps(eps)
         missing = [text for text in (a, b) if not from_names.is_code(text) and not Path(text).exists()]
@@ -313,32 +304,45 @@ def _finish(comparison: Comparison, folder: Path, as_json: bool) -> None:
     if as_json:
         sys.stdout.write((folder / "comparison.json").read_text(encoding="utf-8"))
         return
+    from . import tables
+
     console = Console(highlight=False)
-    console.print(_table(comparison))
-    console.print(_partners_table(comparison))
-    if any(comparison.assessments):
-        console.print(_evidence_table(comparison))
-    if comparison.universality:
-        console.print(_universality_table(comparison))
-    if comparison.simple:
-        console.print(_simple_table(comparison))
-    for name, warning in _warnings(comparison):
+    for table in tables.of_comparison(comparison):
+        console.print(table)
+    _print_warnings(console, tables.warnings_of(comparison))
+    _print_report(console, folder)
+
+
+def _finish_study(study: Study, as_json: bool) -> None:
+    if as_json:
+        sys.stdout.write((study.folder / "study.json").read_text(encoding="utf-8"))
+        return
+    from . import tables
+
+    console = Console(highlight=False)
+    for table in tables.of_study(study):
+        console.print(table)
+    for comparison in study.comparisons.values():
+        show_transplants(comparison["transplants"], console)
+    _print_report(console, study.folder)
+
+
+def show_transplants(transplants: Sequence[TransplantRecord], console: Console) -> None:
+    """Print accuracies, what the transplant has more than each control, and why something is missing."""
+    from . import tables
+
+    for table in tables.of_transplants(transplants):
+        console.print(table)
+    _print_warnings(console, tables.refusals_of_transplants(transplants))
+
+
+def _print_warnings(console: Console, named: Iterable[tuple[str, str]]) -> None:
+    for name, warning in named:
         console.print(f"[yellow]warning:[/] {escape(name)}: {escape(warning)}", soft_wrap=True)
+
+
+def _print_report(console: Console, folder: Path) -> None:
     console.print(f"Report: {escape(str(folder / 'report.html'))}", soft_wrap=True)
-
-
-def _warnings(comparison: Comparison) -> Iterator[tuple[str, str]]:
-    """Yield what to heed, and what could not be had, by the pair of layers."""
-    for name, profile in zip(comparison.names(), comparison.profiles, strict=True):
-        for warning in profile.warnings:
-            yield name, warning
-    for name, assessed in zip(comparison.names(), comparison.assessments, strict=True):
-        if assessed is None:
-            continue
-        if assessed.rows is not None and not assessed.rows.enough:
-            yield name, assessed.rows.advice
-        if assessed.reasons:
-            yield name, f"not all evidence can be had: {'; '.join(assessed.reasons)}"
 
 
 def _write_first(name: str, template: Path) -> None:
@@ -351,244 +355,3 @@ def _write_first(name: str, template: Path) -> None:
     text = template.read_text(encoding="utf-8")
     write_text(path, text.replace('name = "demo"       ', f'name = "{path.stem}"'.ljust(20), 1))
     Console(highlight=False).print(f"Wrote {escape(str(path))}; run it with: spanmatch study {escape(str(path))}")
-
-
-def _finish_study(study: Study, as_json: bool) -> None:
-    if as_json:
-        sys.stdout.write((study.folder / "study.json").read_text(encoding="utf-8"))
-        return
-    console = Console(highlight=False)
-    console.print(_accuracy_table(study))
-    for step in study.results["steps"]:
-        if step["kind"] in ("seeds", "across"):
-            for table in _step_tables(step):
-                console.print(table)
-            _show_transplants(study.comparisons[step["name"]]["transplants"], console)
-    console.print(f"Report: {escape(str(study.folder / 'report.html'))}", soft_wrap=True)
-
-
-def _accuracy_table(study: Study) -> Table:
-    seeds = len(study.results["settings"]["seeds"])
-    table = _titled(f"{study.results['name']}: test accuracy over {seeds} seeds", "mean", "95% interval", "from", "to")
-    table.columns[0].header = "variant"
-    for name, found in study.accuracy.items():
-        interval = "-" if found["low"] is None else f"{found['low']:.1%} to {found['high']:.1%}"
-        table.add_row(
-            escape(name), f"{found['value']:.1%}", interval, f"{found['minimum']:.1%}", f"{found['maximum']:.1%}"
-        )
-    return table
-
-
-def _step_tables(step: dict[str, Any]) -> Iterator[Table]:
-    """Yield the table of s(eps), and that of the measures: together they are too wide for a terminal."""
-    shares = [row for row in step["rows"] if row["quantity"].startswith("s(")]
-    measures = [row for row in step["rows"] if row not in shares]
-    title = f"{step['name']}: {{}}, mean over pairs ±95% over seeds"
-    yield _over_seeds(title.format("share matched by eps"), shares)
-    if measures:
-        yield _over_seeds(title.format("measures"), measures)
-
-
-TRANSPLANT_CONTROLS = {"ablation": "ablated", "other examples": "other examples", "untrained": "untrained"}
-"""What transplants are compared with, as tables head it."""
-
-
-def _show_transplants(transplants: Sequence[TransplantRecord], console: Console) -> None:
-    """Print accuracies, what the transplant has more than each control, and why something is missing."""
-    if not transplants:
-        return
-    first = transplants[0]
-    a, b = (first[layer].partition(":")[0] for layer in ("x_layer", "y_layer"))
-    title = f"Accuracy of {escape(a)} with the neurons matched at eps {first['eps']:g} predicted from {escape(b)}"
-    accuracies = _titled(title, "neurons", "untouched", "predicted", *TRANSPLANT_CONTROLS.values())
-    title = f"Predicted less control, in points, with 95% intervals over {first['n_examples']:,} examples"
-    differences = _titled(title, *TRANSPLANT_CONTROLS.values())
-    for found in transplants:
-        outcomes = {outcome["condition"]: outcome for outcome in found["outcomes"]}
-        less = {d["control"]: d["accuracy"] for d in found["differences"] if d["condition"] == "transplant"}
-        layer, names = escape(found["x_layer"].partition(":")[2]), ("untouched", "transplant", *TRANSPLANT_CONTROLS)
-        shown = [_percent(outcomes[name]["accuracy"]) if name in outcomes else "-" for name in names]
-        accuracies.add_row(layer, str(outcomes["transplant"]["neurons"]), *shown)
-        differences.add_row(layer, *(_points(less.get(name)) for name in TRANSPLANT_CONTROLS))
-    console.print(accuracies)
-    console.print(differences)
-    reasons = {(found["x_layer"], what): reason for found in transplants for what, reason in found["refused"].items()}
-    for (layer, what), reason in reasons.items():
-        console.print(f"[yellow]warning:[/] {escape(layer)}, {what}: {escape(reason)}", soft_wrap=True)
-
-
-def _percent(value: float | None) -> str:
-    return "-" if value is None else f"{value:.1%}"
-
-
-def _points(difference: IntervalRecord | None) -> str:
-    """Return a difference of accuracies with its interval, in points; nothing for one that cannot be had."""
-    if difference is None:
-        return "-"
-    value, low, high = difference["value"], difference["low"], difference["high"]
-    if value is None or low is None or high is None:
-        return "-"
-    return f"{100 * value:+.1f} ({100 * low:.1f}, {100 * high:.1f})"
-
-
-def _over_seeds(title: str, rows: Sequence[dict[str, Any]]) -> Table:
-    quantities = list(dict.fromkeys(row["quantity"] for row in rows))
-    table = _titled(title, "neurons", *(name.removeprefix("s(").removesuffix(")") for name in quantities))
-    by_layer: dict[str, list[dict[str, Any]]] = {}
-    for row in rows:
-        by_layer.setdefault(row["layer"], []).append(row)
-    for layer, own in by_layer.items():
-        table.add_row(escape(layer), str(own[0]["neurons"]), *map(_with_interval, own))
-    return table
-
-
-def _with_interval(spread: dict[str, Any]) -> str:
-    if spread["value"] is None:
-        return "-"
-    return f"{spread['value']:.2f}" + ("" if spread["low"] is None else f" ±{spread['high'] - spread['value']:.2f}")
-
-
-def _titled(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD)
-    table.add_column("layer", overflow="fold")
-    for column in columns:
-        table.add_column(column, justify="right")
-    return table
-
-
-def _by_layer(comparison: Comparison) -> Iterator[tuple[str, list[Results]]]:
-    """Yield the results of each layer, of one pair of networks or, to be put together, of several."""
-    found: dict[str, list[Results]] = {}
-    several = len(comparison.networks) > 2
-    rows = zip(comparison.profiles, comparison.convergence, comparison.assessments, strict=True)
-    for name, results in zip(comparison.names(), rows, strict=True):
-        profile = results[0]
-        same = profile.x_layer.partition(":")[2] == profile.y_layer.partition(":")[2]
-        key = profile.x_layer.partition(":")[2] if several and same else name
-        found.setdefault(key, []).append(results)
-    yield from found.items()
-
-
-def _several(comparison: Comparison) -> str:
-    count = len(comparison.networks)
-    return f", mean over {count * (count - 1) // 2} pairs of networks" if count > 2 else ""
-
-
-def _spread(values: Sequence[int]) -> str:
-    return "/".join(map(str, dict.fromkeys(values)))
-
-
-def _table(comparison: Comparison) -> Table:
-    *first, last = map(escape, comparison.networks)
-    names = f"{', '.join(first)} and {last}" if first else last
-    title = f"{names}: share of neurons in the maximum match, by eps{_several(comparison)}"
-    table = _titled(title, "neurons", "silent", "rows", *(f"{eps:g}" for eps in comparison.eps))
-    for layer, results in _by_layer(comparison):
-        profiles = [profile for profile, _, _ in results]
-        shares = np.mean([profile.similarity(comparison.eps) for profile in profiles], axis=0)
-        silent = dict.fromkeys(
-            side for p in profiles for side in ((p.x_layer, len(p.x_silent)), (p.y_layer, len(p.y_silent)))
-        )
-        row: list[Any] = [
-            escape(layer),
-            _spread([width for profile in profiles for width in (profile.x_neurons, profile.y_neurons)]),
-            "/".join(str(count) for _, count in silent),
-            f"{profiles[0].rows:,}",
-        ]
-        table.add_row(*row, *("-" if np.isnan(share) else f"{share:.3f}" for share in shares))
-    return table
-
-
-def _partners_table(comparison: Comparison) -> Table:
-    title = f"One-to-one partners: median correlation, and what else there is{_several(comparison)}"
-    table = _titled(title, "bipartite", "semi", "within", "by chance", "clear partner", "clusters")
-    for layer, results in _by_layer(comparison):
-        found = [aligned for _, aligned, _ in results]
-        medians = [
-            np.mean([_median(curve(a)) for a in found])
-            for curve in (
-                lambda a: a.bipartite.strength,
-                lambda a: a.semi.strength,
-                lambda a: np.concatenate([a.bipartite.x_baseline, a.bipartite.y_baseline]),
-            )
-        ]
-        clear = np.mean([_clear(a.bipartite) for a in found])
-        groups = "/".join(dict.fromkeys(_clusters(a.clusters) for a in found if a.clusters is not None)) or "-"
-        chance = found[0].chance_correlation
-        table.add_row(escape(layer), *(f"{m:.2f}" for m in medians), f"{chance:.2f}", f"{clear:.0%}", groups)
-    return table
-
-
-def _clusters(clusters: Clusters) -> str:
-    """Return how many there are, with a question mark if no clear gap between the eigenvalues tells it."""
-    return f"{len(clusters)}{'' if clusters.clear else '?'}"
-
-
-def _median(values: Array) -> float:
-    return float(np.median(values)) if len(values) else float("nan")
-
-
-def _clear(a: Alignment) -> float:
-    """Return the share of partners that are each other's best by more than chance correlations differ."""
-    least = np.minimum(a.margin, a.back_margin)
-    return float(np.mean(least > a.chance_correlation)) if len(least) else float("nan")
-
-
-def _evidence_table(comparison: Comparison) -> Table:
-    middle, largest = comparison.eps[len(comparison.eps) // 2], max(comparison.eps)
-    title = f"Measures \\[by chance], and what the rows are worth at eps {middle:g}{_several(comparison)}"
-    table = _titled(title, "rows worth", "needed", "cka, debiased", "procrustes", "R^2", f"s({largest:g}) held out")
-    for layer, results in _by_layer(comparison):
-        assessed = [a for _, _, a in results if a is not None]
-        if not assessed:
-            continue
-        rows = [a.rows for a in assessed if a.rows is not None]
-        counts = _effective_and_needed(rows) if rows else ("-", "-")
-        cells = [_beside_chance(assessed, name) for name in ("debiased cka", "procrustes", "linear regression")]
-        held = [a.profile.held_out_at(largest) for a in assessed if a.profile is not None]
-        table.add_row(escape(layer), *counts, *cells, f"{np.mean(held):.2f}" if np.isfinite(held).any() else "-")
-    return table
-
-
-def _effective_and_needed(rows: Sequence[RowsNeeded]) -> tuple[str, str]:
-    """Return the least effective rows of some pairs of networks, and the most that are needed."""
-    worth, needed = float(np.min([r.effective_sample_size for r in rows])), max(r.needed for r in rows)
-    known = "unknown" if np.isnan(worth) else f"{worth:,.0f}"
-    return f"{'' if worth >= needed else '[yellow]'}{known}", f"{needed:,}"
-
-
-def _beside_chance(assessed: Sequence[Evidence], name: str) -> str:
-    """Return a measure with its null, means over the pairs of networks for which it can be had."""
-    kept = [a[name] for a in assessed if not np.isnan(a[name].value)]
-    if not kept:
-        return "-"
-    value, null = (float(np.mean([getattr(m, field) for m in kept])) for field in ("value", "null_value"))
-    return f"{value:.2f}" + ("" if np.isnan(null) else f" \\[{null:.2f}]")
-
-
-def _universality_table(comparison: Comparison) -> Table:
-    first = comparison.universality[0]
-    title = (
-        f"In how many other networks a neuron has a partner of {first.min_correlation:g} or more, and is in the match "
-        f"at eps {first.eps:g}; chains of partners that close"
-    )
-    ranks = "/".join(map(str, range(len(comparison.networks))))
-    table = _titled(title, f"partner in {ranks}", f"matched in {ranks}", "chains that close", "by chance")
-    for found in comparison.universality:
-        shares = [100 * counts / counts.sum() for counts in found.distribution().values()]
-        cells = ["/".join(f"{value:.0f}" for value in share) + "%" for share in shares]
-        closing = ("-" if np.isnan(share) else f"{share:.0%}" for share in (found.consistency, found.chance))
-        table.add_row(escape(found.layer), *cells, *closing)
-    return table
-
-
-def _simple_table(comparison: Comparison) -> Table:
-    title = "Smallest groups found around each neuron (minimum matches), by eps"
-    table = _titled(title, "eps", "neurons matched", "median size", "from", "to", "different")
-    names = dict(zip(((p.x_layer, p.y_layer) for p in comparison.profiles), comparison.names(), strict=True))
-    for found in comparison.simple:
-        sizes = sorted(found.sizes.values())
-        spread = [f"{sizes[len(sizes) // 2]}", f"{sizes[0]}", f"{sizes[-1]}"] if sizes else ["-"] * 3
-        name = names[found.x_layer, found.y_layer]
-        table.add_row(escape(name), f"{found.eps:g}", str(len(sizes)), *spread, str(len(found)))
-    return table

@@ -1,194 +1,348 @@
-"""The tables that a comparison is saved as: one CSV text for each kind of result."""
+"""The tables that a comparison is saved as: one CSV file for each kind of result.
+
+Each table is a list of columns, a name and what stands in it, and a generator of the things that its rows are about.
+To add a column, add a line to the table's columns.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, get_args
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar, get_args
 
-from ..alignment import Alignment, LayerAlignment, Universality
-from ..evidence import Evidence
-from ..interventions import Transplant
+from ..alignment import Alignment, Clusters, SparseMap, Universality
+from ..alignment.sparse import TableRow
+from ..evidence import Evidence, MeasureEvidence
+from ..interventions import Outcome, Transplant
 from ..interventions.outcomes import CONDITIONS, MATCHED, STITCHED, Of
-from ..match import MatchProfile, SimpleMatches
+from ..match import SimpleMatch, SimpleMatches
+from ..moments.provenance import network_and_layer
 from ..similarity import LayerMatrix
+from .pair_result import PairResult
 
-Row = Sequence[Any]
-
-
-def network_and_layer(name: str) -> tuple[str, str]:
-    """Return the parts of "network:layer"."""
-    network, _, layer = name.partition(":")
-    return network, layer
+Cell = str | int | float | None
+Row = TypeVar("Row")
 
 
-def csv_text(rows: Sequence[Mapping[str, Any]]) -> str:
+@dataclass(frozen=True)
+class Table(Generic[Row]):
+    """What stands in each column of a table, given what a row is about."""
+
+    columns: Mapping[str, Callable[[Row], Cell]]
+
+    def text(self, rows: Iterable[Row]) -> str:
+        """Return the table as CSV; cells of None and nan are empty."""
+        cells = ([_cell(column(row)) for column in self.columns.values()] for row in rows)
+        return _text(list(self.columns), cells)
+
+
+def csv_text(rows: Sequence[Mapping[str, Cell]]) -> str:
     """Return rows that all have the same columns."""
     return _text(list(rows[0]) if rows else [], ([*row.values()] for row in rows))
 
 
-def levels(profiles: Iterable[MatchProfile]) -> str:
-    """Return a row for each neuron of each pair of layers; the level of a silent one is empty."""
+def tables_of(
+    pairs: Sequence[PairResult],
+    matrices: Sequence[LayerMatrix],
+    transplants: Sequence[Transplant],
+    universality: Sequence[Universality],
+) -> dict[str, str]:
+    """Return the tables of a comparison by file name; those without rows are left out, but for the first two."""
+    always = {"levels.csv": LEVELS.text(_neurons(pairs)), "alignment.csv": ALIGNMENT.text(_partners(pairs))}
+    others = {
+        "clusters.csv": CLUSTERS.text(_members(pairs)),
+        "sparse.csv": SPARSE.text(_sparse_rows(pairs)),
+        "simple.csv": SIMPLE.text(_simple_matches(pairs)),
+        "measures.csv": MEASURES.text(_measures(pairs)),
+        "matrix.csv": MATRIX.text(_entries(matrices)),
+        "transplants.csv": TRANSPLANTS.text(_conditions(transplants)),
+        "universality.csv": UNIVERSALITY.text(_universal(universality)),
+    }
+    return always | {name: text for name, text in others.items() if text.count("\n") > 1}
 
-    def rows() -> Iterator[Row]:
-        for profile in profiles:
-            for layer, neuron, level, silent in profile.neurons():
-                other = profile.y_layer if layer == profile.x_layer else profile.x_layer
-                yield *network_and_layer(layer), neuron, "" if silent else level, str(silent).lower(), other
 
-    return _text(["network", "layer", "neuron", "level", "silent", "compared_with"], rows())
+# levels.csv: a row for each neuron of each pair of layers ------------------------------------------------------------
 
 
-def simple(found: Iterable[SimpleMatches]) -> str:
-    """Return a row for each simple match."""
+@dataclass(frozen=True)
+class _Neuron:
+    layer: str
+    index: int
+    level: float
+    silent: bool
+    other_layer: str
 
-    def rows() -> Iterator[Row]:
-        for matches in found:
+
+LEVELS = Table[_Neuron](
+    {
+        "network": lambda neuron: network_and_layer(neuron.layer)[0],
+        "layer": lambda neuron: network_and_layer(neuron.layer)[1],
+        "neuron": lambda neuron: neuron.index,
+        "level": lambda neuron: None if neuron.silent else neuron.level,
+        "silent": lambda neuron: _boolean(neuron.silent),
+        "compared_with": lambda neuron: neuron.other_layer,
+    }
+)
+
+
+def _neurons(pairs: Iterable[PairResult]) -> Iterator[_Neuron]:
+    for pair in pairs:
+        for layer, index, level, silent in pair.profile.neurons():
+            yield _Neuron(layer, index, level, silent, pair.y_layer if layer == pair.x_layer else pair.x_layer)
+
+
+# alignment.csv: a row for each partnership, of every matching that was made -----------------------------------------
+
+Partnership = tuple[Alignment, int]
+
+ALIGNMENT = Table[Partnership](
+    {
+        "x_layer": lambda partners: partners[0].x_layer,
+        "y_layer": lambda partners: partners[0].y_layer,
+        "method": lambda partners: partners[0].method,
+        "by": lambda partners: partners[0].by,
+        "x": lambda partners: int(partners[0].x[partners[1]]),
+        "y": lambda partners: int(partners[0].y[partners[1]]),
+        "strength": lambda partners: float(partners[0].strength[partners[1]]),
+        "p_value": lambda partners: float(partners[0].p_value[partners[1]]),
+        "margin": lambda partners: float(partners[0].margin[partners[1]]),
+        "next_y": lambda partners: int(partners[0].next_y[partners[1]]),
+        "back_margin": lambda partners: float(partners[0].back_margin[partners[1]]),
+        "next_x": lambda partners: int(partners[0].next_x[partners[1]]),
+    }
+)
+
+
+def _partners(pairs: Iterable[PairResult]) -> Iterator[Partnership]:
+    for pair in pairs:
+        of_pair = pair.alignment
+        for alignment in filter(None, (of_pair.bipartite, of_pair.semi, of_pair.information)):
+            for i in range(len(alignment.x)):
+                yield alignment, i
+
+
+# clusters.csv: a row for each neuron of each pair of layers; the cluster of a constant one is empty ------------------
+
+
+@dataclass(frozen=True)
+class _Member:
+    layer: str
+    index: int
+    label: int
+    other_layer: str
+
+
+CLUSTERS = Table[_Member](
+    {
+        "network": lambda member: network_and_layer(member.layer)[0],
+        "layer": lambda member: network_and_layer(member.layer)[1],
+        "neuron": lambda member: member.index,
+        "cluster": lambda member: None if member.label < 0 else member.label,
+        "compared_with": lambda member: member.other_layer,
+    }
+)
+
+
+def _members(pairs: Iterable[PairResult]) -> Iterator[_Member]:
+    for pair in pairs:
+        clusters: Clusters | None = pair.alignment.clusters
+        if clusters is None:
+            continue
+        x, y = pair.x_layer, pair.y_layer
+        for layer, labels, other_layer in ((x, clusters.x_labels, y), (y, clusters.y_labels, x)):
+            for index, label in enumerate(labels.tolist()):
+                yield _Member(layer, index, label, other_layer)
+
+
+# sparse.csv: a row for each penalty of each sparse map; the first is of one predictor each, the last of all ----------
+
+SPARSE = Table[tuple[SparseMap, TableRow]](
+    {
+        "from_layer": lambda row: row[0].x_layer,
+        "to_layer": lambda row: row[0].y_layer,
+        "penalty": lambda row: row[1]["penalty"],
+        "predictors": lambda row: row[1]["predictors"],
+        "error": lambda row: row[1]["error"],
+        "held_out_error": lambda row: row[1]["held_out_error"],
+    }
+)
+
+
+def _sparse_rows(pairs: Iterable[PairResult]) -> Iterator[tuple[SparseMap, TableRow]]:
+    for pair in pairs:
+        for sparse_map in pair.alignment.maps:
+            for row in sparse_map.table():
+                yield sparse_map, row
+
+
+# simple.csv: a row for each simple match ----------------------------------------------------------------------------
+
+SIMPLE = Table[tuple[SimpleMatches, SimpleMatch]](
+    {
+        "x_layer": lambda row: row[0].x_layer,
+        "y_layer": lambda row: row[0].y_layer,
+        "eps": lambda row: row[0].eps,
+        "size": lambda row: row[1].size,
+        "x": lambda row: " ".join(map(str, row[1].x.tolist())),
+        "y": lambda row: " ".join(map(str, row[1].y.tolist())),
+        "minimum_for": lambda row: " ".join(f"{side}{index}" for side, index in row[1].neurons),
+        "all_found": lambda row: _boolean(row[0].complete),
+    }
+)
+
+
+def _simple_matches(pairs: Iterable[PairResult]) -> Iterator[tuple[SimpleMatches, SimpleMatch]]:
+    for pair in pairs:
+        for matches in pair.simple:
             for match in matches:
-                neurons = " ".join(f"{side}{index}" for side, index in match.neurons)
-                x, y = (" ".join(map(str, side.tolist())) for side in (match.x, match.y))
-                complete = str(matches.complete).lower()
-                yield matches.x_layer, matches.y_layer, matches.eps, match.size, x, y, neurons, complete
-
-    return _text(["x_layer", "y_layer", "eps", "size", "x", "y", "minimum_for", "all_found"], rows())
+                yield matches, match
 
 
-def alignment(found: Iterable[LayerAlignment]) -> str:
-    """Return a row for each partnership, of every matching that was made."""
+# measures.csv: a row for each measure of each pair of layers; what is empty has its reason in the last column --------
 
-    def rows() -> Iterator[Row]:
-        for layers in found:
-            for a in filter(None, (layers.bipartite, layers.semi, layers.information)):
-                for row in _partners(a):
-                    yield a.x_layer, a.y_layer, a.method, a.by, *row
-
-    header = ["x_layer", "y_layer", "method", "by", "x", "y", "strength", "p_value", "margin"]
-    return _text([*header, "next_y", "back_margin", "next_x"], rows())
-
-
-def _partners(a: Alignment) -> Iterator[Row]:
-    columns = (a.x, a.y, a.strength, a.p_value, a.margin, a.next_y, a.back_margin, a.next_x)
-    return zip(*(column.tolist() for column in columns), strict=True)
-
-
-def sparse(found: Iterable[LayerAlignment]) -> str:
-    """Return a row for each penalty of each sparse map; the first is of one predictor each, the last of all of them."""
-
-    def rows() -> Iterator[Row]:
-        for layers in found:
-            for one_way in layers.maps:
-                for row in one_way.table():
-                    yield one_way.x_layer, one_way.y_layer, *("" if v is None else v for v in row.values())
-
-    return _text(["from_layer", "to_layer", "penalty", "predictors", "error", "held_out_error"], rows())
+MEASURES = Table[tuple[Evidence, MeasureEvidence]](
+    {
+        "x_layer": lambda row: row[0].x_layer,
+        "y_layer": lambda row: row[0].y_layer,
+        "measure": lambda row: row[1].name,
+        "value": lambda row: row[1].value,
+        "low": lambda row: row[1].low,
+        "high": lambda row: row[1].high,
+        "level": lambda row: row[0].level,
+        "null_value": lambda row: row[1].null_value,
+        "rows": lambda row: None if row[0].rows is None else row[0].provenance.rows,
+        "effective_sample_size": lambda row: None if row[0].rows is None else row[0].rows.effective_sample_size,
+        "reason": lambda row: row[1].reason,
+    }
+)
 
 
-def clusters(found: Iterable[LayerAlignment]) -> str:
-    """Return a row for each neuron of each pair of layers; the cluster of a constant one is empty."""
-
-    def rows() -> Iterator[Row]:
-        for layers in found:
-            if layers.clusters is None:
-                continue
-            c = layers.clusters
-            for layer, labels, other in ((c.x_layer, c.x_labels, c.y_layer), (c.y_layer, c.y_labels, c.x_layer)):
-                for neuron, label in enumerate(labels.tolist()):
-                    yield *network_and_layer(layer), neuron, "" if label < 0 else label, other
-
-    return _text(["network", "layer", "neuron", "cluster", "compared_with"], rows())
+def _measures(pairs: Iterable[PairResult]) -> Iterator[tuple[Evidence, MeasureEvidence]]:
+    for pair in pairs:
+        if pair.evidence is not None:
+            for measure in pair.evidence.measures:
+                yield pair.evidence, measure
 
 
-def universality(found: Iterable[Universality]) -> str:
-    """Return a row for each neuron: in how many other networks it has a partner, and in how many it is matched."""
+# matrix.csv: a row for each two layers of each matrix; the value of layers that were not paired is empty -------------
 
-    def rows() -> Iterator[Row]:
-        for layer in found:
-            for network, partners in layer.partners.items():
-                counts = zip(partners.tolist(), layer.matched[network].tolist(), strict=True)
-                for neuron, (partner, matched) in enumerate(counts):
-                    yield network, layer.layer, neuron, partner, matched, layer.min_correlation, layer.eps
-
-    return _text(["network", "layer", "neuron", "partners", "matched", "min_correlation", "eps"], rows())
-
-
-def measured(found: Iterable[Evidence]) -> str:
-    """Return a row for each measure of each pair of layers: interval, null, and the effective number of rows.
-
-    What is nan is empty, and the last column says why.
-    """
-
-    def rows() -> Iterator[Row]:
-        for layers in found:
-            counts = ("", "") if layers.rows is None else (layers.rows.rows, _number(layers.rows.effective_sample_size))
-            for m in layers.measures:
-                value, low, high, null = map(_number, (m.value, m.low, m.high, m.null_value))
-                yield layers.x_layer, layers.y_layer, m.name, value, low, high, layers.level, null, *counts, m.reason
-
-    header = [
-        "x_layer",
-        "y_layer",
-        "measure",
-        "value",
-        "low",
-        "high",
-        "level",
-        "null_value",
-        "rows",
-        "effective_sample_size",
-    ]
-    return _text([*header, "reason"], rows())
+MATRIX = Table[tuple[LayerMatrix, int, int]](
+    {
+        "measure": lambda entry: entry[0].name,
+        "x_layer": lambda entry: entry[0].layers[entry[1]],
+        "y_layer": lambda entry: entry[0].layers[entry[2]],
+        "value": lambda entry: float(entry[0].values[entry[1], entry[2]]),
+    }
+)
 
 
-def matrices(found: Iterable[LayerMatrix]) -> str:
-    """Return a row for each two layers of each matrix; the value of layers that were not paired is empty."""
-
-    def rows() -> Iterator[Row]:
-        for matrix in found:
-            for x, values in zip(matrix.layers, matrix.values.tolist(), strict=True):
-                for y, value in zip(matrix.layers, values, strict=True):
-                    yield matrix.name, x, y, _number(value)
-
-    return _text(["measure", "x_layer", "y_layer", "value"], rows())
+def _entries(matrices: Iterable[LayerMatrix]) -> Iterator[tuple[LayerMatrix, int, int]]:
+    for matrix in matrices:
+        for i in range(len(matrix.layers)):
+            for j in range(len(matrix.layers)):
+                yield matrix, i, j
 
 
-def transplants(found: Iterable[Transplant]) -> str:
-    """Return a row for each condition of each transplant, with how much the transplant differs from it.
-
-    Differences are of "transplant", or of "stitch", less the row's condition, on the same examples. What cannot be had
-    is empty, and the last column says why.
-    """
-    numbers = [f"{of}_difference{end}" for of in get_args(Of) for end in ("", "_low", "_high")]
-
-    def rows() -> Iterator[Row]:
-        for one in found:
-            layers, accuracy = (one.x_layer, one.y_layer, one.eps), one.refused.get("accuracy", "")
-            for o in one.outcomes:
-                values = map(_number, (o.loss, o.accuracy, *_differences(one, o.condition)))
-                yield *layers, o.condition, o.neurons, o.predictors, *values, one.n_examples, accuracy
-            for condition in (name for name in CONDITIONS if name in one.refused):
-                yield *layers, condition, *[""] * (4 + len(numbers)), one.n_examples, one.refused[condition]
-
-    header = ["x_layer", "y_layer", "eps", "condition", "neurons", "predictors", "loss", "accuracy", *numbers]
-    return _text([*header, "n_examples", "reason"], rows())
+# transplants.csv: a row for each condition of each transplant, with how much the transplant differs from it ----------
 
 
-def _differences(one: Transplant, control: str) -> list[float]:
-    """Return value, low and high of accuracy, and of loss, against a control; nan for what is no control."""
-    condition = STITCHED if control.startswith(STITCHED) else MATCHED
-    if control == condition:
-        return [math.nan] * 6
-    differences = [one.difference(control, condition, of=of) for of in get_args(Of)]
-    return [value for d in differences for value in (d.value, d.low, d.high)]
+@dataclass(frozen=True)
+class _Condition:
+    """A condition; without its outcome, if it was refused."""
+
+    transplant: Transplant
+    name: str
+    outcome: Outcome | None
+
+    @property
+    def reason(self) -> str:
+        """Why the condition, or its accuracy, is missing."""
+        return self.transplant.refused.get("accuracy" if self.outcome else self.name, "")
+
+    def number(self, name: str) -> float | None:
+        """Return a number of the outcome; None if the condition was refused."""
+        value: float | None = getattr(self.outcome, name, None)
+        return value
+
+    def difference(self, of: Of, end: str) -> float | None:
+        """Return a number of the difference of "transplant", or of "stitch", less this condition; None for these."""
+        condition = STITCHED if self.name.startswith(STITCHED) else MATCHED
+        if self.outcome is None or self.name == condition:
+            return None
+        difference = self.transplant.difference(self.name, condition, of=of)
+        number: float = getattr(difference, end)
+        return number
 
 
-def _number(value: float) -> float | str:
-    """Return a number as a cell; an empty one for nan."""
-    return "" if math.isnan(value) else value
+def _difference(of: Of, end: str) -> Callable[[_Condition], Cell]:
+    return lambda condition: condition.difference(of, end)
 
 
-def _text(header: Row, rows: Iterable[Row]) -> str:
+TRANSPLANTS = Table[_Condition](
+    {
+        "x_layer": lambda condition: condition.transplant.x_layer,
+        "y_layer": lambda condition: condition.transplant.y_layer,
+        "eps": lambda condition: condition.transplant.eps,
+        "condition": lambda condition: condition.name,
+        "neurons": lambda condition: condition.number("neurons"),
+        "predictors": lambda condition: condition.number("predictors"),
+        "loss": lambda condition: condition.number("loss"),
+        "accuracy": lambda condition: condition.number("accuracy"),
+        **{
+            f"{of}_difference{suffix}": _difference(of, end)
+            for of in get_args(Of)
+            for suffix, end in (("", "value"), ("_low", "low"), ("_high", "high"))
+        },
+        "n_examples": lambda condition: condition.transplant.n_examples,
+        "reason": lambda condition: condition.reason,
+    }
+)
+
+
+def _conditions(transplants: Iterable[Transplant]) -> Iterator[_Condition]:
+    for transplant in transplants:
+        for outcome in transplant.outcomes:
+            yield _Condition(transplant, outcome.condition, outcome)
+        for name in CONDITIONS:
+            if name in transplant.refused:
+                yield _Condition(transplant, name, None)
+
+
+# universality.csv: a row for each neuron: in how many other networks it has a partner, and in how many it is matched -
+
+UNIVERSALITY = Table[tuple[Universality, str, int]](
+    {
+        "network": lambda row: row[1],
+        "layer": lambda row: row[0].layer,
+        "neuron": lambda row: row[2],
+        "partners": lambda row: int(row[0].partners[row[1]][row[2]]),
+        "matched": lambda row: int(row[0].matched[row[1]][row[2]]),
+        "min_correlation": lambda row: row[0].min_correlation,
+        "eps": lambda row: row[0].eps,
+    }
+)
+
+
+def _universal(layers: Iterable[Universality]) -> Iterator[tuple[Universality, str, int]]:
+    for layer in layers:
+        for network, partners in layer.partners.items():
+            for neuron in range(len(partners)):
+                yield layer, network, neuron
+
+
+def _boolean(value: bool) -> str:
+    return str(value).lower()
+
+
+def _cell(value: Cell) -> Cell:
+    """Return a cell; an empty one for None and nan."""
+    return "" if value is None or (isinstance(value, float) and math.isnan(value)) else value
+
+
+def _text(header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(header)

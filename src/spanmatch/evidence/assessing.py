@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, SupportsFloat, TypeVar
 
@@ -13,12 +13,13 @@ from .._values import short
 from ..errors import SpanmatchError
 from ..match import MatchProfile
 from ..moments.pairs import Pair, checked_pair
+from ..moments.provenance import Result
 from ..similarity import Measure, measures
 from .intervals import check_level, jackknife
 from .profile import ProfileEvidence, profile_evidence
 from .sample_size import RowsNeeded, rows_needed
 
-Result = TypeVar("Result")
+Outcome = TypeVar("Outcome")
 NAN = float("nan")
 
 
@@ -36,30 +37,22 @@ class MeasureEvidence:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Evidence:
+class Evidence(Result):
     """What is known of two layers beside their match, and how sure it is."""
 
-    x_layer: str
-    y_layer: str
     level: float
     rows: RowsNeeded | None
-    """None if it cannot be had; `refused["rows"]` says why."""
+    """None if it cannot be had; `refusals["rows needed"]` says why."""
     measures: tuple[MeasureEvidence, ...]
     """All of `sm.measures()`."""
     profile: ProfileEvidence | None = field(repr=False)
-    """None if it cannot be had; `refused["profile"]` says why."""
-    refused: dict[str, str]
-    """Why rows or profile are missing."""
+    """None if it cannot be had; `refusals["profile evidence"]` says why."""
+    refusals: Mapping[str, str]
+    """Why anything is missing, whole or in part: by "rows needed", "profile evidence" or the name of a measure."""
 
     def __getitem__(self, name: str) -> MeasureEvidence:
         """Return one measure.  Raises KeyError if it is not there."""
         return {measure.name: measure for measure in self.measures}[name]
-
-    @property
-    def reasons(self) -> tuple[str, ...]:
-        """Why anything that was observed is missing, each reason once; of nulls alone see the measures."""
-        missing = [measure.reason for measure in self.measures if np.isnan([measure.value, measure.low]).any()]
-        return tuple(dict.fromkeys([*self.refused.values(), *missing]))
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain Python values; nan as None."""
@@ -71,7 +64,6 @@ class Evidence:
                 for measure in self.measures
             ],
             "profile": None if self.profile is None else _curves(self.profile),
-            "refused": dict(self.refused),
         }
 
 
@@ -97,8 +89,8 @@ def assess(
     Returns
     -------
     Evidence
-        What layers do not allow, as one that never varies, is missing with its reason: a measure is nan, `.rows` or
-        `.profile` is None.
+        What layers do not allow, as one that never varies, is missing with its reason in `.refusals`: a measure is
+        nan, `.rows` or `.profile` is None.
 
     Raises
     ------
@@ -113,20 +105,21 @@ def assess(
     check_level(level)
     if not 0 <= eps < 1:
         raise SpanmatchError(f"eps={eps:g}: give a number in [0, 1)")
-    if not pair.folds:
+    if not pair.n_folds:
         raise SpanmatchError(
             f"layers {pair.x_layer!r} and {pair.y_layer!r}: no folds were kept; evidence needs moments with folds=8"
         )
     rows, no_rows = _or_reason(lambda: rows_needed(pair, eps), "rows needed")
     curves, no_curves = _or_reason(lambda: profile_evidence(pair, profile, held=held, level=level), "profile")
+    assessed = tuple(_assessed(pair, measure, level) for measure in measures())
+    reasons = {"rows needed": no_rows, "profile evidence": no_curves} | {one.name: one.reason for one in assessed}
     return Evidence(
-        x_layer=pair.x_layer,
-        y_layer=pair.y_layer,
+        provenance=profile.provenance,
         level=level,
         rows=rows,
-        measures=tuple(_assessed(pair, measure, level) for measure in measures()),
+        measures=assessed,
         profile=curves,
-        refused={name: reason for name, reason in (("rows", no_rows), ("profile", no_curves)) if reason},
+        refusals={name: reason for name, reason in reasons.items() if reason},
     )
 
 
@@ -151,7 +144,7 @@ def _number(ask: Callable[[], SupportsFloat], name: str) -> tuple[float, str]:
     return value, reason or ("not defined for these layers" if np.isnan(value) else "")
 
 
-def _or_reason(ask: Callable[[], Result], name: str) -> tuple[Result | None, str]:
+def _or_reason(ask: Callable[[], Outcome], name: str) -> tuple[Outcome | None, str]:
     """Return a result, or None and why there is none, without the name of what was asked."""
     try:
         return ask(), ""
@@ -160,12 +153,13 @@ def _or_reason(ask: Callable[[], Result], name: str) -> tuple[Result | None, str
 
 
 def _rows(rows: RowsNeeded) -> dict[str, Any]:
-    names = ("rows", "n_examples", "needed", "enough", "advice", "eps")
+    names = ("needed", "enough", "advice", "eps")
     numbers = {
         "effective_sample_size": short(rows.effective_sample_size),
         "chance_distance": short(rows.chance_distance),
     }
-    return {name: getattr(rows, name) for name in names} | numbers
+    counts = {"rows": rows.provenance.rows, "n_examples": rows.provenance.n_examples}
+    return counts | {name: getattr(rows, name) for name in names} | numbers
 
 
 def _curves(profile: ProfileEvidence) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from ..errors import SpanmatchError
 from ..match import Match
 from ..match.maximum import check_match
 from ..moments.pairs import Pair, checked_pair
+from ..moments.provenance import Result
 from ..moments.spans import Array, Index, Span
 
 Squares = tuple[Array, Array]
@@ -25,7 +26,7 @@ Squares = tuple[Array, Array]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class HeldOut:
+class HeldOut(Result):
     """A match on rows that its coefficients did not see."""
 
     eps: float
@@ -42,13 +43,12 @@ class HeldOut:
     x_in_sample: Array
     """(|x|,) on the rows fitted."""
     y_in_sample: Array
-    rows: int
 
     def __repr__(self) -> str:
         count = len(self.x) + len(self.y)
         return (
             f"<HeldOut of a match at eps={self.eps:g} of {count} neurons: share {self.share:.3f} within eps, "
-            f"optimism {self.optimism:.3g}, {self.rows:,} rows>"
+            f"optimism {self.optimism:.3g}, {self.provenance.rows:,} rows>"
         )
 
     @property
@@ -81,11 +81,11 @@ def held_out(pair: Pair, match: Match) -> HeldOut:
     """
     checked_pair(pair)
     check_match(pair, match)
-    folds = [_fold(rest, fold, match.x, match.y, match.centred) for rest, fold in pair.splits()]
+    folds = [_fold(rest, fold, match.x, match.y, match.provenance.centred) for rest, fold in pair.splits()]
     if not folds:
         raise SpanmatchError(f"layers {pair.x_layer!r} and {pair.y_layer!r}: no folds were kept; use folds=8")
     x, y = [side[0] for side in folds], [side[1] for side in folds]
-    inside = pair.spans(match.x, match.y, centred=match.centred)
+    inside = pair.spans(match.x, match.y, centred=match.provenance.centred)
     return HeldOut(
         eps=match.eps,
         x=match.x,
@@ -96,7 +96,7 @@ def held_out(pair: Pair, match: Match) -> HeldOut:
         y_folds=np.array([_distances([fold]) for fold in y]),
         x_in_sample=np.sqrt(inside[1].outside),
         y_in_sample=np.sqrt(inside[0].outside),
-        rows=pair.rows,
+        provenance=match.provenance,
     )
 
 

@@ -17,12 +17,13 @@ import numpy as np
 from .._threads import few_threads
 from ..errors import SpanmatchError
 from ..moments.pairs import Pair, checked_pair
+from ..moments.provenance import Result
 from ..moments.spans import Array
 from .null_pairing import Statistic, name_of
 
 
-@dataclass(frozen=True)
-class Interval:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Interval(Result):
     """A measure with its interval."""
 
     name: str
@@ -35,7 +36,6 @@ class Interval:
     bias: float
     """What the value has too much, to first order in 1 / rows; it is not taken off."""
     folds: int
-    rows: int
 
     def __float__(self) -> float:
         """Return the value."""
@@ -76,7 +76,7 @@ def jackknife(pair: Pair, measure: Statistic, level: float = 0.95) -> Interval:
         error=float(error),
         bias=value - float(mean),
         folds=len(values),
-        rows=pair.rows,
+        provenance=pair.provenance,
     )
 
 

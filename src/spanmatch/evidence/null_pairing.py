@@ -14,13 +14,14 @@ from typing import SupportsFloat
 from .._threads import few_threads
 from ..errors import SpanmatchError
 from ..moments.pairs import Pair, checked_pair
+from ..moments.provenance import Result
 
 Statistic = Callable[[Pair], SupportsFloat]
 """A measure, or any function of a pair that gives a number."""
 
 
-@dataclass(frozen=True)
-class Null:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Null(Result):
     """A measure, and its value under the null."""
 
     name: str
@@ -28,7 +29,6 @@ class Null:
     """As observed."""
     null_value: float
     """Under the null."""
-    rows: int
     partner_similarity: float
     """The share of their variance that examples have in common which the null may pair, those of one batch; of the
     layer where it is larger. Near 0, on either side of it: a larger one is refused."""
@@ -82,7 +82,13 @@ def null(pair: Pair, measure: Statistic) -> Null:
     """
     checked_pair(pair)
     name = name_of(measure)
-    return Null(name, float(measure(pair)), float(measure(pair.null)), pair.rows, pair.partner_similarity)
+    return Null(
+        name=name,
+        value=float(measure(pair)),
+        null_value=float(measure(pair.null)),
+        partner_similarity=pair.partner_similarity,
+        provenance=pair.provenance,
+    )
 
 
 def name_of(measure: Statistic) -> str:

@@ -17,6 +17,7 @@ from ..errors import SpanmatchError
 from ..match import MatchProfile, match_profile
 from ..match.maximum import checked_eps
 from ..moments.pairs import Pair, checked_pair
+from ..moments.provenance import Result
 from ..moments.spans import Array
 from .heldout import held_out
 from .intervals import check_level, pseudo, reach_of
@@ -29,12 +30,9 @@ HELD_OUT_AT = 8
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class ProfileEvidence:
+class ProfileEvidence(Result):
     """s(eps) at some eps, beside what it would be by chance, on other examples, and on rows not fitted."""
 
-    x_layer: str
-    y_layer: str
-    rows: int
     eps: Array
     """(m,)"""
     similarity: Array
@@ -97,7 +95,7 @@ def profile_evidence(
     check_level(level)
     at = np.atleast_1d(checked_eps(eps))
     profile = match_profile(pair, centred=centred) if profile is None else profile
-    centred = profile.centred
+    centred = profile.provenance.centred
     similarity = profile.similarity(at)
     rests, sizes = [], []
     for rest, fold in pair.splits():
@@ -107,9 +105,7 @@ def profile_evidence(
     reach = reach_of(level, len(rests)) * error
     some = np.union1d(at[np.linspace(0, len(at) - 1, HELD_OUT_AT).round().astype(int)], checked_eps(held))
     return ProfileEvidence(
-        x_layer=pair.x_layer,
-        y_layer=pair.y_layer,
-        rows=pair.rows,
+        provenance=profile.provenance,
         eps=at,
         similarity=similarity,
         low=np.clip(similarity - reach, 0, 1),

@@ -16,18 +16,15 @@ import numpy as np
 from .._threads import few_threads
 from ..errors import SpanmatchError
 from ..moments.pairs import Pair, checked_pair
+from ..moments.provenance import Result
 from ..moments.spans import Span
 
 
-@dataclass(frozen=True, kw_only=True)
-class RowsNeeded:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class RowsNeeded(Result):
     """How many rows there are, what they are worth, and how many a match at eps needs."""
 
-    x_layer: str
-    y_layer: str
     eps: float
-    rows: int
-    n_examples: int
     effective_sample_size: float
     """Independent rows that would leave the same chance distances; at most the rows there are."""
     needed: int
@@ -55,7 +52,7 @@ class RowsNeeded:
         if self.enough:
             return ""
         return (
-            f"the effective sample size of {self.rows:,} rows of {self.n_examples:,} examples is "
+            f"the effective sample size of {self.provenance.rows:,} rows of {self.provenance.n_examples:,} examples is "
             f"{self.effective_sample_size:,.0f}; at eps {self.eps:g}, {self.needed:,} are needed for the chance "
             f"distance ({self.chance_distance:.2f}) to be far from eps: use {self.more:.1f} times as many examples, "
             "or a smaller eps"
@@ -82,16 +79,13 @@ def rows_needed(pair: Pair, eps: float = 0.3) -> RowsNeeded:
     if not (len(x) and len(y)):
         layer = pair.y_layer if len(x) else pair.x_layer
         raise SpanmatchError(f"rows needed: layer {layer!r} never varies, so that there is nothing to compare")
-    wide = max(len(span.dual) for span in pair.spans(x, y, centred=True))
+    wide = max(len(span.dual) for span in pair.all_spans(centred=True))
     world, unknown = pair.null_or_reason()
     worth = [] if world is None else [_worth(span) for span in world.spans(x, y, centred=True)]
     effective = float("nan") if unknown else float(min([pair.rows, *worth]))
     return RowsNeeded(
-        x_layer=pair.x_layer,
-        y_layer=pair.y_layer,
+        provenance=pair.provenance,
         eps=float(eps),
-        rows=pair.rows,
-        n_examples=pair.n_examples,
         effective_sample_size=effective,
         needed=int(np.ceil(wide / (1 - ((1 + eps) / 2) ** 2) + 1)),
         chance_distance=float(np.sqrt(np.maximum(0.0, 1 - wide / np.maximum(1.0, effective - 1)))),

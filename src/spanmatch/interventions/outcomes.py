@@ -12,6 +12,7 @@ import numpy as np
 from .._values import data_frame, short
 from ..errors import SpanmatchError, among
 from ..evidence.intervals import check_level, reach_of
+from ..moments.provenance import Result
 from ..moments.spans import Array
 
 if TYPE_CHECKING:
@@ -83,14 +84,13 @@ class Difference:
         return {name: short(getattr(self, name)) for name in ("value", "low", "high")}
 
 
-@dataclass(frozen=True, eq=False)
-class Transplant:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Transplant(Result):
     """Outcomes under all conditions: first untouched, then the matched neurons, then the full layer."""
 
-    x_layer: str
-    y_layer: str
     eps: float
     n_examples: int
+    """How many labelled examples the network is scored on."""
     seed: int
     outcomes: tuple[Outcome, ...]
     refused: Mapping[str, str] = field(default_factory=dict)

@@ -167,14 +167,21 @@ def transplant(
     )
     if np.isnan(outcomes[0].accuracy):
         refused["accuracy"] = "outputs are no class scores of the labels: those have classes on a last axis"
-    return Transplant(pair.x_layer, pair.y_layer, match.eps, len(outcomes[0].losses), seed, outcomes, refused)
+    return Transplant(
+        provenance=match.provenance,
+        eps=match.eps,
+        n_examples=len(outcomes[0].losses),
+        seed=seed,
+        outcomes=outcomes,
+        refused=refused,
+    )
 
 
 def _grafts(pair: Pair, match: Match) -> Grafts:
     """Return what is replaced under each condition that asks for no other network."""
     everyone = pair.active(centred=True)
     grafts: Grafts = {UNTOUCHED: None}
-    for first, x, y, centred in ((MATCHED, match.x, match.y, match.centred), (STITCHED, *everyone, True)):
+    for first, x, y, centred in ((MATCHED, match.x, match.y, match.provenance.centred), (STITCHED, *everyone, True)):
         maps = coefficients(pair, x, y, centred=centred)
         grafts[first] = _Graft(x, y, maps.x_from_y, maps.x_intercept)
         grafts[control_of(first, ABLATION)] = _Graft(x, y[:0], np.zeros((0, len(x))), pair.x_mean[x])
@@ -184,11 +191,14 @@ def _grafts(pair: Pair, match: Match) -> Grafts:
 
 def _untrained_grafts(fitted: Pair, pair: Pair, match: Match) -> Grafts:
     """Return the replacements by an untrained network's neurons: as many as are matched, and all of them."""
-    levels = match_profile(fitted, centred=match.centred).y_levels
+    levels = match_profile(fitted, centred=match.provenance.centred).y_levels
     nearest = np.argsort(levels)[: min(len(match.y), np.count_nonzero(~np.isnan(levels)))]
     everyone = pair.active(centred=True)[0], fitted.active(centred=True)[1]
     grafts: Grafts = {}
-    for first, x, y, centred in ((MATCHED, match.x, np.sort(nearest), match.centred), (STITCHED, *everyone, True)):
+    for first, x, y, centred in (
+        (MATCHED, match.x, np.sort(nearest), match.provenance.centred),
+        (STITCHED, *everyone, True),
+    ):
         maps = coefficients(fitted, x, y, centred=centred)
         grafts[control_of(first, UNTRAINED)] = _Graft(x, y, maps.x_from_y, maps.x_intercept, "untrained")
     return grafts

@@ -18,12 +18,12 @@ from .._threads import few_threads
 from ..moments.pairs import Pair, checked_pair
 from ..moments.spans import Index
 from .least_squares import coefficients
-from .maximum import Result, maximum_match
+from .maximum import MatchResult, maximum_match
 from .minimum import Neuron
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
-class ExactStructure(Result):
+class ExactStructure(MatchResult):
     """Who needs whom in the exact maximum match of two layers."""
 
     x: Index
@@ -109,7 +109,7 @@ def exact_structure(pair: Pair, *, centred: bool = False) -> ExactStructure:
         x, y = _rematched(pair, independent[0], independent[1], centred, match.resolution)
     needs = _needs(pair, x, y, centred, match.resolution)
     count, component = connected_components(needs, directed=True, connection="strong")
-    about = match.provenance()
+    about = match.shared()
     return ExactStructure(
         x=x,
         y=y,

@@ -9,7 +9,7 @@ Source: Wang et al., NeurIPS 2018; docs/theory.md.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
@@ -19,8 +19,10 @@ from .._plotting import axes_for
 from .._threads import few_threads
 from .._values import data_frame, plain
 from ..errors import SpanmatchError
-from ..moments.pairs import RESOLVED, Method, Pair, checked_pair
-from ..moments.spans import Array, Index
+from ..moments.pairs import RESOLVED, Pair, checked_pair
+from ..moments.provenance import Method, Result
+from ..moments.remembered import remembered
+from ..moments.spans import Array, Index, Span
 from .least_squares import Coefficients, coefficients, distances
 from .peeling import Peeling
 
@@ -39,37 +41,37 @@ ADVICE: dict[Method, str] = {
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Result:
-    """What every result of a match says of where it comes from, and how far it can be trusted."""
+class MatchResult(Result):
+    """What is common to all results about matches."""
 
-    x_layer: str
-    y_layer: str
-    x_neurons: int
-    y_neurons: int
     x_silent: tuple[int, ...]
     """Neurons of x that never vary from 0: in no match, but counted in the similarity's denominator."""
     y_silent: tuple[int, ...]
-    rows: int
-    layout: str
-    """How the rows were made, in words."""
-    centred: bool
-    method: Method
-    resolution: float
-    """Distances below this cannot be told from 0: they count as 0 if it is at most 1e-3, and are unresolved if not."""
     chance_distance: float
-    """Where independent Gaussian layers of as many dimensions would be, over so many independent rows."""
+    """The distance of independent Gaussian layers of as many dimensions, over as many independent rows."""
     warnings: tuple[str, ...]
 
-    def provenance(self) -> dict[str, Any]:
-        """Return what this result shares with others made from the same pair."""
-        return {name: getattr(self, name) for name in Result.__dataclass_fields__}
+    @property
+    def resolution(self) -> float:
+        """The distance below which nothing can be told from 0.
+
+        Smaller distances count as 0 if it is at most 1e-3, and are unresolved otherwise.
+        """
+        assert self.provenance.resolution is not None
+        return self.provenance.resolution
+
+    def shared(self) -> dict[str, Any]:
+        """Return the fields that all results about matches of the same pair share."""
+        return {name: getattr(self, name) for name in MatchResult.__dataclass_fields__}
 
     def _plain(self) -> dict[str, Any]:
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in self.provenance().items()}
+        silent = {"x_silent": list(self.x_silent), "y_silent": list(self.y_silent)}
+        rest = {"chance_distance": self.chance_distance, "warnings": list(self.warnings)}
+        return self.provenance.to_dict() | silent | rest
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
-class Match(Result):
+class Match(MatchResult):
     """A match at one eps: neurons x of one layer and y of the other, each within eps of the span of the others."""
 
     eps: float
@@ -81,16 +83,16 @@ class Match(Result):
     @property
     def similarity(self) -> float:
         """(|x| + |y|) / all neurons of both layers."""
-        return (len(self.x) + len(self.y)) / (self.x_neurons + self.y_neurons)
+        return (len(self.x) + len(self.y)) / sum(self.provenance.neurons)
 
     def coefficients(self, pair: Pair) -> Coefficients:
         """Return the least-squares maps both ways between the two groups, in units of activations."""
-        return coefficients(pair, self.x, self.y, centred=self.centred)
+        return coefficients(pair, self.x, self.y, centred=self.provenance.centred)
 
     def verify(self, pair: Pair) -> bool:
         """Tell, by least squares that share no code with the search, whether every distance is within eps."""
         eps = threshold_of(self) * (1 + 1e-9)
-        return all((side <= eps).all() for side in distances(pair, self.x, self.y, centred=self.centred))
+        return all((side <= eps).all() for side in distances(pair, self.x, self.y, centred=self.provenance.centred))
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain Python values."""
@@ -99,8 +101,8 @@ class Match(Result):
 
     def __repr__(self) -> str:
         return (
-            f"<Match at eps={self.eps:g}: {len(self.x)} of {self.x_neurons} neurons of {self.x_layer} and "
-            f"{len(self.y)} of {self.y_neurons} of {self.y_layer}, similarity {self.similarity:.3f}>"
+            f"<Match at eps={self.eps:g}: {len(self.x)} of {self.provenance.x_neurons} neurons of {self.x_layer} "
+            f"and {len(self.y)} of {self.provenance.y_neurons} of {self.y_layer}, similarity {self.similarity:.3f}>"
         )
 
 
@@ -118,7 +120,7 @@ class Stability:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
-class MatchProfile(Result):
+class MatchProfile(MatchResult):
     """The maximum match at every eps, as the level of each neuron: the smallest eps at which it is in."""
 
     x_levels: Array
@@ -161,7 +163,7 @@ class MatchProfile(Result):
         """
         value = self._resolved(eps)
         x, y = (np.flatnonzero(levels <= value) for levels in (self.x_levels, self.y_levels))
-        return Match(eps=value, x=x, y=y, **self.provenance())
+        return Match(eps=value, x=x, y=y, **self.shared())
 
     def stability(self, eps: float) -> Stability:
         """Return how far eps can move before the maximum match changes, and who would enter and leave.
@@ -227,8 +229,9 @@ class MatchProfile(Result):
 
     def __repr__(self) -> str:
         shares = ", ".join(f"s({eps:g})={self.similarity(eps):.3f}" for eps in (0.15, 0.3, 0.5))
-        lines = [f"<MatchProfile of {self.x_layer} ({self.x_neurons}) and {self.y_layer} ({self.y_neurons}): {shares}"]
-        lines.append(f"  from {self.rows:,} rows, distances resolved to {self.resolution:.1g}")
+        p, q = self.provenance.neurons
+        lines = [f"<MatchProfile of {self.x_layer} ({p}) and {self.y_layer} ({q}): {shares}"]
+        lines.append(f"  from {self.provenance.rows:,} rows, distances resolved to {self.resolution:.1g}")
         return "\n".join([*lines, *(f"  warning: {warning}" for warning in self.warnings)]) + ">"
 
 
@@ -273,6 +276,7 @@ def maximum_match(pair: Pair, eps: float, *, centred: bool = False) -> Match:
     return match
 
 
+@remembered
 @few_threads
 def match_profile(pair: Pair, *, centred: bool = False) -> MatchProfile:
     """Return the level of every neuron, and with them the maximum match at every eps.
@@ -322,13 +326,13 @@ def threshold_of(match: Match) -> float:
     return max(match.eps, match.resolution)
 
 
-def _unresolved(result: Result, eps: float) -> SpanmatchError:
+def _unresolved(result: MatchResult, eps: float) -> SpanmatchError:
     """Return the error that eps is below the resolution, and neurons are nearer than that to the other layer."""
     exact = ", eps=0 for what is exact up to the resolution," if result.resolution <= RESOLVED else ""
     return SpanmatchError(
         f"layers {result.x_layer!r} and {result.y_layer!r}: eps={eps:g} is below {result.resolution:.2g}, and "
         "distances below that are rounding, as neurons of a layer are nearly combinations of others; "
-        f"give a larger eps{exact} or {ADVICE[result.method]}"
+        f"give a larger eps{exact} or {ADVICE[result.provenance.method]}"
     )
 
 
@@ -361,7 +365,7 @@ def _sharpened(pair: Pair, neurons: list[Index], centred: bool, enough: float = 
     """
     resolution, stale = np.inf, False
     while len(neurons[0]) or len(neurons[1]):
-        peeling = Peeling(pair.spans(neurons[0], neurons[1], centred=centred), list(neurons))
+        peeling = Peeling(_spans(pair, neurons, centred), list(neurons))
         if peeling.resolution > resolution / 2 and not stale:
             return
         resolution = peeling.resolution
@@ -372,9 +376,16 @@ def _sharpened(pair: Pair, neurons: list[Index], centred: bool, enough: float = 
             return
 
 
+def _spans(pair: Pair, neurons: list[Index], centred: bool) -> tuple[Span, Span]:
+    """Return the spans of some neurons, in memory of their own."""
+    if all(len(some) == len(active) for some, active in zip(neurons, pair.active(centred=centred), strict=True)):
+        of_x, of_y = pair.all_spans(centred=centred)
+        return of_x.copy(), of_y.copy()
+    return pair.spans(neurons[0], neurons[1], centred=centred)
+
+
 def _about(pair: Pair, centred: bool, resolution: float, dimensions: int) -> dict[str, Any]:
-    """Return the fields of `Result`; dimensions are those of the larger span, as many as independent neurons."""
-    p, q = pair.neurons
+    """Return the fields of `MatchResult`; dimensions are those of the larger span, as many as independent neurons."""
     silent = [np.flatnonzero(pair.energy(side, centred=centred) == 0).tolist() for side in ("x", "y")]
     chance = float(np.sqrt(max(0.0, 1 - dimensions / pair.rows)))
     warnings = []
@@ -389,17 +400,9 @@ def _about(pair: Pair, centred: bool, resolution: float, dimensions: int) -> dic
             f"are rounding, and s(eps) is nan for smaller eps; {ADVICE[pair.method]}"
         )
     return {
-        "x_layer": pair.x_layer,
-        "y_layer": pair.y_layer,
-        "x_neurons": p,
-        "y_neurons": q,
+        "provenance": replace(pair.provenance, centred=centred, resolution=resolution),
         "x_silent": tuple(silent[0]),
         "y_silent": tuple(silent[1]),
-        "rows": pair.rows,
-        "layout": pair.layout,
-        "centred": centred,
-        "method": pair.method,
-        "resolution": resolution,
         "chance_distance": chance,
         "warnings": tuple(warnings),
     }

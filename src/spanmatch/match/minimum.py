@@ -58,7 +58,7 @@ class MinimumMatch(Match):
             groups = [self.x, self.y]
             k = "xy".index(gone[0])
             groups[k] = groups[k][groups[k] != gone[1]]
-            left = survivors(pair, groups[0], groups[1], eps, centred=self.centred)
+            left = survivors(pair, groups[0], groups[1], eps, centred=self.provenance.centred)
             if index in left[own]:
                 return False
         return index in (self.x, self.y)[own]
@@ -112,7 +112,7 @@ def minimum_match(
         ranks = np.arange(len(within.everyone)) if seed is None else _shuffled(within, seed)
         found = trimmed(within, within.everyone, v, lambda left: left[np.argsort(ranks[left])])
     x, y = within.indices(found)
-    about = within.match.provenance()
+    about = within.match.shared()
     return MinimumMatch(eps=within.match.eps, x=x, y=y, neuron=neuron, order=order, seed=seed, smallest=proven, **about)
 
 

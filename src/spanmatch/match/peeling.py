@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import blas
 
-from ..moments.spans import Array, Index, Removal, Span, compacted
+from ..moments.spans import Array, Compaction, Index, Removal, Span
 
 X, Y = 0, 1
 SMALLEST_PANEL, LARGEST_PANEL = 48, 256
@@ -103,7 +103,9 @@ class Peeling:
         """Forget neurons, by their positions among the remaining ones of each side."""
         self.spans[X].drop(gone[X], gone[Y])
         self.spans[Y].drop(gone[Y], gone[X])
-        self.neurons = [compacted(neurons, g) for neurons, g in zip(self.neurons, gone, strict=True)]
+        self.neurons = [
+            Compaction.of(len(neurons), places)(neurons) for neurons, places in zip(self.neurons, gone, strict=True)
+        ]
 
 
 @dataclass(frozen=True)

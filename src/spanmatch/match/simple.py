@@ -15,7 +15,7 @@ from ..errors import SpanmatchError
 from ..moments.pairs import Pair
 from ..moments.spans import Index
 from .hitting_sets import all_holding
-from .maximum import Match, Result, checked_eps
+from .maximum import Match, MatchResult, checked_eps
 from .minimum import Neuron, small, trimmed
 from .within import Within
 
@@ -38,7 +38,7 @@ class SimpleMatch(Match):
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
-class SimpleMatches(Result):
+class SimpleMatches(MatchResult):
     """The simple matches found at one eps, smallest first, each once."""
 
     eps: float
@@ -121,7 +121,7 @@ def simple_matches(
                 break
     except KeyboardInterrupt:
         ended = "interrupted"
-    about = within.match.provenance()
+    about = within.match.shared()
     matches = tuple(sorted(found.values(), key=lambda match: (match.size, match.x.tolist(), match.y.tolist())))
     return SimpleMatches(
         eps=within.match.eps, matches=matches, complete=ended == "complete", ended=ended, seed=seed, **about
@@ -153,6 +153,6 @@ def _add(found: dict[bytes, SimpleMatch], within: Within, group: Index) -> None:
         falls += ~np.isin(group, within.surviving(group[group != u]))
     needs_all = group[falls == len(group) + 1]
     x, y = within.indices(group)
-    about = within.match.provenance()
+    about = within.match.shared()
     neurons = tuple(within.name(int(v)) for v in needs_all)
     found[group.tobytes()] = SimpleMatch(eps=within.match.eps, x=x, y=y, neurons=neurons, **about)

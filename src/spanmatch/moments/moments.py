@@ -32,7 +32,8 @@ from .dask import chunks_of, delayed_tasks, summed
 from .example_ranges import NONE, Ranges, checked_ids, checked_ranges, ranges_of, union
 from .folds import ROWS_AT_ONCE, ExampleIds, Plan, plans
 from .histograms import Bins, bin_edges, checked_bins, checked_edges
-from .pairs import PRODUCTS, RESOLVED, Counts, Joint, Method, Pair
+from .pairs import PRODUCTS, RESOLVED, Counts, Joint, Pair
+from .provenance import Method
 from .sums import Key, Sums
 from .top_inputs import TopInputs, top_of
 from .torch_ranks import State, summed_over_ranks

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
@@ -11,6 +11,7 @@ import numpy as np
 from scipy.linalg import qr
 
 from ..errors import SpanmatchError
+from .provenance import Method, Provenance
 from .spans import (
     SINGLE,
     UNIT,
@@ -25,9 +26,10 @@ from .spans import (
     span_from_gram,
 )
 
-Method = Literal["gram", "qr", "single"]
 PRODUCTS: dict[Method, float] = {"gram": UNIT, "qr": 0.0, "single": SINGLE}
 """The relative rounding of the inner products that a method keeps; a triangular factor is used as it is."""
+REMEMBERED = 2048
+"""Neurons of two layers together, up to which a pair remembers the pairs of its folds; more would take gigabytes."""
 RESOLVED = 1e-3
 """Distances have to be resolved to this for what is nearer to count as 0."""
 FAR_OFF = 1e-2
@@ -172,6 +174,8 @@ class Pair:
     0 if the examples are shuffled, and the null then pairs rows of unrelated examples. nan if no null was kept."""
     _parts: Sequence[Joint] = ()
     _null_product: Callable[[], Array] | None = None
+    results: dict[Hashable, Any] = field(default_factory=dict, repr=False)
+    """What functions of this pair returned: see `remembered`."""
 
     @classmethod
     def of(
@@ -223,7 +227,7 @@ class Pair:
 
     def __repr__(self) -> str:
         p, q = self.neurons
-        folds = f"{len(self._parts)} folds" if len(self._parts) > 1 else ""
+        folds = f"{self.n_folds} folds" if self.n_folds else ""
         kept = " and ".join(filter(None, (folds, "a null" if self.keeps_null else "")))
         with_ = f", with {kept}" if kept else ""
         return f"<Pair of {self.x_layer} ({p}) and {self.y_layer} ({q}): {self.rows:,} rows by {self.method}{with_}>"
@@ -234,17 +238,46 @@ class Pair:
         return len(self.x_mean), len(self.y_mean)
 
     @cached_property
+    def provenance(self) -> Provenance:
+        """Where results that are computed from this pair come from."""
+        p, q = self.neurons
+        return Provenance(
+            x_layer=self.x_layer,
+            y_layer=self.y_layer,
+            x_neurons=p,
+            y_neurons=q,
+            rows=self.rows,
+            n_examples=self.n_examples,
+            layout=self.layout,
+            method=self.method,
+        )
+
+    @property
+    def n_folds(self) -> int:
+        """How many folds of the examples were kept apart; 0 if none were."""
+        return len(self._parts) if len(self._parts) > 1 else 0
+
+    @cached_property
     def folds(self) -> tuple[Pair, ...]:
         """The pair on each fold of the examples; empty if no folds were kept apart."""
-        return tuple(self._on([part]) for part in self._parts) if len(self._parts) > 1 else ()
+        return tuple(self._on([part]) for part in self._parts) if self.n_folds else ()
 
-    def splits(self, most: int | None = None) -> Iterator[tuple[Pair, Pair]]:
-        """Yield, for each fold, the pair on all others and the pair on that one; none if no folds were kept apart.
+    def splits(self, n_splits: int | None = None) -> Iterable[tuple[Pair, Pair]]:
+        """Return, for each fold, the pair on all others and the pair on that one; none if no folds were kept apart.
 
-        Args: most, at most so many splits, by putting folds together.
+        Args: n_splits, at most so many splits, by putting folds together. Pairs of few neurons remember them.
         """
-        groups = len(self._parts) if most is None else min(most, len(self._parts))
-        for group in range(groups if len(self._parts) > 1 else 0):
+        groups = self.n_folds if n_splits is None else min(n_splits, self.n_folds)
+        if sum(self.neurons) > REMEMBERED:
+            return self._splits(groups)
+        key = ("splits", groups)
+        if key not in self.results:
+            self.results[key] = tuple(self._splits(groups))
+        splits: tuple[tuple[Pair, Pair], ...] = self.results[key]
+        return splits
+
+    def _splits(self, groups: int) -> Iterator[tuple[Pair, Pair]]:
+        for group in range(groups):
             inside = [i % groups == group for i in range(len(self._parts))]
             yield (
                 self._on([part for part, held in zip(self._parts, inside, strict=True) if not held]),
@@ -282,7 +315,7 @@ class Pair:
         (s, t), lifted = total(self._parts).sums, self._null_product()
         xy = lifted[:-1, :-1] - np.outer(s[:-1] / self.rows, t[:-1])
         fourth = replace(self.fourth, x_by_y=lifted[:, -1], y_by_x=lifted[-1])
-        options: dict[str, Any] = {"factor": None, "counts": None, "_parts": (), "_null_product": None}
+        options: dict[str, Any] = {"factor": None, "counts": None, "_parts": (), "_null_product": None, "results": {}}
         method: Method = "single" if self.method == "single" else "gram"
         return replace(self, method=method, xy=xy, fourth=fourth, **options)
 
@@ -348,6 +381,17 @@ class Pair:
         left = own + np.einsum("pj,pj->j", W, self.xx[np.ix_(x, x)] @ W - 2 * self.xy[np.ix_(x, y)])
         off = self.y_mean[y] - intercept - self.x_mean[x] @ W
         return np.maximum(left, 0) + self.rows * off**2, own + self.rows * (self.y_mean[y] - reference) ** 2
+
+    def all_spans(self, *, centred: bool = False) -> tuple[Span, Span]:
+        """Return the spans of all neurons that are not silent (centred: not constant), computed once.
+
+        They are shared: whoever takes neurons away needs `spans`, or a copy.
+        """
+        key = ("spans", centred)
+        if key not in self.results:
+            self.results[key] = self.spans(*self.active(centred=centred), centred=centred)
+        spans: tuple[Span, Span] = self.results[key]
+        return spans
 
     def spans(self, x: Index, y: Index, *, centred: bool = False) -> tuple[Span, Span]:
         """Return what the span of neurons x holds of neurons y, and the reverse, on columns of unit norm.

@@ -127,6 +127,8 @@ class Span:
         A regressor that the others give only with enormous coefficients, as the difference of two that nearly repeat
         each other: without it, the rest is as badly conditioned. Infinite if rounding may hide such a relation.
         """
+        if not len(self.null):
+            return 0.0
         size = float(np.linalg.norm(self.null[:, regressor]))
         if size > RELATION_TOLERANCE:
             return float(np.linalg.norm(self.dual[:, regressor])) / size
@@ -164,7 +166,7 @@ class Span:
         Returns (lost direction, None, empty), or (empty, relation used up, carrier): see `Removal`.
         """
         w, z = self.dual[:, regressor], self.null[:, regressor]
-        size = np.sqrt(z @ z)
+        size = np.sqrt(z @ z) if len(z) else 0.0
         if size > RELATION_TOLERANCE:
             relation, carrier = z / size, w / size
             used = _row(relation, self.null)
@@ -183,11 +185,16 @@ class Span:
         return _product(removal.lost, self.inside)
 
     def drop(self, regressors: Index, targets: Index) -> None:
-        """Forget columns; the last columns move into the holes (see `compacted`)."""
-        self.dual = compacted(self.dual, regressors)
-        self.null = compacted(self.null, regressors)
-        self.inside = compacted(self.inside, targets)
-        self.outside = compacted(self.outside[None], targets)[0]
+        """Forget columns; the last columns move into the holes (see `Compaction`)."""
+        of_regressors = Compaction.of(self.dual.shape[1], regressors)
+        of_targets = Compaction.of(len(self.outside), targets)
+        self.dual, self.null = of_regressors(self.dual), of_regressors(self.null)
+        self.inside, self.outside = of_targets(self.inside), of_targets(self.outside)
+
+    def copy(self) -> Span:
+        """Return the same span in memory of its own."""
+        dual, null, inside = (array.copy(order="F") for array in (self.dual, self.null, self.inside))
+        return Span(dual, null, inside, self.outside.copy(), self.noise, self.clear, self.cutoff)
 
     def panel(self, regressors: Index, targets: Index) -> tuple[Span, Array, Array]:
         """Return the same span restricted to some neurons, and the bases of its coordinates.
@@ -258,13 +265,26 @@ def cholesky(gram: Array) -> Array:
     return root
 
 
-def compacted(columns: NDArray[Kind], gone: Index) -> NDArray[Kind]:
-    """Return the columns that stay, as a prefix of the same memory: the last ones fill the holes."""
-    stay = columns.shape[-1] - len(gone)
-    holes = gone[gone < stay]
-    movers = np.setdiff1d(np.arange(stay, columns.shape[-1]), gone)
-    columns[..., holes] = columns[..., movers]
-    return columns[..., :stay]
+@dataclass(frozen=True)
+class Compaction:
+    """How columns that stay become a prefix of the same memory: the last ones fill the holes."""
+
+    stay: int
+    holes: Index
+    movers: Index
+
+    @classmethod
+    def of(cls, count: int, gone: Index) -> Compaction:
+        """Return how to forget the columns `gone` of so many."""
+        stays = np.ones(count, dtype=bool)
+        stays[gone] = False
+        stay = count - len(gone)
+        return cls(stay, gone[gone < stay], stay + np.flatnonzero(stays[stay:]))
+
+    def __call__(self, columns: NDArray[Kind]) -> NDArray[Kind]:
+        """Return the columns that stay, in the memory of all."""
+        columns[..., self.holes] = columns[..., self.movers]
+        return columns[..., : self.stay]
 
 
 class _Factored(NamedTuple):

@@ -3,7 +3,7 @@ data."""
 
 from .canonical_correlation import CCA, cca, pwcca, svcca
 from .kernel_alignment import cka, debiased_cka
-from .matrices import LayerMatrix, layer_matrix
+from .matrices import LayerMatrix, layer_matrix, matrices_of
 from .measure import Invariance, Measure, Measured
 from .neuron_matching import correlation_match, match_area
 from .procrustes_analysis import Procrustes, procrustes
@@ -43,6 +43,7 @@ __all__ = [
     "layer_matrix",
     "linear_regression",
     "match_area",
+    "matrices_of",
     "measures",
     "procrustes",
     "pwcca",

@@ -137,8 +137,8 @@ def _weights(carried: Array) -> Array:
 
 def _between(pair: Pair, name: str) -> tuple[Array, Array]:
     """Return Qx' Qy, and x's unit neurons in the basis Qx."""
+    of_x, of_y = resolved_spans(pair, name)
     x, y = pair.active(centred=True)
-    of_x, of_y = resolved_spans(pair, name, x, y)
     unit, everyone = pair.unit(x, y, centred=True), np.arange(len(x))
     # Qx = X W' for the dual basis W, and the same of y.
     return of_x.inside @ of_y.dual.T, of_x.dual @ unit.gram[np.ix_(everyone, everyone)]

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, SupportsFloat
 
 import numpy as np
 
 from ..errors import SpanmatchError
 from ..moments.pairs import Pair, checked_pair
-from ..moments.spans import Array, Index, Span
+from ..moments.provenance import Result
+from ..moments.spans import Array, Span
 
 WRONG_BY = 1e-3
 """The most that a share of variance may be wrong by."""
@@ -20,15 +21,11 @@ Invariance = Literal[
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Measured:
+class Measured(Result):
     """The value of a measure, and where it comes from."""
 
     name: str
     value: float
-    x_layer: str
-    y_layer: str
-    rows: int
-    layout: str = field(repr=False)
     warnings: tuple[str, ...] = ()
 
     def __float__(self) -> float:
@@ -81,15 +78,15 @@ def seen(pair: Pair, name: str, at_least: int = 2) -> dict[str, Any]:
             raise SpanmatchError(f"{name}: layer {layer!r} never varies, so that there is nothing to compare")
     if pair.rows < at_least:
         raise SpanmatchError(f"{name}: {pair.rows} rows of {pair.x_layer!r} and {pair.y_layer!r}; it needs {at_least}")
-    return {"name": name, "x_layer": pair.x_layer, "y_layer": pair.y_layer, "rows": pair.rows, "layout": pair.layout}
+    return {"name": name, "provenance": replace(pair.provenance, centred=True)}
 
 
-def resolved_spans(pair: Pair, name: str, x: Index, y: Index) -> tuple[Span, Span]:
-    """Return the spans of some neurons of the centred layers.
+def resolved_spans(pair: Pair, name: str) -> tuple[Span, Span]:
+    """Return the spans of the neurons of the centred layers that vary.
 
     Raises SpanmatchError if shares of variance, squares of distances, could be wrong by more than 1e-3.
     """
-    spans = pair.spans(x, y, centred=True)
+    spans = pair.all_spans(centred=True)
     for span, layer in zip(spans, (pair.x_layer, pair.y_layer), strict=True):
         if span.resolution**2 > WRONG_BY:
             raise SpanmatchError(
@@ -108,7 +105,7 @@ def few_rows(pair: Pair, dimensions: Iterable[int], chance: float) -> tuple[str,
 
 
 def value_or_nan(measure: Callable[[Pair], SupportsFloat], pair: Pair) -> float:
-    """Return what a measure gives, nan for layers that it refuses as they never vary."""
+    """Return the value of a measure; nan for layers that it refuses, as those that never vary."""
     try:
         return float(measure(pair))
     except SpanmatchError:

@@ -43,7 +43,7 @@ def match_area(pair: Pair) -> Measured:
     >>> round(sm.match_area(sm.pair(X, X @ X[:5])).value, 6)
     1.0
     """
-    about = seen(pair, "match area")
+    seen(pair, "match area")
     profile = match_profile(pair)
     if any(map(len, profile.unresolved)):
         raise SpanmatchError(
@@ -52,4 +52,4 @@ def match_area(pair: Pair) -> Measured:
         )
     levels = np.concatenate([profile.x_levels, profile.y_levels])
     value = float(np.sum(1 - levels[~np.isnan(levels)]) / len(levels))
-    return Measured(value=value, warnings=profile.warnings, **about)
+    return Measured(name="match area", value=value, warnings=profile.warnings, provenance=profile.provenance)

@@ -43,7 +43,7 @@ def linear_regression(pair: Pair) -> Regression:
     about = seen(pair, "linear regression")
     both = energies(pair)
     x, y = pair.active(centred=True)
-    spans = resolved_spans(pair, "linear regression", x, y)
+    spans = resolved_spans(pair, "linear regression")
     explained = [np.full(len(energy), np.nan) for energy in both]
     explained[0][x], explained[1][y] = 1 - spans[1].outside, 1 - spans[0].outside
     totals = [float(np.nansum(share * own) / np.sum(own)) for share, own in zip(explained, both, strict=True)]

@@ -19,10 +19,10 @@ import torch
 from .. import __about__
 from .._files import Path_, write_text, writing
 from .._progress import announce
-from ..comparison.comparing import VERSION, Comparison
+from ..comparison import Comparison
 from ..errors import BadArgument, among
 from ..report import save_course, save_figures
-from ..saved_results import read_step
+from ..saved_results import COMPARISON, read_step
 from ..similarity import measures
 from . import result, steps
 from .datasets import Data, read_data
@@ -122,7 +122,7 @@ def _steps(settings: Settings, runs: dict[str, list[Run]], data: dict[str, Data]
 
     def step(kind: str, names: tuple[str, ...], make: Callable[[Path], Any]) -> _Step:
         trained = [json.loads(run.made_from) for name in names for run in runs[name]]
-        made_from = {"version": VERSION, "compare": wanted.model_dump(mode="json"), "runs": trained}
+        made_from = {"version": COMPARISON[1], "compare": wanted.model_dump(mode="json"), "runs": trained}
         return _Step(kind, names, made_from, make)
 
     for variant in settings.variants:

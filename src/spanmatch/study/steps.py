@@ -15,13 +15,13 @@ from torch import Tensor, nn
 from .._progress import announce, tracked
 from ..activations import capture
 from ..activations.torch import layers_of
-from ..comparison.comparing import Comparison, compare
-from ..comparison.csv_tables import network_and_layer
+from ..comparison import Comparison, compare
 from ..errors import SpanmatchError
 from ..interventions import Transplant, transplant
 from ..match import MatchProfile, match_profile, maximum_match
 from ..moments.moments import Moments
 from ..moments.pairs import Pair
+from ..moments.provenance import network_and_layer
 from ..moments.spans import Array
 from ..similarity import LayerMatrix, measures
 from ..similarity.measure import value_or_nan
@@ -96,11 +96,11 @@ def tabulated(comparison: Comparison, settings: CompareSettings) -> list[dict[st
     """Return s(eps) and the measures of every layer: the mean over pairs of networks, with its interval over seeds."""
     found: dict[str, dict[tuple[str, str], Values]] = {}
     widths: dict[str, int] = {}
-    for profile in tracked(comparison.profiles, "measuring"):
-        (a, layer), (b, _) = network_and_layer(profile.x_layer), network_and_layer(profile.y_layer)
-        pair = comparison.moments.pair(profile.x_layer, profile.y_layer)
-        found.setdefault(layer, {})[a, b] = _quantities(pair, profile, settings)
-        widths[layer] = profile.x_neurons
+    for result in tracked(comparison.pairs, "measuring"):
+        (a, layer), (b, _) = network_and_layer(result.x_layer), network_and_layer(result.y_layer)
+        pair = comparison.moments.pair(result.x_layer, result.y_layer)
+        found.setdefault(layer, {})[a, b] = _quantities(pair, result.profile, settings)
+        widths[layer] = result.provenance.x_neurons
     return [
         {"layer": layer, "neurons": widths[layer], "quantity": quantity, **spread.to_dict()}
         for layer, pairs in found.items()

@@ -100,7 +100,7 @@
     const found = new Map();
     for (const pair of comparison.pairs) {
       const advice = pair.evidence?.rows?.enough === false ? [pair.evidence.rows.advice] : [];
-      const missing = pair.evidence && !pair.evidence.rows ? [`Evidence is missing: ${pair.evidence.refused.rows}`] : [];
+      const missing = pair.evidence && !pair.evidence.rows ? [`Evidence is missing: ${pair.refusals["rows needed"]}`] : [];
       for (const text of [...pair.warnings, ...advice, ...missing]) found.set(text, [...(found.get(text) ?? []), pair.name]);
     }
     const items = [...found].map(([text, names]) => h("li", {}, h("strong", {}, names.slice(0, 3).join("; ") + (names.length > 3 ? ` and ${names.length - 3} more` : "")), `: ${text}.`));

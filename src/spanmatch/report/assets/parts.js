@@ -30,7 +30,8 @@
   }
 
   function evidence(pair) {
-    const { rows, level, profile, measures, refused } = pair.evidence;
+    const { rows, level, profile, measures } = pair.evidence;
+    const refused = ["rows needed", "profile evidence"].filter((name) => name in pair.refusals).map((name) => [name, pair.refusals[name]]);
     return part("Evidence", (body) => {
       if (rows)
         note(
@@ -50,7 +51,7 @@
       body.appendChild(table(`Measures of ${pair.name}`, ["Measure", "Value", `${100 * level}% interval`, "By chance"], listed));
       // A reason that holds for several measures is said once.
       const reasons = d3.rollup(measures.filter((m) => m.reason), (group) => group.map((m) => m.name).join(", "), (m) => m.reason);
-      const missing = [...Object.entries(refused), ...[...reasons].map(([reason, names]) => [names, reason])];
+      const missing = [...refused, ...[...reasons].map(([reason, names]) => [names, reason])];
       missing.forEach(([names, reason]) => note(body, `Missing, ${names}: ${reason}.`));
     }, true);
   }

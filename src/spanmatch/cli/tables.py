@@ -1,0 +1,278 @@
+"""What the terminal shows of results: tables that fit 80 columns where names allow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from rich.box import SIMPLE_HEAD
+from rich.markup import escape
+from rich.table import Table
+
+from ..moments.provenance import network_and_layer
+
+if TYPE_CHECKING:
+    from ..alignment import Alignment, Clusters, LayerAlignment
+    from ..comparison import Comparison, PairResult
+    from ..evidence import Evidence, RowsNeeded
+    from ..moments.spans import Array
+    from ..schema import IntervalRecord, TransplantRecord
+    from ..study import Study
+
+TRANSPLANT_CONTROLS = {"ablation": "ablated", "other examples": "other examples", "untrained": "untrained"}
+"""What transplants are compared with, as tables head it."""
+
+
+def of_comparison(comparison: Comparison) -> Iterator[Table]:
+    """Yield the tables of a comparison."""
+    yield _similarity(comparison)
+    yield _partners(comparison)
+    if any(pair.evidence for pair in comparison):
+        yield _evidence(comparison)
+    if comparison.universality:
+        yield _universality(comparison)
+    if any(pair.simple for pair in comparison):
+        yield _simple(comparison)
+
+
+def warnings_of(comparison: Comparison) -> Iterator[tuple[str, str]]:
+    """Yield what to heed, and what could not be had, by the pair of layers."""
+    for pair in comparison:
+        for warning in pair.profile.warnings:
+            yield pair.name, warning
+    for pair in comparison:
+        if pair.evidence and pair.evidence.rows and not pair.evidence.rows.enough:
+            yield pair.name, pair.evidence.rows.advice
+        if pair.missing:
+            yield pair.name, f"not all evidence can be had: {'; '.join(pair.missing)}"
+
+
+def of_study(study: Study) -> Iterator[Table]:
+    """Yield the tables of a study, but for its transplants."""
+    yield _accuracy(study)
+    for step in study.results["steps"]:
+        if step["kind"] in ("seeds", "across"):
+            yield from _step(step)
+
+
+def of_transplants(transplants: Sequence[TransplantRecord]) -> Iterator[Table]:
+    """Yield the accuracies, and by how much the transplant exceeds each control."""
+    if not transplants:
+        return
+    first = transplants[0]
+    a, b = (network_and_layer(first[layer])[0] for layer in ("x_layer", "y_layer"))
+    title = f"Accuracy of {escape(a)} with the neurons matched at eps {first['eps']:g} predicted from {escape(b)}"
+    accuracies = _titled(title, "neurons", "untouched", "predicted", *TRANSPLANT_CONTROLS.values())
+    title = f"Predicted less control, in points, with 95% intervals over {first['n_examples']:,} examples"
+    differences = _titled(title, *TRANSPLANT_CONTROLS.values())
+    conditions = ("untouched", "transplant", *TRANSPLANT_CONTROLS)
+    for transplant in transplants:
+        outcomes = {outcome["condition"]: outcome for outcome in transplant["outcomes"]}
+        less = {d["control"]: d["accuracy"] for d in transplant["differences"] if d["condition"] == "transplant"}
+        layer = escape(network_and_layer(transplant["x_layer"])[1])
+        shown = [_percent(outcomes[name]["accuracy"]) if name in outcomes else "-" for name in conditions]
+        accuracies.add_row(layer, str(outcomes["transplant"]["neurons"]), *shown)
+        differences.add_row(layer, *(_points(less.get(name)) for name in TRANSPLANT_CONTROLS))
+    yield accuracies
+    yield differences
+
+
+def refusals_of_transplants(transplants: Sequence[TransplantRecord]) -> Iterator[tuple[str, str]]:
+    """Yield why a condition is missing, by layer and condition, each once."""
+    reasons = {(one["x_layer"], what): reason for one in transplants for what, reason in one["refused"].items()}
+    for (layer, what), reason in reasons.items():
+        yield f"{layer}, {what}", reason
+
+
+def _accuracy(study: Study) -> Table:
+    seeds = len(study.results["settings"]["seeds"])
+    table = _titled(f"{study.results['name']}: test accuracy over {seeds} seeds", "mean", "95% interval", "from", "to")
+    table.columns[0].header = "variant"
+    for name, found in study.accuracy.items():
+        interval = "-" if found["low"] is None else f"{found['low']:.1%} to {found['high']:.1%}"
+        table.add_row(
+            escape(name), f"{found['value']:.1%}", interval, f"{found['minimum']:.1%}", f"{found['maximum']:.1%}"
+        )
+    return table
+
+
+def _step(step: dict[str, Any]) -> Iterator[Table]:
+    """Yield the table of s(eps), and that of the measures: together they are too wide for a terminal."""
+    shares = [row for row in step["rows"] if row["quantity"].startswith("s(")]
+    measures = [row for row in step["rows"] if row not in shares]
+    title = f"{step['name']}: {{}}, mean over pairs ±95% over seeds"
+    yield _over_seeds(title.format("share matched by eps"), shares)
+    if measures:
+        yield _over_seeds(title.format("measures"), measures)
+
+
+def _over_seeds(title: str, rows: Sequence[dict[str, Any]]) -> Table:
+    quantities = list(dict.fromkeys(row["quantity"] for row in rows))
+    table = _titled(title, "neurons", *(name.removeprefix("s(").removesuffix(")") for name in quantities))
+    by_layer: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        by_layer.setdefault(row["layer"], []).append(row)
+    for layer, own in by_layer.items():
+        table.add_row(escape(layer), str(own[0]["neurons"]), *map(_with_interval, own))
+    return table
+
+
+def _with_interval(spread: dict[str, Any]) -> str:
+    if spread["value"] is None:
+        return "-"
+    return f"{spread['value']:.2f}" + ("" if spread["low"] is None else f" ±{spread['high'] - spread['value']:.2f}")
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1%}"
+
+
+def _points(difference: IntervalRecord | None) -> str:
+    """Return a difference of accuracies with its interval, in points; nothing for one that cannot be had."""
+    if difference is None:
+        return "-"
+    value, low, high = difference["value"], difference["low"], difference["high"]
+    if value is None or low is None or high is None:
+        return "-"
+    return f"{100 * value:+.1f} ({100 * low:.1f}, {100 * high:.1f})"
+
+
+def _titled(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD)
+    table.add_column("layer", overflow="fold")
+    for column in columns:
+        table.add_column(column, justify="right")
+    return table
+
+
+def _by_layer(comparison: Comparison) -> dict[str, list[PairResult]]:
+    """Return the results of each layer, of one pair of networks or, to be averaged, of several."""
+    results: dict[str, list[PairResult]] = {}
+    for pair in comparison:
+        x, y = (network_and_layer(layer)[1] for layer in (pair.x_layer, pair.y_layer))
+        results.setdefault(x if len(comparison.networks) > 2 and x == y else pair.name, []).append(pair)
+    return results
+
+
+def _several(comparison: Comparison) -> str:
+    count = len(comparison.networks)
+    return f", mean over {count * (count - 1) // 2} pairs of networks" if count > 2 else ""
+
+
+def _spread(values: Sequence[int]) -> str:
+    return "/".join(map(str, dict.fromkeys(values)))
+
+
+def _similarity(comparison: Comparison) -> Table:
+    *first, last = map(escape, comparison.networks)
+    names = f"{', '.join(first)} and {last}" if first else last
+    title = f"{names}: share of neurons in the maximum match, by eps{_several(comparison)}"
+    table = _titled(title, "neurons", "silent", "rows", *(f"{eps:g}" for eps in comparison.eps))
+    for layer, pairs in _by_layer(comparison).items():
+        profiles = [pair.profile for pair in pairs]
+        shares = np.mean([profile.similarity(comparison.eps) for profile in profiles], axis=0)
+        silent = dict.fromkeys(
+            side for p in profiles for side in ((p.x_layer, len(p.x_silent)), (p.y_layer, len(p.y_silent)))
+        )
+        row: list[Any] = [
+            escape(layer),
+            _spread([width for pair in pairs for width in pair.provenance.neurons]),
+            "/".join(str(count) for _, count in silent),
+            f"{pairs[0].provenance.rows:,}",
+        ]
+        table.add_row(*row, *("-" if np.isnan(share) else f"{share:.3f}" for share in shares))
+    return table
+
+
+def _partners(comparison: Comparison) -> Table:
+    title = f"One-to-one partners: median correlation, and what else there is{_several(comparison)}"
+    table = _titled(title, "bipartite", "semi", "within", "chance", "clear partner", "clusters")
+    curves: tuple[Callable[[LayerAlignment], Array], ...] = (
+        lambda alignment: alignment.bipartite.strength,
+        lambda alignment: alignment.semi.strength,
+        lambda alignment: np.concatenate([alignment.bipartite.x_baseline, alignment.bipartite.y_baseline]),
+    )
+    for layer, pairs in _by_layer(comparison).items():
+        alignments = [pair.alignment for pair in pairs]
+        medians = [np.mean([_median(curve(alignment)) for alignment in alignments]) for curve in curves]
+        clear = np.mean([_clear(alignment.bipartite) for alignment in alignments])
+        clusters = dict.fromkeys(_clusters(a.clusters) for a in alignments if a.clusters is not None)
+        chance = f"{alignments[0].chance_correlation:.2f}"
+        cells = [*(f"{median:.2f}" for median in medians), chance, f"{clear:.0%}", "/".join(clusters) or "-"]
+        table.add_row(escape(layer), *cells)
+    return table
+
+
+def _clusters(clusters: Clusters) -> str:
+    """Return how many there are, with a question mark if no clear gap between the eigenvalues tells it."""
+    return f"{len(clusters)}{'' if clusters.clear else '?'}"
+
+
+def _median(values: Array) -> float:
+    return float(np.median(values)) if len(values) else float("nan")
+
+
+def _clear(a: Alignment) -> float:
+    """Return the share of partners that are each other's best by more than chance correlations differ."""
+    least = np.minimum(a.margin, a.back_margin)
+    return float(np.mean(least > a.chance_correlation)) if len(least) else float("nan")
+
+
+def _evidence(comparison: Comparison) -> Table:
+    middle, largest = comparison.eps[len(comparison.eps) // 2], max(comparison.eps)
+    title = f"Measures \\[under the null], and sample size for eps {middle:g}{_several(comparison)}"
+    table = _titled(title, "effective n", "needed", "debiased cka", "procrustes", "R^2", f"s({largest:g}) held out")
+    for layer, pairs in _by_layer(comparison).items():
+        evidence = [pair.evidence for pair in pairs if pair.evidence is not None]
+        if not evidence:
+            continue
+        rows = [one.rows for one in evidence if one.rows is not None]
+        counts = _effective_and_needed(rows) if rows else ("-", "-")
+        cells = [_beside_null(evidence, name) for name in ("debiased cka", "procrustes", "linear regression")]
+        held = [one.profile.held_out_at(largest) for one in evidence if one.profile is not None]
+        table.add_row(escape(layer), *counts, *cells, f"{np.mean(held):.2f}" if np.isfinite(held).any() else "-")
+    return table
+
+
+def _effective_and_needed(rows: Sequence[RowsNeeded]) -> tuple[str, str]:
+    """Return the least effective rows of some pairs of networks, and the most that are needed."""
+    worth, needed = float(np.min([r.effective_sample_size for r in rows])), max(r.needed for r in rows)
+    known = "unknown" if np.isnan(worth) else f"{worth:,.0f}"
+    return f"{'' if worth >= needed else '[yellow]'}{known}", f"{needed:,}"
+
+
+def _beside_null(evidence: Sequence[Evidence], name: str) -> str:
+    """Return a measure with its null value, means over the pairs of networks for which it can be had."""
+    of_pairs = [one[name] for one in evidence if not np.isnan(one[name].value)]
+    if not of_pairs:
+        return "-"
+    value = float(np.mean([measure.value for measure in of_pairs]))
+    null_value = float(np.mean([measure.null_value for measure in of_pairs]))
+    return f"{value:.2f}" + ("" if np.isnan(null_value) else f" \\[{null_value:.2f}]")
+
+
+def _universality(comparison: Comparison) -> Table:
+    first = comparison.universality[0]
+    title = (
+        f"In how many other networks a neuron has a partner of {first.min_correlation:g} or more, and is in the match "
+        f"at eps {first.eps:g}; cycle-consistent partners"
+    )
+    ranks = "/".join(map(str, range(len(comparison.networks))))
+    table = _titled(title, f"partner in {ranks}", f"matched in {ranks}", "cycle-consistent", "under the null")
+    for found in comparison.universality:
+        shares = [100 * counts / counts.sum() for counts in found.distribution().values()]
+        cells = ["/".join(f"{value:.0f}" for value in share) + "%" for share in shares]
+        closing = ("-" if np.isnan(share) else f"{share:.0%}" for share in (found.consistency, found.chance))
+        table.add_row(escape(found.layer), *cells, *closing)
+    return table
+
+
+def _simple(comparison: Comparison) -> Table:
+    title = "Smallest groups found around each neuron (minimum matches), by eps"
+    table = _titled(title, "eps", "neurons matched", "median size", "from", "to", "different")
+    for name, matches in ((pair.name, matches) for pair in comparison for matches in pair.simple):
+        sizes = sorted(matches.sizes.values())
+        spread = [f"{sizes[len(sizes) // 2]}", f"{sizes[0]}", f"{sizes[-1]}"] if sizes else ["-", "-", "-"]
+        table.add_row(escape(name), f"{matches.eps:g}", str(len(sizes)), *spread, str(len(matches)))
+    return table

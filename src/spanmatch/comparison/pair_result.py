@@ -1,0 +1,106 @@
+"""Everything that is known of a pair of layers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from .._values import plain, short
+from ..alignment import LayerAlignment
+from ..evidence import Evidence
+from ..match import MatchProfile, SimpleMatches
+from ..moments.pairs import Pair
+from ..moments.provenance import Result, network_and_layer
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class PairResult(Result):
+    """Everything that is known of a pair of layers."""
+
+    name: str
+    """A short name: the layer's, if both have the same one, with the networks where there are more than two."""
+    profile: MatchProfile
+    alignment: LayerAlignment = field(repr=False)
+    simple: tuple[SimpleMatches, ...] = field(default=(), repr=False)
+    """Simple matches, at every eps that they were asked for."""
+    evidence: Evidence | None = field(default=None, repr=False)
+    """Measures with intervals and null values, and the evidence of the profile; None if it was not asked for."""
+    refusals: Mapping[str, str] = field(default_factory=dict)
+    """Why something is missing, whole or in part, by its name, as "cka" or "profile evidence"."""
+
+    @property
+    def layer(self) -> str:
+        """The name that both layers have without their networks; if they differ, both, as "conv1 ~ conv2"."""
+        names = dict.fromkeys(network_and_layer(layer)[1] for layer in (self.x_layer, self.y_layer))
+        return " ~ ".join(names)
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Why anything observed is missing, each reason once; null values alone do not count."""
+        if self.evidence is None:
+            return tuple(dict.fromkeys(self.refusals.values()))
+        null_only = {one.name for one in self.evidence.measures if np.isfinite([one.value, one.low]).all()}
+        return tuple(dict.fromkeys(reason for name, reason in self.refusals.items() if name not in null_only))
+
+    def row(self, eps: tuple[float, ...]) -> dict[str, Any]:
+        """Return a row for a table: s(eps), measures, and what to heed."""
+        strength = self.alignment.bipartite.strength
+        measured = () if self.evidence is None else self.evidence.measures
+        p, q = self.provenance.neurons
+        return {
+            "x_layer": self.x_layer,
+            "y_layer": self.y_layer,
+            "x_neurons": p,
+            "y_neurons": q,
+            "x_silent": len(self.profile.x_silent),
+            "y_silent": len(self.profile.y_silent),
+            "rows": self.provenance.rows,
+            **{f"s({value:g})": share for value, share in zip(eps, self.profile.similarity(eps), strict=True)},
+            "median_partner": float(np.median(strength)) if len(strength) else float("nan"),
+            **{measure.name: measure.value for measure in measured},
+            "chance_distance": self.profile.chance_distance,
+            "resolution": self.profile.resolution,
+            "warnings": "; ".join(self.profile.warnings),
+        }
+
+    def to_dict(self, eps: tuple[float, ...], pair: Pair | None) -> dict[str, Any]:
+        """Return everything as plain Python values, as comparison.json has it.
+
+        Args: eps, at which to give the similarity; pair, of which simple matches are, if there are any.
+        """
+        return {
+            "name": self.name,
+            "layer": self.layer,
+            "similarity": plain(self.profile.similarity(eps)),
+            **self.profile.to_dict(),
+            "simple": [] if pair is None else [_simple_record(matches, pair) for matches in self.simple],
+            "alignment": self.alignment.to_dict(),
+            "evidence": None if self.evidence is None else self.evidence.to_dict(),
+            "refusals": dict(self.refusals),
+        }
+
+
+def _simple_record(matches: SimpleMatches, pair: Pair) -> dict[str, Any]:
+    """Return simple matches for the JSON: sizes by neuron, and each match with its maps, to four digits."""
+    records = []
+    for match in matches:
+        maps = match.coefficients(pair)
+        records.append(
+            {
+                "x": match.x.tolist(),
+                "y": match.y.tolist(),
+                "minimum_for": [list(neuron) for neuron in match.neurons],
+                "x_from_y": short(maps.x_from_y),
+                "y_from_x": short(maps.y_from_x),
+            }
+        )
+    return {
+        "eps": matches.eps,
+        "complete": matches.complete,
+        "ended": matches.ended,
+        "minimum_sizes": sorted(matches.sizes.values()),
+        "matches": records,
+    }

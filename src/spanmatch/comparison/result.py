@@ -1,0 +1,169 @@
+"""The results of a comparison: those of every pair of layers, and what concerns all of them; and its files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .. import __about__
+from .._files import Path_, write_text, writing
+from .._plotting import axes_for
+from .._values import data_frame
+from ..alignment import Universality
+from ..errors import SpanmatchError, among
+from ..interventions import Transplant
+from ..moments.moments import Moments
+from ..moments.pairs import Pair
+from ..moments.provenance import network_and_layer
+from ..report import render
+from ..saved_results import COMPARISON
+from ..similarity import LayerMatrix, matrices_of, measures
+from . import csv_tables
+from .pair_result import PairResult
+from .thumbnails import inputs_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+FORMAT, VERSION = COMPARISON
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Networks compared layer by layer: a sequence of `PairResult`s, and the moments that they were computed from."""
+
+    pairs: tuple[PairResult, ...]
+    eps: tuple[float, ...]
+    """Those that tables show; profiles hold every eps."""
+    moments: Moments = field(repr=False)
+    universality: tuple[Universality, ...] = field(default=(), repr=False)
+    """Of every layer that more than two networks have."""
+    matrices: tuple[LayerMatrix, ...] = field(default=(), repr=False)
+    """Of all layers against all, where they were paired."""
+    transplants: tuple[Transplant, ...] = field(default=(), repr=False)
+    """Those that were made, to be shown with the rest: add them with `dataclasses.replace`."""
+    inputs: Any = field(default=None, repr=False)
+    """What the examples look like, for the page."""
+    notes: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Anything worth saying beside the results, by title."""
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def __iter__(self) -> Iterator[PairResult]:
+        return iter(self.pairs)
+
+    def __getitem__(self, key: int | str | tuple[str, str]) -> PairResult:
+        """Return the result of a pair of layers: by its position, its name, its layer's name, or both layers' names.
+
+        Raises SpanmatchError if there is no such pair, or several.
+        """
+        if isinstance(key, int):
+            return self.pairs[key]
+        both = {(pair.x_layer, pair.y_layer): pair for pair in self.pairs}
+        if isinstance(key, tuple):
+            if key not in both:
+                raise SpanmatchError(f"no pair {key!r}; there are {', '.join(map(str, list(both)[:5]))}")
+            return both[key]
+        matching = [pair for pair in self.pairs if key == pair.name] or [p for p in self.pairs if key == p.layer]
+        if len(matching) != 1:
+            names = [pair.name for pair in matching or self.pairs]
+            several = f"{len(matching)} pairs are of {key!r}; give one of their names"
+            raise SpanmatchError(f"{several if matching else f'no pair {key!r}'}{among(key, names)}")
+        return matching[0]
+
+    @property
+    def networks(self) -> list[str]:
+        """The names of the networks, in the order they came."""
+        return list(dict.fromkeys(network_and_layer(layer)[0] for layer in self.moments.layers))
+
+    def matrix(self, name: str) -> LayerMatrix:
+        """Return a measure, by its name, of every two layers that were paired; see `sm.measures()`.
+
+        Raises SpanmatchError for another name, or if it cannot be had of any pair. Cost: of the measure, for each pair.
+        """
+        known = {measure.name: measure for measure in measures()}
+        if name not in known:
+            raise SpanmatchError(f"no measure {name!r}{among(name, known)}")
+        return matrices_of(self.moments, [known[name]])[0]
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a table with one row for each pair of layers."""
+        return data_frame("comparison.to_frame", [pair.row(self.eps) for pair in self.pairs])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain Python values, as comparison.json has it."""
+        rows = [pair.provenance.rows for pair in self.pairs]
+        first = self.pairs[0].profile.provenance
+        return {
+            "format": FORMAT,
+            "version": VERSION,
+            "spanmatch": __about__.VERSION,
+            "networks": self.networks,
+            "eps": list(self.eps),
+            "rows": [min(rows), max(rows)],
+            "centred": first.centred,
+            "method": first.method,
+            "notes": dict(self.notes),
+            "universality": [layer.to_dict() for layer in self.universality],
+            "matrices": [matrix.to_dict() for matrix in self.matrices],
+            "transplants": [transplant.to_dict() for transplant in self.transplants],
+            "inputs": inputs_of(self.moments, self.inputs) if self.moments.keeps_top else None,
+            "pairs": [pair.to_dict(self.eps, self._pair_of(pair)) for pair in self.pairs],
+        }
+
+    def _pair_of(self, result: PairResult) -> Pair | None:
+        """Return the moments of a pair that has simple matches."""
+        return self.moments.pair(result.x_layer, result.y_layer) if result.simple else None
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw s(eps) of every pair of layers, from light to dark by depth, and return the axes."""
+        ax = axes_for("comparison.plot", ax)
+        from matplotlib import colormaps
+
+        colours = colormaps["viridis_r"](np.linspace(0.15, 1, len(self.pairs)))
+        for pair, colour in zip(self.pairs, colours, strict=True):
+            pair.profile.plot(ax, label=pair.name, color=colour)
+        ax.legend()
+        return ax
+
+    def report(self, path: Path_) -> Path:
+        """Write the page, one HTML file that needs nothing else, and return its path."""
+        write_text(path, render(self.to_dict()))
+        return Path(path)
+
+    def save(self, folder: Path_) -> Path:
+        """Write comparison.json, the tables as CSV, moments.safetensors and report.html; return the folder.
+
+        Raises SpanmatchError if they cannot be written, or another process is writing there; earlier results then stay.
+        """
+        with writing(folder) as written:
+            self._write(written)
+            self.moments.save(written / "moments.safetensors")
+        return Path(folder)
+
+    def write_results(self, folder: Path_) -> Path:
+        """Write what `save` does but the moments, which may be large; return the folder.
+
+        Tables are levels.csv and alignment.csv, and where there is something to put in them clusters.csv, matrix.csv,
+        measures.csv, simple.csv, sparse.csv, transplants.csv and universality.csv.
+        """
+        with writing(folder) as written:
+            self._write(written)
+        return Path(folder)
+
+    def _write(self, folder: Path) -> None:
+        data = self.to_dict()
+        write_text(folder / "comparison.json", json.dumps(data, allow_nan=False, indent=1) + "\n")
+        for name, text in self._tables().items():
+            write_text(folder / name, text)
+        write_text(folder / "report.html", render(data))
+
+    def _tables(self) -> dict[str, str]:
+        return csv_tables.tables_of(self.pairs, self.matrices, self.transplants, self.universality)
