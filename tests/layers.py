@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+import spanmatch as sm
+
 
 def random(n: int = 300, p: int = 24, q: int = 31, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     r = np.random.default_rng(seed)
@@ -124,3 +126,11 @@ def blocks(
         return causes[:, label] * r.choice([-1, 1], len(label)) + 0.6 * r.standard_normal((n, len(label)))
 
     return view(), view(), label
+
+
+def transplant(outcomes, refused=None, layers=("a:l", "b:l"), n=40, **options):
+    """A transplant of made outcomes."""
+    x, y = layers
+    provenance = sm.Provenance(x_layer=x, y_layer=y, x_neurons=1, y_neurons=1, rows=n, n_examples=n)
+    given = {"eps": 0.5, "seed": 0} | options
+    return sm.Transplant(provenance=provenance, n_examples=n, outcomes=outcomes, refused=refused or {}, **given)

@@ -49,7 +49,7 @@ def comparisons() -> dict[str, sm.Comparison]:
     rights = {"untouched": 40, "transplant": 38, "ablation": 10, "other examples": 4, "stitch": 39}
     correct = {name: np.repeat([1.0, 0.0], [right, 40 - right]) for name, right in rights.items()}
     outcomes = tuple(sm.Outcome(name, 4, 3, 1.5 - own, own) for name, own in correct.items())
-    transplant = sm.Transplant("a:l", "b:l", 0.5, 40, 0, outcomes, {"untrained": "no fit"})
+    transplant = layers.transplant(outcomes, {"untrained": "no fit"}, n=40)
     two = {"a": {"l": X, "silent": A}, "b": {"l": Y, "silent": X}}
     three = {name: {"l": X + r.standard_normal(X.shape)} for name in "abc"}
     everything = sm.compare(

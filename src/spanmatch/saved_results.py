@@ -39,8 +39,8 @@ if TYPE_CHECKING:
         UniversalityRecord,
     )
 
-COMPARISON = "spanmatch.comparison", 5
-STUDY = "spanmatch.study", 1
+COMPARISON = "spanmatch.comparison", 6
+STUDY = "spanmatch.study", 2
 """What "format" and "version" say; `schema` says it too."""
 LONGEST = 60
 """Characters of a wrong value that a message shows."""

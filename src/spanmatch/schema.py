@@ -65,7 +65,7 @@ class ComparisonRecord(TypedDict):
     """comparison.json: every pair of layers that was compared."""
 
     format: Literal["spanmatch.comparison"]
-    version: Literal[5]
+    version: Literal[6]
     spanmatch: Text  # the version of spanmatch that wrote the file
     networks: Annotated[list[Text], Field(min_length=1)]  # names, in the order given
     eps: Annotated[list[Eps], Field(min_length=1)]  # those that tables show
@@ -409,7 +409,7 @@ class StudyRecord(TypedDict):
     """study.json: what was trained, and what was found over its seeds."""
 
     format: Literal["spanmatch.study"]
-    version: Literal[1]
+    version: Literal[2]
     spanmatch: Text  # the version of spanmatch that wrote the file
     torch: Text  # the version of PyTorch that trained the networks
     name: Text

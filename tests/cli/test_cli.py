@@ -132,7 +132,7 @@ def test_transplants_are_shown_with_their_controls():
     for name, count in right.items():
         correct = np.repeat([1.0, 0.0], [count, 40 - count])
         outcomes.append(sm.Outcome(name, 31, 32, 1 - correct, correct))
-    found = sm.Transplant("seed0:relu1", "seed1:relu1", 0.5, 40, 0, tuple(outcomes), {"untrained": "no fit"})
+    found = layers.transplant(tuple(outcomes), {"untrained": "no fit"}, ("seed0:relu1", "seed1:relu1"))
     text = io.StringIO()
     show_transplants([found.to_dict()], Console(file=text, width=80))
     lines = [line.strip() for line in text.getvalue().splitlines()]

@@ -23,7 +23,7 @@ def two_layers():
 def test_every_matching_layer_is_compared():
     networks = two_layers()
     comparison = sm.compare(networks, eps=[0.2, 0.6])
-    assert comparison.names() == ["one", "two"]
+    assert [pair.name for pair in comparison] == ["one", "two"]
     assert comparison.networks == ["a", "b"]
     for pair, layer in zip(comparison, ("one", "two"), strict=True):
         profile = pair.profile
@@ -40,10 +40,10 @@ def test_every_matching_layer_is_compared():
 def test_more_than_two_networks_and_all_pairs():
     X, Y = layers.correlated()
     comparison = sm.compare({"a": {"l": X}, "b": {"l": Y}, "c": {"l": X}})
-    assert comparison.names() == ["l, a ~ b", "l, a ~ c", "l, b ~ c"]
+    assert [pair.name for pair in comparison] == ["l, a ~ b", "l, a ~ c", "l, b ~ c"]
     assert comparison.pairs[1].profile.similarity(0) == 1.0
     within = sm.compare({"a": {"l": X, "m": Y}}, pairs="all")
-    assert within.names() == ["a:l ~ a:m"]
+    assert [pair.name for pair in within] == ["a:l ~ a:m"]
 
 
 def test_saved_files_hold_the_results(tmp_path):
@@ -237,7 +237,8 @@ def test_what_is_not_asked_for_is_not_there(tmp_path):
 def test_pairs_of_a_layer_stand_together():
     r = np.random.default_rng(0)
     networks = {name: {layer: r.standard_normal((40, 3)) for layer in "lm"} for name in "abc"}
-    assert sm.compare(networks).names() == [f"{layer}, {ab}" for layer in "lm" for ab in ("a ~ b", "a ~ c", "b ~ c")]
+    names = [pair.name for pair in sm.compare(networks)]
+    assert names == [f"{layer}, {ab}" for layer in "lm" for ab in ("a ~ b", "a ~ c", "b ~ c")]
 
 
 def test_evidence_stands_beside_every_profile(tmp_path):
@@ -323,7 +324,7 @@ def test_a_layer_that_never_varies_leaves_the_others_as_they_are(tmp_path, const
 def test_saved_transplants_hold_differences_and_reasons(tmp_path):
     outcome = lambda name, *right: sm.Outcome(name, 4, 3, np.ones(4) - right, np.array(right, dtype=float))  # noqa: E731
     outcomes = (outcome("untouched", 1, 1, 1, 1), outcome("transplant", 1, 1, 1, 0), outcome("ablation", 0, 0, 1, 0))
-    found = sm.Transplant("a:l", "b:l", 0.5, 4, 0, outcomes, {"untrained": "no fit"})
+    found = layers.transplant(outcomes, {"untrained": "no fit"}, n=4)
     comparison = replace(sm.compare(two_layers()), transplants=(found,))
     folder = comparison.save(tmp_path)
     saved = json.loads((folder / "comparison.json").read_text())["transplants"][0]
@@ -348,7 +349,7 @@ def test_all_layers_against_all(tmp_path):
     X, Y = layers.correlated(p=6, q=5)
     networks = {"a": {"l": X, "m": Y}, "b": {"l": X @ X[:6], "m": np.zeros((500, 2))}}
     comparison = sm.compare(networks, pairs="all")
-    assert comparison.names() == ["l", "m"]  # in detail, layers of the same name
+    assert [pair.name for pair in comparison] == ["l", "m"]  # in detail, layers of the same name
     matrix = comparison.matrix("cka")
     assert matrix.layers == ("a:l", "a:m", "b:l", "b:m")
     assert matrix.values[0, 1] == matrix.values[1, 0] == pytest.approx(float(sm.cka(sm.pair(X, Y))))

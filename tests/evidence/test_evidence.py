@@ -697,7 +697,7 @@ def test_intervals_of_accuracy_are_those_of_bonett_and_price(b, c, n):
     ours[:b] = 1
     theirs[b : b + c] = 1
     outcomes = (sm.Outcome("transplant", 1, 1, ours, ours), sm.Outcome("untrained", 1, 1, theirs, theirs))
-    found = sm.Transplant("a:l", "b:l", 0.5, n, 0, outcomes).difference("untrained")
+    found = layers.transplant(outcomes, n=n).difference("untrained")
     p, q = (b + 1) / (n + 2), (c + 1) / (n + 2)
     reach = 1.959963985 * np.sqrt((p + q - (p - q) ** 2) / (n + 2))
     assert (found.value, found.n_examples, found.level) == (pytest.approx((b - c) / n), n, 0.95)
@@ -713,11 +713,11 @@ def test_intervals_of_loss_are_students():
     r = np.random.default_rng(0)
     x, y = r.exponential(size=(2, 30))
     outcomes = (sm.Outcome("transplant", 1, 1, x, x * 0), sm.Outcome("ablation", 1, 0, y, y * 0))
-    found = sm.Transplant("a:l", "b:l", 0.5, 30, 0, outcomes).difference("ablation", of="loss", level=0.9)
+    found = layers.transplant(outcomes, n=30).difference("ablation", of="loss", level=0.9)
     expected = stats.ttest_rel(x, y).confidence_interval(0.9)
     assert (found.low, found.high) == pytest.approx((expected.low, expected.high), rel=1e-9)
     with pytest.raises(sm.SpanmatchError, match="of='losses': give 'accuracy' or 'loss'"):
-        sm.Transplant("a:l", "b:l", 0.5, 30, 0, outcomes).difference("ablation", of="losses")
+        layers.transplant(outcomes, n=30).difference("ablation", of="losses")
 
 
 @pytest.mark.parametrize(("p", "q", "n"), [(0.0, 0.0, 50), (0.02, 0.01, 100), (0.05, 0.01, 359), (0.3, 0.1, 40)])
@@ -728,7 +728,7 @@ def test_intervals_of_accuracy_cover_what_they_claim(p, q, n):
     for _ in range(1000):
         d = r.choice([1.0, -1.0, 0.0], size=n, p=[p, q, 1 - p - q])
         outcomes = (sm.Outcome("transplant", 1, 1, d, d), sm.Outcome("untrained", 1, 1, d * 0, d * 0))
-        found = sm.Transplant("a:l", "b:l", 0.5, n, 0, outcomes).difference("untrained")
+        found = layers.transplant(outcomes, n=n).difference("untrained")
         inside += found.low <= p - q <= found.high
     assert inside >= 935
 

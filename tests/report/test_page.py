@@ -361,7 +361,7 @@ def test_transplants_stand_beside_their_controls(browser, tmp_path):
 
     rights = {"untouched": 40, "transplant": 38, "ablation": 10, "other examples": 4, "stitch": 39}
     outcomes = tuple(outcome(name, right) for name, right in rights.items())
-    found = sm.Transplant("a:l", "b:l", 0.5, 40, 0, outcomes, {"untrained": "no fit"})
+    found = layers.transplant(outcomes, {"untrained": "no fit"}, n=40)
     comparison = replace(sm.compare({"a": {"l": X}, "b": {"l": Y}}), transplants=(found,))
     opened = Opened(browser, comparison.report(tmp_path / "report.html"), 390)
     matched, less, *_ = (

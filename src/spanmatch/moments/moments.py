@@ -47,7 +47,7 @@ Layers = tuple[str, str]
 Pairs = Literal["matching", "all"] | Iterable[Layers]
 ANNOUNCED = 1e8
 """Bytes from which on it is said, on a terminal, how much memory the moments will take."""
-FORMAT, VERSION = "spanmatch.moments.moments", 5
+FORMAT, VERSION = "spanmatch.moments", 5
 FINEST = NUMBER_TYPES[0]
 
 
