@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from measure import correlated, machine, seconds
+from measure import correlated, forgetful, machine, seconds
 
 import spanmatch as sm
 
@@ -17,7 +17,7 @@ def main() -> None:
         fit = seconds(lambda X=X, Y=Y: np.linalg.lstsq(X, Y, rcond=None))
         moments = seconds(lambda X=X, Y=Y: sm.pair(X, Y), 3)
         bare = seconds(lambda X=X, Y=Y: sm.pair(X, Y, folds=1, null=False), 3)
-        profile = seconds(lambda pair=pair: sm.match_profile(pair), 3)
+        profile = seconds(lambda pair=pair: sm.match_profile(forgetful(pair)), 3)
         print(f"\n{width}+{width} neurons, {rows} rows")
         print(f"  numpy.linalg.lstsq(X, Y)                     {fit:7.2f} s")
         print(f"  sm.pair with folds and null                  {moments:7.2f} s")

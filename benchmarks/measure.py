@@ -6,6 +6,7 @@ import os
 import platform
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,11 @@ def seconds(work: Callable[[], object], times: int = 1) -> float:
         work()
         taken.append(time.perf_counter() - start)
     return float(np.median(taken))
+
+
+def forgetful(pair: spanmatch.Pair) -> spanmatch.Pair:
+    """Return the same pair without the results that it remembers, so that they are computed again."""
+    return replace(pair, results={})
 
 
 def correlated(rows: int, p: int, q: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

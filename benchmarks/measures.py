@@ -8,7 +8,7 @@ from functools import partial
 
 import numpy as np
 import torch
-from measure import THREADS, correlated, machine, seconds
+from measure import THREADS, correlated, forgetful, machine, seconds
 
 import spanmatch as sm
 
@@ -38,7 +38,7 @@ def one_pair() -> None:
     X, Y = correlated(ROWS, WIDTH, WIDTH)
     pair = sm.pair(X, Y)
     print(f"\n{WIDTH}+{WIDTH} neurons, {ROWS:,} rows")
-    times = {m.name: seconds(partial(m, pair), 3) for m in sm.measures()}
+    times = {m.name: seconds(lambda measure=m: measure(forgetful(pair)), 3) for m in sm.measures()}
     for name, taken in times.items():
         print(f"  {name:20s} {taken:7.3f} s")
     same = [n for n in times if n not in ("pwcca", "correlation match", "match area")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import layers
 import numpy as np
@@ -12,32 +13,39 @@ import pytest
 from threadpoolctl import ThreadpoolController, threadpool_limits
 
 import spanmatch as sm
-from spanmatch._threads import SMALL, as_many_as_help
+from spanmatch._threads import MEDIUM, SMALL, as_many_as_help
 from spanmatch.moments.pairs import Pair
 
 PAIR = sm.pair(*layers.related(), bins=4)
 MATCH = sm.maximum_match(PAIR, 0.6)
+
+
+def fresh() -> Pair:
+    """The same pair, which remembers nothing."""
+    return replace(PAIR, results={})
+
+
 OF_A_PAIR = {
-    "maximum_match": lambda: sm.maximum_match(PAIR, 0.5),
-    "match_profile": lambda: sm.match_profile(pair=PAIR),
-    "minimum_match": lambda: sm.minimum_match(PAIR, ("x", int(MATCH.x[0])), 0.6),
-    "simple_matches": lambda: sm.simple_matches(PAIR, 0.6, time_limit=0),
-    "exact_structure": lambda: sm.exact_structure(PAIR),
-    "coefficients": lambda: MATCH.coefficients(PAIR),
-    "verify": lambda: MATCH.verify(PAIR),
-    "correlation": lambda: sm.correlation(PAIR),
-    "one_to_one": lambda: sm.one_to_one(PAIR),
-    "mutual_information": lambda: sm.mutual_information(PAIR),
-    "sparse_map": lambda: sm.sparse_map(PAIR, 3),
-    "clusters": lambda: sm.clusters(PAIR),
-    "align": lambda: sm.align(PAIR),
-    **{measure.name: lambda measure=measure: measure(PAIR) for measure in sm.measures()},
-    "null": lambda: sm.null(PAIR, sm.cka),
-    "jackknife": lambda: sm.jackknife(PAIR, sm.cka),
-    "held_out": lambda: sm.held_out(PAIR, MATCH),
-    "profile_evidence": lambda: sm.profile_evidence(PAIR, eps=[0.5]),
-    "rows_needed": lambda: sm.rows_needed(PAIR),
-    "assess": lambda: sm.assess(PAIR, sm.match_profile(PAIR)),
+    "maximum_match": lambda: sm.maximum_match(fresh(), 0.5),
+    "match_profile": lambda: sm.match_profile(pair=fresh()),
+    "minimum_match": lambda: sm.minimum_match(fresh(), ("x", int(MATCH.x[0])), 0.6),
+    "simple_matches": lambda: sm.simple_matches(fresh(), 0.6, time_limit=0),
+    "exact_structure": lambda: sm.exact_structure(fresh()),
+    "coefficients": lambda: MATCH.coefficients(fresh()),
+    "verify": lambda: MATCH.verify(fresh()),
+    "correlation": lambda: sm.correlation(fresh()),
+    "one_to_one": lambda: sm.one_to_one(fresh()),
+    "mutual_information": lambda: sm.mutual_information(fresh()),
+    "sparse_map": lambda: sm.sparse_map(fresh(), 3),
+    "clusters": lambda: sm.clusters(fresh()),
+    "align": lambda: sm.align(fresh()),
+    **{measure.name: lambda measure=measure: measure(fresh()) for measure in sm.measures()},
+    "null": lambda: sm.null(fresh(), sm.cka),
+    "jackknife": lambda: sm.jackknife(fresh(), sm.cka),
+    "held_out": lambda: sm.held_out(fresh(), MATCH),
+    "profile_evidence": lambda: sm.profile_evidence(fresh(), eps=[0.5]),
+    "rows_needed": lambda: sm.rows_needed(fresh()),
+    "assess": lambda: sm.assess(fresh(), sm.match_profile(PAIR)),
 }
 
 
@@ -47,10 +55,9 @@ def used() -> set[int]:
 
 def test_small_matrices_take_one_thread():
     with threadpool_limits(2, user_api="blas"):
-        with as_many_as_help(SMALL):
-            assert used() == {1}
-        assert used() == {2}
-        with as_many_as_help(SMALL + 1):
+        for neurons, threads in ((SMALL, 1), (SMALL + 1, 1), (MEDIUM + 1, 2)):  # all cores but one are one of two
+            with as_many_as_help(neurons):
+                assert used() == {threads}
             assert used() == {2}
         with pytest.raises(ZeroDivisionError), as_many_as_help(1):
             raise ZeroDivisionError

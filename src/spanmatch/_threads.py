@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterator
 from functools import cache, wraps
 from typing import Any, ParamSpec, TypeVar
 
-SMALL = 1024
-"""Neurons of two layers together, up to which one thread is as fast or faster: docs/benchmarks.md."""
+SMALL, MEDIUM = 1024, 2048
+"""Neurons of two layers together, up to which one thread is as fast or faster, and up to which threads gain little and
+lose much where one of them must share its core: docs/benchmarks.md."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -22,19 +23,19 @@ R = TypeVar("R")
 
 @contextlib.contextmanager
 def as_many_as_help(neurons: int) -> Iterator[None]:
-    """Let NumPy and SciPy use one thread meanwhile, if matrices of so many neurons gain nothing from more.
+    """Let NumPy and SciPy use as many threads meanwhile as matrices of so many neurons gain from.
 
     The number of threads belongs to the whole process: the first of several callers at a time sets it, in whatever
     threads they are, and the last one puts it back.
     """
-    if neurons > SMALL:
+    if neurons > MEDIUM:
         yield
         return
-    _one_thread.enter()
+    _limit.enter(1 if neurons <= SMALL else _all_cores_but_one())
     try:
         yield
     finally:
-        _one_thread.leave()
+        _limit.leave()
 
 
 def few_threads(function: Callable[P, R]) -> Callable[P, R]:
@@ -49,18 +50,18 @@ def few_threads(function: Callable[P, R]) -> Callable[P, R]:
     return limited
 
 
-class _OneThread:
-    """How many callers want one thread now, and what to put back after the last of them."""
+class _Limit:
+    """How many callers want fewer threads now, and what to put back after the last of them."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.callers = 0
         self.limits: Any = None
 
-    def enter(self) -> None:
+    def enter(self, threads: int) -> None:
         with self.lock:
             if not self.callers:
-                self.limits = _libraries().limit(limits=1, user_api="blas")
+                self.limits = _libraries().limit(limits=threads, user_api="blas")
             self.callers += 1
 
     def leave(self) -> None:
@@ -73,7 +74,13 @@ class _OneThread:
                 self.limits.restore_original_limits()
 
 
-_one_thread = _OneThread()
+_limit = _Limit()
+
+
+def _all_cores_but_one() -> int:
+    """Return as many threads as there are now, less one: a thread that shares its core holds up all others."""
+    threads = [library.num_threads for library in _libraries().lib_controllers if library.user_api == "blas"]
+    return max(1, max(threads, default=1) - 1)
 
 
 @cache

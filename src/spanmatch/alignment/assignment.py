@@ -162,9 +162,7 @@ def one_to_one(pair: Pair, method: Method = "bipartite", by: By = "correlation")
     scores, within, chance = _scores(pair, by)
     x, y = pair.active(centred=True)
     s = scores[np.ix_(x, y)]
-    i, j = matched(s, method)
-    order = np.argsort(-s[i, j], kind="stable")
-    i, j = i[order], j[order]
+    i, j = _strongest_first(s, method)
     next_y, margin = _rivals(s, i, j)
     next_x, back_margin = _rivals(s.T, j, i)
     p, q = pair.neurons
@@ -186,6 +184,19 @@ def one_to_one(pair: Pair, method: Method = "bipartite", by: By = "correlation")
         scores=scores,
         **about(pair),
     )
+
+
+@remembered
+def partner_correlations(pair: Pair) -> Array:
+    """Return the correlations of one-to-one partners (bipartite), strongest first: a part of `one_to_one`."""
+    s = correlation(pair).between[np.ix_(*pair.active(centred=True))]
+    return np.asarray(s[_strongest_first(s, "bipartite")])
+
+
+def _strongest_first(scores: Array, method: Method) -> tuple[Index, Index]:
+    i, j = matched(scores, method)
+    order = np.argsort(-scores[i, j], kind="stable")
+    return i[order], j[order]
 
 
 def _scores(pair: Pair, by: By) -> tuple[Array, tuple[Array, Array], Chance]:

@@ -18,6 +18,7 @@ from scipy.linalg import eigh
 from .._threads import few_threads
 from ..errors import SpanmatchError
 from ..moments.pairs import Pair
+from ..moments.remembered import remembered
 from ..moments.spans import UNIT, Array
 from .measure import Measured, cross_of_unit_layers, few_rows, resolved_spans, seen
 
@@ -60,7 +61,10 @@ def cca(pair: Pair) -> CCA:
     [1.0, 1.0, 1.0, 1.0, 1.0]
     """
     about = seen(pair, "cca")
-    return _result(about, _between(pair, "cca")[0], pair)
+    resolved_spans(pair, "cca")
+    canonical = _canonical(pair)
+    value, size = float(canonical.rho.mean()), _size(canonical.dimensions, pair)
+    return CCA(value=value, coefficients=canonical.rho, **size, **about)
 
 
 @few_threads
@@ -90,7 +94,9 @@ def svcca(pair: Pair, variance: float = 0.99) -> CCA:
             )
         kept = min(rank, int(np.searchsorted(share, variance * (1 - 1e-12))) + 1)
         whitened.append(directions[:, :kept] / np.sqrt(size[:kept]))
-    return _result(about, whitened[0].T @ cross_of_unit_layers(pair) @ whitened[1], pair)
+    between = whitened[0].T @ cross_of_unit_layers(pair) @ whitened[1]
+    rho = np.minimum(np.linalg.svd(between, compute_uv=False), 1.0)
+    return CCA(value=float(rho.mean()), coefficients=rho, **_size(between.shape, pair), **about)
 
 
 @few_threads
@@ -108,13 +114,14 @@ def pwcca(pair: Pair) -> CCA:
     1.0
     """
     about = seen(pair, "pwcca")
-    between, of_x = _between(pair, "pwcca")
-    u, rho, _ = np.linalg.svd(between, full_matrices=False)
-    rho = np.minimum(rho, 1.0)
+    resolved_spans(pair, "pwcca")
+    canonical = _canonical(pair)
+    rho = canonical.rho
     norms = np.sqrt(pair.energy("x", centred=True))
-    carried = u.T @ of_x * norms[norms > 0] / norms.max()
+    carried = canonical.variables @ canonical.neurons * norms[norms > 0] / norms.max()
     weights = np.concatenate([_weights(carried[tied]) for tied in _ties(rho)])
-    return CCA(value=float(weights @ rho / weights.sum()), coefficients=rho, **_size(between, pair), **about)
+    value = float(weights @ rho / weights.sum())
+    return CCA(value=value, coefficients=rho, **_size(canonical.dimensions, pair), **about)
 
 
 def _ties(rho: Array) -> list[slice]:
@@ -135,21 +142,33 @@ def _weights(carried: Array) -> Array:
     return np.asarray(np.abs(carried).sum(axis=1))
 
 
-def _between(pair: Pair, name: str) -> tuple[Array, Array]:
-    """Return Qx' Qy, and x's unit neurons in the basis Qx."""
-    of_x, of_y = resolved_spans(pair, name)
+@dataclass(frozen=True, eq=False)
+class _Canonical:
+    """Canonical correlations of two layers, and the canonical variables of x."""
+
+    rho: Array
+    """(k,) descending."""
+    variables: Array
+    """(k, r) the variables of x in an orthonormal basis Qx of its span."""
+    neurons: Array
+    """(r, p) the unit neurons of x that vary, in the same basis."""
+    dimensions: tuple[int, int]
+
+
+@remembered
+def _canonical(pair: Pair) -> _Canonical:
+    """Return the canonical correlations, from the singular values of Qx' Qy."""
+    of_x, of_y = pair.all_spans(centred=True)
     x, y = pair.active(centred=True)
-    unit, everyone = pair.unit(x, y, centred=True), np.arange(len(x))
+    unit, of_layer = pair.unit(x, y, centred=True), np.arange(len(x))
     # Qx = X W' for the dual basis W, and the same of y.
-    return of_x.inside @ of_y.dual.T, of_x.dual @ unit.gram[np.ix_(everyone, everyone)]
+    between = of_x.inside @ of_y.dual.T
+    u, rho, _ = np.linalg.svd(between, full_matrices=False)
+    neurons = of_x.dual @ unit.gram[np.ix_(of_layer, of_layer)]
+    return _Canonical(np.minimum(rho, 1.0), u.T, neurons, (between.shape[0], between.shape[1]))
 
 
-def _result(about: dict[str, Any], between: Array, pair: Pair) -> CCA:
-    rho = np.minimum(np.linalg.svd(between, compute_uv=False), 1.0)
-    return CCA(value=float(rho.mean()), coefficients=rho, **_size(between, pair), **about)
-
-
-def _size(between: Array, pair: Pair) -> dict[str, Any]:
+def _size(dimensions: tuple[int, int], pair: Pair) -> dict[str, Any]:
     # Independent layers have a mean squared canonical correlation of max(p, q) / (n - 1).
-    chance = float(np.sqrt(max(between.shape) / max(1, pair.rows - 1)))
-    return {"dimensions": between.shape, "warnings": few_rows(pair, between.shape, chance)}
+    chance = float(np.sqrt(max(dimensions) / max(1, pair.rows - 1)))
+    return {"dimensions": dimensions, "warnings": few_rows(pair, dimensions, chance)}

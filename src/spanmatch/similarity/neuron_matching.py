@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from .._threads import few_threads
-from ..alignment import one_to_one
+from ..alignment.assignment import partner_correlations
 from ..errors import SpanmatchError
 from ..match import match_profile
 from ..moments.pairs import Pair
@@ -28,7 +28,7 @@ def correlation_match(pair: Pair) -> Measured:
     1.0
     """
     about = seen(pair, "correlation match")
-    return Measured(value=float(one_to_one(pair).strength.mean()), **about)
+    return Measured(value=float(partner_correlations(pair).mean()), **about)
 
 
 @few_threads
