@@ -1,4 +1,4 @@
-"""The commands of docs/sources.md work as they stand, offline."""
+"""The commands of the documentation's pages on sources and large jobs work as they stand, offline."""
 
 from __future__ import annotations
 
@@ -14,7 +14,11 @@ from typer.testing import CliRunner
 from spanmatch.cli.commands import app
 
 DOCS = Path(__file__).parent.parent / "docs"
-COMMANDS = re.findall(r"^spanmatch (compare .*)$", (DOCS / "sources.md").read_text(), re.M)
+COMMANDS = [
+    command
+    for page in ("sources.md", "scaling.md")
+    for command in re.findall(r"^spanmatch (compare .*)$", (DOCS / page).read_text(), re.M)
+]
 
 
 @pytest.fixture(scope="module")
