@@ -23,9 +23,9 @@ COMMANDS = [
     for command in re.findall(r"^spanmatch (compare .*)$", (DOCS / page).read_text(), re.M)
 ]
 FIRST_EXAMPLES = [
-    page
-    for page in ("start", "compare", "theory", "measures", "evidence", "convergent", "meaning", "files", "glossary")
-    if (DOCS / f"{page}.md").is_file()
+    ROOT / "README.md",
+    *(DOCS / f"{name}.md" for name in ("start", "compare", "theory", "measures", "evidence", "convergent")),
+    *(DOCS / f"{name}.md" for name in ("meaning", "files", "glossary")),
 ]
 
 
@@ -78,11 +78,11 @@ def test_texts_that_cannot_be_read(sources, monkeypatch, tmp_path):
         assert result.exit_code in (1, 2) and f"{name}: {message}" in result.stderr.replace("\n", "")
 
 
-@pytest.mark.parametrize("page", FIRST_EXAMPLES)
+@pytest.mark.parametrize("page", FIRST_EXAMPLES, ids=lambda page: page.name)
 def test_the_first_example_of_a_page_runs(page, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(DOCS)
-    example = re.search(r"^```python\n(.*?)^```", (DOCS / f"{page}.md").read_text(), re.M | re.S)
+    example = re.search(r"^```python\n(.*?)^```", page.read_text(), re.M | re.S)
     assert example
     exec(example[1], {})
 
