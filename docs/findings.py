@@ -1,4 +1,7 @@
-"""Prints the tables of findings.md from the results of studies: python docs/findings.py FOLDER, that holds theirs."""
+"""Print the tables of findings.md from the folder that contains the results of the studies.
+
+python docs/findings.py FOLDER
+"""
 
 from __future__ import annotations
 
@@ -21,31 +24,34 @@ def table(heads: Iterable[str], rows: Rows) -> None:
         print("| " + " | ".join(map(str, row)) + " |")
 
 
-def interval(found: dict[str, Any], digits: int = 2, scale: float = 1) -> str:
+def interval(record: dict[str, Any], digits: int = 2, scale: float = 1) -> str:
+    """Return a value with its interval, if it has one."""
     value, low, high = (
-        None if found[end] is None else f"{scale * found[end]:.{digits}f}" for end in ("value", "low", "high")
+        None if record[end] is None else f"{scale * record[end]:.{digits}f}" for end in ("value", "low", "high")
     )
     return f"{value}" + ("" if low is None else f" ({low} to {high})")
 
 
 def spread(values: list[float], form: str = ".2f") -> str:
-    """Return the mean, and the least and the largest value."""
+    """Return the mean with the smallest and the largest value; "-" without values."""
+    if not values:
+        return "-"
     return f"{np.mean(values):{form}} ({min(values):{form}} to {max(values):{form}})"
 
 
 def accuracy(study: sm.Study) -> None:
-    print("\nTest accuracy, %:", {name: interval(found, 1, 100) for name, found in study.accuracy.items()})
+    print("\nTest accuracy, %:", {name: interval(record, 1, 100) for name, record in study.accuracy.items()})
 
 
 def layers(study: sm.Study, step: str, quantities: Iterable[str]) -> None:
-    """Means over pairs of networks with intervals over seeds."""
+    """Print means over pairs of networks with intervals over seeds."""
     quantities = list(quantities)
     rows: dict[str, dict[str, Any]] = {}
     for row in study.rows():
         if row["comparison"] == step:
             rows.setdefault(row["layer"], {"neurons": row["neurons"]})[row["quantity"]] = row
     heads = ["layer", "neurons", *quantities]
-    table(heads, ([layer, own["neurons"], *(interval(own[q]) for q in quantities)] for layer, own in rows.items()))
+    table(heads, ([layer, row["neurons"], *(interval(row[q]) for q in quantities)] for layer, row in rows.items()))
 
 
 def vgg(study: sm.Study) -> None:
@@ -59,42 +65,41 @@ def vgg(study: sm.Study) -> None:
         partner = [float(np.median(p["alignment"]["bipartite"]["strength"])) for p in pairs]
         chance = [p["chance_distance"] for p in pairs]
         silent = [len(p[side]) for p in pairs for side in ("x_silent", "y_silent")]
-        assessed = [p["evidence"] for p in pairs if p["evidence"]]
-        effective = [a["rows"]["effective_sample_size"] for a in assessed if a["rows"]]
-        worth = f"{min(effective):,.0f}" if effective else "-"
-        held, null = (
-            [a["profile"][name][a["profile"][eps].index(0.5)] for a in assessed if a["profile"]]
+        evidence = [p["evidence"] for p in pairs if p["evidence"]]
+        sizes = [e["rows"]["effective_sample_size"] for e in evidence if e["rows"]]
+        effective = f"{min(sizes):,.0f}" if sizes else "-"
+        held_out, null = (
+            spread([e["profile"][name][e["profile"][eps].index(0.5)] for e in evidence if e["profile"]])
             for name, eps in (("held_out", "held_out_eps"), ("null", "eps"))
         )
-        held_out, by_chance = (spread(v) if v else "-" for v in (held, null))
         rows.append(
-            [layer, spread(partner), spread(silent, ".0f"), f"{np.mean(chance):.2f}", worth, held_out, by_chance]
+            [layer, spread(partner), spread(silent, ".0f"), f"{np.mean(chance):.2f}", effective, held_out, null]
         )
     heads = [
         "layer",
         "median partner",
         "silent",
         "chance distance",
-        "rows worth",
+        "effective sample size",
         "s(0.5) held out",
-        "s(0.5) by chance",
+        "s(0.5) under the null",
     ]
     table(heads, rows)
     names = ["untouched", "transplant", "ablation", "other examples", "untrained"]
     rows = []
-    for found in comparison["transplants"]:
-        outcome = {o["condition"]: o for o in found["outcomes"]}
-        accuracies = [f"{100 * outcome[n]['accuracy']:.1f}" for n in names]
-        rows.append([found["x_layer"].partition(":")[2], outcome["transplant"]["neurons"], *accuracies])
-    table(["layer", "neurons", "untouched", "predicted", "ablated", "other examples", "untrained"], rows)
-    sizes: dict[tuple[str, float], list[int]] = {}
+    for transplant in comparison["transplants"]:
+        outcomes = {outcome["condition"]: outcome for outcome in transplant["outcomes"]}
+        accuracies = [f"{100 * outcomes[name]['accuracy']:.1f}" for name in names]
+        rows.append([transplant["x_layer"].partition(":")[2], outcomes["transplant"]["neurons"], *accuracies])
+    table(["layer", "neurons", "untouched", "transplant", "mean-ablated", "other examples", "untrained"], rows)
+    match_sizes: dict[tuple[str, float], list[int]] = {}
     for layer, pairs in by_layer.items():
         for simple in (simple for pair in pairs for simple in pair["simple"]):
-            sizes.setdefault((layer, simple["eps"]), []).extend(simple["minimum_sizes"])
+            match_sizes.setdefault((layer, simple["eps"]), []).extend(simple["minimum_sizes"])
     rows = [
-        [layer, eps, len(own), *np.quantile(own, (0, 0.25, 0.5, 0.75, 1)).round().astype(int)]
-        for (layer, eps), own in sizes.items()
-        if own
+        [layer, eps, len(sizes), *np.quantile(sizes, (0, 0.25, 0.5, 0.75, 1)).round().astype(int)]
+        for (layer, eps), sizes in match_sizes.items()
+        if sizes
     ]
     table(["layer", "eps", "matched neurons", "smallest match", "a quarter", "half", "three quarters", "all"], rows)
 
@@ -102,16 +107,22 @@ def vgg(study: sm.Study) -> None:
 def convergent(study: sm.Study) -> None:
     comparison = study.comparisons["seeds"]
     names = list(dict.fromkeys(pair["layer"] for pair in comparison["pairs"]))
-    shared = {found["layer"]: found for found in comparison["universality"]}
+    shared = {record["layer"]: record for record in comparison["universality"]}
     rows = []
     for layer in names:
         counts = [_partners(comparison, layer, strength) for strength in (0.5, 0.8)]
         others = len(comparison["networks"]) - 1
         cells = [f"{np.mean(c == others):.0%} / {np.mean(c == 0):.0%}" for c in counts]
-        closing = [t["closed"] / t["chains"] for t in shared[layer]["triangles"] if t["chains"]]
+        consistent = [t["closed"] / t["chains"] for t in shared[layer]["triangles"] if t["chains"]]
         chance = shared[layer]["chance"]
-        rows.append([layer, *cells, spread(closing), "-" if chance is None else f"{chance:.3f}"])
-    heads = ["layer", "partner >= 0.5 in all / none", ">= 0.8 in all / none", "chains that close", "by chance"]
+        rows.append([layer, *cells, spread(consistent), "-" if chance is None else f"{chance:.3f}"])
+    heads = [
+        "layer",
+        "partner >= 0.5 in all / none",
+        ">= 0.8 in all / none",
+        "cycle-consistent partners",
+        "under the null",
+    ]
     table(heads, rows)
     rows = []
     for layer in names:
@@ -132,14 +143,14 @@ def convergent(study: sm.Study) -> None:
 
 
 def _partners(comparison: dict[str, Any], layer: str, strength: float) -> np.ndarray:
-    """Return for every neuron of a layer, over all networks, in how many others it has such a partner."""
+    """Return, for every neuron of a layer over all networks, the number of others with a partner of that strength."""
     counts: dict[str, np.ndarray] = {}
     for pair in (pair for pair in comparison["pairs"] if pair["layer"] == layer):
-        found = pair["alignment"]["bipartite"]
-        strong = np.array(found["strength"]) >= strength
+        partners = pair["alignment"]["bipartite"]
+        strong = np.array(partners["strength"]) >= strength
         for side in "xy":
-            own = counts.setdefault(pair[f"{side}_layer"], np.zeros(pair[f"{side}_neurons"], dtype=int))
-            own[np.array(found[side])[strong]] += 1
+            neurons = counts.setdefault(pair[f"{side}_layer"], np.zeros(pair[f"{side}_neurons"], dtype=int))
+            neurons[np.array(partners[side])[strong]] += 1
     return np.concatenate(list(counts.values()))
 
 
@@ -148,10 +159,13 @@ def course(study: sm.Study) -> None:
         epochs = sorted({row["epoch"] for row in step["rows"]})
         for quantity in ("debiased cka", "s(0.5)"):
             for of in ("own", "between"):
-                found = {(r["layer"], r["epoch"]): r[of] for r in step["rows"] if r["quantity"] == quantity}
-                names = list(dict.fromkeys(layer for layer, _ in found))
+                records = {(r["layer"], r["epoch"]): r[of] for r in step["rows"] if r["quantity"] == quantity}
+                names = list(dict.fromkeys(layer for layer, _ in records))
                 print(f"\n{step['name']}, {quantity}, {of}")
-                table(["layer", *map(str, epochs)], ([n, *(interval(found[n, e]) for e in epochs)] for n in names))
+                table(
+                    ["layer", *map(str, epochs)],
+                    ([name, *(interval(records[name, e]) for e in epochs)] for name in names),
+                )
 
 
 def random_labels(study: sm.Study) -> None:
@@ -167,18 +181,18 @@ def random_labels(study: sm.Study) -> None:
     histories = {(run["variant"], run["seed"]): run["history"] for run in study.results["runs"]}
     seeds = study.results["settings"]["seeds"]
     for scratch, after in (("true", "true-after-random"), ("few-true", "few-true-after-random")):
-        both = [(histories[scratch, seed], histories[after, seed]) for seed in seeds]
+        pairs = [(histories[scratch, seed], histories[after, seed]) for seed in seeds]
         print(f"\n{after} minus {scratch}, percentage points")
-        table(["epoch", *KINDS], ([epoch, *(gain(both, epoch, kind) for kind in KINDS)] for epoch in (1, 2, 3, 5)))
+        table(["epoch", *KINDS], ([epoch, *(gain(pairs, epoch, kind) for kind in KINDS)] for epoch in (1, 2, 3, 5)))
     layers(study, "across-true-random", ["s(0.5)", "debiased cka"])
     layers(study, "seeds-true", ["s(0.5)", "debiased cka"])
     layers(study, "seeds-random", ["s(0.5)", "debiased cka"])
 
 
-def gain(both: list[tuple[Any, Any]], epoch: int, kind: str) -> str:
-    """Return by how much the second histories are ahead of the first, in percentage points."""
+def gain(pairs: list[tuple[Any, Any]], epoch: int, kind: str) -> str:
+    """Return the mean gain of the second histories over the first, in percentage points."""
     return interval(
-        sm.over_seeds([after[epoch][kind] - before[epoch][kind] for before, after in both]).to_dict(), 1, 100
+        sm.over_seeds([after[epoch][kind] - before[epoch][kind] for before, after in pairs]).to_dict(), 1, 100
     )
 
 
@@ -188,31 +202,30 @@ KINDS = ("train_accuracy", "test_accuracy")
 def width_depth(study: sm.Study) -> None:
     rows = []
     for step in (step for step in study.results["steps"] if step.get("blocks")):
-        found = step["blocks"]
-        shares = [s["value"] for s in found["first_component"].values()]
-        cells = [interval(found[name]) for name in ("within", "between")]
+        blocks = step["blocks"]
+        shares = [share["value"] for share in blocks["first_component"].values()]
+        cells = [interval(blocks[name]) for name in ("within", "between")]
         rows.append([step["variants"][0], *cells, f"{np.median(shares):.2f}", f"{max(shares):.2f}"])
     table(["variant", "two layers of one network", "the same of two networks", "first component", "largest"], rows)
     for name in ("seeds-narrow", "seeds-wide", "seeds-deep"):
         layers(study, name, ["s(0.5)", "debiased cka"])
     matrices = study.comparisons
     for name in ("seeds-narrow", "seeds-wide", "seeds-deep"):
-        found = next(m for m in matrices[name]["matrices"] if m["name"] == "debiased cka")
-        print(name, "correlation over layers of the first component's share with likeness to the network's others:")
-        print("  ", spread(_dominance(found)))
+        matrix = next(m for m in matrices[name]["matrices"] if m["name"] == "debiased cka")
+        print(name, "correlation over layers of the first component's share with the mean similarity to the others:")
+        print("  ", spread(_dominance(matrix)))
 
 
 def _dominance(matrix: dict[str, Any]) -> list[float]:
-    """Return for each network how a layer's first component goes with its mean likeness to the network's others."""
+    """Return, for each network, the correlation of first-component shares with mean similarity to its other layers."""
     values, share = np.array(matrix["values"], dtype=float), np.array(matrix["first_component"])
     networks = [name.partition(":")[0] for name in matrix["layers"]]
-    found = []
+    correlations = []
     for network in dict.fromkeys(networks):
-        own = [i for i, name in enumerate(networks) if name == network]
-        inner = values[np.ix_(own, own)]
-        likeness = (inner.sum(axis=1) - 1) / (len(own) - 1)
-        found.append(float(np.corrcoef(likeness, share[own])[0, 1]))
-    return found
+        layers = [i for i, name in enumerate(networks) if name == network]
+        similarity = (values[np.ix_(layers, layers)].sum(axis=1) - 1) / (len(layers) - 1)
+        correlations.append(float(np.corrcoef(similarity, share[layers])[0, 1]))
+    return correlations
 
 
 def text(study: sm.Study) -> None:

@@ -1,4 +1,7 @@
-"""Draws the docs' pictures anew: python docs/pictures.py DEMO [STUDIES], its folder and that of studies' results."""
+"""Redraw the pictures of the documentation from the folders of the demo's and of the studies' results.
+
+python docs/pictures.py DEMO [STUDIES]
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The commands of docs/sources.md work as they stand, offline."""
+"""The documentation is true: commands and examples run, links lead somewhere, and every module has its line."""
 
 from __future__ import annotations
 
@@ -11,10 +11,22 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+import spanmatch as sm
 from spanmatch.cli.commands import app
 
-DOCS = Path(__file__).parent.parent / "docs"
-COMMANDS = re.findall(r"^spanmatch (compare .*)$", (DOCS / "sources.md").read_text(), re.M)
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+PAGES = sorted([*DOCS.glob("*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"])
+COMMANDS = [
+    command
+    for page in ("sources.md", "scaling.md")
+    for command in re.findall(r"^spanmatch (compare .*)$", (DOCS / page).read_text(), re.M)
+]
+FIRST_EXAMPLES = [
+    ROOT / "README.md",
+    *(DOCS / f"{name}.md" for name in ("start", "compare", "theory", "measures", "evidence", "convergent")),
+    *(DOCS / f"{name}.md" for name in ("meaning", "files", "glossary")),
+]
 
 
 @pytest.fixture(scope="module")
@@ -32,9 +44,9 @@ def sources(tmp_path_factory):
 @pytest.mark.parametrize("command", COMMANDS)
 def test_commands_work_as_they_stand(sources, monkeypatch, tmp_path, command):
     monkeypatch.chdir(sources)
-    found = CliRunner().invoke(app, [*shlex.split(command), "--out", str(tmp_path)])
-    assert found.exit_code == 0, found.output
-    assert "Report:" in found.output and (tmp_path / "report.html").is_file()
+    result = CliRunner().invoke(app, [*shlex.split(command), "--out", str(tmp_path)])
+    assert result.exit_code == 0, result.output
+    assert "Report:" in result.output and (tmp_path / "report.html").is_file()
 
 
 def test_every_source_has_a_command():
@@ -62,5 +74,63 @@ def test_texts_that_cannot_be_read(sources, monkeypatch, tmp_path):
         ("bytes.txt", "not text in UTF-8"),
         ("none.txt", "No such file"),
     ):
-        found = CliRunner().invoke(app, ["compare", "words", "pieces", "--data", str(tmp_path / name)])
-        assert found.exit_code in (1, 2) and f"{name}: {message}" in found.stderr.replace("\n", "")
+        result = CliRunner().invoke(app, ["compare", "words", "pieces", "--data", str(tmp_path / name)])
+        assert result.exit_code in (1, 2) and f"{name}: {message}" in result.stderr.replace("\n", "")
+
+
+@pytest.mark.parametrize("page", FIRST_EXAMPLES, ids=lambda page: page.name)
+def test_the_first_example_of_a_page_runs(page, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(DOCS)
+    example = re.search(r"^```python\n(.*?)^```", page.read_text(), re.M | re.S)
+    assert example
+    exec(example[1], {})
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_page_begins_with_a_sentence_and_an_example(page):
+    heading, sentence, example = page.read_text().split("\n\n")[:3]
+    assert heading.startswith("# ")
+    if page.parent == DOCS:
+        assert sentence.endswith(".") and example.startswith("```")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_prose_wraps_at_100_columns(page):
+    long = [line for line in page.read_text().splitlines() if len(line) > 100]
+    assert all(line.startswith(("|", "![", "    ")) for line in long), long
+
+
+def test_the_readme_fits_two_screens():
+    lines = (ROOT / "README.md").read_text().splitlines()
+    assert len(lines) < 120 and max(map(len, lines)) <= 100
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+        if target.startswith("http"):
+            continue
+        name, _, anchor = target.partition("#")
+        file = page.parent / name if name else page
+        assert file.exists(), target
+        if anchor:
+            assert anchor in _anchors(file), target
+
+
+def _anchors(page: Path) -> list[str]:
+    """Return the anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(), re.M)
+    return [re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings]
+
+
+def test_the_design_names_every_module():
+    package = Path(sm.__file__).parent
+    modules = {path.relative_to(package).as_posix() for path in package.rglob("*.py") if "__" not in path.name}
+    named = set(re.findall(r"^\| `(\w[\w/]*\.py)` \|", (DOCS / "design.md").read_text(), re.M))
+    assert modules == named
+
+
+def test_the_reference_names_every_public_name():
+    text = (DOCS / "api.md").read_text()
+    assert [name for name in sm.__all__ if name != "__version__" and not re.search(rf"\b{name}\b", text)] == []
