@@ -16,6 +16,7 @@ from rich.markup import escape
 
 from .. import __about__
 from .._files import write_text, writing
+from ..comparison.comparing import EPS, EVIDENCE_UP_TO
 from ..errors import BadArgument, SpanmatchError, SpanmatchWarning
 
 if TYPE_CHECKING:
@@ -24,11 +25,10 @@ if TYPE_CHECKING:
     from ..study import Study
 
 FAILED, BAD_USAGE, INTERRUPTED = 1, 2, 130
-PAPER_EPS = "0.15 0.2 0.25 0.3 0.5"
+DEFAULT_EPS = " ".join(f"{eps:g}" for eps in EPS)
 
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode="rich",
     pretty_exceptions_show_locals=False,
     help="To what extent did two neural networks learn the same representations?",
@@ -37,7 +37,7 @@ app = typer.Typer(
 
 @app.callback(invoke_without_command=True)
 def _root(
-    version: Annotated[bool, typer.Option("--version", help="Print the version and leave.", is_eager=True)] = False,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
 ) -> None:
     if version:
         typer.echo(f"spanmatch {__about__.VERSION}")
@@ -49,7 +49,7 @@ def demo(
     out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("spanmatch-demo"),
     as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON instead of a table.")] = False,
 ) -> None:
-    """Train small networks on digits from three seeds, and compare them at every layer."""
+    """Train small networks on handwritten digits from three seeds, and compare them layer by layer."""
     with _exit_codes():
         from ..study import DEMO, run_study
 
@@ -58,15 +58,19 @@ def demo(
 
 @app.command()
 def study(
-    file: Annotated[Path | None, typer.Argument(help="A TOML file; --init writes one.")] = None,
-    init: Annotated[str | None, typer.Option(metavar="NAME", help="Write NAME.toml, commented, and leave.")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything without data and training.")] = False,
-    out: Annotated[Path | None, typer.Option(help="Folder for the results; by default the file says.")] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Networks to train at once; by default the cores.")] = None,
+    file: Annotated[Path | None, typer.Argument(help="The study, a TOML file; --init writes one.")] = None,
+    init: Annotated[str | None, typer.Option(metavar="NAME", help="Write a commented NAME.toml, and exit.")] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check the study and print its plan, without loading data or training.")
+    ] = False,
+    out: Annotated[Path | None, typer.Option(help="Folder for the results; by default as the file says.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Number of networks to train at once; by default the number of cores.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON instead of tables.")] = False,
 ) -> None:
-    """Train networks from several seeds and compare them, as a TOML file says; go on where it was stopped."""
-    with _exit_codes(kept="what was done is kept: run it again to go on"):
+    """Train networks from several seeds and compare them, as described in a TOML file. Resumable: rerun to continue."""
+    with _exit_codes(kept="finished work is kept; rerun the command to continue"):
         from .. import study as studies
 
         if init is not None:
@@ -82,9 +86,9 @@ def study(
 
 @app.command()
 def report(
-    folder: Annotated[Path, typer.Argument(help="Results of a comparison or a study.")],
+    folder: Annotated[Path, typer.Argument(help="The folder of a comparison or a study.")],
 ) -> None:
-    """Make the page anew from saved results."""
+    """Rebuild the report from saved results."""
     with _exit_codes():
         from ..report import render
         from ..saved_results import read_comparison
@@ -106,51 +110,60 @@ def compare(
     a: Annotated[
         str, typer.Argument(help="file.py:function[@weights], .onnx, a folder of transformers, or stored activations.")
     ],
-    b: Annotated[str, typer.Argument(help="The other network, of the same kind.")],
+    b: Annotated[str, typer.Argument(help="The second network, of the same kind.")],
     data: Annotated[
         str | None,
-        typer.Option(help="What to run networks on: .npy, .npz, .safetensors, .txt (lines), or file.py:function."),
+        typer.Option(
+            help="Inputs to run the networks on: .npy, .npz, .safetensors, .txt (one text a line), or file.py:function."
+        ),
     ] = None,
     layers: Annotated[
-        list[str] | None, typer.Option(help="Layer name or shell pattern, as '*relu*'; can be repeated.")
+        list[str] | None, typer.Option(help="Layer name or shell pattern, such as '*relu*'; can be repeated.")
     ] = None,
-    eps: Annotated[str, typer.Option(help="Values for the table, in \\[0, 1).")] = PAPER_EPS,
+    eps: Annotated[str, typer.Option(help="Values of eps for the tables, in \\[0, 1).")] = DEFAULT_EPS,
     out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("spanmatch-compare"),
     as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON instead of a table.")] = False,
-    centred: Annotated[bool, typer.Option("--centred", help="Take each neuron's mean out first.")] = False,
+    centred: Annotated[bool, typer.Option("--centred", help="Subtract each neuron's mean first.")] = False,
     method: Annotated[
         Literal["gram", "qr", "single"],
-        typer.Option(help="qr resolves far smaller distances, several times slower; single far larger ones, faster."),
+        typer.Option(
+            help="gram: sums of products; qr: resolves far smaller distances, "
+            "several times slower; single: faster, less precise."
+        ),
     ] = "gram",
     units: Annotated[
-        Literal["channel", "location"], typer.Option(help="What is a neuron of a convolution.")
+        Literal["channel", "location"], typer.Option(help="What counts as a neuron of a convolution.")
     ] = "channel",
     positions: Annotated[
-        int | None, typer.Option(min=1, help="Sample so many positions of each example of a convolution.")
+        int | None, typer.Option(min=1, help="Number of positions to sample from each example of a convolution.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of that sample.")] = 0,
-    folds: Annotated[int, typer.Option(min=1, help="Folds to keep apart for evidence.")] = 8,
-    null: Annotated[bool, typer.Option(help="Keep a pairing in which nothing corresponds, for evidence.")] = True,
+    folds: Annotated[
+        int, typer.Option(min=1, help="Number of folds of the examples, for intervals and held-out values.")
+    ] = 8,
+    null: Annotated[bool, typer.Option(help="Keep a null pairing, for values under the null.")] = True,
     batch_size: Annotated[
         int | None, typer.Option(min=1, help="Examples in a batch of --data; by default 256, of texts 16.")
     ] = None,
     simple: Annotated[
-        bool, typer.Option("--simple", help="Find minimum and simple matches too, at every eps.")
+        bool, typer.Option("--simple", help="Also find minimum and simple matches, at every eps.")
     ] = False,
     simple_layers: Annotated[
-        list[str] | None, typer.Option(help="Do so only for these layers; can be repeated.")
+        list[str] | None, typer.Option(help="Restrict --simple to these layers; can be repeated.")
     ] = None,
     clusters: Annotated[bool, typer.Option(help="Cluster the neurons of both networks.")] = True,
     sparse: Annotated[
         list[str] | None,
-        typer.Option(help="Predict the neurons of these layers from few of the other network's; '*' for all."),
+        typer.Option(help="Predict the neurons of these layers from few neurons of the other network; '*' for all."),
     ] = None,
     evidence: Annotated[
         bool | None,
-        typer.Option(help="Intervals, null and held-out values; by default for up to 1024 neurons together."),
+        typer.Option(
+            help=f"Intervals, null and held-out values; by default for up to {EVIDENCE_UP_TO} neurons together."
+        ),
     ] = None,
     pairs: Annotated[
-        Literal["matching", "all"], typer.Option(help="all: put all layers against all others too, as a matrix.")
+        Literal["matching", "all"], typer.Option(help="all: also compare every layer with every other, as a matrix.")
     ] = "matching",
     pool: Annotated[
         str | None,
@@ -158,21 +171,30 @@ def compare(
     ] = None,
     top: Annotated[
         int,
-        typer.Option(min=0, help="Show so many inputs that excite each neuron most; pictures, if --data holds images."),
+        typer.Option(
+            min=0, help="Number of inputs to show that activate each neuron most; as pictures, if --data holds images."
+        ),
     ] = 0,
-    max_memory_gb: Annotated[float | None, typer.Option(help="The most that moments may take, in GB.")] = None,
+    max_memory_gb: Annotated[
+        float | None, typer.Option(help="Largest memory that the moments may take, in GB.")
+    ] = None,
     scheduler: Annotated[
         str | None,
-        typer.Option(help="Read stored activations with Dask: a scheduler's address, or how many processes to start."),
+        typer.Option(
+            help="Read stored activations with Dask: a scheduler's address, or the number of processes to start."
+        ),
     ] = None,
     checkpoint: Annotated[
-        Path | None, typer.Option(help="Write moments there every five minutes, and go on from there after a stop.")
+        Path | None,
+        typer.Option(
+            help="File to write the moments to every five minutes, and to continue from after an interruption."
+        ),
     ] = None,
     bins: Annotated[
-        int | None, typer.Option(min=2, help="Look for partners by mutual information too, with so many bins.")
+        int | None, typer.Option(min=2, help="Number of bins, to also find partners by mutual information.")
     ] = None,
 ) -> None:
-    """Compare two networks, or two files of activations, at all layers of the same name."""
+    """Compare two networks, or two sets of stored activations, at all layers of the same name."""
     kept = "nothing was written" if checkpoint is None else f"rerun the command to continue from {checkpoint}"
     with _exit_codes(kept):
         from ..activations import from_names, runs
@@ -272,7 +294,7 @@ def _eps(text: str) -> list[float]:
     try:
         values = [float(part) for part in text.replace(",", " ").split()]
     except ValueError as error:
-        raise BadArgument(f"--eps {text!r}: give numbers in [0, 1), as '{PAPER_EPS}'") from error
+        raise BadArgument(f"--eps {text!r}: give numbers in [0, 1), as '{DEFAULT_EPS}'") from error
     wrong = [value for value in values if not 0 <= value < 1]
     if wrong or not values:
         raise BadArgument(f"--eps {text!r}: {wrong[0]:g} is not in [0, 1)" if wrong else "--eps: give at least one")
@@ -352,6 +374,6 @@ def _write_first(name: str, template: Path) -> None:
         raise BadArgument(f"{path} is there already; give another name")
     if not re.fullmatch(r"[\w.+-]+", path.stem):
         raise BadArgument(f"--init {name!r}: give letters, digits and . + - _ alone")
-    text = template.read_text(encoding="utf-8")
-    write_text(path, text.replace('name = "demo"       ', f'name = "{path.stem}"'.ljust(20), 1))
+    text = re.sub('^name = "demo"', f'name = "{path.stem}"', template.read_text(encoding="utf-8"), count=1, flags=re.M)
+    write_text(path, text)
     Console(highlight=False).print(f"Wrote {escape(str(path))}; run it with: spanmatch study {escape(str(path))}")
