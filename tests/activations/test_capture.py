@@ -163,7 +163,7 @@ def test_sampled_positions_are_a_function_of_seed_and_example_alone(monkeypatch,
     assert rows_seen(monkeypatch, network, x[order].split(8), example_ids=ids[order], seed=3) == one
     parts = [rows_seen(monkeypatch, network, x[r::2].split(5), example_ids=ids[r::2], seed=3) for r in (0, 1)]
     assert parts[0] | parts[1] == one
-    again = {"numbers": ids, "seed": 3, "checkpoint": tmp_path / "m.safetensors", "every": 0}
+    again = {"example_ids": ids, "seed": 3, "checkpoint": tmp_path / "m.safetensors", "checkpoint_seconds": 0}
     first = rows_seen(monkeypatch, network, x[:24].split(8), **again)
     assert first | rows_seen(monkeypatch, network, x.split(8), **again) == one and len(first) == 24
     assert rows_seen(monkeypatch, network, [x], example_ids=ids, seed=4) != one
@@ -456,7 +456,7 @@ def test_files_that_cannot_be_used(tmp_path):
     (tmp_path / "a.h5").write_bytes(b"")
     for name, message in (
         ("missing.npz", r"missing\.npz: no such file"),
-        ("a.h5", r"a\.h5: unknown file type '\.h5'; give one of \.npy, \.npz, \.safetensors"),
+        ("a.h5", r"a\.h5: unknown file type '\.h5'; give a \.npy file, a \.npz file, a \.safetensors file"),
         ("cut.npz", r"cut\.npz: cut short, or not a \.npz"),
         ("cut.npy", r"cut\.npy: cut short, or not a \.npy"),
         ("cut.safetensors", r"cut\.safetensors: cut short"),

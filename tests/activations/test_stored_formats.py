@@ -19,6 +19,7 @@ from safetensors.numpy import save_file
 
 import spanmatch as sm
 from spanmatch.activations import from_files
+from spanmatch.activations.stored import StoredActivations
 
 X, Y = (array.astype(np.float32) for array in layers.correlated(n=300))
 WIDTH = X.shape[1]
@@ -107,7 +108,7 @@ def test_what_is_read_is_what_was_written(tmp_path, monkeypatch, store, at_once)
 def test_rows_can_be_read_anywhere(tmp_path, store):
     path = store(tmp_path / "a", {"relu1": X, "other": Y})
     name = "relu1" if store in SEVERAL else "activations"
-    with from_files.Stored(path) as stored:
+    with StoredActivations(path) as stored:
         for start, stop in ((250, 300), (0, 1), (119, 131), (100, 260), (5, 5 + 115)):
             np.testing.assert_array_equal(stored.read(name, start, stop), X[start:stop])
 
@@ -123,7 +124,7 @@ def test_long_arrays_are_never_whole_in_memory(tmp_path):
         pa.table({str(i): column for i, column in enumerate(big.T)}), tmp_path / "a.parquet", row_group_size=5000
     )
     for path, name in ((tmp_path / "a.zarr", "l"), (tmp_path / "a.parquet", "activations")):
-        with from_files.Stored(path) as stored:
+        with StoredActivations(path) as stored:
             tracemalloc.start()
             total = sum(stored.read(name, i, i + 1000).sum(dtype=float) for i in range(0, 60_000, 1000))
             peak = tracemalloc.get_traced_memory()[1]
@@ -171,11 +172,15 @@ def test_a_codec_that_unpickles_is_refused(tmp_path):
 def test_shards_that_do_not_make_a_whole(tmp_path):
     good = to_folders(tmp_path / "good", {"relu1": X})
     for name, change, message in (
-        ("gap", lambda f: (f / "relu1" / "part01.npy").unlink(), "gap: shard 1 is missing of relu1"),
+        ("gap", lambda f: (f / "relu1" / "part01.npy").unlink(), "gap: shard 1 of layer 'relu1' is missing"),
         ("width", lambda f: np.save(f / "relu1" / "part01.npy", X[:10, :5]), r"part01\.npy: rows of shape \(5,\), but"),
         ("cut", lambda f: (f / "relu1" / "part02.npy").write_bytes(b"\x93NUMPY"), r"part02\.npy: cut short"),
-        ("twice", lambda f: np.save(f / "relu1" / "part1.npy", X[:10]), "two shards have the same number of relu1"),
-        ("odd", lambda f: np.save(f / "relu1" / "last.npy", X[:10]), r"'last\.npy' of relu1 has no number"),
+        (
+            "twice",
+            lambda f: np.save(f / "relu1" / "part1.npy", X[:10]),
+            "two shards of layer 'relu1' have the number 1",
+        ),
+        ("odd", lambda f: np.save(f / "relu1" / "last.npy", X[:10]), r"'last\.npy' of layer 'relu1' has no number"),
         ("short", lambda f: np.save(f / "relu1" / "part02.npy", X[:10]), "array 'relu1' has 300 and 140 rows"),
     ):
         folder = to_folders(tmp_path / name, {"relu1": X})
@@ -183,7 +188,7 @@ def test_shards_that_do_not_make_a_whole(tmp_path):
         refused(folder, good, message)
     named = to_named_shards(tmp_path / "named", {"relu1": X})
     (named / "relu1-00003-of-00003.npy").unlink()
-    refused(named, good, "named: shard 3 is missing of relu1")
+    refused(named, good, "named: shard 3 of layer 'relu1' is missing")
     tensors = to_tensor_shards(tmp_path / "tensors", {"relu1": X, "other": Y})
     save_file({"relu1": X[:10]}, tensors / "1.safetensors")
     refused(tensors, good, r"1\.safetensors: array 'other' is in some shards and not in others")
@@ -314,7 +319,7 @@ def test_a_flipped_bit_is_not_found_where_the_format_has_none(tmp_path, kind):
     good, bad = (UNCHECKED[kind](tmp_path / name, {"relu1": X}) for name in ("good", "bad"))
     flipped(bad, X)
     layer = "relu1" if kind in (".safetensors", "Zarr") else "activations"
-    with from_files.Stored(good) as whole, from_files.Stored(bad) as other:
+    with StoredActivations(good) as whole, StoredActivations(bad) as other:
         assert np.sum(whole.read(layer, 0, 300) != other.read(layer, 0, 300)) == 1
 
 

@@ -92,7 +92,7 @@ def made_from(networks: Any, layout: Layout, options: Mapping[str, Any]) -> dict
     return {
         "networks or layers": networks,
         "layout": vars(layout),
-        "options": {name: str(value) for name, value in options.items() if name != "memory"},
+        "options": {name: str(value) for name, value in options.items() if name != "max_memory_gb"},
     }
 
 

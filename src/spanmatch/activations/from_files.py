@@ -1,4 +1,4 @@
-"""Stored activations, read in chunks, with nothing in them run.
+"""StoredActivations activations, read in chunks, with nothing in them run.
 
 A file, or a folder, holds an array for each layer, examples or rows first, in the shapes that `layout` knows.
 """
@@ -22,9 +22,9 @@ from ..errors import SpanmatchError
 from ..moments.dask import delayed_tasks, summed
 from ..moments.moments import Moments, MomentsOptions, Pairs
 from .checkpoints import CHECKPOINT_SECONDS, Checkpoint, checkpointed, made_from
-from .formats import Rows, of_mapping, opened
 from .layouts import Channels, Layout, Pool, Units
 from .patterns import Patterns, chosen, nearest, patterns_of
+from .stored import ActivationSource, StoredActivations, StoredArray
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -33,48 +33,12 @@ VALUES_AT_ONCE = 1 << 22
 ROWS_A_TASK = 1 << 14
 """Fewer would spend more on adding moments up than they gain."""
 
-Source = Path_ | Mapping[str, Any]
 Key = tuple[str, str]
 Cut = dict[Key, tuple[int, int]]
 
 
-class Stored:
-    """The arrays of one file or folder, or of a mapping: shapes at once, values in chunks."""
-
-    def __init__(self, source: Source) -> None:
-        self._stack = contextlib.ExitStack()
-        if isinstance(source, Mapping):
-            self.name = "activations"
-            self.rows = of_mapping(source)
-            if not self.rows:
-                raise SpanmatchError(f"{self.name}: holds no arrays")
-        else:
-            self.name = str(source)
-            self.rows = opened(Path(source), self._stack)
-
-    def __enter__(self) -> Stored:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
-
-    @property
-    def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Names and shapes of the arrays."""
-        return {name: rows.shape for name, rows in self.rows.items()}
-
-    def read(self, layer: str, start: int, stop: int) -> NDArray[Any]:
-        """Return rows start to stop of a layer.  Raises SpanmatchError if they cannot be read."""
-        try:
-            return self.rows[layer].read(start, stop)
-        except SpanmatchError as error:
-            raise SpanmatchError(f"{self.name}: array {layer!r}: {error}") from error
-        except Exception as error:  # whatever a damaged file makes its library raise
-            raise SpanmatchError(f"{self.name}: array {layer!r} is cut short or damaged ({error})") from error
-
-
 def capture_stored(
-    networks: Mapping[str, Source],
+    networks: Mapping[str, ActivationSource],
     *,
     layers: Patterns = None,
     units: Units = "channel",
@@ -101,11 +65,11 @@ def capture_stored(
     """
     layout = Layout(units, positions, seed, channels, pool)
     with contextlib.ExitStack() as stack:
-        stored = {name: stack.enter_context(Stored(source)) for name, source in networks.items()}
+        stored = {name: stack.enter_context(StoredActivations(source)) for name, source in networks.items()}
         for name, file in stored.items():
             patterns = patterns_of(layers, name)
             if patterns is not None:
-                file.rows = {key: file.rows[key] for key in chosen(patterns, file.rows, file.name)}
+                file.arrays = {key: file.arrays[key] for key in chosen(patterns, file.arrays, file.name)}
         wanted = _common(stored, options.get("pairs", "matching"))
         cuts = _cuts(wanted)
         if scheduler is None:
@@ -117,7 +81,9 @@ def capture_stored(
     return _read_there(networks, wanted, cuts, layout, options, scheduler)
 
 
-def _read_here(stored: Mapping[str, Stored], cuts: Sequence[Cut], layout: Layout, kept: Checkpoint) -> Moments:
+def _read_here(
+    stored: Mapping[str, StoredActivations], cuts: Sequence[Cut], layout: Layout, kept: Checkpoint
+) -> Moments:
     for cut in tracked(cuts, "reading"):
         if not kept.holds(_examples_of(cut)):
             _add(kept.moments, stored, cut, layout)
@@ -133,15 +99,15 @@ def _examples_of(cut: Cut) -> NDArray[np.int64]:
 
 
 def _read_there(
-    networks: Mapping[str, Source],
-    wanted: Mapping[Key, Rows],
+    networks: Mapping[str, ActivationSource],
+    wanted: Mapping[Key, StoredArray],
     cuts: Sequence[Cut],
     layout: Layout,
     options: MomentsOptions,
     scheduler: Any,
 ) -> Moments:
     for (name, layer), rows in wanted.items():
-        if not rows.anywhere:
+        if not rows.random_access:
             raise SpanmatchError(
                 f"{networks[name]}: array {layer!r} can only be read from its start, so that workers cannot share it; "
                 "store it as .npy, .safetensors, Parquet or Zarr"
@@ -155,7 +121,7 @@ def _read_there(
     return total
 
 
-def _everywhere(name: str, source: Source) -> str:
+def _everywhere(name: str, source: ActivationSource) -> str:
     """Return a path that workers in other folders find."""
     if not isinstance(source, str | PathLike):
         raise SpanmatchError(f"network {name!r}: arrays in memory are not on the workers; use sm.Moments.from_dask")
@@ -166,7 +132,7 @@ def _first(sources: Mapping[str, str], cut: Cut, layout: Layout, options: Moment
     """Return moments of no rows, which go by the first chunk."""
     moments = Moments(**options)
     with contextlib.ExitStack() as stack:
-        stored = {name: stack.enter_context(Stored(source)) for name, source in sources.items()}
+        stored = {name: stack.enter_context(StoredActivations(source)) for name, source in sources.items()}
         with _read(stored, cut) as chunks:
             moments._begin(*_rows(moments, chunks, cut, layout))
     return moments
@@ -176,19 +142,19 @@ def _part(sources: Mapping[str, str], cuts: Sequence[Cut], layout: Layout, first
     """Return the moments of a chunk, read in pieces: what a worker does."""
     moments = first._alike()
     with contextlib.ExitStack() as stack:
-        stored = {name: stack.enter_context(Stored(source)) for name, source in sources.items()}
+        stored = {name: stack.enter_context(StoredActivations(source)) for name, source in sources.items()}
         for cut in cuts:
             _add(moments, stored, cut, layout)
     return moments
 
 
-def _add(moments: Moments, stored: Mapping[str, Stored], cut: Cut, layout: Layout) -> None:
+def _add(moments: Moments, stored: Mapping[str, StoredActivations], cut: Cut, layout: Layout) -> None:
     with _read(stored, cut) as chunks:
         moments.update(*_rows(moments, chunks, cut, layout))
 
 
 @contextlib.contextmanager
-def _read(stored: Mapping[str, Stored], cut: Cut) -> Iterator[dict[Key, NDArray[Any]]]:
+def _read(stored: Mapping[str, StoredActivations], cut: Cut) -> Iterator[dict[Key, NDArray[Any]]]:
     """Give the values of a cut; where they are refused for not being finite, the error names file, array and row."""
     chunks = {(name, layer): stored[name].read(layer, *part) for (name, layer), part in cut.items()}
     try:
@@ -222,14 +188,14 @@ def _rows(
     return rows, examples
 
 
-def _cuts(wanted: Mapping[Key, Rows]) -> list[Cut]:
+def _cuts(wanted: Mapping[Key, StoredArray]) -> list[Cut]:
     """Return which rows to read at once, of every array: whole blocks of the files where all arrays are as long."""
     lengths = {key: rows.shape[0] for key, rows in wanted.items()}
     longest, shortest = max(lengths.values()), min(lengths.values())
     values = max(math.prod(rows.shape) for rows in wanted.values())
     step = -(-longest // max(1, min(shortest // 2, -(-values // VALUES_AT_ONCE))))
     if longest == shortest:
-        block = max(rows.block for rows in wanted.values())
+        block = max(rows.rows_per_block for rows in wanted.values())
         step = max(block, step // block * block)
     starts = list(range(0, longest, step))
     if len(starts) > 1 and (longest - starts[-1]) * shortest < 2 * longest:  # no part of a single row: it has no null
@@ -241,16 +207,16 @@ def _cuts(wanted: Mapping[Key, Rows]) -> list[Cut]:
     ]
 
 
-def _common(stored: Mapping[str, Stored], pairs: Pairs) -> dict[Key, Rows]:
+def _common(stored: Mapping[str, StoredActivations], pairs: Pairs) -> dict[Key, StoredArray]:
     """Return the arrays to read, by network and layer."""
-    arrays = {(name, layer): rows for name, file in stored.items() for layer, rows in file.rows.items()}
+    arrays = {(name, layer): rows for name, file in stored.items() for layer, rows in file.arrays.items()}
     if pairs != "matching":
         return arrays
     often = Counter(layer for _, layer in arrays)
     common = {key: rows for key, rows in arrays.items() if often[key[1]] > 1}
     if not common:
-        listed = "; ".join(f"{file.name}: {', '.join(list(file.rows)[:8])}" for file in stored.values())
-        first, *others = (file.rows for file in stored.values())
+        listed = "; ".join(f"{file.name}: {', '.join(list(file.arrays)[:8])}" for file in stored.values())
+        first, *others = (file.arrays for file in stored.values())
         alike = nearest(first, others[0]) if others else ""
         raise SpanmatchError(f"no layer has the same name in two of them ({listed}){alike}")
     for layer in often:
@@ -261,7 +227,7 @@ def _common(stored: Mapping[str, Stored], pairs: Pairs) -> dict[Key, Rows]:
     return common
 
 
-def _told_apart(wanted: Mapping[Key, Rows], networks: Mapping[str, Source]) -> list[Any]:
+def _told_apart(wanted: Mapping[Key, StoredArray], networks: Mapping[str, ActivationSource]) -> list[Any]:
     """Return the files, and the names and shapes of the arrays in them."""
     files = {name: str(source) for name, source in networks.items() if isinstance(source, str | PathLike)}
     return [files, [[*key, *rows.shape] for key, rows in wanted.items()]]
