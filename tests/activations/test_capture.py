@@ -318,7 +318,7 @@ def test_bad_networks_and_batches():
     other.add_module("different", nn.Linear(4, 3))
     for networks, batches, message in (
         ({}, [images()], "at least one"),
-        ({"a": 3}, [images()], "network 'a' is a int"),
+        ({"a": 3}, [images()], "network 'a' is of type int"),
         ({"a:b": good}, [images()], "without a colon"),
         ({"a": good, "b": other}, [torch.zeros(2, 4)], "no layer has the same name in two networks"),
         ({"a": good, "b": good}, [], "no batches"),

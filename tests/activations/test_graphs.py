@@ -108,7 +108,7 @@ def test_graphs_that_cannot_be_used(tmp_path):
         ("empty.onnx", INPUTS, r"empty\.onnx: cut short, or not an ONNX file"),
         ("text.onnx", INPUTS, r"text\.onnx: cut short, or not an ONNX file"),
         ("lost.onnx", INPUTS, r"lost\.onnx: its weights, lost\.data, are missing"),
-        ("outside.onnx", INPUTS, r"outside\.onnx: it wants weights from '\.\./outside\.data', outside its folder"),
+        ("outside.onnx", INPUTS, r"outside\.onnx: it asks for weights from '\.\./outside\.data', outside its folder"),
         ("good.onnx", INPUTS.astype(int), r"good\.onnx: x is tensor\(float\), the batch's is int64"),
         ("good.onnx", INPUTS[:, :5], r"good\.onnx: it does not run on x float32 \(40, 5\)"),
         ("good.onnx", [{"y": INPUTS}], r"good\.onnx: takes x; the batch has y"),

@@ -17,7 +17,7 @@ from tokenizers import Tokenizer, decoders, normalizers, pre_tokenizers, process
 from tokenizers.models import BPE, WordPiece
 
 import spanmatch as sm
-from spanmatch.activations.transformers_folder import check_model, checked_folder
+from spanmatch.activations.transformers_checks import check_model, checked_folder
 
 SMALL = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 24, "vocab_size": 60}
 TEXTS = ["the cat sat on the mat", "a café, naïve 日本", "the dog ate food", "on a mat the dog sat and sat"]
@@ -459,7 +459,7 @@ def test_a_tokenizer_without_is_fast_is_one_that_does_not_tell_characters():
     assert moments.rows["a:hidden.1"] == 2 * len(TEXTS)
     with pytest.raises(sm.SpanmatchError, match="'b': its tokenizer does not tell which characters"):
         sm.capture({"a": (model, tokenizer), "b": (model, Bare())}, TEXTS)
-    with pytest.raises(sm.SpanmatchError, match="'b': a Linear is no tokenizer"):
+    with pytest.raises(sm.SpanmatchError, match="'b': a Linear is no tokenizer of transformers"):
         sm.capture({"a": (model, tokenizer), "b": (model, torch.nn.Linear(2, 2))}, TEXTS)
 
     class Broken(Bare):

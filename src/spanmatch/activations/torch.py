@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import inspect
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from ..errors import SpanmatchError
-from .outputs import Outputs, mask_of
+from .outputs import BatchActivations, mask_of
 from .patterns import chosen
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ PASSING_ON = (
     "Dropout3d",
     "AlphaDropout",
 )
+"""Classes of modules that give the values that they take: no layers, unless asked for."""
 CHANNELS_LAST = (
     "Linear",
     "LayerNorm",
@@ -39,6 +41,7 @@ CHANNELS_LAST = (
     "LSTM",
     "GRU",
 )
+"""How the names of classes begin whose outputs have neurons on the last axis."""
 CHANNELS_FIRST = (
     "Conv",
     "LazyConv",
@@ -50,63 +53,72 @@ CHANNELS_FIRST = (
     "AvgPool",
     "Adaptive",
 )
+"""How the names of classes begin whose outputs have channels on the second axis."""
 
 
-class Modules:
+class Hook(Protocol):
+    """A hook on a module, as PyTorch returns it."""
+
+    def remove(self) -> None:
+        """Take it off."""
+
+
+class TorchRunner:
     """A PyTorch network with hooks on the modules asked for, which record while it runs, and only then."""
 
-    def __init__(self, name: str, network: nn.Module, modules: Mapping[str, nn.Module], hooks: list[Any]) -> None:
+    def __init__(self, name: str, network: nn.Module, modules: Mapping[str, nn.Module], hooks: list[Hook]) -> None:
         """Put hooks on the modules, and into the list of those that are to be removed."""
         self.name, self.network, self.layers = name, network, list(modules)
-        self.outputs: Outputs | None = None
-        self.mask: Any = None
+        self.activations: BatchActivations | None = None
+        self.mask: torch.Tensor | None = None
         self.calls: dict[str, int] = {}
         for path, module in modules.items():
-            hook = self._hook(path)
-            hooks.append(module.register_forward_hook(hook))
+            hooks.append(module.register_forward_hook(self._hook(path)))
 
-    def run(self, batch: Any, outputs: Outputs) -> None:
-        """Call the network with a batch; its hooks write to `outputs`."""
+    def run(self, batch: Any, activations: BatchActivations) -> None:
+        """Call the network with a batch; its hooks record."""
         import torch
 
         args, kwargs, self.mask = arguments(self.name, self.network, batch)
-        self.outputs, self.calls = outputs, {}
+        self.activations, self.calls = activations, {}
         try:
             with torch.inference_mode():
                 self.network(*args, **kwargs)
         finally:
-            self.outputs = None
+            self.activations = None
 
-    def made_from(self) -> str:
+    def fingerprint(self) -> str:
         """Return a digest of the weights."""
         return digest_of_weights(self.network)
 
-    def _hook(self, path: str) -> Any:
+    def _hook(self, path: str) -> Callable[[nn.Module, Any, Any], None]:
+        """Return a hook that records a module's output: in its second call in a forward pass as "path#2"."""
+
         def record(module: nn.Module, _: Any, output: Any) -> None:
-            if self.outputs is None:
+            if self.activations is None:
                 return
             self.calls[path] = call = self.calls.get(path, 0) + 1
-            layer = f"{self.name}:{path}" + (f"#{call}" if call > 1 else "")
+            layer = f"{self.name}:{path}" if call == 1 else f"{self.name}:{path}#{call}"
             tensor = first_tensor(layer, output)
-            self.outputs.record(layer, tensor, channels_first=channels_first(module, tensor), mask=self.mask)
+            self.activations.record(layer, tensor, channels_first=channels_first(module, tensor), mask=self.mask)
 
         return record
 
 
 @contextlib.contextmanager
-def modules(name: str, network: nn.Module, patterns: Sequence[str] | None) -> Iterator[Modules]:
-    """Give a network with hooks; take them off at the end, however it ends."""
+def torch_runner(name: str, network: nn.Module, patterns: Sequence[str] | None) -> Iterator[TorchRunner]:
+    """Give a runner of a network; its hooks are taken off at the end, however it ends."""
     with hooked(network) as hooks:
-        yield Modules(name, network, layers_of(name, network, patterns), hooks)
+        yield TorchRunner(name, network, layers_of(name, network, patterns), hooks)
 
 
 @contextlib.contextmanager
-def hooked(network: nn.Module) -> Iterator[list[Any]]:
+def hooked(network: nn.Module) -> Iterator[list[Hook]]:
     """Put a network in evaluation mode, and give an empty list for hooks on it.
 
     At the end, however it ends, the hooks in the list are taken off the network, and its training flags are put back.
     """
-    hooks: list[Any] = []
+    hooks: list[Hook] = []
     try:
         with evaluating(network):
             yield hooks
@@ -144,19 +156,25 @@ def layers_of(name: str, network: nn.Module, patterns: Sequence[str] | None) -> 
     known = {path: module for path, module in network.named_modules() if path}
     if patterns is not None:
         return {path: known[path] for path in chosen(patterns, known, f"network {name!r}")}
-    leaves = {path: module for path, module in known.items() if not any(module.children())}
-    return {path: module for path, module in leaves.items() if type(module).__name__ not in PASSING_ON}
+    return {
+        path: module
+        for path, module in known.items()
+        if not any(module.children()) and type(module).__name__ not in PASSING_ON
+    }
 
 
 def arguments(name: str, network: nn.Module, batch: Any) -> tuple[list[Any], dict[str, Any], Any]:
-    """Return positional and keyword arguments on the network's device, and the mask of tokens."""
-    device = next((t.device for t in [*network.parameters(), *network.buffers()]), None)
+    """Return a batch as positional and keyword arguments on the network's device, and its mask of tokens, if any.
+
+    Raises SpanmatchError if the network takes none of the names in the batch.
+    """
+    device = next((tensor.device for tensor in chain(network.parameters(), network.buffers())), None)
     if not isinstance(batch, Mapping):
         inputs = batch[0] if isinstance(batch, tuple | list) else batch
         return [_on(inputs, device)], {}, None
     parameters = inspect.signature(network.forward).parameters
-    anything = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-    kwargs = {key: _on(value, device) for key, value in batch.items() if anything or key in parameters}
+    takes_any_name = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
+    kwargs = {key: _on(value, device) for key, value in batch.items() if takes_any_name or key in parameters}
     if not kwargs:
         raise SpanmatchError(
             f"network {name!r} takes {', '.join(parameters)}; the batch has {', '.join(map(str, batch))}"
@@ -165,14 +183,15 @@ def arguments(name: str, network: nn.Module, batch: Any) -> tuple[list[Any], dic
 
 
 def _on(value: Any, device: torch.device | None) -> Any:
+    """Return an argument on a device, if it is a tensor or an array."""
     import torch
 
-    tensor = torch.from_numpy(value) if isinstance(value, np.ndarray) else value
-    return tensor.to(device) if isinstance(tensor, torch.Tensor) and device is not None else tensor
+    value = torch.from_numpy(value) if isinstance(value, np.ndarray) else value
+    return value.to(device) if isinstance(value, torch.Tensor) and device is not None else value
 
 
 def first_tensor(layer: str, output: Any) -> torch.Tensor:
-    """Return the tensor that a module gave, the first one if it gave several."""
+    """Return the tensor that a module gave, the first of several.  Raises SpanmatchError if it gave none."""
     import torch
 
     if isinstance(output, Mapping):
@@ -180,7 +199,7 @@ def first_tensor(layer: str, output: Any) -> torch.Tensor:
     while isinstance(output, tuple | list) and output:
         output = output[0]
     if not isinstance(output, torch.Tensor):
-        raise SpanmatchError(f"layer {layer!r} gives a {type(output).__name__}; choose layers that give tensors")
+        raise SpanmatchError(f"layer {layer!r} gives a {type(output).__name__}, not a tensor; choose other layers")
     return output
 
 
