@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import doctest
+
 import numpy as np
 import oracles
 import pytest
@@ -10,7 +12,7 @@ from activations.small_networks import as_rows, conv_net, images
 from torch import nn
 
 import spanmatch as sm
-from spanmatch.activations import from_networks
+from spanmatch.activations import from_files, from_networks
 
 
 def test_folds_and_null_keep_positions_of_one_example_together():
@@ -94,3 +96,9 @@ def test_a_checkpoint_does_not_depend_on_the_memory_allowed(tmp_path):
     path = tmp_path / "m.safetensors"
     sm.capture(networks, x.split(10), checkpoint=path)
     assert sm.capture(networks, x.split(10), checkpoint=path, max_memory_gb=1).rows["a:4"] == 20
+
+
+@pytest.mark.parametrize("module", [from_networks, from_files])
+def test_examples_in_docstrings(module):
+    result = doctest.testmod(module)
+    assert result.attempted >= 4 and not result.failed

@@ -91,6 +91,15 @@ def capture_stored(
     Notes
     -----
     Memory: the moments, and some four million values of each array, or a block of the file where that is larger.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from spanmatch.activations import capture_stored
+    >>> X, Y = np.random.default_rng(0).standard_normal((2, 100, 4))
+    >>> moments = capture_stored({"a": {"relu1": X}, "b": {"relu1": Y}})
+    >>> moments.pair("a:relu1", "b:relu1").rows
+    100
     """
     layout = Layout(units, positions, seed, channels, pool)
     with contextlib.ExitStack() as stack:

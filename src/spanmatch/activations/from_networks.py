@@ -17,20 +17,26 @@ from .._progress import tracked
 from ..errors import BadArgument, SpanmatchError, missing_extra
 from ..moments.example_ranges import checked_ids
 from ..moments.moments import Moments, MomentsOptions, Pairs
-from . import onnx, torch, torch_export, transformers
 from .checkpoints import CHECKPOINT_SECONDS, Checkpoint, checkpointed, made_from
 from .layouts import Channels, Layout, Pool, Units
+from .onnx import onnx_runner
 from .outputs import BatchActivations, Runner, are_texts, examples_in, joined_rows
 from .patterns import Patterns, nearest, patterns_of
 from .tokens import inputs_of_runners
+from .torch import torch_runner
+from .torch_export import WHY_FILES_ARE_REFUSED, ExportRunner, is_program
+from .transformers import folder_runner, is_folder, is_model, model_runner
 
 if TYPE_CHECKING:
     from torch import nn
 
 ROWS_TOGETHER = 4096
+"""Batches are put together until every layer has so many rows,"""
 BYTES_TOGETHER = 256 << 20
+"""or their rows take more than that."""
 EXAMPLES_AT_ONCE = 256
 TEXTS_AT_ONCE = 16
+"""Into how many one array of examples, or one list of texts, is cut: texts are many rows each."""
 
 
 def capture(
@@ -142,10 +148,9 @@ def capture(
             if pass_checkpoint.holds(ids):
                 continue
             activations = BatchActivations(ids, layout)
-            for runner, inputs in zip(
-                runners, inputs_of_runners(batch, runners, rows_are_tokens=pool is None), strict=True
-            ):
-                runner.run(inputs, activations)
+            inputs = inputs_of_runners(batch, runners, rows_are_tokens=pool is None)
+            for runner, runner_inputs in zip(runners, inputs, strict=True):
+                runner.run(runner_inputs, activations)
             group.add(activations)
         group.flush()
         if not pass_checkpoint.moments.layers:
@@ -155,24 +160,36 @@ def capture(
 
 
 def runs(network: Any) -> bool:
-    """Tell a network that is to be run from stored activations."""
+    """Tell a network that is to be run from stored activations: `capture` takes the one, `capture_stored` the other."""
     if isinstance(network, str | PathLike):
         path = Path(network)
-        return path.suffix in (".onnx", ".pt2") or transformers.is_folder(path)
+        return path.suffix in (".onnx", ".pt2") or is_folder(path)
     return not isinstance(network, Mapping)
 
 
 def runner_of(name: str, network: Any, patterns: Sequence[str] | None) -> contextlib.AbstractContextManager[Runner]:
     """Return what runs a network and records its layers.
 
-    Raises SpanmatchError if it is nothing that can be run, or the package that runs it is not installed.
+    Parameters
+    ----------
+    name
+        The network's.
+    network
+        A module, a model of transformers, a program, or a path, as `capture` takes them.
+    patterns
+        Names or shell patterns of layers; None for the default.
+
+    Raises
+    ------
+    SpanmatchError
+        If it is nothing that can be run, the package that runs it is not installed, or a pattern matches nothing.
     """
     if isinstance(network, str | PathLike):
         return _runner_of_path(name, Path(network), patterns)
-    if isinstance(network, tuple) or transformers.is_model(network):
-        return transformers.model_runner(name, network, patterns)
-    if torch_export.is_program(network):
-        return contextlib.nullcontext(torch_export.ExportRunner(name, network, patterns))
+    if isinstance(network, tuple) or is_model(network):
+        return model_runner(name, network, patterns)
+    if is_program(network):
+        return contextlib.nullcontext(ExportRunner(name, network, patterns))
     try:
         from torch import nn
     except ImportError as error:
@@ -182,16 +199,16 @@ def runner_of(name: str, network: Any, patterns: Sequence[str] | None) -> contex
             f"network {name!r} is of type {type(network).__name__}; give a torch.nn.Module, a program of "
             "torch.export, a model of transformers, or the path of an .onnx file"
         )
-    return torch.torch_runner(name, network, patterns)
+    return torch_runner(name, network, patterns)
 
 
 def _runner_of_path(name: str, path: Path, patterns: Sequence[str] | None) -> contextlib.AbstractContextManager[Runner]:
     """Return what runs the network in a file or a folder.  Raises BadArgument if there is none."""
     if path.suffix == ".pt2":
-        raise BadArgument(f"{path}: {torch_export.WHY_FILES_ARE_REFUSED}")
+        raise BadArgument(f"{path}: {WHY_FILES_ARE_REFUSED}")
     if path.suffix == ".onnx":
-        return contextlib.nullcontext(onnx.onnx_runner(name, path, patterns))
-    return transformers.folder_runner(name, path, patterns)
+        return contextlib.nullcontext(onnx_runner(name, path, patterns))
+    return folder_runner(name, path, patterns)
 
 
 class _BatchGroup:
@@ -271,7 +288,15 @@ def _ids_of_batch(example_ids: Sequence[int] | None, first: int, count: int) -> 
 
 
 def cut(batches: Any, size: int | None = None) -> Iterable[Any]:
-    """Return batches; one array of examples, or one list of texts, is cut into some of that size."""
+    """Return batches.
+
+    Parameters
+    ----------
+    batches
+        Batches already, or one array or tensor (examples, ...), or one list of texts, which is cut into batches.
+    size
+        How many examples these have; by default 256, of texts 16.
+    """
     is_texts = are_texts(batches)
     if is_texts or (hasattr(batches, "shape") and hasattr(batches, "dtype")):
         size = size or (TEXTS_AT_ONCE if is_texts else EXAMPLES_AT_ONCE)

@@ -100,7 +100,13 @@ def mask_of(batch: Any) -> Any:
 
 
 def examples_in(batch: Any) -> int:
-    """Return how many examples a batch holds.  Raises SpanmatchError if that cannot be told."""
+    """Return how many examples a batch holds: the length of its first array, or how many texts.
+
+    Raises
+    ------
+    SpanmatchError
+        If there are neither arrays nor texts in it.
+    """
     if are_texts(batch):
         return len(batch)
     if isinstance(batch, Mapping):

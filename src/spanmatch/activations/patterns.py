@@ -13,7 +13,20 @@ NAMES_LISTED = 30
 
 
 def patterns_of(layers: Patterns, network: str) -> Sequence[str] | None:
-    """Return one network's patterns; None for the default.  Raises SpanmatchError if it has none in a mapping."""
+    """Return the patterns of one network.
+
+    Parameters
+    ----------
+    layers
+        A name or a shell pattern, several, {network: one or several}, or None for a network's default layers.
+    network
+        Its name.
+
+    Raises
+    ------
+    SpanmatchError
+        If `layers` is a mapping without the network.
+    """
     if isinstance(layers, Mapping):
         if network not in layers:
             raise SpanmatchError(
@@ -25,9 +38,21 @@ def patterns_of(layers: Patterns, network: str) -> Sequence[str] | None:
 
 
 def chosen(patterns: Sequence[str], known: Iterable[str], where: str) -> list[str]:
-    """Return the known names that match, in their order.
+    """Return the known names that match any of some patterns, in their order.
 
-    Raises SpanmatchError if a pattern matches nothing, with what there is, close names first.
+    Parameters
+    ----------
+    patterns
+        Names or shell patterns.
+    known
+        The names to choose from.
+    where
+        What they are the names in, for the message.
+
+    Raises
+    ------
+    SpanmatchError
+        If a pattern matches nothing; it lists what there is, close names first.
     """
     names = list(known)
     matching: set[str] = set()

@@ -64,6 +64,7 @@ def inputs_of_runners(batch: Any, runners: Sequence[Runner], *, rows_are_tokens:
 
 
 def _takes_texts(runner: Runner) -> TransformersRunner:
+    """Return a runner that takes texts.  Raises SpanmatchError if it is of another kind."""
     if not isinstance(runner, TransformersRunner):
         raise SpanmatchError(f"network {runner.name!r} takes no texts; give batches of what it is called with")
     return runner

@@ -152,7 +152,22 @@ def digest_of_weights(network: nn.Module) -> str:
 
 
 def layers_of(name: str, network: nn.Module, patterns: Sequence[str] | None) -> dict[str, nn.Module]:
-    """Return the modules of a network that patterns choose, by path; without patterns all that have no children."""
+    """Return the modules of a network that are layers, by path.
+
+    Parameters
+    ----------
+    name
+        The network's, for messages.
+    network
+        The network.
+    patterns
+        Paths or shell patterns of them; without, all modules that have no children, but for those of PASSING_ON.
+
+    Raises
+    ------
+    SpanmatchError
+        If a pattern matches nothing.
+    """
     known = {path: module for path, module in network.named_modules() if path}
     if patterns is not None:
         return {path: known[path] for path in chosen(patterns, known, f"network {name!r}")}
@@ -164,9 +179,29 @@ def layers_of(name: str, network: nn.Module, patterns: Sequence[str] | None) -> 
 
 
 def arguments(name: str, network: nn.Module, batch: Any) -> tuple[list[Any], dict[str, Any], Any]:
-    """Return a batch as positional and keyword arguments on the network's device, and its mask of tokens, if any.
+    """Return a batch as what a network is called with.
 
-    Raises SpanmatchError if the network takes none of the names in the batch.
+    Parameters
+    ----------
+    name
+        The network's, for messages.
+    network
+        The network.
+    batch
+        A tensor or an array; a tuple or list whose first member is one; or {argument: tensor or array}, of which those
+        are left out that the network does not take.
+
+    Returns
+    -------
+    args, kwargs
+        Positional and keyword arguments, on the network's device.
+    mask : (examples, tokens) or None
+        Which tokens count, if the batch says so.
+
+    Raises
+    ------
+    SpanmatchError
+        If the network takes none of the arguments in the batch.
     """
     device = next((tensor.device for tensor in chain(network.parameters(), network.buffers())), None)
     if not isinstance(batch, Mapping):
@@ -191,7 +226,13 @@ def _on(value: Any, device: torch.device | None) -> Any:
 
 
 def first_tensor(layer: str, output: Any) -> torch.Tensor:
-    """Return the tensor that a module gave, the first of several.  Raises SpanmatchError if it gave none."""
+    """Return the tensor that a module gave: of tuples, lists and dicts the first.
+
+    Raises
+    ------
+    SpanmatchError
+        If that is not a tensor; it names the layer.
+    """
     import torch
 
     if isinstance(output, Mapping):
@@ -204,6 +245,9 @@ def first_tensor(layer: str, output: Any) -> torch.Tensor:
 
 
 def channels_first(module: nn.Module, output: torch.Tensor) -> bool:
-    """Tell convolutional outputs, (examples, channels, space), from sequences, (examples, tokens, neurons)."""
+    """Tell convolutional outputs, (examples, channels, space), from sequences, (examples, tokens, neurons).
+
+    By the class of the module; of other classes, by the number of axes: four or more are a convolution's.
+    """
     kind = type(module).__name__
     return not kind.startswith(CHANNELS_LAST) and (output.ndim >= 4 or kind.startswith(CHANNELS_FIRST))

@@ -80,6 +80,7 @@ class ExportRunner:
         return values
 
     def _record(self, layer: str, result: Any, activations: BatchActivations, mask: torch.Tensor | None) -> None:
+        """Record what a node gave as a layer."""
         tensor = first_tensor(f"{self.name}:{layer}", result)
         first = tensor.ndim >= 4 or self.classes.get(layer, "").startswith(CHANNELS_FIRST)
         activations.record(f"{self.name}:{layer}", tensor, channels_first=first, mask=None if first else mask)

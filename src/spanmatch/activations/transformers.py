@@ -136,6 +136,7 @@ class TransformersRunner:
         return digest_of_weights(self.model)
 
     def _record(self, layer: str, tensor: torch.Tensor, *, channels_first: bool) -> None:
+        """Record a layer while the model runs."""
         if self.activations is not None:
             self.activations.record(
                 f"{self.name}:{layer}",

@@ -38,9 +38,21 @@ FORMATS = (
 
 
 def open_arrays(path: Path, stack: contextlib.ExitStack) -> list[StoredArray]:
-    """Return the arrays that a file or a folder of stored activations holds; the stack closes what was opened.
+    """Return the arrays that a file or a folder of stored activations holds.
 
-    Raises BadArgument if there is none, or of no known type; SpanmatchError if it cannot be read whole.
+    Parameters
+    ----------
+    path
+        A file or a folder of one of `FORMATS`.
+    stack
+        Closes what stays open for reading.
+
+    Raises
+    ------
+    BadArgument
+        If there is none, or it is of no known type.
+    SpanmatchError
+        If it is damaged, or holds no arrays, or something that is not a real number.
     """
     if not path.exists():
         raise BadArgument(f"{path}: no such file")

@@ -31,7 +31,7 @@ def open_parquet(path: Path, stack: contextlib.ExitStack) -> list[StoredArray]:
         is_number = pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_boolean(kind)
         if not is_number or (lists and column.name not in lists):
             raise SpanmatchError(
-                f"column {column.name!r} is of type {column.type}; give a column of numbers for each neuron, "
+                f"column {column.name!r} is of type {column.type}; store a column of numbers for each neuron, "
                 "or a column of fixed-size lists of numbers for each layer"
             )
     if lists:

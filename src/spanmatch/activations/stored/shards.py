@@ -97,37 +97,43 @@ def _expected_numbers(files: Sequence[Path], numbers: dict[int, Path]) -> range:
 def _open_layer(
     layer: str, files: Sequence[Path], stack: contextlib.ExitStack, open_file: OpenArrays
 ) -> list[StoredArray]:
-    """Return the arrays that files hold one after another.  Raises SpanmatchError if they do not fit together."""
-    parts: dict[str, list[StoredArray]] = {}
-    for file in files:
-        with contextlib.ExitStack() as closing:
-            arrays = {array.name: array for array in open_file(file, closing)}
-        if parts and arrays.keys() != parts.keys():
-            odd = sorted(arrays.keys() ^ parts.keys())[0]
-            raise SpanmatchError(f"{file}: array {odd!r} is in some shards and not in others")
-        for name, array in arrays.items():
-            parts.setdefault(name, []).append(array)
-            first = parts[name][0]
-            if array.shape[1:] != first.shape[1:]:
-                raise SpanmatchError(
-                    f"{file}: rows of shape {array.shape[1:]}, but {first.shape[1:]} in {files[0].name}"
-                )
+    """Return the arrays that the shards of a layer hold together; the stack closes the last one that is read."""
+    shards_by_name = _shards_by_name(files, open_file)
     reader = _ShardReader(files, open_file)
     stack.callback(reader.close)
-    joined = []
-    for name, shards in parts.items():
-        ends = np.cumsum([array.shape[0] for array in shards])
-        joined.append(
-            StoredArray(
-                # Files that hold several arrays name them themselves.
-                layer if layer and len(parts) == 1 else "/".join(filter(None, (layer, name))),
-                (int(ends[-1]), *shards[0].shape[1:]),
-                shards[0].dtype,
-                reader.rows_of(name, ends),
-                rows_per_block=shards[0].rows_per_block,
-            )
-        )
-    return joined
+    arrays = []
+    for name, shards in shards_by_name.items():
+        ends = np.cumsum([shard.shape[0] for shard in shards])
+        first = shards[0]
+        if not layer:
+            full_name = name
+        elif len(shards_by_name) == 1:
+            full_name = layer
+        else:
+            full_name = f"{layer}/{name}"
+        shape = (int(ends[-1]), *first.shape[1:])
+        rows = reader.rows_of(name, ends)
+        arrays.append(StoredArray(full_name, shape, first.dtype, rows, rows_per_block=first.rows_per_block))
+    return arrays
+
+
+def _shards_by_name(files: Sequence[Path], open_file: OpenArrays) -> dict[str, list[StoredArray]]:
+    """Return the shards of each array, to be asked for their shapes.  Raises SpanmatchError if they do not fit."""
+    shards_by_name: dict[str, list[StoredArray]] = {}
+    for file in files:
+        with contextlib.ExitStack() as stack:
+            arrays = {array.name: array for array in open_file(file, stack)}
+        if shards_by_name and arrays.keys() != shards_by_name.keys():
+            odd = min(arrays.keys() ^ shards_by_name.keys())
+            raise SpanmatchError(f"{file}: array {odd!r} is in some shards and not in others")
+        for name, array in arrays.items():
+            shards = shards_by_name.setdefault(name, [])
+            shards.append(array)
+            if array.shape[1:] != shards[0].shape[1:]:
+                raise SpanmatchError(
+                    f"{file}: rows of shape {array.shape[1:]}, but {shards[0].shape[1:]} in {files[0].name}"
+                )
+    return shards_by_name
 
 
 class _ShardReader:
