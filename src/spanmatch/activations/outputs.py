@@ -94,7 +94,7 @@ def are_texts(batch: Any) -> bool:
     return isinstance(batch, list | tuple) and bool(batch) and isinstance(batch[0], str)
 
 
-def mask_of(batch: Any) -> Any:
+def mask_of(batch: Any) -> Array | None:
     """Return the mask of tokens, (examples, tokens), in a batch of named arrays; None if there is none."""
     return batch.get("attention_mask", batch.get("mask")) if isinstance(batch, Mapping) else None
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
+    from .layouts import Array
+
 PASSING_ON = (
     "Flatten",
     "Unflatten",
@@ -70,7 +72,7 @@ class TorchRunner:
         """Put hooks on the modules, and into the list of those that are to be removed."""
         self.name, self.network, self.layers = name, network, list(modules)
         self.activations: BatchActivations | None = None
-        self.mask: torch.Tensor | None = None
+        self.mask: Array | None = None
         self.calls: dict[str, int] = {}
         for path, module in modules.items():
             hooks.append(module.register_forward_hook(self._hook(path)))
@@ -178,7 +180,7 @@ def layers_of(name: str, network: nn.Module, patterns: Sequence[str] | None) -> 
     }
 
 
-def arguments(name: str, network: nn.Module, batch: Any) -> tuple[list[Any], dict[str, Any], Any]:
+def arguments(name: str, network: nn.Module, batch: Any) -> tuple[list[Any], dict[str, Any], Array | None]:
     """Return a batch as what a network is called with.
 
     Parameters

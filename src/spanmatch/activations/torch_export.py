@@ -17,6 +17,8 @@ from .torch import CHANNELS_FIRST, PASSING_ON, arguments, digest_of_weights, fir
 if TYPE_CHECKING:
     import torch
 
+    from .layouts import Array
+
 WHY_FILES_ARE_REFUSED = (
     "reading a .pt2 file can run code that is in it (pickled constants, expressions and guards that are evaluated), "
     "so spanmatch does not; export to ONNX, or load it yourself with torch.export.load and give the program"
@@ -79,7 +81,7 @@ class ExportRunner:
             raise SpanmatchError(f"network {self.name!r} takes {', '.join(names)}; the batch has {len(values)} of them")
         return values
 
-    def _record(self, layer: str, result: Any, activations: BatchActivations, mask: torch.Tensor | None) -> None:
+    def _record(self, layer: str, result: Any, activations: BatchActivations, mask: Array | None) -> None:
         """Record what a node gave as a layer."""
         tensor = first_tensor(f"{self.name}:{layer}", result)
         first = tensor.ndim >= 4 or self.classes.get(layer, "").startswith(CHANNELS_FIRST)

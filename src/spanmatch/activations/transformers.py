@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
+    from .layouts import Array
+
 HIDDEN, MLP, ATTENTION = "hidden", "mlp", "attention"
 ATTENTION_NAMES = ("attention", "attn", "self_attn", "self_attention", "selfattention")
 
@@ -60,7 +62,7 @@ class TransformersRunner:
         self.layers = chosen(patterns or [f"{HIDDEN}.*"], [*hidden_layers, *modules], f"network {name!r}")
         self.hidden_layers = [layer for layer in hidden_layers if layer in self.layers]
         self.activations: BatchActivations | None = None
-        self.mask: torch.Tensor | None = None
+        self.mask: Array | None = None
         self.row_tokens = MASKED_TOKENS
         hooked_modules = {layer: modules[layer] for layer in self.layers if layer in modules}
         in_base = set(model.base_model.modules())
