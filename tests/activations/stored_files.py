@@ -1,4 +1,4 @@
-"""Stored activations to test with: one function for each format writes layers, and returns the file or the folder."""
+"""Stored activations to test with: a function for each format writes a file or a folder."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ WIDTH = X.shape[1]
 
 
 def store(path, arrays):
-    """Write arrays in the format that the path's suffix says: a .npy file holds the one called "activations"."""
+    """Write arrays as the path's suffix says: a .npy file holds the one called "activations"."""
     if path.suffix == ".npz":
         np.savez_compressed(path, **arrays)
     elif path.suffix == ".safetensors":

@@ -1,4 +1,4 @@
-"""The pass over stored activations: the moments are those of arrays; what does not fit or is not finite is named."""
+"""The pass over stored activations: moments are those of arrays; bad values are named."""
 
 from __future__ import annotations
 

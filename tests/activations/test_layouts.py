@@ -31,7 +31,7 @@ def test_sampled_positions_are_the_same_in_both_networks_and_said():
 
 
 def rows_seen(monkeypatch, network, batches, **options):
-    """Return the rows of layer "0" that a capture adds, by example, in the order of the example's positions."""
+    """Return the rows of layer "0" that a capture adds, by example, in order of position."""
     seen = {}
     update = sm.Moments.update
 
@@ -47,7 +47,7 @@ def rows_seen(monkeypatch, network, batches, **options):
 
 
 def test_sampled_positions_are_a_function_of_seed_and_example_alone(monkeypatch, tmp_path):
-    """The very rows, to the last bit: of other batch sizes, other orders, parts of the data, and a resumed pass."""
+    """The same bits for other batch sizes and orders, parts of the data, and a resumed pass."""
 
     class Shift(nn.Module):  # outputs that do not depend, in their last bits, on how many examples there are
         def forward(self, x):

@@ -14,7 +14,7 @@ from spanmatch.activations.tokens import _ends
 
 
 def last_tokens_by_text(tokenizer, text):
-    """Return, for each place at which the tokens up to one decode to the text up to there, that token: by decoding."""
+    """Return the token that ends at each character with which some token ends, and the ids."""
     encoding = tokenizer(text, return_offsets_mapping=True)
     spans = encoding["offset_mapping"]
     places = {}
@@ -106,7 +106,7 @@ def test_texts_that_cannot_be_lined_up_are_refused():
 
 
 class Bare:
-    """A tokenizer of a class that has no is_fast and no longest text, as some of transformers have not."""
+    """A tokenizer without is_fast and model_max_length, as some of transformers are."""
 
     def get_vocab(self):
         return {"a": 1}

@@ -19,7 +19,7 @@ def rows_of(kind, values):
 
 
 def neurons_by_formula(kind, model, i):
-    """Return what the MLP of block i holds after its activation, from the block's own input to it."""
+    """Return the neurons of block i's MLP, computed from the input that the MLP gets."""
     seen = {}
     base = model.base_model
     block = {

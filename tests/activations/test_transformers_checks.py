@@ -1,4 +1,4 @@
-"""Folders with models of transformers: nothing in them is run, and what they ask for is bounded by their weights."""
+"""Folders of transformers: nothing in them is run; their weights bound what they ask for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checkpoints: the moments of a pass on disk while it runs, so that an interrupted pass continues where it was."""
+"""Checkpoints: the moments of a pass on disk, from which an interrupted pass continues."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ class Checkpoint:
     fresh
         The moments to begin with if there is no file.
     source
-        What the pass is of, as JSON can hold it: it is written too, and compared with that of the file.
+        What the pass is of, as JSON can hold it: it is written too, and compared with that of the
+        file.
 
     Raises
     ------
@@ -53,7 +54,7 @@ class Checkpoint:
         self.last_write = time.monotonic()
 
     def holds(self, example_ids: NDArray[np.int64]) -> bool:
-        """Tell whether a batch was in the file when the pass began.  Raises SpanmatchError if it was in part."""
+        """Tell whether a batch was in the file when the pass began; refuse one that was in part."""
         held = count_in(self.loaded_ids, example_ids)
         if 0 < held < len(example_ids):
             raise SpanmatchError(
@@ -80,7 +81,8 @@ def checkpointed(
 ) -> Iterator[Checkpoint]:
     """Give a checkpoint of new moments, and let no other process work with the same file meanwhile.
 
-    Raises SpanmatchError as `Checkpoint` does, if another process works with it, or if it cannot be written.
+    Raises SpanmatchError as `Checkpoint` does, if another process works with it, or if it cannot be
+    written.
     """
     with contextlib.ExitStack() as stack:
         if path is not None:

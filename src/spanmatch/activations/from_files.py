@@ -1,4 +1,4 @@
-"""Capture of stored activations: files read in parts, here or by Dask's workers, with nothing in them run."""
+"""Capture of stored activations: files read in parts, here or by Dask's workers."""
 
 from __future__ import annotations
 
@@ -52,21 +52,23 @@ def capture_stored(
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
     **options: Unpack[MomentsOptions],
 ) -> Moments:
-    """Read stored activations in parts and return the moments of their layers, named "network:layer".
+    """Read stored activations in parts and return the moments of their layers, "network:layer".
 
     Parameters
     ----------
     networks : mapping
-        {name: file or folder}, or {name: {layer: array}}; every array has rows or examples first, (rows, neurons),
-        (examples, tokens, neurons) or (examples, channels, space ...). The formats are those of `stored.formats`.
+        {name: file or folder}, or {name: {layer: array}}; every array has rows or examples first,
+        (rows, neurons), (examples, tokens, neurons) or (examples, channels, space ...). The formats
+        are those of `stored.formats`.
     layers : str, sequence of str or mapping, optional
-        Names or shell patterns of arrays, or {network: names or patterns}; by default all. Layers that only one network
-        has are left out, unless `pairs` asks for them.
+        Names or shell patterns of arrays, or {network: names or patterns}; by default all. Layers
+        that only one network has are left out, unless `pairs` asks for them.
     units, positions, seed, channels, pool
         As of `capture`.
     scheduler : str, int or distributed.Client, optional
-        Where to read, with Dask: the address of a scheduler, whose workers see the same paths; how many processes to
-        start here; or a client. By default this process reads. A task reads some ten thousand rows, in parts.
+        Where to read, with Dask: the address of a scheduler, whose workers see the same paths; how
+        many processes to start here; or a client. By default this process reads. A task reads some
+        ten thousand rows, in parts.
     checkpoint, checkpoint_seconds
         As of `capture`; of work in this process.
     **options
@@ -80,9 +82,9 @@ def capture_stored(
     Raises
     ------
     SpanmatchError
-        If a file is damaged, or holds values that are not finite; a pattern matches nothing; no layer has the same name
-        in two networks and `pairs` asks for such; arrays of a layer differ in length; or both `scheduler` and
-        `checkpoint` are given.
+        If a file is damaged, or holds values that are not finite; a pattern matches nothing; no
+        layer has the same name in two networks and `pairs` asks for such; arrays of a layer differ
+        in length; or both `scheduler` and `checkpoint` are given.
 
     See Also
     --------
@@ -90,7 +92,8 @@ def capture_stored(
 
     Notes
     -----
-    Memory: the moments, and some four million values of each array, or a block of the file where that is larger.
+    Memory: the moments, and some four million values of each array, or a block of the file where
+    that is larger.
 
     Examples
     --------
@@ -165,7 +168,7 @@ def _read_on_workers(
 
 
 def _absolute_path(name: str, source: ActivationSource) -> str:
-    """Return a path that workers in other folders find.  Raises SpanmatchError for arrays in memory."""
+    """Return a path that workers in other folders find; refuse arrays in memory."""
     if not isinstance(source, str | PathLike):
         raise SpanmatchError(f"network {name!r}: arrays in memory are not on the workers; use sm.Moments.from_dask")
     return str(Path(source).resolve())
@@ -199,7 +202,7 @@ def _add(moments: Moments, stored: Mapping[str, StoredActivations], part: RowRan
 
 @contextlib.contextmanager
 def _values_of(stored: Mapping[str, StoredActivations], part: RowRanges) -> Iterator[dict[ArrayKey, NDArray[Any]]]:
-    """Give the values of a part; where they are refused for not being finite, the error names file, array and row."""
+    """Give the values of a part; of one that is refused as not finite, say where it is."""
     values = {(name, layer): stored[name].read(layer, *rows) for (name, layer), rows in part.items()}
     try:
         yield values
@@ -235,7 +238,7 @@ def _rows_of(
 
 
 def _parts_of(arrays: Mapping[ArrayKey, StoredArray]) -> list[RowRanges]:
-    """Return which rows to read at once, of every array: whole blocks of the files where all arrays are as long."""
+    """Return which rows to read at once: whole blocks, where all arrays are as long."""
     lengths = {key: array.shape[0] for key, array in arrays.items()}
     longest, shortest = max(lengths.values()), min(lengths.values())
     most_values = max(math.prod(array.shape) for array in arrays.values())
@@ -256,7 +259,8 @@ def _parts_of(arrays: Mapping[ArrayKey, StoredArray]) -> list[RowRanges]:
 def _arrays_to_read(stored: Mapping[str, StoredActivations], pairs: Pairs) -> dict[ArrayKey, StoredArray]:
     """Return the arrays that pairs need, by network and layer.
 
-    Raises SpanmatchError if layers of the same name are to be paired, and there are none, or they differ in length.
+    Raises SpanmatchError if layers of the same name are to be paired, and there are none, or they
+    differ in length.
     """
     arrays = {
         (name, layer): array for name, activations in stored.items() for layer, array in activations.arrays.items()

@@ -1,4 +1,4 @@
-"""Capture: networks run over batches, every one of them on the same, and the moments of their layers."""
+"""Capture: networks are run over the same batches, and the moments of their layers are kept."""
 
 from __future__ import annotations
 
@@ -54,41 +54,45 @@ def capture(
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
     **options: Unpack[MomentsOptions],
 ) -> Moments:
-    """Run networks over the same batches and return the moments of their layers, named "network:layer".
+    """Run networks over the same batches and return the moments of their layers, "network:layer".
 
     Parameters
     ----------
     networks : mapping
-        {name: network}, one or more; a name is any text without a colon. A network is a PyTorch module, a model of
-        transformers or (model, tokenizer), a program of torch.export, or the path of an .onnx file or of a folder with
-        a model of transformers. PyTorch runs in evaluation mode without gradients; training flags are put back, and no
-        hook stays behind.
+        {name: network}, one or more; a name is any text without a colon. A network is a PyTorch
+        module, a model of transformers or (model, tokenizer), a program of torch.export, or the
+        path of an .onnx file or of a folder with a model of transformers. PyTorch runs in
+        evaluation mode without gradients; training flags are put back, and no hook stays behind.
     batches : iterable
-        What the networks are called with, examples first: tensors or arrays (examples, ...); tuples whose first member
-        is one; dicts of keyword arguments, of which an "attention_mask" or a "mask", (examples, tokens), drops padding
-        tokens; or lists of texts, for transformers. One array, or one list of texts, is cut into batches.
+        What the networks are called with, examples first: tensors or arrays (examples, ...); tuples
+        whose first member is one; dicts of keyword arguments, of which an "attention_mask" or a
+        "mask", (examples, tokens), drops padding tokens; or lists of texts, for transformers. One
+        array, or one list of texts, is cut into batches.
     layers : str, sequence of str or mapping, optional
-        Names or shell patterns ("*relu*"), or {network: names or patterns}. By default all modules without children,
-        but for those that only pass values on; of transformers all hidden states; of ONNX files what operators with
-        features give. A module that is called several times in one forward pass gives "name", "name#2", ...
+        Names or shell patterns ("*relu*"), or {network: names or patterns}. By default all modules
+        without children, but for those that only pass values on; of transformers all hidden states;
+        of ONNX files what operators with features give. A module that is called several times in
+        one forward pass gives "name", "name#2", ...
     units : {"channel", "location"}
-        Whether the channels of a convolution are neurons, and its positions rows, or every channel at every position is
-        a neuron.
+        Whether the channels of a convolution are neurons, and its positions rows, or every channel
+        at every position is a neuron.
     positions : int, optional
         How many positions of a convolution to sample in each example; by default all.
     seed : int
         Of that sample.
     channels : {"auto", "first", "last"}
-        Where the neurons of an output with more than two axes are; "auto" goes by the kind of the module.
+        Where the neurons of an output with more than two axes are; "auto" goes by the kind of the
+        module.
     pool : {"mean", "last"} or int, optional
-        One row for each example, the mean over its positions or tokens or its last token; or means over a grid of so
-        many positions along each axis.
+        One row for each example, the mean over its positions or tokens or its last token; or means
+        over a grid of so many positions along each axis.
     example_ids : sequence of int, optional
-        (examples,), a whole number from 0 for each, in the order in which they come; by default 0, 1, 2, ... Folds,
-        samples and the null pairing are functions of these ids, whatever the batches.
+        (examples,), a whole number from 0 for each, in the order in which they come; by default 0,
+        1, 2, ... Folds, samples and the null pairing are functions of these ids, whatever the
+        batches.
     checkpoint : path, optional
-        A file to which the moments are written while they grow, and from which an interrupted pass continues, given the
-        same batches, with the same result.
+        A file to which the moments are written while they grow, and from which an interrupted pass
+        continues, given the same batches, with the same result.
     checkpoint_seconds : float
         How many seconds pass between two writes.
     **options
@@ -102,9 +106,9 @@ def capture(
     Raises
     ------
     SpanmatchError
-        If something is no network, or cannot be read; a pattern matches nothing; no layer has the same name in two
-        networks and `pairs` asks for such; an output cannot be made into rows, or is not finite; a layer runs in some
-        batches only; or there are no batches.
+        If something is no network, or cannot be read; a pattern matches nothing; no layer has the
+        same name in two networks and `pairs` asks for such; an output cannot be made into rows, or
+        is not finite; a layer runs in some batches only; or there are no batches.
 
     See Also
     --------
@@ -112,9 +116,9 @@ def capture(
 
     Notes
     -----
-    Memory: the moments, and the outputs of some batches: these are put together until they have some thousand rows. The
-    outputs of a layer are copied once, where they could still change. What layers have in common, as the positions
-    that are sampled, is computed once for each batch.
+    Memory: the moments, and the outputs of some batches: these are put together until they have
+    some thousand rows. The outputs of a layer are copied once, where they could still change. What
+    layers have in common, as the positions that are sampled, is computed once for each batch.
 
     Examples
     --------
@@ -160,7 +164,7 @@ def capture(
 
 
 def runs(network: Any) -> bool:
-    """Tell a network that is to be run from stored activations: `capture` takes the one, `capture_stored` the other."""
+    """Tell a network that is to be run, by `capture`, from stored activations."""
     if isinstance(network, str | PathLike):
         path = Path(network)
         return path.suffix in (".onnx", ".pt2") or is_folder(path)
@@ -182,7 +186,8 @@ def runner_of(name: str, network: Any, patterns: Sequence[str] | None) -> contex
     Raises
     ------
     SpanmatchError
-        If it is nothing that can be run, the package that runs it is not installed, or a pattern matches nothing.
+        If it is nothing that can be run, the package that runs it is not installed, or a pattern
+        matches nothing.
     """
     if isinstance(network, str | PathLike):
         return _runner_of_path(name, Path(network), patterns)
@@ -212,14 +217,14 @@ def _runner_of_path(name: str, path: Path, patterns: Sequence[str] | None) -> co
 
 
 class _BatchGroup:
-    """Batches put together until they are large enough for fast products, never leaving one example alone."""
+    """Batches put together until they are large enough; no example is left alone."""
 
     def __init__(self, pass_checkpoint: Checkpoint) -> None:
         self.checkpoint, self.moments = pass_checkpoint, pass_checkpoint.moments
         self.waiting: list[BatchActivations] = []
 
     def add(self, batch: BatchActivations) -> None:
-        """Take a batch; once those that wait are enough, add them to the moments, but for the last."""
+        """Take a batch; once those before it are enough, add all but their last."""
         if self._enough():
             last = self.waiting.pop()
             self.flush()
@@ -253,7 +258,7 @@ class _BatchGroup:
 
 
 def _check_names(networks: Mapping[str, Any]) -> None:
-    """Raise SpanmatchError unless networks have names, without the colon that stands before a layer."""
+    """Raise SpanmatchError unless networks have names without a colon."""
     if not isinstance(networks, Mapping) or not networks:
         raise SpanmatchError("networks: give {name: network}, at least one")
     for name in networks:
@@ -275,7 +280,7 @@ def _check_common(runners: Sequence[Runner], pairs: Pairs) -> None:
 
 
 def _ids_of_batch(example_ids: Sequence[int] | None, first: int, count: int) -> NDArray[np.int64]:
-    """Return the ids of a batch's examples.  Raises SpanmatchError if too few were given, or no ids."""
+    """Return the ids of a batch's examples, checked where they were given."""
     if example_ids is None:
         return np.arange(first, first + count)
     ids = checked_ids("example_ids", example_ids[first : first + count])
@@ -293,7 +298,8 @@ def cut(batches: Any, size: int | None = None) -> Iterable[Any]:
     Parameters
     ----------
     batches
-        Batches already, or one array or tensor (examples, ...), or one list of texts, which is cut into batches.
+        Batches already, or one array or tensor (examples, ...), or one list of texts, which is cut
+        into batches.
     size
         How many examples these have; by default 256, of texts 16.
     """

@@ -1,9 +1,10 @@
 """From a layer's output to rows x neurons, for NumPy arrays and PyTorch tensors alike.
 
-(examples, neurons)                 rows are examples
-(examples, channels, space ...)     channels are neurons, positions are rows; or, with units="location",
-                                    every channel at every position is a neuron and rows are examples
-(examples, tokens, neurons)         tokens are rows, without those that a mask drops
+(examples, neurons)              rows are examples
+(examples, channels, space ...)  channels are neurons, positions are rows; or, with
+                                 units="location", every channel at every position is a neuron and
+                                 rows are examples
+(examples, tokens, neurons)      tokens are rows, without those that a mask drops
 """
 
 from __future__ import annotations
@@ -48,21 +49,22 @@ class Layout:
     Parameters
     ----------
     units : {"channel", "location"}
-        "channel": in a convolution, channels are neurons and each position is a row. "location": each example is one
-        row, and every channel at every position is a neuron.
+        "channel": in a convolution, channels are neurons and each position is a row. "location":
+        each example is one row, and every channel at every position is a neuron.
     positions : int, optional
         How many positions of a convolution to sample in each example; by default all.
     seed : int
-        Of the sample, from 0 to 2^64 - 1. Which positions of an example are sampled is a function of the seed, the
-        example's id and the layer's number of positions, and of nothing else: two layers of equally many positions get
-        the same sample, in whatever network, so that rows correspond.
-    channels : {"auto", "first", "last"}
-        Where the neurons of an output with more than two axes are: after the examples (convolutions), or on the last
-        axis (sequences). "auto" goes by the kind of the module.
-    pool : {"mean", "last"} or int, optional
-        "mean": one row for each example, the mean over its positions or tokens. "last": its last token. A number g:
-        the means over a grid of g positions along each axis of space, so that layers of different size get rows that
+        Of the sample, from 0 to 2^64 - 1. Which positions of an example are sampled is a function
+        of the seed, the example's id and the layer's number of positions, and of nothing else: two
+        layers of equally many positions get the same sample, in whatever network, so that rows
         correspond.
+    channels : {"auto", "first", "last"}
+        Where the neurons of an output with more than two axes are: after the examples
+        (convolutions), or on the last axis (sequences). "auto" goes by the kind of the module.
+    pool : {"mean", "last"} or int, optional
+        "mean": one row for each example, the mean over its positions or tokens. "last": its last
+        token. A number g: the means over a grid of g positions along each axis of space, so that
+        layers of different size get rows that correspond.
 
     Raises
     ------
@@ -106,7 +108,7 @@ class Layout:
         return BatchRows(self, example_ids).rows(layer, output, channels_first=channels_first, mask=mask)
 
     def _sample(self, example_ids: NDArray[np.int64], count: int) -> NDArray[np.intp]:
-        """Return (examples, positions), ascending: of each example, the positions of the smallest hashes."""
+        """Return (examples, positions), ascending: those of each example's smallest hashes."""
         k, step = self.positions or 0, max(1, HASHES_AT_ONCE // count)
         starts = hashes(example_ids, (self.seed, count))
         blocks = (streams(starts[i : i + step], count) for i in range(0, len(starts), step))
@@ -117,8 +119,8 @@ class Layout:
 class BatchRows:
     """Makes the rows of many layers, for the same examples.
 
-    What layers have in common (the sample of positions, the tokens that a mask keeps, the example of each row) is
-    computed for the first of them.
+    What layers have in common (the sample of positions, the tokens that a mask keeps, the example
+    of each row) is computed for the first of them.
 
     Parameters
     ----------
@@ -166,7 +168,8 @@ class BatchRows:
         Raises
         ------
         SpanmatchError
-            If the output does not have examples first and neurons, or does not go with the layout or the mask.
+            If the output does not have examples first and neurons, or does not go with the layout
+            or the mask.
         """
         layout, shape = self.layout, tuple(output.shape)
         if len(shape) < 2:
@@ -247,7 +250,7 @@ class BatchRows:
         return self._masks[id(mask)][1]
 
     def _all_kept(self, layer: str, output: Array, mask: Array) -> tuple[Array, NDArray[np.intp]]:
-        """Return the tokens that a mask keeps, and their number by example.  Raises SpanmatchError if one has none."""
+        """Return the tokens that a mask keeps, and how many each example has: one or more."""
         counts = self._kept_tokens(layer, output.reshape(output.shape[0], -1, output.shape[-1]), mask).counts
         if not counts.all():
             raise SpanmatchError(
@@ -308,7 +311,7 @@ class _Index:
 
 
 def _pooled_to_grid(layer: str, output: Array, grid: int) -> Array:
-    """Return the means over a grid of positions, bins overlapping by one where sizes do not divide."""
+    """Return means over a grid of positions; bins overlap by one where sizes do not divide."""
     for axis in range(2, output.ndim):
         size = output.shape[axis]
         if size < grid:

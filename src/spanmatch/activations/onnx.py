@@ -1,4 +1,4 @@
-"""ONNX files: tensors inside a graph, computed by ONNX Runtime; no code of the file's author is run."""
+"""ONNX files: tensors inside a graph, computed by ONNX Runtime; no code in the file is run."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ class OnnxRunner:
         return self.digest
 
     def _call(self, feeds: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
-        """Return the layers' tensors.  Raises SpanmatchError if the graph fails, or one is not of numbers."""
+        """Return the layers' tensors; refuse those that are not of numbers."""
         try:
             tensors: list[NDArray[Any]] = self.session.run(self.layers, dict(feeds))
         except Exception as error:  # the runtime's own kinds
@@ -125,7 +125,7 @@ class OnnxRunner:
         return {given.name: self._as_type(given.name, given.type, batch[given.name]) for given in self.inputs}
 
     def _as_type(self, name: str, type_name: str, value: Any) -> NDArray[Any]:
-        """Return an input in the graph's type: floats as floats and integers as integers, of any size."""
+        """Return an input in the graph's type; floats stay floats, and integers integers."""
         array = np.asarray(value.detach().cpu() if hasattr(value, "detach") else value)
         if type_name in FLOAT_TYPES:
             dtype, kinds = FLOAT_TYPES[type_name], "f"
@@ -138,7 +138,7 @@ class OnnxRunner:
         return np.ascontiguousarray(array, dtype=dtype)
 
     def _pieces(self, feeds: dict[str, NDArray[Any]], count: int) -> Iterator[dict[str, NDArray[Any]]]:
-        """Yield parts of a size that the graph was fixed to, the last one filled up with its last example."""
+        """Yield parts of the size that the graph is fixed to, the last one padded."""
         sizes = (given.shape[0] for given in self.inputs if given.shape)
         fixed = next((size for size in sizes if isinstance(size, int)), None)
         if fixed is None or fixed == count:
@@ -197,7 +197,7 @@ def _read(path: Path) -> tuple[Any, str]:
 
 
 def _weights_file(path: Path, location: str) -> Path:
-    """Return a file of weights.  Raises SpanmatchError if it is not beside the graph, or missing."""
+    """Return a file of weights; refuse one that is not beside the graph, or missing."""
     place = PurePosixPath(location)
     if place.is_absolute() or ".." in place.parts:
         raise SpanmatchError(

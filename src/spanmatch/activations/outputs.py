@@ -45,7 +45,7 @@ class BatchActivations:
         mask: Array | None = None,
         masked_tokens: str = MASKED_TOKENS,
     ) -> None:
-        """Take a layer's output as rows, in memory that nothing else writes to; parameters as of `BatchRows.rows`."""
+        """Take a layer's output as rows, in memory of their own; see `BatchRows.rows`."""
         rows = self._batch_rows.rows(
             layer, output, channels_first=channels_first, mask=mask, masked_tokens=masked_tokens
         )
@@ -74,7 +74,8 @@ class Runner(Protocol):
 def joined_rows(batches: Sequence[BatchActivations]) -> tuple[dict[str, Array], dict[str, NDArray[np.int64]]]:
     """Return the rows of several batches one after another, and the example of each row, by layer.
 
-    Layers that share an array of example ids share the joined one too, so that what follows from it is computed once.
+    Layers that share an array of example ids share the joined one too, so that what follows from it
+    is computed once.
     """
     layers = batches[0].rows
     rows = {layer: _concatenated([batch.rows[layer] for batch in batches]) for layer in layers}
@@ -95,7 +96,7 @@ def are_texts(batch: Any) -> bool:
 
 
 def mask_of(batch: Any) -> Array | None:
-    """Return the mask of tokens, (examples, tokens), in a batch of named arrays; None if there is none."""
+    """Return the mask of tokens, (examples, tokens), in a batch of named arrays, if any."""
     return batch.get("attention_mask", batch.get("mask")) if isinstance(batch, Mapping) else None
 
 
@@ -134,7 +135,7 @@ def _concatenated(parts: Sequence[Array]) -> Array:
 
 
 def _owned(rows: Array, output: Array) -> Array:
-    """Return rows in memory of their own: what a network runs next may work in place on its output, as a ReLU.
+    """Return rows in memory of their own: the next module may change the output, as a ReLU does.
 
     Arrays of NumPy are those of ONNX Runtime, which makes new ones in each run.
     """

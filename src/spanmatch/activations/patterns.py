@@ -18,7 +18,8 @@ def patterns_of(layers: Patterns, network: str) -> Sequence[str] | None:
     Parameters
     ----------
     layers
-        A name or a shell pattern, several, {network: one or several}, or None for a network's default layers.
+        A name or a shell pattern, several, {network: one or several}, or None for a network's
+        default layers.
     network
         Its name.
 
@@ -65,7 +66,7 @@ def chosen(patterns: Sequence[str], known: Iterable[str], where: str) -> list[st
 
 
 def nearest(names: Iterable[str], others: Iterable[str]) -> str:
-    """Return the end of an error message about names that differ on two sides: those that are most alike."""
+    """Return the end of a message about names that differ on two sides: the most alike."""
     others = list(others)
     alike = [(name, close[0]) for name in names if (close := get_close_matches(name, others, n=1))]
     listed = ", ".join(f"{name!r} and {other!r}" for name, other in alike[:3])

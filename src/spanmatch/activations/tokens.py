@@ -1,7 +1,8 @@
 """Texts as tokens, so that the rows of models with different tokenizers correspond.
 
-With one tokenizer, rows are its tokens. With several, a row is a place in the text at which every tokenizer ends a
-token, and of each model the token that ends there: at that place all have read the same.
+With one tokenizer, rows are its tokens. With several, a row is a place in the text at which every
+tokenizer ends a token, and of each model the token that ends there: at that place all have read the
+same.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ class Tokens:
 
     ids: list[list[int]]
     ends: list[list[int]]
-    """How many characters of the text have been read with each token, or NO_CHARACTER; no lists without offsets."""
+    """How many characters each token ends after, or NO_CHARACTER; empty without offsets."""
 
 
 def inputs_of_runners(batch: Any, runners: Sequence[Runner], *, rows_are_tokens: bool) -> list[Any]:
@@ -104,7 +105,7 @@ def _inputs_at_shared_ends(models: Sequence[TransformersRunner], texts: list[str
 
 
 def _tokenize(model: TransformersRunner, texts: list[str], max_tokens: int) -> Tokens:
-    """Return the tokens of texts.  Raises SpanmatchError if the tokenizer fails, or a text has none."""
+    """Return the tokens of texts, of which each must have some."""
     tokenizer, is_limited = model.tokenizer, max_tokens < UNLIMITED
     try:
         encoding = tokenizer(
@@ -130,7 +131,7 @@ def _tokenize(model: TransformersRunner, texts: list[str], max_tokens: int) -> T
 
 
 def _ends(spans: Sequence[tuple[int, int]]) -> list[int]:
-    """Return where each token ends: NO_CHARACTER if it has none, or a later token has part of its last one."""
+    """Return where tokens end: NO_CHARACTER if without any, or with a part of one alone."""
     ends, later_start = [], sys.maxsize
     for start, stop in reversed(spans):
         ends.append(stop if start < stop <= later_start else NO_CHARACTER)

@@ -66,7 +66,7 @@ class Hook(Protocol):
 
 
 class TorchRunner:
-    """A PyTorch network with hooks on the modules asked for, which record while it runs, and only then."""
+    """A PyTorch network with hooks on the modules asked for, which record while it runs."""
 
     def __init__(self, name: str, network: nn.Module, modules: Mapping[str, nn.Module], hooks: list[Hook]) -> None:
         """Put hooks on the modules, and into the list of those that are to be removed."""
@@ -94,7 +94,7 @@ class TorchRunner:
         return digest_of_weights(self.network)
 
     def _hook(self, path: str) -> Callable[[nn.Module, Any, Any], None]:
-        """Return a hook that records a module's output: in its second call in a forward pass as "path#2"."""
+        """Return a hook that records a module's output, of a second call as "path#2"."""
 
         def record(module: nn.Module, _: Any, output: Any) -> None:
             if self.activations is None:
@@ -118,7 +118,8 @@ def torch_runner(name: str, network: nn.Module, patterns: Sequence[str] | None) 
 def hooked(network: nn.Module) -> Iterator[list[Hook]]:
     """Put a network in evaluation mode, and give an empty list for hooks on it.
 
-    At the end, however it ends, the hooks in the list are taken off the network, and its training flags are put back.
+    At the end, however it ends, the hooks in the list are taken off the network, and its training
+    flags are put back.
     """
     hooks: list[Hook] = []
     try:
@@ -131,7 +132,7 @@ def hooked(network: nn.Module) -> Iterator[list[Hook]]:
 
 @contextlib.contextmanager
 def evaluating(network: nn.Module) -> Iterator[None]:
-    """Put a network in evaluation mode, and every training flag back at the end, however it ends."""
+    """Put a network in evaluation mode; at the end, however it ends, put its flags back."""
     training = {module: module.training for module in network.modules()}
     try:
         network.eval()
@@ -163,7 +164,8 @@ def layers_of(name: str, network: nn.Module, patterns: Sequence[str] | None) -> 
     network
         The network.
     patterns
-        Paths or shell patterns of them; without, all modules that have no children, but for those of PASSING_ON.
+        Paths or shell patterns of them; without, all modules that have no children, but for those
+        of PASSING_ON.
 
     Raises
     ------
@@ -190,8 +192,8 @@ def arguments(name: str, network: nn.Module, batch: Any) -> tuple[list[Any], dic
     network
         The network.
     batch
-        A tensor or an array; a tuple or list whose first member is one; or {argument: tensor or array}, of which those
-        are left out that the network does not take.
+        A tensor or an array; a tuple or list whose first member is one; or {argument: tensor or
+        array}, of which those are left out that the network does not take.
 
     Returns
     -------
@@ -247,9 +249,10 @@ def first_tensor(layer: str, output: Any) -> torch.Tensor:
 
 
 def channels_first(module: nn.Module, output: torch.Tensor) -> bool:
-    """Tell convolutional outputs, (examples, channels, space), from sequences, (examples, tokens, neurons).
+    """Tell a convolution's output, (examples, channels, space), from (examples, tokens, neurons).
 
-    By the class of the module; of other classes, by the number of axes: four or more are a convolution's.
+    By the class of the module; of other classes, by the number of axes: four or more are a
+    convolution's.
     """
     kind = type(module).__name__
     return not kind.startswith(CHANNELS_LAST) and (output.ndim >= 4 or kind.startswith(CHANNELS_FIRST))

@@ -1,4 +1,4 @@
-"""Programs of torch.export, loaded by whoever trusts them: what each module of the original network gave.
+"""Programs of torch.export: what each module of the original network gives.
 
 A .pt2 file itself is not read: see `WHY_FILES_ARE_REFUSED`, and docs/sources.md.
 """
@@ -74,7 +74,7 @@ class ExportRunner:
         return digest_of_weights(self.module)
 
     def _placeholder_values(self, args: Sequence[Any], kwargs: dict[str, Any]) -> list[Any]:
-        """Return the inputs in the order of the program's placeholders.  Raises SpanmatchError if some are missing."""
+        """Return all inputs, in the order of the program's placeholders."""
         names = [node.target for node in self.module.graph.nodes if node.op == "placeholder"]
         values = [*args, *(kwargs[name] for name in names if name in kwargs)]
         if len(values) != len(names):
@@ -95,7 +95,7 @@ def is_program(network: Any) -> bool:
 
 
 def _modules_of(graph: torch.fx.Graph) -> tuple[dict[str, str], dict[str, str]]:
-    """Return the last node of each module of the original network, and the module's class, by its path."""
+    """Return each original module's last node, and its class, by its path."""
     last_nodes: dict[str, str] = {}
     classes: dict[str, str] = {}
     for node in graph.nodes:

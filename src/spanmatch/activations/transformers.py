@@ -1,12 +1,15 @@
-"""Models of Hugging Face's transformers: hidden states, MLP neurons and attention outputs under the same names in all.
+"""Models of transformers: the same names of layers in all of them.
 
-    hidden.0         the embeddings; hidden.i, what block i gives, as `output_hidden_states` has them: i = 1 ... L
-    mlp.i            the neurons of block i's MLP, after the activation: what its last projection takes, i = 0 ... L - 1
-    attention.i      what block i's attention adds to the residual stream: what its output projection gives
+    hidden.0      the embeddings
+    hidden.i      what block i gives, i = 1 ... L, as `output_hidden_states` has them
+    mlp.i         the neurons of block i's MLP after the activation, i = 0 ... L - 1: what its last
+                  projection takes
+    attention.i   what block i's attention adds to the residual stream, i = 0 ... L - 1: what its
+                  output projection gives
 
-Where these are is read off the model's structure, not its name: the blocks are the module list as long as the
-configuration says; in a block, the output projection is the last linear map inside its attention, the MLP's the last
-one outside. Every module can be named by its path, too.
+Where these are is read off the model's structure, not its name: the blocks are the module list as
+long as the configuration says; in a block, the output projection is the last linear map inside its
+attention, the MLP's the last one outside. Every module can be named by its path, too.
 """
 
 from __future__ import annotations
@@ -93,12 +96,12 @@ class TransformersRunner:
 
     @property
     def has_offsets(self) -> bool:
-        """Whether the tokenizer tells which characters its tokens are of; some classes of transformers do not say."""
+        """Whether the tokenizer tells which characters its tokens are of."""
         return bool(getattr(self.tokenizer, "is_fast", False))
 
     @cached_property
     def tokenizer_rules(self) -> str:
-        """What tells the tokenizer from others: how it splits a text, but not where it truncates it."""
+        """What tells the tokenizer from others: how it splits texts, not where it truncates."""
         if not self.has_offsets:
             if not hasattr(self.tokenizer, "get_vocab"):
                 raise SpanmatchError(
@@ -179,7 +182,7 @@ def is_folder(path: Path) -> bool:
 
 @contextlib.contextmanager
 def model_runner(name: str, network: Any, patterns: Sequence[str] | None) -> Iterator[TransformersRunner]:
-    """Give a runner of a model, or of a model and its tokenizer; its hooks are taken off at the end, however it ends.
+    """Give a runner of a model, or (model, tokenizer); its hooks are taken off at the end.
 
     Raises SpanmatchError if it is no model of transformers, or has an encoder and a decoder.
     """
@@ -200,17 +203,17 @@ def model_runner(name: str, network: Any, patterns: Sequence[str] | None) -> Ite
 
 @contextlib.contextmanager
 def folder_runner(name: str, folder: Path, patterns: Sequence[str] | None) -> Iterator[TransformersRunner]:
-    """Give a runner of the model in a folder: its weights are safetensors, and no code in the folder is run.
+    """Give a runner of the model in a folder, of which no code is run.
 
-    Raises BadArgument if there is no model in it; SpanmatchError if it cannot be read whole: weights that are missing
-    would be random.
+    Raises BadArgument if there is no model in it; SpanmatchError if it cannot be read whole:
+    weights that are missing would be random.
     """
     with model_runner(name, (_load_model(folder), folder), patterns) as runner:
         yield runner
 
 
 def _load_model(folder: Path) -> Any:
-    """Return the model in a folder, on the GPU if there is one, after checks of its configuration and its files."""
+    """Return the model in a folder, checked before, on the GPU if there is one."""
     try:
         import torch
         import transformers
@@ -237,7 +240,7 @@ def _load_model(folder: Path) -> Any:
 
 
 def _class_of(config: Any) -> Any:
-    """Return the class of model that a configuration names; without a name, the one of its kind without a head."""
+    """Return the class of model that a configuration names, or that of its kind without a head."""
     import transformers
 
     class_name = config.architectures[0] if config.architectures else ""
@@ -249,7 +252,7 @@ def _class_of(config: Any) -> Any:
 
 @contextlib.contextmanager
 def _loading(folder: Path, what: str) -> Iterator[None]:
-    """Turn whatever loading raises into one message, and keep its progress bars and reports to itself."""
+    """Turn whatever loading raises into one message, and silence its progress bars."""
     from transformers.utils import logging
 
     shows_progress, verbosity = logging.is_progress_bar_enabled(), logging.get_verbosity()
@@ -268,7 +271,7 @@ def _loading(folder: Path, what: str) -> Iterator[None]:
 
 
 def _named_places(name: str, model: Any) -> dict[str, nn.Module]:
-    """Return the modules whose input is an MLP's neurons, and whose output an attention's, by "mlp.i", "attention.i".
+    """Return the modules that take the neurons of MLPs, "mlp.i", and end attention, "attention.i".
 
     Raises SpanmatchError if the model has no list of its blocks.
     """
@@ -294,7 +297,7 @@ def _named_places(name: str, model: Any) -> dict[str, nn.Module]:
 
 
 def _linear_maps(block: nn.Module) -> tuple[list[nn.Module], list[nn.Module]]:
-    """Return the linear maps inside a block's attention and outside of it, without those of cross-attention."""
+    """Return the linear maps in a block's attention and elsewhere, but for cross-attention."""
     in_attention: list[nn.Module] = []
     elsewhere: list[nn.Module] = []
     for path, module in block.named_modules():
@@ -306,7 +309,7 @@ def _linear_maps(block: nn.Module) -> tuple[list[nn.Module], list[nn.Module]]:
 
 
 def _block_count(name: str, model: Any) -> int:
-    """Return how many blocks a model has.  Raises SpanmatchError if its configuration does not say."""
+    """Return how many blocks a model has, as its configuration says."""
     count = getattr(model.config, "num_hidden_layers", None)
     if not isinstance(count, int) or isinstance(count, bool) or count < 1:
         setting = getattr(model.config, "attribute_map", {}).get("num_hidden_layers", "num_hidden_layers")

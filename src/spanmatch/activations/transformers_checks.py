@@ -1,7 +1,8 @@
 """What a folder of transformers says, checked before anything of it is loaded.
 
-The folder may be anyone's. Nothing in it is run, no file outside it is read, and what its configuration asks for is
-bounded by the weights that are there: a file of a few bytes cannot ask for a model that takes hours or fills memory.
+The folder may be anyone's. Nothing in it is run, no file outside it is read, and what its
+configuration asks for is bounded by the weights that are there: a file of a few bytes cannot ask
+for a model that takes hours or fills memory.
 """
 
 from __future__ import annotations
@@ -21,12 +22,12 @@ from ..errors import SpanmatchError
 CONFIG, TOKENIZER = "config.json", "tokenizer_config.json"
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 BLOCK_COUNTS = re.compile(r"(^|_)(n_|num_)?layers?$")
-"""Settings that count blocks, as num_hidden_layers, n_layer, encoder_layers: each block has tensors of its own."""
+"""Settings that count blocks, as num_hidden_layers or n_layer: each has tensors of its own."""
 PART_COUNTS = re.compile(r"(^|_)((num|n)_.*(experts|blocks|groups|stages|labels|heads?)|depths?|blocks|experts)$")
 """Settings that count other parts: each is a tensor or a slice of one."""
 PARAMETERS_PER_NUMBER = 8
-"""How many parameters one stored number may stand for: several in weights that are quantised, and of a model that lacks
-some weights the message is to say which."""
+"""How many parameters one stored number may stand for: several in weights that are quantised, and
+of a model that lacks some weights the message is to say which."""
 COMPUTED_BYTES = 1 << 30
 """Buffers that are computed and not stored may take so much, or as much as the weights."""
 
@@ -53,8 +54,9 @@ class FolderWeights:
 def checked_folder(folder: Path) -> FolderWeights:
     """Return what the weights in a folder are, having checked its configuration and its files.
 
-    Raises SpanmatchError if a file leads out of the folder, if the model is code of its own, if there are no weights in
-    safetensors, or if the configuration counts more parts than the weights can be of.
+    Raises SpanmatchError if a file leads out of the folder, if the model is code of its own, if
+    there are no weights in safetensors, or if the configuration counts more parts than the weights
+    can be of.
     """
     for file in folder.iterdir():
         if file.is_symlink() and not _inside(folder, file):
@@ -87,9 +89,10 @@ def check_code(file: Path, settings: Mapping[str, Any], what: str) -> None:
 
 
 def check_model(weights: FolderWeights, model: Any) -> None:
-    """Check a model without memory, on PyTorch's device meta, against the weights that are there for it.
+    """Check a model on PyTorch's device meta, without memory, against the weights for it.
 
-    Raises SpanmatchError if its parameters are many more than the weights, or buffers that are computed are huge.
+    Raises SpanmatchError if its parameters are many more than the weights, or buffers that are
+    computed are huge.
     """
     parameters = sum(parameter.numel() for parameter in model.parameters())
     if parameters > PARAMETERS_PER_NUMBER * weights.count:
@@ -107,7 +110,7 @@ def check_model(weights: FolderWeights, model: Any) -> None:
 
 
 def _check_counts(weights: FolderWeights, config: Mapping[str, Any]) -> None:
-    """Raise SpanmatchError if a configuration counts more blocks, or other parts, than there are tensors for."""
+    """Raise SpanmatchError if a configuration counts more parts than there are tensors for."""
     tensors = len(weights.shapes)
     for name, value in _numbers(config):
         is_blocks, is_parts = BLOCK_COUNTS.search(name), PART_COUNTS.search(name)
@@ -119,7 +122,7 @@ def _check_counts(weights: FolderWeights, config: Mapping[str, Any]) -> None:
 
 
 def _numbers(settings: Any, name: str = "") -> Iterator[tuple[str, int | float]]:
-    """Yield every number in settings, those in lists and objects too, by the name of its setting."""
+    """Yield every number in settings, at any depth, by the name of its setting."""
     if isinstance(settings, Mapping):
         for key, value in settings.items():
             yield from _numbers(value, str(key))
@@ -131,7 +134,7 @@ def _numbers(settings: Any, name: str = "") -> Iterator[tuple[str, int | float]]
 
 
 def _shapes(folder: Path) -> dict[str, tuple[int, ...]]:
-    """Return the shapes of all tensors, from the headers of the files that transformers would read."""
+    """Return the shapes of all tensors, from headers of the files that would be read."""
     names = [WEIGHTS] if (folder / WEIGHTS).is_file() else _indexed_files(folder)
     shapes: dict[str, tuple[int, ...]] = {}
     for name in names:
@@ -160,7 +163,7 @@ def _indexed_files(folder: Path) -> list[str]:
 
 
 def _inside(folder: Path, file: Path) -> bool:
-    """Tell whether a link leads into its own folder, or of the cache of the Hugging Face Hub, into the blobs beside."""
+    """Tell whether a link stays in its folder, or leads into the blobs of the Hub's cache."""
     target, folder = file.resolve(), folder.resolve()
     if folder in target.parents:
         return True
@@ -168,7 +171,7 @@ def _inside(folder: Path, file: Path) -> bool:
 
 
 def _settings(path: Path) -> dict[str, Any]:
-    """Return what a file of settings holds.  Raises SpanmatchError if it cannot be read, or is no object."""
+    """Return what a file of settings holds: an object."""
     try:
         settings = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

@@ -1,4 +1,4 @@
-"""A flipped bit is found where the format has a checksum, and only there, as docs/sources.md says."""
+"""Flipped bits are found where the format has a checksum, as docs/sources.md says."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ UNCHECKED = {
 
 
 def flipped(path, values):
-    """Change one bit of a number in a file, and return the file; of compressed ones, of what is in its middle."""
+    """Change one bit of a number, or in the middle of a compressed file; return the file."""
     place = values[150, 3:4].tobytes() if path.is_file() else values[140:141, 3:4].tobytes()
     files = [path] if path.is_file() else sorted(f for f in path.rglob("*") if f.is_file() and f.suffix != ".json")
     file = next((f for f in files if place in f.read_bytes()), max(files, key=lambda f: f.stat().st_size))

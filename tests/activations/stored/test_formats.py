@@ -1,4 +1,4 @@
-"""Every format: what is read is what was written, in parts; damaged files are refused, or hold other numbers."""
+"""Every format: what is read is what was written; damaged files are refused, and named."""
 
 from __future__ import annotations
 

@@ -1,9 +1,11 @@
-"""Stored activations, one module for each file format; to add one, write its module and list it in `formats.FORMATS`.
+"""Stored activations: one module for each format of files.
 
-A module gives a function ``open_NAME(path, stack)``: it returns a `StoredArray` for each array of the file, reads no
-more than headers to do so, runs nothing in the file, and leaves what must be closed to the stack. What its library
-raises on a damaged file may pass through: `open_arrays` and `StoredActivations.read` turn it into an error that names
-the file.
+To add a format, write its module, and a line in the table `formats.FORMATS`.
+
+A module gives a function ``open_NAME(path, stack)``: it returns a `StoredArray` for each array of
+the file, reads no more than headers to do so, runs nothing in the file, and leaves what must be
+closed to the stack. What its library raises on a damaged file may pass through: `open_arrays` and
+`StoredActivations.read` turn it into an error that names the file.
 """
 
 from .activations import ActivationSource, StoredActivations

@@ -42,7 +42,8 @@ class StoredArray:
     read
         ``read(start, stop)`` returns those rows, (stop - start, ...).
     rows_per_block
-        Rows that are decoded together: reads that start and stop at multiples of it decode nothing twice.
+        Rows that are decoded together: reads that start and stop at multiples of it decode nothing
+        twice.
     random_access
         Whether reads may start anywhere; if not, rows can be read once, in order.
 
@@ -72,11 +73,11 @@ class Format:
     recognises: Callable[[Path], bool]
     """Whether a file or a folder is of this format, by its name or by what is in it."""
     open: OpenArrays
-    """Returns its arrays, having read no more than their headers; the stack closes what stays open."""
+    """Returns the arrays, having read headers alone; the stack closes what stays open."""
     as_shards: bool = True
-    """Whether a folder of such files is read as one array for each layer: needs rows that can be read anywhere."""
+    """Whether such files can be shards: it needs rows that can be read anywhere."""
     names_layers: bool = False
-    """Whether such a file always names the layers in it, so that in a folder of shards its own name does not."""
+    """Whether such files name their layers, so that as shards their own names do not."""
 
 
 def check_array(name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:

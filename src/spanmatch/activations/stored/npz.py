@@ -43,7 +43,7 @@ def _open_member(path: Path, archive: zipfile.ZipFile, member: str, stack: conte
 
 
 def _read_from_whole(stream: IO[bytes], shape: tuple[int, ...], dtype: np.dtype[Any]) -> ReadRows:
-    """Return a reader of an array in Fortran's order, whose rows are spread over all of it: it is read whole, once."""
+    """Return a reader of an array in Fortran's order, which is read all at once."""
     array: NDArray[Any] | None = None
 
     def read(start: int, stop: int) -> NDArray[Any]:

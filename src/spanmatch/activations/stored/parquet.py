@@ -17,7 +17,7 @@ ROWS_AT_ONCE = 4096
 
 
 def open_parquet(path: Path, stack: contextlib.ExitStack) -> list[StoredArray]:
-    """Return the arrays of a .parquet file: its columns of lists, or all its columns as one array."""
+    """Return the arrays of a .parquet file: its columns of lists, or all columns as one."""
     try:
         import pyarrow as pa
         import pyarrow.parquet as pq
@@ -50,7 +50,7 @@ def open_parquet(path: Path, stack: contextlib.ExitStack) -> list[StoredArray]:
 
 
 class _ColumnReader:
-    """Rows of some columns, from first to last without reading any twice; a read elsewhere starts at its row group."""
+    """Rows of some columns: in order each is read once, elsewhere from the start of a row group."""
 
     def __init__(self, file: Any, columns: Sequence[str]) -> None:
         self.file, self.columns = file, list(columns)
@@ -84,7 +84,7 @@ class _ColumnReader:
             self.read(self.next_row, min(start, self.next_row + ROWS_AT_ONCE))
 
     def _values_of(self, batch: Any) -> NDArray[Any]:
-        """Return the rows of a record batch.  Raises if there is none, or values are missing in it."""
+        """Return the rows of a record batch, of which no value may be missing."""
         if batch is None:
             raise EOFError("fewer rows than its footer claims")
         columns = [batch.column(i) for i in range(batch.num_columns)]

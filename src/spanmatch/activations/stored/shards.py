@@ -1,4 +1,4 @@
-"""A folder of shards: LAYER.npy, LAYER-00001-of-00005.npy, or LAYER/ with files in the order of their numbers.
+"""A folder of shards: LAYER.npy, LAYER-00001-of-00005.npy, or LAYER/ with numbered files.
 
 Files of a format that names its arrays, in the folder itself, are shards of all their layers.
 """
@@ -24,7 +24,7 @@ LAST_NUMBER = re.compile(r"(\d+)\D*$")
 def open_shards(
     folder: Path, stack: contextlib.ExitStack, formats: Sequence[Format], open_file: OpenArrays
 ) -> list[StoredArray]:
-    """Return the arrays that the files of a folder hold together, of all formats that make shards."""
+    """Return the arrays that the files of a folder hold together, of formats of shards."""
     files_of_layer: dict[str, list[Path]] = {}
     for file in sorted(file for file in folder.rglob("[!.]*") if file.is_file()):
         shard_format = next((known for known in formats if known.as_shards and known.recognises(file)), None)
@@ -41,7 +41,7 @@ def open_shards(
 
 
 def _layer_of(file: Path, names_layers: bool) -> str:
-    """Return the layer that a file of a folder is of; none for files that name layers themselves."""
+    """Return the layer that a file of a folder is of; none if the file names its layers."""
     if file.parent != Path():
         return file.parent.as_posix()
     if names_layers:
@@ -85,7 +85,7 @@ def _number_of(file: Path) -> int | None:
 
 
 def _expected_numbers(files: Sequence[Path], numbers: dict[int, Path]) -> range:
-    """Return the numbers that the shards of a layer should have: as many as their names say, or up to the largest."""
+    """Return the numbers that shards should have: as their names say, or up to the largest."""
     counts = [int(match["count"]) for file in files if (match := SHARD_NAME.fullmatch(file.stem))]
     if not counts:
         first = 0 if 0 in numbers else min(numbers)
@@ -97,7 +97,7 @@ def _expected_numbers(files: Sequence[Path], numbers: dict[int, Path]) -> range:
 def _open_layer(
     layer: str, files: Sequence[Path], stack: contextlib.ExitStack, open_file: OpenArrays
 ) -> list[StoredArray]:
-    """Return the arrays that the shards of a layer hold together; the stack closes the last one that is read."""
+    """Return the arrays that the shards of a layer hold together."""
     shards_by_name = _shards_by_name(files, open_file)
     reader = _ShardReader(files, open_file)
     stack.callback(reader.close)
@@ -118,7 +118,7 @@ def _open_layer(
 
 
 def _shards_by_name(files: Sequence[Path], open_file: OpenArrays) -> dict[str, list[StoredArray]]:
-    """Return the shards of each array, to be asked for their shapes.  Raises SpanmatchError if they do not fit."""
+    """Return the shards of each array, checked to fit together: their files are closed."""
     shards_by_name: dict[str, list[StoredArray]] = {}
     for file in files:
         with contextlib.ExitStack() as stack:
@@ -146,7 +146,7 @@ class _ShardReader:
         self.arrays: dict[str, StoredArray] = {}
 
     def rows_of(self, name: str, ends: NDArray[np.int64]) -> ReadRows:
-        """Return a reader of the rows of an array, given the row before which each of its shards ends."""
+        """Return a reader of an array, given the row before which each of its shards ends."""
         starts = np.concatenate([[0], ends[:-1]])
 
         def read(start: int, stop: int) -> NDArray[Any]:

@@ -50,7 +50,7 @@ def _open_array(folder: Path, name: str, array: Any) -> StoredArray:
 
 
 def _check_chunks(folder: Path, name: str, array: Any) -> None:
-    """Raise SpanmatchError if files of chunks are missing: Zarr would read their values as the fill value."""
+    """Raise SpanmatchError if chunks are missing: Zarr would read them as the fill value."""
     chunk_shape = array.shards or array.chunks
     grid = [-(-size // step) for size, step in zip(array.shape, chunk_shape, strict=True)]
     chunk_count = math.prod(grid)
