@@ -129,5 +129,5 @@ def test_a_tokenizer_without_is_fast_is_one_that_does_not_tell_characters():
         def __call__(self, texts, **_):
             raise KeyError("return_offsets_mapping")
 
-    with pytest.raises(sm.SpanmatchError, match="'a': its tokenizer, a Broken, cannot cut these texts"):
+    with pytest.raises(sm.SpanmatchError, match="'a': its tokenizer, a Broken, cannot tokenize these texts"):
         sm.capture({"a": (model, Broken()), "b": (model, Broken())}, TEXTS)

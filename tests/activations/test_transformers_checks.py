@@ -74,7 +74,7 @@ def changed(folder, kind="gpt2", **settings):
         ),
         ("gpt2", {"n_positions": 10**9}, "largest setting is n_positions, 1,000,000,000"),
         ("llama", {"vocab_size": 10**9}, "largest setting is vocab_size, 1,000,000,000"),
-        ("gpt2", {"n_inner": 10**30}, "not a model of transformers that can be read whole"),
+        ("gpt2", {"n_inner": 10**30}, "not a model of transformers that can be loaded"),
         ("gpt2", {"transformers_weights": "../x.safetensors"}, "transformers_weights names a file of its own"),
         ("bert", {"architectures": ["pipeline"]}, "asks: 2 weights are missing"),
     ],

@@ -230,8 +230,9 @@ class BatchRows:
         values = tokens.reshape(-1, output.shape[-1])
         if mask is None:
             return Rows(values, self._ids(tokens.shape[1]), "rows are tokens")
-        kept = self._kept_tokens(layer, tokens, mask)
-        return Rows(values[kept.index.like(values)], kept.example_ids, f"rows are {masked_tokens}")
+        kept_tokens = self._kept_tokens(layer, tokens, mask)
+        values = values[kept_tokens.index.like(values)]
+        return Rows(values, kept_tokens.example_ids, f"rows are {masked_tokens}")
 
     def _ids(self, count: int) -> NDArray[np.int64]:
         """Return the example of each row, where each example has so many."""

@@ -152,7 +152,7 @@ class OnnxRunner:
 def onnx_runner(name: str, path: Path, patterns: Sequence[str] | None) -> OnnxRunner:
     """Return a runner of the graph in a file.
 
-    Raises BadArgument if there is no such file, SpanmatchError if it cannot be read whole.
+    Raises BadArgument if there is no such file, SpanmatchError if it is damaged.
     """
     try:
         import onnx  # noqa: F401

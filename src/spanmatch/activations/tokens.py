@@ -119,8 +119,8 @@ def _tokenize(model: TransformersRunner, texts: list[str], max_tokens: int) -> T
         )
     except Exception as error:  # whatever a tokenizer of another kind raises
         raise SpanmatchError(
-            f"network {model.name!r}: its tokenizer, a {type(tokenizer).__name__}, cannot cut these texts ({error}); "
-            "give batches of tokens"
+            f"network {model.name!r}: its tokenizer, a {type(tokenizer).__name__}, cannot tokenize these texts "
+            f"({error}); give batches of tokens"
         ) from error
     empty = next((i for i, ids in enumerate(encoding["input_ids"]) if not len(ids)), None)
     if empty is not None:

@@ -205,7 +205,7 @@ def model_runner(name: str, network: Any, patterns: Sequence[str] | None) -> Ite
 def folder_runner(name: str, folder: Path, patterns: Sequence[str] | None) -> Iterator[TransformersRunner]:
     """Give a runner of the model in a folder, of which no code is run.
 
-    Raises BadArgument if there is no model in it; SpanmatchError if it cannot be read whole:
+    Raises BadArgument if there is no model in it; SpanmatchError if it is damaged or incomplete:
     weights that are missing would be random.
     """
     with model_runner(name, (_load_model(folder), folder), patterns) as runner:
@@ -263,7 +263,7 @@ def _loading(folder: Path, what: str) -> Iterator[None]:
     except SpanmatchError:
         raise
     except Exception as error:  # whatever a damaged folder makes the library raise
-        raise SpanmatchError(f"{folder}: not {what} that can be read whole ({error})") from error
+        raise SpanmatchError(f"{folder}: not {what} that can be loaded ({error})") from error
     finally:
         logging.set_verbosity(verbosity)
         if shows_progress:

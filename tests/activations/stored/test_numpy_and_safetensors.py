@@ -34,8 +34,8 @@ def test_files_that_cannot_be_used(tmp_path):
     np.save(tmp_path / "pickled.npy", np.array([[{}]], dtype=object))
     (tmp_path / "cut.npz").write_bytes(good.read_bytes()[:-30])
     store(tmp_path / "cut.npy", {"activations": X})
-    whole = (tmp_path / "cut.npy").read_bytes()
-    (tmp_path / "cut.npy").write_bytes(whole[:-30])
+    content = (tmp_path / "cut.npy").read_bytes()
+    (tmp_path / "cut.npy").write_bytes(content[:-30])
     (tmp_path / "cut.safetensors").write_bytes(b"12")
     (tmp_path / "a.h5").write_bytes(b"")
     for name, message in (

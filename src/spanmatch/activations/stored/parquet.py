@@ -75,7 +75,7 @@ class _ColumnReader:
         return np.concatenate(parts)
 
     def _go_to(self, start: int) -> None:
-        """Start anew at the row group that a row is in, and read up to the row."""
+        """Start again at the row group that a row is in, and read up to the row."""
         first_group = int(np.searchsorted(self.group_starts, start, side="right")) - 1
         groups = list(range(first_group, len(self.group_starts) - 1))
         self.batches = self.file.iter_batches(ROWS_AT_ONCE, row_groups=groups, columns=self.columns)
