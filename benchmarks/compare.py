@@ -12,7 +12,7 @@ import numpy as np
 from measure import correlated, machine, seconds
 
 import spanmatch as sm
-from spanmatch.activations.from_files import Stored
+from spanmatch.activations.stored import StoredActivations
 
 LAYERS, WIDTH, ROWS = 8, 256, 20_000
 
@@ -35,7 +35,7 @@ def main() -> None:
     print(machine())
     spent: Counter[str] = Counter()
     module = importlib.import_module("spanmatch.comparison.comparing")
-    clocked(Stored, "read", spent, "reading")
+    clocked(StoredActivations, "read", spent, "reading")
     clocked(sm.Moments, "update", spent, "accumulating")
     clocked(module, "match_profile", spent, "peeling")
     clocked(importlib.import_module("spanmatch.comparison.result"), "render", spent, "drawing")

@@ -15,9 +15,9 @@ import layers
 import numpy as np
 import onnx
 import pytest
-import test_graphs
 import torch
 import transformers
+from activations.small_graphs import INPUTS, perceptron
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -104,22 +104,22 @@ def test_damaged_moments_are_refused_or_usable(tmp_path_factory, data):
 @given(data=st.data())
 def test_damaged_graphs_are_refused_or_run(tmp_path_factory, data):
     folder = tmp_path_factory.mktemp("fuzz")
-    good = test_graphs.perceptron(folder / "good.onnx")
+    good = perceptron(folder / "good.onnx")
     bad = folder / "bad.onnx"
     bad.write_bytes(damaged(data, good.read_bytes()))
     try:
-        sm.capture({"a": good, "b": bad}, test_graphs.INPUTS, layers={"a": "*", "b": None})
+        sm.capture({"a": good, "b": bad}, INPUTS, layers={"a": "*", "b": None})
     except sm.SpanmatchError as error:
         assert str(error)
 
 
 def test_a_graph_that_claims_a_huge_tensor_is_refused(tmp_path):
-    path = test_graphs.perceptron(tmp_path / "a.onnx")
+    path = perceptron(tmp_path / "a.onnx")
     graph = onnx.load(path)
     graph.graph.initializer[0].dims[0] = 2**60
     onnx.save(graph, path)
     with pytest.raises(sm.SpanmatchError, match=r"a\.onnx: cut short, or not an ONNX file"):
-        sm.capture({"a": path, "b": path}, test_graphs.INPUTS)
+        sm.capture({"a": path, "b": path}, INPUTS)
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

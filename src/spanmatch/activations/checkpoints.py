@@ -1,4 +1,4 @@
-"""Moments on disk while they are made, so that a pass that was stopped goes on where it was."""
+"""Checkpoints: the moments of a pass on disk, from which an interrupted pass continues."""
 
 from __future__ import annotations
 
@@ -22,51 +22,57 @@ CHECKPOINT_SECONDS = 300.0
 
 
 class Checkpoint:
-    """A file of moments, written every so often in one step, with what it was made from and the examples in it.
+    """The moments of a pass, and the file to which they are written every so often.
 
-    Without a path the same with no file.
+    Parameters
+    ----------
+    path
+        The file; None for moments that are not written.
+    seconds
+        How many seconds pass between two writes.
+    fresh
+        The moments to begin with if there is no file.
+    source
+        What the pass is of, as JSON can hold it: it is written too, and compared with that of the
+        file.
+
+    Raises
+    ------
+    SpanmatchError
+        If the file is damaged, or is of another pass.
     """
 
     def __init__(self, path: Path_ | None, seconds: float, fresh: Moments, source: Mapping[str, Any]) -> None:
-        """Take the moments in the file, or fresh ones if there is none.
-
-        Raises SpanmatchError if it is damaged, or made from something else.
-        """
-        self.path, self.seconds, self.moments = path if path is None else Path(path), seconds, fresh
+        self.path = None if path is None else Path(path)
+        self.seconds, self.moments = seconds, fresh
         if self.path is not None:
-            words = json.dumps(source, sort_keys=True, default=str)
-            self._take(self.path, words)
-            self.moments.describe(source=words)
-        self.seen = self.moments.example_ids
-        self.written = time.monotonic()
+            source_text = json.dumps(source, sort_keys=True, default=str)
+            if self.path.exists():
+                self.moments = _load(self.path, source_text)
+            self.moments.describe(source=source_text)
+        self.loaded_ids = self.moments.example_ids
+        self.last_write = time.monotonic()
 
-    def _take(self, path: Path, source: str) -> None:
-        if path.exists():
-            self.moments = Moments.load(path)
-            if self.moments.source != source:
-                different = _difference(self.moments.source, source)
-                raise SpanmatchError(f"{path}: {different}; give another checkpoint file")
-
-    def holds(self, examples: NDArray[np.int64]) -> bool:
-        """Tell whether a batch is in the file.  Raises SpanmatchError if it is in part."""
-        held = count_in(self.seen, examples)
-        if 0 < held < len(examples):
+    def holds(self, example_ids: NDArray[np.int64]) -> bool:
+        """Tell whether a batch was in the file when the pass began; refuse one that was in part."""
+        held = count_in(self.loaded_ids, example_ids)
+        if 0 < held < len(example_ids):
             raise SpanmatchError(
-                f"{self.path}: {held} of the {len(examples)} examples {examples[0]} to {examples[-1]} are in it; "
-                "give the same batches as before"
+                f"{self.path}: {held} of the {len(example_ids)} examples {example_ids[0]} to {example_ids[-1]} are in "
+                "it; give the same batches as before"
             )
         return held > 0
 
     def write_if_due(self) -> None:
         """Write the file if the last time is long enough ago."""
-        if self.path is not None and time.monotonic() - self.written >= self.seconds:
+        if self.path is not None and time.monotonic() - self.last_write >= self.seconds:
             self.write()
 
     def write(self) -> None:
-        """Write the file."""
+        """Write the file, in one step."""
         if self.path is not None:
             self.moments.save(self.path)
-            self.written = time.monotonic()
+            self.last_write = time.monotonic()
 
 
 @contextlib.contextmanager
@@ -75,7 +81,8 @@ def checkpointed(
 ) -> Iterator[Checkpoint]:
     """Give a checkpoint of new moments, and let no other process work with the same file meanwhile.
 
-    Raises SpanmatchError as `Checkpoint` does, if another process works with it, or if it cannot be written.
+    Raises SpanmatchError as `Checkpoint` does, if another process works with it, or if it cannot be
+    written.
     """
     with contextlib.ExitStack() as stack:
         if path is not None:
@@ -85,15 +92,28 @@ def checkpointed(
 
 
 def made_from(networks: Any, layout: Layout, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a file must have been made from to be gone on with.
+    """Return what a pass is of: one that continues must be of the same.
 
-    Args: networks, what JSON can hold that tells the networks and the layers of theirs from others.
+    Parameters
+    ----------
+    networks
+        What JSON can hold that tells the networks and their layers from others.
+    layout, options
+        Of the rows and of the moments; the memory that they may take makes no difference.
     """
     return {
         "networks or layers": networks,
         "layout": vars(layout),
-        "options": {name: str(value) for name, value in options.items() if name != "memory"},
+        "options": {name: str(value) for name, value in options.items() if name != "max_memory_gb"},
     }
+
+
+def _load(path: Path, source: str) -> Moments:
+    """Return the moments in a file.  Raises SpanmatchError if they are of another pass."""
+    moments = Moments.load(path)
+    if moments.source != source:
+        raise SpanmatchError(f"{path}: {_difference(moments.source, source)}; give another checkpoint file")
+    return moments
 
 
 def _difference(before: str, now: str) -> str:

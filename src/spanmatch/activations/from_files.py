@@ -1,7 +1,4 @@
-"""Stored activations, read in chunks, with nothing in them run.
-
-A file, or a folder, holds an array for each layer, examples or rows first, in the shapes that `layout` knows.
-"""
+"""Capture of stored activations: files read in parts, here or by Dask's workers."""
 
 from __future__ import annotations
 
@@ -11,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, NoReturn, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,59 +19,27 @@ from ..errors import SpanmatchError
 from ..moments.dask import delayed_tasks, summed
 from ..moments.moments import Moments, MomentsOptions, Pairs
 from .checkpoints import CHECKPOINT_SECONDS, Checkpoint, checkpointed, made_from
-from .formats import Rows, of_mapping, opened
-from .layouts import Channels, Layout, Pool, Units
+from .layouts import BatchRows, Channels, Layout, Pool, Units
 from .patterns import Patterns, chosen, nearest, patterns_of
+from .stored import ActivationSource, StoredActivations, StoredArray
 
 if TYPE_CHECKING:
     from distributed import Client
+
+    from .layouts import Array
 
 VALUES_AT_ONCE = 1 << 22
 ROWS_A_TASK = 1 << 14
 """Fewer would spend more on adding moments up than they gain."""
 
-Source = Path_ | Mapping[str, Any]
-Key = tuple[str, str]
-Cut = dict[Key, tuple[int, int]]
-
-
-class Stored:
-    """The arrays of one file or folder, or of a mapping: shapes at once, values in chunks."""
-
-    def __init__(self, source: Source) -> None:
-        self._stack = contextlib.ExitStack()
-        if isinstance(source, Mapping):
-            self.name = "activations"
-            self.rows = of_mapping(source)
-            if not self.rows:
-                raise SpanmatchError(f"{self.name}: holds no arrays")
-        else:
-            self.name = str(source)
-            self.rows = opened(Path(source), self._stack)
-
-    def __enter__(self) -> Stored:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
-
-    @property
-    def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Names and shapes of the arrays."""
-        return {name: rows.shape for name, rows in self.rows.items()}
-
-    def read(self, layer: str, start: int, stop: int) -> NDArray[Any]:
-        """Return rows start to stop of a layer.  Raises SpanmatchError if they cannot be read."""
-        try:
-            return self.rows[layer].read(start, stop)
-        except SpanmatchError as error:
-            raise SpanmatchError(f"{self.name}: array {layer!r}: {error}") from error
-        except Exception as error:  # whatever a damaged file makes its library raise
-            raise SpanmatchError(f"{self.name}: array {layer!r} is cut short or damaged ({error})") from error
+ArrayKey = tuple[str, str]
+"""A network and a layer of it."""
+RowRanges = dict[ArrayKey, tuple[int, int]]
+"""Of each array, the rows (start, stop) to read at once: they are of the same examples."""
 
 
 def capture_stored(
-    networks: Mapping[str, Source],
+    networks: Mapping[str, ActivationSource],
     *,
     layers: Patterns = None,
     units: Units = "channel",
@@ -87,181 +52,243 @@ def capture_stored(
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
     **options: Unpack[MomentsOptions],
 ) -> Moments:
-    """Return the moments of stored activations, in chunks.
+    """Read stored activations in parts and return the moments of their layers, "network:layer".
 
-    Args:
-        networks: {name: file or folder}, or {name: {layer: array}}; examples or rows first in every array.
-        layers: names or shell patterns of arrays, by default all. The others are as in `capture`. Layers that only
-            one network has are left out, unless `pairs` asks for them.
-        scheduler: where to read, with Dask: the address of a scheduler, whose workers see the same paths, a
-            `distributed.Client`, or how many processes to start here; by default this process. A task reads a chunk of
-            some ten thousand rows, in pieces.
-        checkpoint, checkpoint_seconds: as in `capture`; of work in this process.
-    Raises SpanmatchError if a file cannot be read whole, a pattern matches nothing, or no layer is in two networks.
+    Parameters
+    ----------
+    networks : mapping
+        {name: file or folder}, or {name: {layer: array}}; every array has rows or examples first,
+        (rows, neurons), (examples, tokens, neurons) or (examples, channels, space ...). The formats
+        are those of `stored.formats`.
+    layers : str, sequence of str or mapping, optional
+        Names or shell patterns of arrays, or {network: names or patterns}; by default all. Layers
+        that only one network has are left out, unless `pairs` asks for them.
+    units, positions, seed, channels, pool
+        As of `capture`.
+    scheduler : str, int or distributed.Client, optional
+        Where to read, with Dask: the address of a scheduler, whose workers see the same paths; how
+        many processes to start here; or a client. By default this process reads. A task reads some
+        ten thousand rows, in parts.
+    checkpoint, checkpoint_seconds
+        As of `capture`; of work in this process.
+    **options
+        Of `Moments`.
+
+    Returns
+    -------
+    Moments
+        Of all layers that are read, and of the pairs asked for.
+
+    Raises
+    ------
+    SpanmatchError
+        If a file is damaged, or holds values that are not finite; a pattern matches nothing; no
+        layer has the same name in two networks and `pairs` asks for such; arrays of a layer differ
+        in length; or both `scheduler` and `checkpoint` are given.
+
+    See Also
+    --------
+    capture : the same of networks that are run.
+
+    Notes
+    -----
+    Memory: the moments, and some four million values of each array, or a block of the file where
+    that is larger.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from spanmatch.activations import capture_stored
+    >>> X, Y = np.random.default_rng(0).standard_normal((2, 100, 4))
+    >>> moments = capture_stored({"a": {"relu1": X}, "b": {"relu1": Y}})
+    >>> moments.pair("a:relu1", "b:relu1").rows
+    100
     """
     layout = Layout(units, positions, seed, channels, pool)
     with contextlib.ExitStack() as stack:
-        stored = {name: stack.enter_context(Stored(source)) for name, source in networks.items()}
-        for name, file in stored.items():
+        stored = {name: stack.enter_context(StoredActivations(source)) for name, source in networks.items()}
+        for name, activations in stored.items():
             patterns = patterns_of(layers, name)
             if patterns is not None:
-                file.rows = {key: file.rows[key] for key in chosen(patterns, file.rows, file.name)}
-        wanted = _common(stored, options.get("pairs", "matching"))
-        cuts = _cuts(wanted)
+                names = chosen(patterns, activations.arrays, activations.name)
+                activations.arrays = {layer: activations.arrays[layer] for layer in names}
+        arrays = _arrays_to_read(stored, options.get("pairs", "matching"))
+        parts = _parts_of(arrays)
         if scheduler is None:
-            source = made_from(_told_apart(wanted, networks), layout, options)
-            kept = stack.enter_context(checkpointed(checkpoint, checkpoint_seconds, options, source))
-            return _read_here(stored, cuts, layout, kept)
+            source = made_from(_identity(arrays, networks), layout, options)
+            pass_checkpoint = stack.enter_context(checkpointed(checkpoint, checkpoint_seconds, options, source))
+            return _read_here(stored, parts, layout, pass_checkpoint)
     if checkpoint is not None:
         raise SpanmatchError("checkpoint and scheduler: give one of them; workers keep what they have done")
-    return _read_there(networks, wanted, cuts, layout, options, scheduler)
+    return _read_on_workers(networks, arrays, parts, layout, options, scheduler)
 
 
-def _read_here(stored: Mapping[str, Stored], cuts: Sequence[Cut], layout: Layout, kept: Checkpoint) -> Moments:
-    for cut in tracked(cuts, "reading"):
-        if not kept.holds(_examples_of(cut)):
-            _add(kept.moments, stored, cut, layout)
-            kept.write_if_due()
-    kept.write()
-    return kept.moments
+def _read_here(
+    stored: Mapping[str, StoredActivations],
+    parts: Sequence[RowRanges],
+    layout: Layout,
+    pass_checkpoint: Checkpoint,
+) -> Moments:
+    """Return the moments of all parts, without those that the checkpoint holds."""
+    for part in tracked(parts, "reading"):
+        if not pass_checkpoint.holds(_example_ids_of(part)):
+            _add(pass_checkpoint.moments, stored, part, layout)
+            pass_checkpoint.write_if_due()
+    pass_checkpoint.write()
+    return pass_checkpoint.moments
 
 
-def _examples_of(cut: Cut) -> NDArray[np.int64]:
-    """Return the examples of the longest array's part."""
-    start, stop = max(cut.values(), key=lambda part: part[1])
-    return np.arange(start, stop)
+def _example_ids_of(part: RowRanges) -> NDArray[np.int64]:
+    """Return the examples of the longest array's rows."""
+    return np.arange(*max(part.values(), key=lambda rows: rows[1]))
 
 
-def _read_there(
-    networks: Mapping[str, Source],
-    wanted: Mapping[Key, Rows],
-    cuts: Sequence[Cut],
+def _read_on_workers(
+    networks: Mapping[str, ActivationSource],
+    arrays: Mapping[ArrayKey, StoredArray],
+    parts: Sequence[RowRanges],
     layout: Layout,
     options: MomentsOptions,
     scheduler: Any,
 ) -> Moments:
-    for (name, layer), rows in wanted.items():
-        if not rows.anywhere:
+    """Return the moments of all parts, read by Dask's workers."""
+    for (name, layer), array in arrays.items():
+        if not array.random_access:
             raise SpanmatchError(
                 f"{networks[name]}: array {layer!r} can only be read from its start, so that workers cannot share it; "
                 "store it as .npy, .safetensors, Parquet or Zarr"
             )
-    sources = {name: _everywhere(name, source) for name, source in networks.items()}
-    # The shift and the edges of bins are those of the first chunk, as in one process.
-    (first,) = delayed_tasks(_first, [(sources, cuts[0], layout, options)])
-    together = -(-ROWS_A_TASK // max(stop - start for start, stop in cuts[0].values()))
-    tasks = [(sources, cuts[i : i + together], layout, first) for i in range(0, len(cuts), together)]
-    total: Moments = summed(delayed_tasks(_part, tasks), scheduler)
+    paths = {name: _absolute_path(name, source) for name, source in networks.items()}
+    # The shift and the edges of bins are those of the first part, as in one process.
+    (empty,) = delayed_tasks(_empty_moments, [(paths, parts[0], layout, options)])
+    parts_per_task = -(-ROWS_A_TASK // max(stop - start for start, stop in parts[0].values()))
+    tasks = [(paths, parts[i : i + parts_per_task], layout, empty) for i in range(0, len(parts), parts_per_task)]
+    total: Moments = summed(delayed_tasks(_moments_of_parts, tasks), scheduler)
     return total
 
 
-def _everywhere(name: str, source: Source) -> str:
-    """Return a path that workers in other folders find."""
+def _absolute_path(name: str, source: ActivationSource) -> str:
+    """Return a path that workers in other folders find; refuse arrays in memory."""
     if not isinstance(source, str | PathLike):
         raise SpanmatchError(f"network {name!r}: arrays in memory are not on the workers; use sm.Moments.from_dask")
     return str(Path(source).resolve())
 
 
-def _first(sources: Mapping[str, str], cut: Cut, layout: Layout, options: MomentsOptions) -> Moments:
-    """Return moments of no rows, which go by the first chunk."""
+def _empty_moments(paths: Mapping[str, str], part: RowRanges, layout: Layout, options: MomentsOptions) -> Moments:
+    """Return moments of no rows, which take their shift and their bins from the first part."""
     moments = Moments(**options)
     with contextlib.ExitStack() as stack:
-        stored = {name: stack.enter_context(Stored(source)) for name, source in sources.items()}
-        with _read(stored, cut) as chunks:
-            moments._begin(*_rows(moments, chunks, cut, layout))
+        stored = {name: stack.enter_context(StoredActivations(path)) for name, path in paths.items()}
+        with _values_of(stored, part) as values:
+            moments._begin(*_rows_of(moments, values, part, layout))
     return moments
 
 
-def _part(sources: Mapping[str, str], cuts: Sequence[Cut], layout: Layout, first: Moments) -> Moments:
-    """Return the moments of a chunk, read in pieces: what a worker does."""
-    moments = first._alike()
+def _moments_of_parts(paths: Mapping[str, str], parts: Sequence[RowRanges], layout: Layout, empty: Moments) -> Moments:
+    """Return the moments of some parts, read one after another: what a worker does."""
+    moments = empty._alike()
     with contextlib.ExitStack() as stack:
-        stored = {name: stack.enter_context(Stored(source)) for name, source in sources.items()}
-        for cut in cuts:
-            _add(moments, stored, cut, layout)
+        stored = {name: stack.enter_context(StoredActivations(path)) for name, path in paths.items()}
+        for part in parts:
+            _add(moments, stored, part, layout)
     return moments
 
 
-def _add(moments: Moments, stored: Mapping[str, Stored], cut: Cut, layout: Layout) -> None:
-    with _read(stored, cut) as chunks:
-        moments.update(*_rows(moments, chunks, cut, layout))
+def _add(moments: Moments, stored: Mapping[str, StoredActivations], part: RowRanges, layout: Layout) -> None:
+    """Read a part and add it to moments."""
+    with _values_of(stored, part) as values:
+        moments.update(*_rows_of(moments, values, part, layout))
 
 
 @contextlib.contextmanager
-def _read(stored: Mapping[str, Stored], cut: Cut) -> Iterator[dict[Key, NDArray[Any]]]:
-    """Give the values of a cut; where they are refused for not being finite, the error names file, array and row."""
-    chunks = {(name, layer): stored[name].read(layer, *part) for (name, layer), part in cut.items()}
+def _values_of(stored: Mapping[str, StoredActivations], part: RowRanges) -> Iterator[dict[ArrayKey, NDArray[Any]]]:
+    """Give the values of a part; of one that is refused as not finite, say where it is."""
+    values = {(name, layer): stored[name].read(layer, *rows) for (name, layer), rows in part.items()}
     try:
-        yield chunks
+        yield values
     except SpanmatchError:
-        for (name, layer), chunk in chunks.items():
-            _check_finite(f"{stored[name].name}: array {layer!r}", np.asarray(chunk), cut[name, layer][0])
+        for (name, layer), array in values.items():
+            _check_finite(f"{stored[name].name}: array {layer!r}", np.asarray(array), part[name, layer][0])
         raise
 
 
-def _check_finite(array: str, chunk: NDArray[Any], start: int) -> None:
-    wrong = np.argwhere(~np.isfinite(chunk))
+def _check_finite(name: str, values: NDArray[Any], first_row: int) -> None:
+    """Raise SpanmatchError, with the place, if a value of an array is not finite."""
+    wrong = np.argwhere(~np.isfinite(values))
     if len(wrong):
-        row, *place = wrong[0].tolist()
+        row, *neuron = wrong[0].tolist()
         raise SpanmatchError(
-            f"{array}: {chunk[tuple(wrong[0])]} in row {start + row}, neuron {', '.join(map(str, place))}; activations "
-            "must be finite"
+            f"{name}: {values[tuple(wrong[0])]} in row {first_row + row}, neuron {', '.join(map(str, neuron))}; "
+            "activations must be finite"
         )
 
 
-def _rows(
-    moments: Moments, chunks: Mapping[Key, NDArray[Any]], cut: Cut, layout: Layout
-) -> tuple[dict[str, Any], dict[str, NDArray[np.int64]]]:
-    """Return rows and examples by layer, and tell the moments how they were made."""
-    rows, examples = {}, {}
-    for (name, layer), chunk in chunks.items():
+def _rows_of(
+    moments: Moments, values: Mapping[ArrayKey, NDArray[Any]], part: RowRanges, layout: Layout
+) -> tuple[dict[str, Array], dict[str, NDArray[np.int64]]]:
+    """Return rows, and the example of each, by layer, and tell the moments how they were made."""
+    batches = {row_range: BatchRows(layout, np.arange(*row_range)) for row_range in set(part.values())}
+    rows, row_ids = {}, {}
+    for (name, layer), array in values.items():
         key = f"{name}:{layer}"
-        numbers = np.arange(*cut[name, layer])
-        rows[key], examples[key], how = layout.rows(key, chunk, numbers, channels_first=chunk.ndim >= 4)
-        moments.describe({key: how})
-    return rows, examples
+        layer_rows = batches[part[name, layer]].rows(key, array, channels_first=array.ndim >= 4)
+        rows[key], row_ids[key] = layer_rows.values, layer_rows.example_ids
+        moments.describe({key: layer_rows.layout})
+    return rows, row_ids
 
 
-def _cuts(wanted: Mapping[Key, Rows]) -> list[Cut]:
-    """Return which rows to read at once, of every array: whole blocks of the files where all arrays are as long."""
-    lengths = {key: rows.shape[0] for key, rows in wanted.items()}
+def _parts_of(arrays: Mapping[ArrayKey, StoredArray]) -> list[RowRanges]:
+    """Return which rows to read at once: whole blocks, where all arrays are as long."""
+    lengths = {key: array.shape[0] for key, array in arrays.items()}
     longest, shortest = max(lengths.values()), min(lengths.values())
-    values = max(math.prod(rows.shape) for rows in wanted.values())
-    step = -(-longest // max(1, min(shortest // 2, -(-values // VALUES_AT_ONCE))))
+    most_values = max(math.prod(array.shape) for array in arrays.values())
+    step = -(-longest // max(1, min(shortest // 2, -(-most_values // VALUES_AT_ONCE))))
     if longest == shortest:
-        block = max(rows.block for rows in wanted.values())
+        block = max(array.rows_per_block for array in arrays.values())
         step = max(block, step // block * block)
     starts = list(range(0, longest, step))
     if len(starts) > 1 and (longest - starts[-1]) * shortest < 2 * longest:  # no part of a single row: it has no null
         starts.pop()
     stops = [*starts[1:], longest]
     return [
-        {key: (start * n // longest, stop * n // longest) for key, n in lengths.items()}
+        {key: (start * length // longest, stop * length // longest) for key, length in lengths.items()}
         for start, stop in zip(starts, stops, strict=True)
     ]
 
 
-def _common(stored: Mapping[str, Stored], pairs: Pairs) -> dict[Key, Rows]:
-    """Return the arrays to read, by network and layer."""
-    arrays = {(name, layer): rows for name, file in stored.items() for layer, rows in file.rows.items()}
+def _arrays_to_read(stored: Mapping[str, StoredActivations], pairs: Pairs) -> dict[ArrayKey, StoredArray]:
+    """Return the arrays that pairs need, by network and layer.
+
+    Raises SpanmatchError if layers of the same name are to be paired, and there are none, or they
+    differ in length.
+    """
+    arrays = {
+        (name, layer): array for name, activations in stored.items() for layer, array in activations.arrays.items()
+    }
     if pairs != "matching":
         return arrays
-    often = Counter(layer for _, layer in arrays)
-    common = {key: rows for key, rows in arrays.items() if often[key[1]] > 1}
+    network_counts = Counter(layer for _, layer in arrays)
+    common = {key: array for key, array in arrays.items() if network_counts[key[1]] > 1}
     if not common:
-        listed = "; ".join(f"{file.name}: {', '.join(list(file.rows)[:8])}" for file in stored.values())
-        first, *others = (file.rows for file in stored.values())
-        alike = nearest(first, others[0]) if others else ""
-        raise SpanmatchError(f"no layer has the same name in two of them ({listed}){alike}")
-    for layer in often:
-        lengths = {name: rows.shape[0] for (name, other), rows in common.items() if other == layer}
-        if len(set(lengths.values())) > 1:
-            listed = " and ".join(str(length) for length in lengths.values())
+        _refuse_names(list(stored.values()))
+    lengths_by_layer: dict[str, list[int]] = {}
+    for (_, layer), array in common.items():
+        lengths_by_layer.setdefault(layer, []).append(array.shape[0])
+    for layer, lengths in lengths_by_layer.items():
+        if len(set(lengths)) > 1:
+            listed = " and ".join(map(str, lengths))
             raise SpanmatchError(f"array {layer!r} has {listed} rows; rows of the same layer must correspond")
     return common
 
 
-def _told_apart(wanted: Mapping[Key, Rows], networks: Mapping[str, Source]) -> list[Any]:
-    """Return the files, and the names and shapes of the arrays in them."""
+def _refuse_names(stored: Sequence[StoredActivations]) -> NoReturn:
+    """Raise SpanmatchError: no layer is in two networks."""
+    listed = "; ".join(f"{activations.name}: {', '.join(list(activations.arrays)[:8])}" for activations in stored)
+    alike = nearest(stored[0].arrays, stored[1].arrays) if len(stored) > 1 else ""
+    raise SpanmatchError(f"no layer has the same name in two of them ({listed}){alike}")
+
+
+def _identity(arrays: Mapping[ArrayKey, StoredArray], networks: Mapping[str, ActivationSource]) -> list[Any]:
+    """Return what tells these arrays from others: their files, names and shapes."""
     files = {name: str(source) for name, source in networks.items() if isinstance(source, str | PathLike)}
-    return [files, [[*key, *rows.shape] for key, rows in wanted.items()]]
+    return [files, [[*key, *array.shape] for key, array in arrays.items()]]

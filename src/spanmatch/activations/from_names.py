@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import BadArgument, SpanmatchError, missing_extra
-from .from_files import Stored
 from .from_networks import EXAMPLES_AT_ONCE, cut
+from .stored import StoredActivations
 
 if TYPE_CHECKING:
     from torch import nn
@@ -91,7 +91,7 @@ def pictures(text: str) -> NDArray[np.uint8] | None:
     """
     if is_code(text) or Path(text).suffix == ".txt":
         return None
-    with Stored(text) as stored:
+    with StoredActivations(text) as stored:
         ((name, shape), *more) = stored.shapes.items()
         if more or len(shape) != 4 or shape[1] not in (1, 3):
             return None
@@ -105,7 +105,7 @@ class _StoredBatches:
     """The arrays of a file in batches; it can be gone through once for each iterator."""
 
     def __init__(self, path: str, batch_size: int) -> None:
-        with Stored(path) as stored:
+        with StoredActivations(path) as stored:
             self.counts = {name: shape[0] for name, shape in stored.shapes.items()}
         if len(set(self.counts.values())) > 1:
             listed = ", ".join(f"{name}: {n}" for name, n in self.counts.items())
@@ -117,7 +117,7 @@ class _StoredBatches:
         return -(-self.total // self.size)
 
     def __iter__(self) -> Any:
-        with Stored(self.path) as stored:
+        with StoredActivations(self.path) as stored:
             for start in range(0, self.total, self.size):
                 stop = min(start + self.size, self.total)
                 batch = {n: np.array(stored.read(n, start, stop)) for n in self.counts}

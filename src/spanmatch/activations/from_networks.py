@@ -1,4 +1,4 @@
-"""Capture: networks run over batches, every one of them on the same, and the moments of their layers."""
+"""Capture: networks are run over the same batches, and the moments of their layers are kept."""
 
 from __future__ import annotations
 
@@ -10,29 +10,33 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .._files import Path_
 from .._progress import tracked
 from ..errors import BadArgument, SpanmatchError, missing_extra
 from ..moments.example_ranges import checked_ids
 from ..moments.moments import Moments, MomentsOptions, Pairs
-from . import exported
-from . import onnx as onnx_graphs
-from . import torch as torch_modules
-from . import transformers as transformer_models
 from .checkpoints import CHECKPOINT_SECONDS, Checkpoint, checkpointed, made_from
 from .layouts import Channels, Layout, Pool, Units
-from .outputs import Outputs, Runner, are_texts, examples_in, joined
+from .onnx import onnx_runner
+from .outputs import BatchActivations, Runner, are_texts, examples_in, joined_rows
 from .patterns import Patterns, nearest, patterns_of
-from .tokens import encoded
+from .tokens import inputs_of_runners
+from .torch import torch_runner
+from .torch_export import WHY_FILES_ARE_REFUSED, ExportRunner, is_program
+from .transformers import folder_runner, is_folder, is_model, model_runner
 
 if TYPE_CHECKING:
     from torch import nn
 
 ROWS_TOGETHER = 4096
+"""Batches are put together until every layer has so many rows,"""
 BYTES_TOGETHER = 256 << 20
+"""or their rows take more than that."""
 EXAMPLES_AT_ONCE = 256
 TEXTS_AT_ONCE = 16
+"""Into how many one array of examples, or one list of texts, is cut: texts are many rows each."""
 
 
 def capture(
@@ -50,132 +54,211 @@ def capture(
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
     **options: Unpack[MomentsOptions],
 ) -> Moments:
-    """Run networks over the same batches and return the moments of their layers, named "network:layer".
+    """Run networks over the same batches and return the moments of their layers, "network:layer".
 
-    Args:
-        networks: {name: network}, any number: PyTorch modules, also of transformers, or (model, tokenizer); programs of
-            torch.export; paths of .onnx files, and of folders of transformers. PyTorch runs in evaluation mode
-            without gradients; training flags are put back, and no hook stays behind.
-        batches: what the networks are called with: tensors or arrays, or tuples whose first member is, or dicts of
-            keyword arguments (an "attention_mask" or "mask" among them drops padding tokens), or lists of texts for
-            transformers. One array, or one list of texts, is cut into batches.
-        layers: names or shell patterns ("*relu*"), also per network as a mapping; by default all modules without
-            children, but for those that only pass values on; of transformers all hidden states. A module that is
-            called several times in one forward pass gives "name", "name#2", ...
-        units, positions, seed, channels, pool: see `Layout`.
-        example_ids: a whole number for each example, 0 or more, in the order in which they come; by default 0, 1, 2,
-            ... Folds, samples and the null are functions of these ids, whatever the batches.
-        checkpoint: a file to which the moments are written every `checkpoint_seconds`, and from which an interrupted
-            pass continues, given the same batches, with the same result.
-        options: of `Moments`: pairs, folds, null, bins, method, top, max_memory_gb.
+    Parameters
+    ----------
+    networks : mapping
+        {name: network}, one or more; a name is any text without a colon. A network is a PyTorch
+        module, a model of transformers or (model, tokenizer), a program of torch.export, or the
+        path of an .onnx file or of a folder with a model of transformers. PyTorch runs in
+        evaluation mode without gradients; training flags are put back, and no hook stays behind.
+    batches : iterable
+        What the networks are called with, examples first: tensors or arrays (examples, ...); tuples
+        whose first member is one; dicts of keyword arguments, of which an "attention_mask" or a
+        "mask", (examples, tokens), drops padding tokens; or lists of texts, for transformers. One
+        array, or one list of texts, is cut into batches.
+    layers : str, sequence of str or mapping, optional
+        Names or shell patterns ("*relu*"), or {network: names or patterns}. By default all modules
+        without children, but for those that only pass values on; of transformers all hidden states;
+        of ONNX files what operators with features give. A module that is called several times in
+        one forward pass gives "name", "name#2", ...
+    units : {"channel", "location"}
+        Whether the channels of a convolution are neurons, and its positions rows, or every channel
+        at every position is a neuron.
+    positions : int, optional
+        How many positions of a convolution to sample in each example; by default all.
+    seed : int
+        Of that sample.
+    channels : {"auto", "first", "last"}
+        Where the neurons of an output with more than two axes are; "auto" goes by the kind of the
+        module.
+    pool : {"mean", "last"} or int, optional
+        One row for each example, the mean over its positions or tokens or its last token; or means
+        over a grid of so many positions along each axis.
+    example_ids : sequence of int, optional
+        (examples,), a whole number from 0 for each, in the order in which they come; by default 0,
+        1, 2, ... Folds, samples and the null pairing are functions of these ids, whatever the
+        batches.
+    checkpoint : path, optional
+        A file to which the moments are written while they grow, and from which an interrupted pass
+        continues, given the same batches, with the same result.
+    checkpoint_seconds : float
+        How many seconds pass between two writes.
+    **options
+        Of `Moments`: pairs, folds, null, bins, method, top, max_memory_gb.
 
-    Raises SpanmatchError if a pattern matches nothing, something is no network, or an output has no rows.
-    Memory: the moments, and the captured outputs of some batches.
+    Returns
+    -------
+    Moments
+        Of all layers, and of the pairs asked for.
+
+    Raises
+    ------
+    SpanmatchError
+        If something is no network, or cannot be read; a pattern matches nothing; no layer has the
+        same name in two networks and `pairs` asks for such; an output cannot be made into rows, or
+        is not finite; a layer runs in some batches only; or there are no batches.
+
+    See Also
+    --------
+    capture_stored : the same of activations in files.
+
+    Notes
+    -----
+    Memory: the moments, and the outputs of some batches: these are put together until they have
+    some thousand rows. The outputs of a layer are copied once, where they could still change. What
+    layers have in common, as the positions that are sampled, is computed once for each batch.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import spanmatch as sm
+    >>> a, b = (torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.ReLU()) for _ in range(2))
+    >>> moments = sm.capture({"a": a, "b": b}, torch.randn(100, 4), layers="1")
+    >>> moments.layers
+    {'a:1': 3, 'b:1': 3}
+    >>> moments.pair("a:1", "b:1").rows
+    100
     """
     _check_names(networks)
     layout = Layout(units, positions, seed, channels, pool)
     with contextlib.ExitStack() as stack:
         runners = [
-            stack.enter_context(runner(name, network, patterns_of(layers, name))) for name, network in networks.items()
+            stack.enter_context(runner_of(name, network, patterns_of(layers, name)))
+            for name, network in networks.items()
         ]
         _check_common(runners, options.get("pairs", "matching"))
-        what = {} if checkpoint is None else {each.name: [each.made_from(), *each.layers] for each in runners}
-        kept = stack.enter_context(
-            checkpointed(checkpoint, checkpoint_seconds, options, made_from(what, layout, options))
+        fingerprints = {}
+        if checkpoint is not None:
+            fingerprints = {runner.name: [runner.fingerprint(), *runner.layers] for runner in runners}
+        pass_checkpoint = stack.enter_context(
+            checkpointed(checkpoint, checkpoint_seconds, options, made_from(fingerprints, layout, options))
         )
-        group, first = _Group(kept), 0
+        group, first = _BatchGroup(pass_checkpoint), 0
         for batch in tracked(cut(batches), "capturing"):
-            examples = _ids_of_batch(example_ids, first, examples_in(batch))
-            first += len(examples)
-            if kept.holds(examples):
+            ids = _ids_of_batch(example_ids, first, examples_in(batch))
+            first += len(ids)
+            if pass_checkpoint.holds(ids):
                 continue
-            outputs = Outputs(examples, layout)
-            for each, own in zip(runners, encoded(batch, runners, aligned=pool is None), strict=True):
-                each.run(own, outputs)
-            group.add(outputs)
+            activations = BatchActivations(ids, layout)
+            inputs = inputs_of_runners(batch, runners, rows_are_tokens=pool is None)
+            for runner, runner_inputs in zip(runners, inputs, strict=True):
+                runner.run(runner_inputs, activations)
+            group.add(activations)
         group.flush()
-        if not kept.moments.layers:
+        if not pass_checkpoint.moments.layers:
             raise SpanmatchError("no batches: give at least one")
-        kept.write()
-        return kept.moments
+        pass_checkpoint.write()
+        return pass_checkpoint.moments
 
 
 def runs(network: Any) -> bool:
-    """Tell a network that is to be run from stored activations."""
+    """Tell a network that is to be run, by `capture`, from stored activations."""
     if isinstance(network, str | PathLike):
         path = Path(network)
-        return path.suffix in (".onnx", ".pt2") or transformer_models.is_folder(path)
+        return path.suffix in (".onnx", ".pt2") or is_folder(path)
     return not isinstance(network, Mapping)
 
 
-def runner(name: str, network: Any, patterns: Sequence[str] | None) -> contextlib.AbstractContextManager[Runner]:
+def runner_of(name: str, network: Any, patterns: Sequence[str] | None) -> contextlib.AbstractContextManager[Runner]:
     """Return what runs a network and records its layers.
 
-    Raises SpanmatchError if it is nothing that can be run, or the package that runs it is not installed.
+    Parameters
+    ----------
+    name
+        The network's.
+    network
+        A module, a model of transformers, a program, or a path, as `capture` takes them.
+    patterns
+        Names or shell patterns of layers; None for the default.
+
+    Raises
+    ------
+    SpanmatchError
+        If it is nothing that can be run, the package that runs it is not installed, or a pattern
+        matches nothing.
     """
     if isinstance(network, str | PathLike):
-        path = Path(network)
-        if path.suffix == ".pt2":
-            raise BadArgument(exported.WHY_NOT.format(path=path))
-        if path.suffix == ".onnx":
-            return contextlib.nullcontext(onnx_graphs.graph(name, path, patterns))
-        return transformer_models.from_folder(name, path, patterns)
-    if isinstance(network, tuple) or transformer_models.is_model(network):
-        return transformer_models.from_model(name, network, patterns)
-    if exported.is_program(network):
-        return contextlib.nullcontext(exported.Program(name, network, patterns))
+        return _runner_of_path(name, Path(network), patterns)
+    if isinstance(network, tuple) or is_model(network):
+        return model_runner(name, network, patterns)
+    if is_program(network):
+        return contextlib.nullcontext(ExportRunner(name, network, patterns))
     try:
         from torch import nn
     except ImportError as error:
         raise missing_extra("PyTorch", "torch", f"network {name!r}") from error
     if not isinstance(network, nn.Module):
         raise SpanmatchError(
-            f"network {name!r} is a {type(network).__name__}; give a torch.nn.Module, a program of "
+            f"network {name!r} is of type {type(network).__name__}; give a torch.nn.Module, a program of "
             "torch.export, a model of transformers, or the path of an .onnx file"
         )
-    return torch_modules.modules(name, network, patterns)
+    return torch_runner(name, network, patterns)
 
 
-class _Group:
-    """Batches put together until they are large enough for fast products, never leaving one example alone."""
+def _runner_of_path(name: str, path: Path, patterns: Sequence[str] | None) -> contextlib.AbstractContextManager[Runner]:
+    """Return what runs the network in a file or a folder.  Raises BadArgument if there is none."""
+    if path.suffix == ".pt2":
+        raise BadArgument(f"{path}: {WHY_FILES_ARE_REFUSED}")
+    if path.suffix == ".onnx":
+        return contextlib.nullcontext(onnx_runner(name, path, patterns))
+    return folder_runner(name, path, patterns)
 
-    def __init__(self, kept: Checkpoint) -> None:
-        self.kept, self.moments = kept, kept.moments
-        self.waiting: list[Outputs] = []
 
-    def add(self, outputs: Outputs) -> None:
-        """Take a batch; what waited is added to the moments once it is enough, but for the last."""
+class _BatchGroup:
+    """Batches put together until they are large enough; no example is left alone."""
+
+    def __init__(self, pass_checkpoint: Checkpoint) -> None:
+        self.checkpoint, self.moments = pass_checkpoint, pass_checkpoint.moments
+        self.waiting: list[BatchActivations] = []
+
+    def add(self, batch: BatchActivations) -> None:
+        """Take a batch; once those before it are enough, add all but their last."""
         if self._enough():
             last = self.waiting.pop()
             self.flush()
             self.waiting = [last]
-            self.kept.write_if_due()
-        self.waiting.append(outputs)
+            self.checkpoint.write_if_due()
+        self.waiting.append(batch)
 
     def flush(self) -> None:
         """Add everything that waits."""
         if not self.waiting:
             return
         first = self.waiting[0]
-        for outputs in self.waiting:
-            if outputs.rows.keys() != first.rows.keys():
-                layer = next(iter(outputs.rows.keys() ^ first.rows.keys()))
-                raise SpanmatchError(f"layer {layer!r} ran in some batches and not in others")
-        rows = {layer: joined([o.rows[layer] for o in self.waiting]) for layer in first.rows}
-        examples = {layer: np.concatenate([o.examples[layer] for o in self.waiting]) for layer in first.rows}
-        self.moments.update(rows, examples)
-        self.moments.describe(first.how, example_ids=np.concatenate([o.numbers for o in self.waiting]))
+        for batch in self.waiting:
+            if batch.rows.keys() != first.rows.keys():
+                layer = next(iter(batch.rows.keys() ^ first.rows.keys()))
+                raise SpanmatchError(
+                    f"layer {layer!r} ran in some batches and not in others; leave it out with layers="
+                )
+        self.moments.update(*joined_rows(self.waiting))
+        example_ids = np.concatenate([batch.example_ids for batch in self.waiting])
+        self.moments.describe(first.layouts, example_ids=example_ids)
         self.waiting = []
 
     def _enough(self) -> bool:
+        """Tell whether two or more batches wait, with many rows of every layer, or many bytes."""
         if len(self.waiting) < 2:
             return False
-        size = sum(rows.nbytes for outputs in self.waiting for rows in outputs.rows.values())
-        fewest = min(sum(len(o.rows[layer]) for o in self.waiting) for layer in self.waiting[0].rows)
-        return size > BYTES_TOGETHER or fewest >= ROWS_TOGETHER
+        size = sum(rows.nbytes for batch in self.waiting for rows in batch.rows.values())
+        fewest_rows = min(sum(len(batch.rows[layer]) for batch in self.waiting) for layer in self.waiting[0].rows)
+        return size > BYTES_TOGETHER or fewest_rows >= ROWS_TOGETHER
 
 
-def _check_names(networks: Any) -> None:
+def _check_names(networks: Mapping[str, Any]) -> None:
+    """Raise SpanmatchError unless networks have names without a colon."""
     if not isinstance(networks, Mapping) or not networks:
         raise SpanmatchError("networks: give {name: network}, at least one")
     for name in networks:
@@ -184,33 +267,45 @@ def _check_names(networks: Any) -> None:
 
 
 def _check_common(runners: Sequence[Runner], pairs: Pairs) -> None:
+    """Raise SpanmatchError if layers of the same name are to be paired, and there are none."""
     if pairs != "matching" or len(runners) < 2:
         return
-    names = [set(each.layers) for each in runners]
+    names = [set(runner.layers) for runner in runners]
     if not any(a & b for a, b in combinations(names, 2)):
-        listed = "; ".join(f"{r.name!r}: {', '.join(list(r.layers)[:8])}" for r in runners)
+        listed = "; ".join(f"{runner.name!r}: {', '.join(runner.layers[:8])}" for runner in runners)
         raise SpanmatchError(
             f"no layer has the same name in two networks ({listed}){nearest(runners[0].layers, runners[1].layers)}; "
             "give pairs='all' or a list of pairs"
         )
 
 
-def _ids_of_batch(example_ids: Sequence[int] | None, first: int, count: int) -> Any:
+def _ids_of_batch(example_ids: Sequence[int] | None, first: int, count: int) -> NDArray[np.int64]:
+    """Return the ids of a batch's examples, checked where they were given."""
     if example_ids is None:
         return np.arange(first, first + count)
-    own = checked_ids("example_ids", example_ids[first : first + count])
-    if len(own) != count:
+    ids = checked_ids("example_ids", example_ids[first : first + count])
+    if len(ids) != count:
         raise SpanmatchError(
             f"example_ids: {len(example_ids)}; give a whole number for every example, "
             f"of which there are at least {first + count}"
         )
-    return own
+    return ids
 
 
 def cut(batches: Any, size: int | None = None) -> Iterable[Any]:
-    """Return batches; one array of examples, or one list of texts, is cut into some of that size."""
-    texts = are_texts(batches)
-    if texts or (hasattr(batches, "shape") and hasattr(batches, "dtype")):
-        size = size or (TEXTS_AT_ONCE if texts else EXAMPLES_AT_ONCE)
+    """Return batches.
+
+    Parameters
+    ----------
+    batches
+        Batches already, or one array or tensor (examples, ...), or one list of texts, which is cut
+        into batches.
+    size
+        How many examples these have; by default 256, of texts 16.
+    """
+    is_texts = are_texts(batches)
+    if is_texts or (hasattr(batches, "shape") and hasattr(batches, "dtype")):
+        size = size or (TEXTS_AT_ONCE if is_texts else EXAMPLES_AT_ONCE)
         return [batches[i : i + size] for i in range(0, len(batches), size)]
-    return iter(batches) if not hasattr(batches, "__len__") else batches  # type: ignore[no-any-return]
+    sized: Iterable[Any] = batches if hasattr(batches, "__len__") else iter(batches)
+    return sized

@@ -1,15 +1,16 @@
 """From a layer's output to rows x neurons, for NumPy arrays and PyTorch tensors alike.
 
-(examples, neurons)                 rows are examples
-(examples, channels, space ...)     channels are neurons, positions are rows; or, with units="location",
-                                    every channel at every position is a neuron and rows are examples
-(examples, tokens, neurons)         tokens are rows, without those that a mask drops
+(examples, neurons)              rows are examples
+(examples, channels, space ...)  channels are neurons, positions are rows; or, with
+                                 units="location", every channel at every position is a neuron and
+                                 rows are examples
+(examples, tokens, neurons)      tokens are rows, without those that a mask drops
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,28 +18,58 @@ from numpy.typing import NDArray
 from .._hashing import hashes, streams
 from ..errors import SpanmatchError
 
+if TYPE_CHECKING:
+    import torch
+
+    Array = NDArray[Any] | torch.Tensor
+
 Units = Literal["channel", "location"]
 Channels = Literal["auto", "first", "last"]
 Pool = Literal["mean", "last"] | int | None
 HASHES_AT_ONCE = 1 << 18
 """Bounds the memory that a sample of positions takes."""
+MASKED_TOKENS = "tokens that the mask keeps"
+
+
+class Rows(NamedTuple):
+    """A layer's output for some examples, as rows x neurons."""
+
+    values: Array
+    """(rows, neurons)"""
+    example_ids: NDArray[np.int64]
+    """(rows,) the example that each row is of. Layers may share this array."""
+    layout: str
+    """How the rows were made, in words."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How outputs become rows.
+    """How the outputs of layers become rows.
 
-    Args:
-        units: "channel", or "location" to flatten each example into one row.
-        channels: where the neurons of an output with more than two axes are, "first" after the examples
-            (convolutions) or "last" (sequences); "auto" goes by the kind of the module.
-        positions: None for all positions of a convolution, or how many to sample in each example.
-        pool: None, "mean" for one row an example, the mean over its positions or tokens, "last" for its last token, or
-            a number g for the means over a grid of g positions along each axis of space; so layers of different size
-            get rows that correspond.
-        seed: of the sample, a whole number, 0 or more. Which positions of an example are sampled is a function of the
-            seed, the example's id and the layer's number of positions, and of nothing else: two layers of equally many
-            positions get the same sample, in whatever network, so that rows correspond.
+    Parameters
+    ----------
+    units : {"channel", "location"}
+        "channel": in a convolution, channels are neurons and each position is a row. "location":
+        each example is one row, and every channel at every position is a neuron.
+    positions : int, optional
+        How many positions of a convolution to sample in each example; by default all.
+    seed : int
+        Of the sample, from 0 to 2^64 - 1. Which positions of an example are sampled is a function
+        of the seed, the example's id and the layer's number of positions, and of nothing else: two
+        layers of equally many positions get the same sample, in whatever network, so that rows
+        correspond.
+    channels : {"auto", "first", "last"}
+        Where the neurons of an output with more than two axes are: after the examples
+        (convolutions), or on the last axis (sequences). "auto" goes by the kind of the module.
+    pool : {"mean", "last"} or int, optional
+        "mean": one row for each example, the mean over its positions or tokens. "last": its last
+        token. A number g: the means over a grid of g positions along each axis of space, so that
+        layers of different size get rows that correspond.
+
+    Raises
+    ------
+    SpanmatchError
+        If a value is none of these, or both `positions` and `pool` are given.
     """
 
     units: Units = "channel"
@@ -56,8 +87,8 @@ class Layout:
             raise SpanmatchError(f"positions={self.positions!r}: give a whole number, 1 or more, or None for all")
         if isinstance(self.seed, bool) or not isinstance(self.seed, int | np.integer) or not 0 <= self.seed < 2**64:
             raise SpanmatchError(f"seed={self.seed!r}: give a whole number from 0 to 2^64 - 1")
-        wrong = isinstance(self.pool, bool) or not (isinstance(self.pool, int) and self.pool >= 1)
-        if self.pool not in (None, "mean", "last") and wrong:
+        is_grid = isinstance(self.pool, int) and not isinstance(self.pool, bool) and self.pool >= 1
+        if self.pool not in (None, "mean", "last") and not is_grid:
             raise SpanmatchError(
                 f"pool={self.pool!r}: give 'mean', 'last', a number of positions along each axis, or None"
             )
@@ -65,156 +96,239 @@ class Layout:
             raise SpanmatchError("pool and positions: give one of them")
 
     def rows(
-        self, layer: str, output: Any, examples: NDArray[np.int64], *, channels_first: bool, mask: Any = None
-    ) -> tuple[Any, NDArray[np.int64], str]:
-        """Return rows x neurons, the example of each row, and how the rows were made.
+        self,
+        layer: str,
+        output: Array,
+        example_ids: NDArray[np.int64],
+        *,
+        channels_first: bool,
+        mask: Array | None = None,
+    ) -> Rows:
+        """Return the output of one layer as rows; of several layers, see `BatchRows`."""
+        return BatchRows(self, example_ids).rows(layer, output, channels_first=channels_first, mask=mask)
 
-        Args:
-            output: examples first. `examples`: (examples,) their numbers.
-            channels_first: what "auto" means for it: neurons on the second axis, or on the last.
-            mask: (examples, tokens), which tokens of a sequence count.
-        Raises SpanmatchError if the output has no neurons to speak of.
+    def _sample(self, example_ids: NDArray[np.int64], count: int) -> NDArray[np.intp]:
+        """Return (examples, positions), ascending: those of each example's smallest hashes."""
+        k, step = self.positions or 0, max(1, HASHES_AT_ONCE // count)
+        starts = hashes(example_ids, (self.seed, count))
+        blocks = (streams(starts[i : i + step], count) for i in range(0, len(starts), step))
+        sampled = [np.argpartition(block, k, axis=1)[:, :k] for block in blocks]
+        return np.sort(np.concatenate(sampled), axis=1)
+
+
+class BatchRows:
+    """Makes the rows of many layers, for the same examples.
+
+    What layers have in common (the sample of positions, the tokens that a mask keeps, the example
+    of each row) is computed for the first of them.
+
+    Parameters
+    ----------
+    layout
+        How outputs become rows.
+    example_ids : (examples,)
+        In the order in which outputs have the examples.
+    """
+
+    def __init__(self, layout: Layout, example_ids: NDArray[np.int64]) -> None:
+        self.layout, self.example_ids = layout, example_ids
+        self._repeated_ids: dict[int, NDArray[np.int64]] = {}
+        self._samples: dict[int, tuple[_Index, _Index]] = {}
+        self._masks: dict[int, tuple[Array, _KeptTokens]] = {}
+
+    def rows(
+        self,
+        layer: str,
+        output: Array,
+        *,
+        channels_first: bool,
+        mask: Array | None = None,
+        masked_tokens: str = MASKED_TOKENS,
+    ) -> Rows:
+        """Return the output of a layer as rows.
+
+        Parameters
+        ----------
+        layer
+            Its name, for messages.
+        output : (examples, ...)
+            At least two axes.
+        channels_first
+            What "auto" means for it: neurons on the second axis, or on the last.
+        mask : (examples, tokens), optional
+            Which tokens of a sequence count.
+        masked_tokens
+            Those, in words.
+
+        Returns
+        -------
+        Rows
+            The values may share memory with the output.
+
+        Raises
+        ------
+        SpanmatchError
+            If the output does not have examples first and neurons, or does not go with the layout
+            or the mask.
         """
-        if output.ndim < 2:
+        layout, shape = self.layout, tuple(output.shape)
+        if len(shape) < 2:
+            raise SpanmatchError(f"layer {layer!r}: output of shape {shape}; examples and neurons are needed")
+        if shape[0] != len(self.example_ids):
             raise SpanmatchError(
-                f"layer {layer!r}: output of shape {tuple(output.shape)}; examples and neurons are needed"
+                f"layer {layer!r}: output of shape {shape} for {len(self.example_ids)} examples; they come first"
             )
-        if self.channels != "auto":
-            channels_first = self.channels == "first"
-        n = output.shape[0]
-        if n != len(examples):
-            raise SpanmatchError(
-                f"layer {layer!r}: output of shape {tuple(output.shape)} for {len(examples)} examples; they come first"
-            )
-        if output.ndim == 2:
-            return output, examples, "rows are examples"
-        if self.pool == "mean":
-            how = "rows are examples, neurons are means over positions or tokens"
-            return _means(layer, output, channels_first, mask), examples, how
-        if self.pool == "last":
+        if layout.channels != "auto":
+            channels_first = layout.channels == "first"
+        if len(shape) == 2:
+            return Rows(output, self.example_ids, "rows are examples")
+        if layout.pool == "mean":
+            means = self._position_means(output) if channels_first else self._token_means(layer, output, mask)
+            return Rows(means, self.example_ids, "rows are examples, neurons are means over positions or tokens")
+        if layout.pool == "last":
             if channels_first:
                 raise SpanmatchError(f"layer {layer!r}: positions have no last one; use pool='mean'")
-            return _last(layer, output, mask), examples, "rows are the last tokens of examples"
-        if self.pool is not None:
+            return Rows(
+                self._last_tokens(layer, output, mask), self.example_ids, "rows are the last tokens of examples"
+            )
+        if layout.pool is not None:
             if not channels_first:
                 raise SpanmatchError(f"layer {layer!r}: tokens have no grid; use pool='mean'")
-            output = _pooled(layer, output, self.pool)
-        if self.units == "location":
+            output = _pooled_to_grid(layer, output, layout.pool)
+        if layout.units == "location":
             if mask is not None and not channels_first:
                 raise SpanmatchError(f"layer {layer!r}: a mask drops tokens, so that locations cannot be neurons")
-            return (
-                output.reshape(n, -1),
-                examples,
-                "rows are examples, each location of each channel is a neuron",
-            )
-        if channels_first:
-            rows, each, how = self._positions(output, examples)
-            return rows, each, how + (f"; positions pooled to a grid of {self.pool}" if self.pool else "")
-        return _tokens(layer, output, examples, mask)
+            how = "rows are examples, each location of each channel is a neuron"
+            return Rows(output.reshape(shape[0], -1), self.example_ids, how)
+        return self._positions(output) if channels_first else self._tokens(layer, output, mask, masked_tokens)
 
-    def _positions(self, output: Any, examples: NDArray[np.int64]) -> tuple[Any, NDArray[np.int64], str]:
+    def _positions(self, output: Array) -> Rows:
+        """Return all positions of a convolution, or a sample of them."""
         n, channels = output.shape[:2]
-        rows = _move_last(output.reshape(n, channels, -1))
-        count = rows.shape[1]
-        if self.positions is None or self.positions >= count:
+        values = output.reshape(n, channels, -1).swapaxes(1, 2)
+        count, sampled = values.shape[1], self.layout.positions
+        if sampled is None or sampled >= count:
             how = f"rows are examples x {count} positions, channels are neurons"
-            return rows.reshape(-1, channels), np.repeat(examples, count), how
-        chosen = self._sample(examples, count)
-        rows = rows[_like(rows, np.arange(n)[:, None]), _like(rows, chosen)]
+            if self.layout.pool:
+                how += f"; positions pooled to a grid of {self.layout.pool}"
+            return Rows(values.reshape(-1, channels), self._ids(count), how)
+        if count not in self._samples:
+            self._samples[count] = (
+                _Index(np.arange(n)[:, None]),
+                _Index(self.layout._sample(self.example_ids, count)),
+            )
+        examples, positions = (index.like(values) for index in self._samples[count])
         how = (
-            f"rows are examples x {self.positions} of {count} positions, sampled with seed {self.seed}; "
+            f"rows are examples x {sampled} of {count} positions, sampled with seed {self.layout.seed}; "
             "channels are neurons"
         )
-        return rows.reshape(-1, channels), np.repeat(examples, self.positions), how
+        return Rows(values[examples, positions].reshape(-1, channels), self._ids(sampled), how)
 
-    def _sample(self, examples: NDArray[np.int64], count: int) -> NDArray[np.intp]:
-        """Return (examples, positions), ascending: of each example, the positions of the smallest hashes."""
-        k, step = self.positions or 0, max(1, HASHES_AT_ONCE // count)
-        starts = hashes(examples, (self.seed, count))
-        blocks = (streams(starts[i : i + step], count) for i in range(0, len(starts), step))
-        chosen = [np.argpartition(block, k, axis=1)[:, :k] for block in blocks]
-        return np.sort(np.concatenate(chosen), axis=1)
+    def _tokens(self, layer: str, output: Array, mask: Array | None, masked_tokens: str) -> Rows:
+        """Return the tokens of a sequence, without those that a mask drops."""
+        tokens = output.reshape(len(self.example_ids), -1, output.shape[-1])
+        values = tokens.reshape(-1, output.shape[-1])
+        if mask is None:
+            return Rows(values, self._ids(tokens.shape[1]), "rows are tokens")
+        kept_tokens = self._kept_tokens(layer, tokens, mask)
+        values = values[kept_tokens.index.like(values)]
+        return Rows(values, kept_tokens.example_ids, f"rows are {masked_tokens}")
+
+    def _ids(self, count: int) -> NDArray[np.int64]:
+        """Return the example of each row, where each example has so many."""
+        if count not in self._repeated_ids:
+            self._repeated_ids[count] = np.repeat(self.example_ids, count)
+        return self._repeated_ids[count]
+
+    def _kept_tokens(self, layer: str, tokens: Array, mask: Array) -> _KeptTokens:
+        """Return which tokens a mask keeps.  Raises SpanmatchError if it is of another shape."""
+        if tuple(mask.shape) != tuple(tokens.shape[:2]):
+            raise SpanmatchError(
+                f"layer {layer!r}: mask of shape {tuple(mask.shape)} for {tuple(tokens.shape[:2])} examples x tokens"
+            )
+        if id(mask) not in self._masks:
+            self._masks[id(mask)] = mask, _KeptTokens(mask, self.example_ids)
+        return self._masks[id(mask)][1]
+
+    def _all_kept(self, layer: str, output: Array, mask: Array) -> tuple[Array, NDArray[np.intp]]:
+        """Return the tokens that a mask keeps, and how many each example has: one or more."""
+        counts = self._kept_tokens(layer, output.reshape(output.shape[0], -1, output.shape[-1]), mask).counts
+        if not counts.all():
+            raise SpanmatchError(
+                f"layer {layer!r}: the mask keeps no token of example {int(np.argmin(counts))} of a batch"
+            )
+        return self._tokens(layer, output, mask, MASKED_TOKENS).values, counts
+
+    def _position_means(self, output: Array) -> Array:
+        """Return (examples, neurons), means over positions."""
+        means: Array = output.reshape(output.shape[0], output.shape[1], -1).mean(2)
+        return means
+
+    def _token_means(self, layer: str, output: Array, mask: Array | None) -> Array:
+        """Return (examples, neurons), means over tokens, of those that a mask keeps."""
+        if mask is None:
+            means: Array = output.reshape(output.shape[0], -1, output.shape[-1]).mean(1)
+            return means
+        values, counts = self._all_kept(layer, output, mask)
+        ends = np.cumsum(counts).tolist()
+        return _stacked([values[end - k : end].mean(0) for end, k in zip(ends, counts.tolist(), strict=True)], 0)
+
+    def _last_tokens(self, layer: str, output: Array, mask: Array | None) -> Array:
+        """Return (examples, neurons), each example's last token, of those that a mask keeps."""
+        if mask is None:
+            return output.reshape(output.shape[0], -1, output.shape[-1])[:, -1]
+        values, counts = self._all_kept(layer, output, mask)
+        return values[_Index(np.cumsum(counts) - 1).like(values)]
 
 
-def _means(layer: str, output: Any, channels_first: bool, mask: Any) -> Any:
-    """Return (examples, neurons) means over positions, or over the tokens that a mask keeps."""
-    n = output.shape[0]
-    if channels_first:
-        return output.reshape(n, output.shape[1], -1).mean(2)
-    if mask is None:
-        return output.reshape(n, -1, output.shape[-1]).mean(1)
-    rows, counts = _kept(layer, output, mask)
-    ends = np.cumsum(counts)
-    return _stacked([rows[end - k : end].mean(0) for end, k in zip(ends.tolist(), counts.tolist(), strict=True)], 0)
+class _KeptTokens:
+    """The tokens of a batch that a mask keeps."""
+
+    def __init__(self, mask: Array, example_ids: NDArray[np.int64]) -> None:
+        is_kept = np.asarray(mask if isinstance(mask, np.ndarray) else mask.cpu()).astype(bool)
+        self.index = _Index(np.flatnonzero(is_kept))
+        self.counts: NDArray[np.intp] = np.count_nonzero(is_kept, axis=1)
+        """(examples,)"""
+        self.example_ids = np.repeat(example_ids, self.counts)
+        """(kept tokens,)"""
 
 
-def _last(layer: str, output: Any, mask: Any) -> Any:
-    """Return (examples, neurons), each example's last token, of those that a mask keeps."""
-    if mask is None:
-        return output.reshape(output.shape[0], -1, output.shape[-1])[:, -1]
-    rows, counts = _kept(layer, output, mask)
-    return rows[_like(rows, np.cumsum(counts) - 1)]
+class _Index:
+    """An index, moved once to each device on which something is indexed by it."""
+
+    def __init__(self, index: NDArray[np.intp]) -> None:
+        self.index = index
+        self.on_device: dict[torch.device, torch.Tensor] = {}
+
+    def like(self, array: Array) -> Any:
+        """Return the index as `array` takes it."""
+        if isinstance(array, np.ndarray):
+            return self.index
+        if array.device not in self.on_device:
+            import torch
+
+            self.on_device[array.device] = torch.from_numpy(self.index).to(array.device)
+        return self.on_device[array.device]
 
 
-def _kept(layer: str, output: Any, mask: Any) -> tuple[Any, NDArray[np.intp]]:
-    """Return the tokens that a mask keeps, and how many each example has.  Raises SpanmatchError if one has none."""
-    n = output.shape[0]
-    rows, each, _ = _tokens(layer, output, np.arange(n), mask)
-    counts = np.bincount(each, minlength=n)
-    if not counts.all():
-        raise SpanmatchError(f"layer {layer!r}: the mask keeps no token of example {int(np.argmin(counts))} of a batch")
-    return rows, counts
-
-
-def _pooled(layer: str, output: Any, grid: int) -> Any:
-    """Return the means over a grid of positions, bins overlapping by one where sizes do not divide."""
+def _pooled_to_grid(layer: str, output: Array, grid: int) -> Array:
+    """Return means over a grid of positions; bins overlap by one where sizes do not divide."""
     for axis in range(2, output.ndim):
         size = output.shape[axis]
         if size < grid:
-            raise SpanmatchError(f"layer {layer!r}: {size} positions cannot be pooled to {grid}; use a smaller pool")
-        at = [slice(None)] * axis
+            raise SpanmatchError(
+                f"layer {layer!r}: {size} positions cannot be pooled to {grid}; give pool={size} or less"
+            )
+        leading = [slice(None)] * axis
         bins = [slice(i * size // grid, -(-(i + 1) * size // grid)) for i in range(grid)]
-        parts = [output[(*at, part)].mean(axis) for part in bins]
-        output = _stacked(parts, axis)
+        output = _stacked([output[(*leading, part)].mean(axis) for part in bins], axis)
     return output
 
 
-def _stacked(parts: list[Any], axis: int) -> Any:
+def _stacked(parts: list[Any], axis: int) -> Array:
+    """Return arrays of NumPy or PyTorch side by side along a new axis."""
     if isinstance(parts[0], np.ndarray):
         return np.stack(parts, axis)
     import torch
 
     return torch.stack(parts, axis)
-
-
-def _tokens(layer: str, output: Any, examples: NDArray[np.int64], mask: Any) -> tuple[Any, NDArray[np.int64], str]:
-    neurons = output.shape[-1]
-    tokens = output.reshape(len(examples), -1, neurons)
-    each = np.repeat(examples, tokens.shape[1])
-    rows = tokens.reshape(-1, neurons)
-    if mask is None:
-        return rows, each, "rows are tokens"
-    if tuple(mask.shape) != tuple(tokens.shape[:2]):
-        raise SpanmatchError(
-            f"layer {layer!r}: mask of shape {tuple(mask.shape)} for {tuple(tokens.shape[:2])} examples x tokens"
-        )
-    kept = np.asarray(mask.cpu() if hasattr(mask, "cpu") else mask).astype(bool).ravel()
-    return rows[_like(rows, np.flatnonzero(kept))], each[kept], "rows are tokens that the mask keeps"
-
-
-def _move_last(array: Any) -> Any:
-    """Return (n, channels, positions) as (n, positions, channels)."""
-    return array.swapaxes(1, 2)
-
-
-def _like(array: Any, index: NDArray[Any]) -> Any:
-    """Return an index as `array` takes it."""
-    if isinstance(array, np.ndarray):
-        return index
-    return _torch_index(array, index)
-
-
-def _torch_index(array: Any, index: NDArray[Any]) -> Any:
-    import torch
-
-    return torch.from_numpy(index).to(array.device)

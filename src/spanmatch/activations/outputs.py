@@ -1,39 +1,59 @@
-"""What networks gave for one batch: rows and their examples by layer; and networks as what gives them."""
+"""What the layers of all networks gave for one batch, and the protocol of a network that is run."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import SpanmatchError
-from .layouts import Layout
+from .layouts import MASKED_TOKENS, BatchRows, Layout
+
+if TYPE_CHECKING:
+    from .layouts import Array
 
 
-class Outputs:
-    """The outputs of all networks for one batch."""
+class BatchActivations:
+    """The rows of all layers, of all networks, for one batch.
 
-    def __init__(self, examples: NDArray[np.int64], layout: Layout) -> None:
-        self.numbers, self.layout = examples, layout
-        self.rows: dict[str, Any] = {}
-        self.examples: dict[str, NDArray[np.int64]] = {}
-        self.how: dict[str, str] = {}
+    Parameters
+    ----------
+    example_ids : (examples,)
+        Those of the batch.
+    layout
+        How outputs become rows.
+    """
 
-    def record(self, layer: str, output: Any, *, channels_first: bool, mask: Any = None, which: str = "") -> None:
-        """Take a layer's output as rows, in memory of their own.
+    def __init__(self, example_ids: NDArray[np.int64], layout: Layout) -> None:
+        self.example_ids = example_ids
+        self.rows: dict[str, Array] = {}
+        """(rows, neurons) by layer."""
+        self.row_ids: dict[str, NDArray[np.int64]] = {}
+        """(rows,) by layer, the example of each row; layers share arrays where they are equal."""
+        self.layouts: dict[str, str] = {}
+        """How the rows were made, in words, by layer."""
+        self._batch_rows = BatchRows(layout, example_ids)
 
-        Args: mask (examples, tokens), which tokens count, and `which` those are, in words, if not all but padding.
-        """
-        rows, examples, how = self.layout.rows(layer, output, self.numbers, channels_first=channels_first, mask=mask)
-        # What runs next may work in place (a ReLU): rows must not share its memory.
-        self.rows[layer] = _own(rows, output)
-        self.examples[layer] = examples
-        self.how[layer] = how.replace("tokens that the mask keeps", which) if which else how
+    def record(
+        self,
+        layer: str,
+        output: Array,
+        *,
+        channels_first: bool,
+        mask: Array | None = None,
+        masked_tokens: str = MASKED_TOKENS,
+    ) -> None:
+        """Take a layer's output as rows, in memory of their own; see `BatchRows.rows`."""
+        rows = self._batch_rows.rows(
+            layer, output, channels_first=channels_first, mask=mask, masked_tokens=masked_tokens
+        )
+        self.rows[layer] = _owned(rows.values, output)
+        self.row_ids[layer] = rows.example_ids
+        self.layouts[layer] = rows.layout
 
-    def arrange(self, layers: Sequence[str]) -> None:
+    def reorder(self, layers: Sequence[str]) -> None:
         """Put these layers, which ran in any order, in this one."""
         self.rows.update({layer: self.rows.pop(layer) for layer in layers})
 
@@ -44,20 +64,30 @@ class Runner(Protocol):
     name: str
     layers: list[str]
 
-    def run(self, batch: Any, outputs: Outputs) -> None:
+    def run(self, batch: Any, activations: BatchActivations) -> None:
         """Run the network on a batch, and record its layers' outputs."""
 
-    def made_from(self) -> str:
+    def fingerprint(self) -> str:
         """Return what tells this network from others, weights included."""
 
 
-def joined(parts: Sequence[Any]) -> Any:
-    """Return rows one after another, of NumPy or PyTorch."""
-    if isinstance(parts[0], np.ndarray):
-        return np.concatenate(parts)
-    import torch
+def joined_rows(batches: Sequence[BatchActivations]) -> tuple[dict[str, Array], dict[str, NDArray[np.int64]]]:
+    """Return the rows of several batches one after another, and the example of each row, by layer.
 
-    return torch.cat(list(parts))
+    Layers that share an array of example ids share the joined one too, so that what follows from it
+    is computed once.
+    """
+    layers = batches[0].rows
+    rows = {layer: _concatenated([batch.rows[layer] for batch in batches]) for layer in layers}
+    joined: dict[tuple[int, ...], NDArray[np.int64]] = {}
+    row_ids = {}
+    for layer in layers:
+        parts = [batch.row_ids[layer] for batch in batches]
+        key = tuple(map(id, parts))
+        if key not in joined:
+            joined[key] = np.concatenate(parts)
+        row_ids[layer] = joined[key]
+    return rows, row_ids
 
 
 def are_texts(batch: Any) -> bool:
@@ -65,24 +95,50 @@ def are_texts(batch: Any) -> bool:
     return isinstance(batch, list | tuple) and bool(batch) and isinstance(batch[0], str)
 
 
-def mask_of(batch: Any) -> Any:
-    """Return the mask of tokens that a batch by name holds; None if there is none."""
+def mask_of(batch: Any) -> Array | None:
+    """Return the mask of tokens, (examples, tokens), in a batch of named arrays, if any."""
     return batch.get("attention_mask", batch.get("mask")) if isinstance(batch, Mapping) else None
 
 
 def examples_in(batch: Any) -> int:
-    """Return how many examples a batch holds.  Raises SpanmatchError if that cannot be told."""
+    """Return how many examples a batch holds: the length of its first array, or how many texts.
+
+    Raises
+    ------
+    SpanmatchError
+        If there are neither arrays nor texts in it.
+    """
     if are_texts(batch):
         return len(batch)
-    members: Any = batch if isinstance(batch, list | tuple) else [batch]
-    for value in batch.values() if isinstance(batch, Mapping) else members:
-        if getattr(value, "shape", ()):
-            return int(value.shape[0])
-    raise SpanmatchError(f"a batch of type {type(batch).__name__} holds no array of examples, and no texts")
+    if isinstance(batch, Mapping):
+        members = list(batch.values())
+    else:
+        members = list(batch) if isinstance(batch, list | tuple) else [batch]
+    for member in members:
+        if getattr(member, "shape", ()):
+            return int(member.shape[0])
+    raise SpanmatchError(
+        f"a batch of type {type(batch).__name__} holds no array of examples, and no texts; give a tensor or an array, "
+        "examples first, a tuple or a dict of such, or a list of texts"
+    )
 
 
-def _own(rows: Any, output: Any) -> Any:
-    torch = sys.modules.get("torch")
-    if torch is None or not isinstance(rows, torch.Tensor):
-        return rows.copy() if np.shares_memory(rows, output) else rows
+def _concatenated(parts: Sequence[Array]) -> Array:
+    """Return rows one after another; those of one batch as they are."""
+    if len(parts) == 1:
+        return parts[0]
+    if isinstance(parts[0], np.ndarray):
+        return np.concatenate(parts)
+    import torch
+
+    return torch.cat(cast("list[torch.Tensor]", list(parts)))
+
+
+def _owned(rows: Array, output: Array) -> Array:
+    """Return rows in memory of their own: the next module may change the output, as a ReLU does.
+
+    Arrays of NumPy are those of ONNX Runtime, which makes new ones in each run.
+    """
+    if isinstance(rows, np.ndarray) or isinstance(output, np.ndarray):
+        return rows
     return rows.clone() if rows.untyped_storage().data_ptr() == output.untyped_storage().data_ptr() else rows

@@ -9,41 +9,73 @@ from fnmatch import fnmatchcase
 from ..errors import SpanmatchError
 
 Patterns = str | Sequence[str] | Mapping[str, str | Sequence[str]] | None
-LISTED = 30
+NAMES_LISTED = 30
 
 
 def patterns_of(layers: Patterns, network: str) -> Sequence[str] | None:
-    """Return one network's patterns; None for the default."""
+    """Return the patterns of one network.
+
+    Parameters
+    ----------
+    layers
+        A name or a shell pattern, several, {network: one or several}, or None for a network's
+        default layers.
+    network
+        Its name.
+
+    Raises
+    ------
+    SpanmatchError
+        If `layers` is a mapping without the network.
+    """
     if isinstance(layers, Mapping):
         if network not in layers:
-            raise SpanmatchError(f"layers: none given for network {network!r}")
+            raise SpanmatchError(
+                f"layers: none given for network {network!r}, only for {', '.join(map(repr, layers))}; "
+                "give layers of every network"
+            )
         layers = layers[network]
     return [layers] if isinstance(layers, str) else layers
 
 
 def chosen(patterns: Sequence[str], known: Iterable[str], where: str) -> list[str]:
-    """Return the known names that match, in their order.
+    """Return the known names that match any of some patterns, in their order.
 
-    Raises SpanmatchError if a pattern matches nothing, with what there is, close names first.
+    Parameters
+    ----------
+    patterns
+        Names or shell patterns.
+    known
+        The names to choose from.
+    where
+        What they are the names in, for the message.
+
+    Raises
+    ------
+    SpanmatchError
+        If a pattern matches nothing; it lists what there is, close names first.
     """
     names = list(known)
-    found: set[str] = set()
+    matching: set[str] = set()
     for pattern in patterns:
-        matching = [name for name in names if fnmatchcase(name, pattern)]
-        if not matching:
-            close = get_close_matches(pattern.strip("*?"), names, n=5, cutoff=0.4)
-            listed = [*close, *(name for name in names if name not in close)]
-            more = f", ... ({len(listed)} in all)" if len(listed) > LISTED else ""
-            raise SpanmatchError(
-                f"layers: {pattern!r} matches nothing in {where}; there is {', '.join(listed[:LISTED])}{more}"
-            )
-        found.update(matching)
-    return [name for name in names if name in found]
+        matches = [name for name in names if fnmatchcase(name, pattern)]
+        if not matches:
+            raise SpanmatchError(f"layers: {pattern!r} matches nothing in {where}; there is {_listed(pattern, names)}")
+        matching.update(matches)
+    return [name for name in names if name in matching]
 
 
-def nearest(one: Iterable[str], other: Iterable[str]) -> str:
-    """Return the end of an error message about names that differ on two sides: those that are most alike."""
-    known = list(other)
-    alike = [(name, close[0]) for name in one if (close := get_close_matches(name, known, n=1))]
-    listed = ", ".join(f"{a!r} and {b!r}" for a, b in alike[:3])
+def nearest(names: Iterable[str], others: Iterable[str]) -> str:
+    """Return the end of a message about names that differ on two sides: the most alike."""
+    others = list(others)
+    alike = [(name, close[0]) for name in names if (close := get_close_matches(name, others, n=1))]
+    listed = ", ".join(f"{name!r} and {other!r}" for name, other in alike[:3])
     return f"; nearest are {listed}" if listed else ""
+
+
+def _listed(pattern: str, names: Sequence[str]) -> str:
+    """Return names for a message, those that are like the pattern first."""
+    close = get_close_matches(pattern.strip("*?"), names, n=5, cutoff=0.4)
+    ordered = [*close, *(name for name in names if name not in close)]
+    listed = ", ".join(ordered[:NAMES_LISTED])
+    return f"{listed}, ... ({len(ordered)} in all)" if len(ordered) > NAMES_LISTED else listed

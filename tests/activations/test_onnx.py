@@ -1,4 +1,4 @@
-"""ONNX files and programs of torch.export: tensors inside a graph are those that a direct computation gives."""
+"""ONNX files: tensors inside a graph are those that a direct computation gives."""
 
 from __future__ import annotations
 
@@ -7,52 +7,13 @@ import onnx
 import oracles
 import pytest
 import torch
+from activations.small_graphs import INPUTS, hidden, perceptron, weights
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 from typer.testing import CliRunner
 
 import spanmatch as sm
 from spanmatch.cli.commands import app
-
-INPUTS = np.random.default_rng(5).standard_normal((40, 6)).astype(np.float32)
-
-
-def weights(seed):
-    r = np.random.default_rng(seed)
-    return {"w": r.standard_normal((6, 8)).astype("f4"), "v": r.standard_normal((8, 5)).astype("f4")}
-
-
-def perceptron(path, seed=0, batch="n", external=False, location=None):
-    """Write x -> hidden = relu(x w) -> out = hidden v."""
-    own = weights(seed)
-    nodes = [
-        helper.make_node("MatMul", ["x", "w"], ["before"]),
-        helper.make_node("Relu", ["before"], ["hidden"]),
-        helper.make_node("MatMul", ["hidden", "v"], ["out"]),
-    ]
-    graph = helper.make_graph(
-        nodes,
-        "perceptron",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [batch, 6])],
-        [helper.make_tensor_value_info("out", TensorProto.FLOAT, [batch, 5])],
-        [numpy_helper.from_array(array, name) for name, array in own.items()],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    if external:
-        onnx.save(model, path, save_as_external_data=True, location=f"{path.stem}.data", size_threshold=0)
-    else:
-        onnx.save(model, path)
-    if location is not None:
-        changed = onnx.load(path, load_external_data=False)
-        for tensor in changed.graph.initializer:
-            for entry in tensor.external_data:
-                entry.value = location if entry.key == "location" else entry.value
-        onnx.save(changed, path)
-    return path
-
-
-def hidden(seed=0, x=INPUTS):
-    return np.maximum(x @ weights(seed)["w"], 0).astype(np.float64)
 
 
 @pytest.mark.parametrize("options", [{}, {"external": True}, {"batch": 16}, {"batch": 40}])
@@ -108,7 +69,7 @@ def test_graphs_that_cannot_be_used(tmp_path):
         ("empty.onnx", INPUTS, r"empty\.onnx: cut short, or not an ONNX file"),
         ("text.onnx", INPUTS, r"text\.onnx: cut short, or not an ONNX file"),
         ("lost.onnx", INPUTS, r"lost\.onnx: its weights, lost\.data, are missing"),
-        ("outside.onnx", INPUTS, r"outside\.onnx: it wants weights from '\.\./outside\.data', outside its folder"),
+        ("outside.onnx", INPUTS, r"outside\.onnx: it asks for weights from '\.\./outside\.data', outside its folder"),
         ("good.onnx", INPUTS.astype(int), r"good\.onnx: x is tensor\(float\), the batch's is int64"),
         ("good.onnx", INPUTS[:, :5], r"good\.onnx: it does not run on x float32 \(40, 5\)"),
         ("good.onnx", [{"y": INPUTS}], r"good\.onnx: takes x; the batch has y"),
@@ -132,8 +93,8 @@ def test_the_command_line_compares_graphs(tmp_path):
     np.save(tmp_path / "inputs.npy", INPUTS)
     (tmp_path / "a.pt2").write_bytes(b"")
     run = ["compare", str(a), str(b), "--data", str(tmp_path / "inputs.npy"), "--out", str(tmp_path / "out")]
-    found = CliRunner().invoke(app, [*run, "--layers", "hid*"])
-    assert found.exit_code == 0, found.output
+    result = CliRunner().invoke(app, [*run, "--layers", "hid*"])
+    assert result.exit_code == 0, result.output
     assert sm.Moments.load(tmp_path / "out" / "moments.safetensors").layers == {"a:hidden": 8, "b:hidden": 8}
     for args, message in (
         ([str(a), str(b)], "--data is missing"),
@@ -141,46 +102,5 @@ def test_the_command_line_compares_graphs(tmp_path):
         ([str(a), str(tmp_path / "inputs.npy"), "--data", "x.npy"], "not one of each"),
         ([str(tmp_path / "a.pt2"), str(tmp_path / "a.pt2"), "--data", str(tmp_path / "inputs.npy")], "can run code"),
     ):
-        found = CliRunner().invoke(app, ["compare", *args])
-        assert found.exit_code == 2 and message in found.stderr
-
-
-class Small(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.features = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU())
-        self.head = nn.Linear(4 * 16, 5)
-
-    def forward(self, x):
-        return self.head(self.features(x).flatten(1))
-
-
-def test_a_program_has_the_layers_of_the_network_it_was_made_from(tmp_path):
-    torch.manual_seed(0)
-    net, x = Small().eval(), torch.randn(30, 1, 6, 6)
-    program = torch.export.export(net, (x,), dynamic_shapes=({0: torch.export.Dim("n")},))
-    torch.export.save(program, tmp_path / "net.pt2")
-    loaded = torch.export.load(tmp_path / "net.pt2")
-    for own in (program, loaded):
-        moments = sm.capture({"net": net, "program": own}, [x[:20], x[20:]])
-        names = ["features.0", "features.1", "features.2", "head"]
-        assert moments.pairs == [(f"net:{name}", f"program:{name}") for name in names]
-        for one, other in moments.pairs:
-            pair = moments.pair(one, other)
-            np.testing.assert_allclose(pair.yy, pair.xx, rtol=1e-5, atol=1e-5)
-            assert pair.rows == (480 if "features" in one else 30)
-    whole = sm.capture(
-        {"net": net, "program": program}, [x], layers="features"
-    )  # of several operations: the last counts
-    pair = whole.pair("net:features", "program:features")
-    np.testing.assert_allclose(pair.yy, pair.xx, rtol=1e-5, atol=1e-5)
-    nodes = sm.capture({"a": program, "b": program}, [x], layers="conv2d")
-    assert nodes.layers == {"a:conv2d": 4, "b:conv2d": 4}
-    with pytest.raises(sm.SpanmatchError, match=r"'heat' matches nothing .* there is head"):
-        sm.capture({"a": program, "b": program}, [x], layers="heat")
-
-
-def test_a_program_s_file_is_not_read(tmp_path):
-    (tmp_path / "a.pt2").write_bytes(b"")
-    with pytest.raises(sm.SpanmatchError, match=r"a\.pt2: reading a \.pt2 file can run code .*torch\.export\.load"):
-        sm.capture({"a": tmp_path / "a.pt2", "b": tmp_path / "a.pt2"}, [INPUTS])
+        result = CliRunner().invoke(app, ["compare", *args])
+        assert result.exit_code == 2 and message in result.stderr

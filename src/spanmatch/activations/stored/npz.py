@@ -1,0 +1,82 @@
+"""NumPy's .npz: an archive of .npy files, each read as a stream, from its first row to its last."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import zipfile
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import SpanmatchError
+from .arrays import ReadRows, StoredArray
+from .npy import check_size, read_header
+
+ROWS_SKIPPED_AT_ONCE = 4096
+
+
+def open_npz(path: Path, stack: contextlib.ExitStack) -> list[StoredArray]:
+    """Return the arrays of an archive."""
+    archive = stack.enter_context(zipfile.ZipFile(path))
+    return [_open_member(path, archive, member, stack) for member in archive.namelist()]
+
+
+def _open_member(path: Path, archive: zipfile.ZipFile, member: str, stack: contextlib.ExitStack) -> StoredArray:
+    if not member.endswith(".npy"):
+        raise SpanmatchError(f"it holds {member!r}, which is not an array (.npy)")
+    stream = stack.enter_context(archive.open(member))
+    shape, fortran_order, dtype = read_header(stream)
+    name = member.removesuffix(".npy")
+    if fortran_order and len(shape) > 1:
+        read = _read_from_whole(stream, shape, dtype)
+    else:
+        read = _read_in_order(stream, shape, dtype)
+    stored = StoredArray(name, shape, dtype, read, random_access=False)
+    try:
+        check_size(shape, dtype, archive.getinfo(member).file_size - stream.tell())
+    except EOFError as error:
+        raise SpanmatchError(f"{path}: array {name!r} is cut short ({error})") from error
+    return stored
+
+
+def _read_from_whole(stream: IO[bytes], shape: tuple[int, ...], dtype: np.dtype[Any]) -> ReadRows:
+    """Return a reader of an array in Fortran's order, which is read all at once."""
+    array: NDArray[Any] | None = None
+
+    def read(start: int, stop: int) -> NDArray[Any]:
+        nonlocal array
+        if array is None:
+            array = _read_values(stream, math.prod(shape), dtype).reshape(shape[::-1]).T
+        return array[start:stop]
+
+    return read
+
+
+def _read_in_order(stream: IO[bytes], shape: tuple[int, ...], dtype: np.dtype[Any]) -> ReadRows:
+    """Return a reader of rows, one after another, that passes over those that are not asked for."""
+    next_row, values_per_row = 0, math.prod(shape[1:])
+
+    def read(start: int, stop: int) -> NDArray[Any]:
+        nonlocal next_row
+        if start < next_row:
+            raise EOFError(f"rows {start} to {stop} were asked for after row {next_row}; rows are read once, in order")
+        while next_row < start:  # rows that a checkpoint holds
+            skipped = min(start - next_row, ROWS_SKIPPED_AT_ONCE)
+            _read_values(stream, skipped * values_per_row, dtype)
+            next_row += skipped
+        values = _read_values(stream, (stop - start) * values_per_row, dtype)
+        next_row = stop
+        return values.reshape(stop - start, *shape[1:])
+
+    return read
+
+
+def _read_values(stream: IO[bytes], count: int, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return the next values of a stream.  Raises EOFError if there are fewer."""
+    content = stream.read(count * dtype.itemsize)
+    if len(content) != count * dtype.itemsize:
+        raise EOFError(f"{len(content):,} bytes where {count * dtype.itemsize:,} should be")
+    return np.frombuffer(content, dtype=dtype)
