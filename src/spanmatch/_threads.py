@@ -21,13 +21,15 @@ R = TypeVar("R")
 
 
 @contextlib.contextmanager
-def as_many_as_help(neurons: int) -> Iterator[None]:
+def as_many_as_help(neurons: int, small: int | None = None) -> Iterator[None]:
     """Let NumPy and SciPy use one thread meanwhile, if matrices of so many neurons gain nothing from more.
+
+    `small` is the number of neurons up to which that is so, by default `SMALL`.
 
     The number of threads belongs to the whole process: the first of several callers at a time sets it, in whatever
     threads they are, and the last one puts it back.
     """
-    if neurons > SMALL:
+    if neurons > (SMALL if small is None else small):
         yield
         return
     _one_thread.enter()

@@ -35,7 +35,7 @@ def on_device(request, monkeypatch):
             return backends.TorchEngine(device, single), array
         return chosen, values
 
-    monkeypatch.setattr("spanmatch.moments.moments.checked", checked)
+    monkeypatch.setattr("spanmatch.moments.batches.checked", checked)
     return lambda array: torch.from_numpy(array).to(device)
 
 

@@ -15,7 +15,8 @@ from .._files import Path_
 from .._progress import tracked
 from ..errors import BadArgument, SpanmatchError, missing_extra
 from ..moments.example_ranges import checked_ids
-from ..moments.moments import Moments, MomentsOptions, Pairs
+from ..moments.moments import Moments
+from ..moments.options import MomentsOptions, Pairs
 from . import exported
 from . import onnx as onnx_graphs
 from . import torch as torch_modules

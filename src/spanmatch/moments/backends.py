@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -31,7 +31,14 @@ Room = dict[str, NDArray[Any]]
 
 
 class Engine(Protocol):
-    """The products that the moments are made of, on one device."""
+    """The products that the moments are made of, on one device and in one precision.
+
+    Engines of the same device and precision are equal: sums are kept per engine.
+    """
+
+    @property
+    def single(self) -> bool:
+        """Whether products are of rows rounded to float32; sums are float64 all the same."""
 
     def zeros(self, *shape: int) -> Any:
         """Return a float64 accumulator."""
@@ -57,8 +64,14 @@ class Engine(Protocol):
     def add_factor(self, total: Any, A: Any, B: Any) -> None:
         """Replace the triangular factor R by that of [R; 1 X Y a b], for lifted rows A = [X a] and B = [Y b]."""
 
-    def add_above(self, total: Any, A: Any, B: Any, edges: tuple[Any, Any]) -> None:
-        """Add in how many rows a neuron of A is above one edge and a neuron of B above another."""
+    def above(self, rows: Any, edges: Any) -> Any:
+        """Return (rows, neurons x edges), ones where a neuron is above an edge and zeros elsewhere."""
+
+    def add_counts(self, total: Any, A: Any, B: Any) -> None:
+        """Add A^T B, for matrices of ones and zeros."""
+
+    def sum_of(self, arrays: Sequence[Any]) -> float:
+        """Return the sum of all values, not finite if one of them is not; a device is waited for once."""
 
     def maxima(self, array: Any, order: NDArray[np.intp], starts: NDArray[np.int64]) -> Maxima:
         """Return the largest row of each group, by column, and which of the group's rows it is; rows are in groups when
@@ -75,8 +88,7 @@ class Engine(Protocol):
 class NumpyEngine:
     """Products by BLAS, accumulated in place."""
 
-    single: bool = field(default=False, compare=False)
-    """Whether products are of rows rounded to float32; sums are float64 all the same, and added to by either."""
+    single: bool = False
 
     def zeros(self, *shape: int) -> NDArray[np.float64]:
         """Return zeros."""
@@ -134,13 +146,19 @@ class NumpyEngine:
         R, *_ = lapack.dtpqrt(0, min(32, size), np.asfortranarray(total), block, overwrite_b=1)
         total[:] = np.triu(R)
 
-    def add_above(self, total: Any, A: Any, B: Any, edges: tuple[Any, Any]) -> None:
-        """Products of ones and zeros in single precision, exact for up to 2^24 rows at once."""
-        above = []
-        for rows, own in zip((A, B), edges, strict=True):
-            ones = np.empty((*rows.shape, own.shape[1]), dtype=np.float32)
-            above.append(np.greater(rows[:, :, None], own, out=ones).reshape(len(rows), -1))
-        total += blas.sgemm(1.0, above[1].T, above[0].T, trans_b=1).T
+    def above(self, rows: Any, edges: Any) -> NDArray[np.float32]:
+        """In single precision, for the product's speed."""
+        ones = np.empty((*rows.shape, edges.shape[1]), dtype=np.float32)
+        return np.asarray(np.greater(rows[:, :, None], edges, out=ones).reshape(len(rows), -1))
+
+    def add_counts(self, total: Any, A: Any, B: Any) -> None:
+        """A product in single precision, exact for up to 2^24 rows at once."""
+        total += blas.sgemm(1.0, B.T, A.T, trans_b=1).T
+
+    def sum_of(self, arrays: Sequence[Any]) -> float:
+        """Sum in the arrays' own precision: where that overflows, the values are looked at one by one."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            return float(sum(float(array.sum()) for array in arrays))
 
     def maxima(self, array: Any, order: NDArray[np.intp], starts: NDArray[np.int64]) -> Maxima:
         """Reduce by groups; the first of equal rows counts."""
@@ -165,7 +183,7 @@ class TorchEngine:
     """Products by PyTorch on one device, in float64 or, if `single`, of rows rounded to float32."""
 
     device: torch.device
-    single: bool = field(default=False, compare=False)
+    single: bool = False
 
     def zeros(self, *shape: int) -> torch.Tensor:
         """Return zeros on the device."""
@@ -224,10 +242,14 @@ class TorchEngine:
         block = torch.cat([torch.ones_like(A[:, :1]), A[:, :-1], B[:, :-1], A[:, -1:], B[:, -1:]], dim=1)
         total.copy_(torch.linalg.qr(torch.cat([total, block]), mode="r").R)
 
-    def add_above(self, total: Any, A: Any, B: Any, edges: tuple[Any, Any]) -> None:
-        """Products of ones and zeros on the device."""
-        above = [(rows[:, :, None] > own).flatten(1).double() for rows, own in zip((A, B), edges, strict=True)]
-        total.addmm_(above[0].T, above[1])
+    def above(self, rows: Any, edges: Any) -> torch.Tensor:
+        """Compare on the device."""
+        ones: torch.Tensor = (rows[:, :, None] > edges).flatten(1).double()
+        return ones
+
+    def add_counts(self, total: Any, A: Any, B: Any) -> None:
+        """A product in double precision, whatever that of the moments."""
+        total.addmm_(A.T, B)
 
     def maxima(self, array: Any, order: NDArray[np.intp], starts: NDArray[np.int64]) -> Maxima:
         """Reduce by groups on the device."""
@@ -267,7 +289,7 @@ class ArrayEngine:
 
     xp: Any
     device: Any
-    single: bool = field(default=False, compare=False)
+    single: bool = False
 
     def zeros(self, *shape: int) -> Any:
         """Return zeros on the device."""
@@ -310,13 +332,14 @@ class ArrayEngine:
         block = self.xp.concat([ones, A[:, :-1], B[:, :-1], A[:, -1:], B[:, -1:]], axis=1)
         total[:, :] = self.xp.linalg.qr(self.xp.concat([total, block], axis=0))[1]
 
-    def add_above(self, total: Any, A: Any, B: Any, edges: tuple[Any, Any]) -> None:
-        """Products of ones and zeros on the device."""
-        above = []
-        for rows, own in zip((A, B), edges, strict=True):
-            ones = self.xp.astype(rows[:, :, None] > own[None, :, :], self.xp.float64)
-            above.append(self.xp.reshape(ones, (rows.shape[0], -1)))
-        total += above[0].T @ above[1]
+    def above(self, rows: Any, edges: Any) -> Any:
+        """Compare on the device."""
+        ones = self.xp.astype(rows[:, :, None] > edges[None, :, :], self.xp.float64)
+        return self.xp.reshape(ones, (rows.shape[0], -1))
+
+    def add_counts(self, total: Any, A: Any, B: Any) -> None:
+        """Add the product."""
+        total += A.T @ B
 
     def maxima(self, array: Any, order: NDArray[np.intp], starts: NDArray[np.int64]) -> Maxima:
         """On the host: the standard has no sums by group."""
@@ -431,19 +454,16 @@ def _check_shape(layer: str, shape: tuple[int, ...]) -> None:
 def check_finite(engines: Mapping[str, Engine], arrays: Mapping[str, Any]) -> None:
     """Raise SpanmatchError for a value that is not finite, naming the layer and the place.
 
-    All of a device's arrays are asked about at once: it is waited for once a batch.
+    All arrays of an engine are summed first, so that a device is waited for once a batch.
     """
-    doubtful: dict[Any, list[str]] = {}  # the engines of devices, which can sum everything at once
-    for layer, array in arrays.items():
-        if isinstance(array, np.ndarray):
-            _check_finite(layer, array)
-        else:
-            doubtful.setdefault(engines[layer], []).append(layer)
-    for engine, layers in doubtful.items():
+    layers_of: dict[Engine, list[str]] = {}
+    for layer, engine in engines.items():
+        layers_of.setdefault(engine, []).append(layer)
+    for engine, layers in layers_of.items():
         if not np.isfinite(engine.sum_of([arrays[layer] for layer in layers])):
             for layer in layers:
-                every = np.arange(arrays[layer].shape[0])
-                _check_finite(layer, engine.host(engine.rows(arrays[layer], every, 0.0)))
+                every_row = np.arange(arrays[layer].shape[0])
+                _check_finite(layer, engine.host(engine.rows(arrays[layer], every_row, 0.0)))
 
 
 def _check_finite(layer: str, array: NDArray[Any]) -> None:
