@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from functools import cache, wraps
 from typing import Any, ParamSpec, TypeVar
 
@@ -21,15 +23,13 @@ R = TypeVar("R")
 
 
 @contextlib.contextmanager
-def as_many_as_help(neurons: int, small: int | None = None) -> Iterator[None]:
+def as_many_as_help(neurons: int) -> Iterator[None]:
     """Let NumPy and SciPy use one thread meanwhile, if matrices of so many neurons gain nothing from more.
-
-    `small` is the number of neurons up to which that is so, by default `SMALL`.
 
     The number of threads belongs to the whole process: the first of several callers at a time sets it, in whatever
     threads they are, and the last one puts it back.
     """
-    if neurons > (SMALL if small is None else small):
+    if neurons > SMALL:
         yield
         return
     _one_thread.enter()
@@ -37,6 +37,19 @@ def as_many_as_help(neurons: int, small: int | None = None) -> Iterator[None]:
         yield
     finally:
         _one_thread.leave()
+
+
+def run_side_by_side(tasks: Sequence[Callable[[], object]]) -> None:
+    """Run tasks that each gain nothing from several threads of linear algebra, on as many threads as it may use."""
+    workers = min(len(tasks), max((library.num_threads for library in _blas_libraries()), default=1))
+    with as_many_as_help(0):
+        if workers < 2:
+            for task in tasks:
+                task()
+            return
+        with ThreadPoolExecutor(workers) as pool:
+            for done in [pool.submit(copy_context().run, task) for task in tasks]:
+                done.result()
 
 
 def few_threads(function: Callable[P, R]) -> Callable[P, R]:
@@ -76,6 +89,10 @@ class _OneThread:
 
 
 _one_thread = _OneThread()
+
+
+def _blas_libraries() -> list[Any]:
+    return [library for library in _libraries().lib_controllers if library.user_api == "blas"]
 
 
 @cache

@@ -8,7 +8,7 @@ import io
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import spanmatch as sm
@@ -54,6 +54,7 @@ def test_against_sorting(ties, kind, cuts):
     assert np.array_equal(moments.top("y").examples, found.examples[:2])
 
 
+@settings(deadline=None)
 @given(st.permutations(range(6)), st.integers(1, 4))
 def test_parts_add_up_in_any_order(order, k):
     rows, examples = data(n=30, ties=True)

@@ -53,6 +53,8 @@ class Runner(Protocol):
 
 def joined(parts: Sequence[Any]) -> Any:
     """Return rows one after another, of NumPy or PyTorch."""
+    if len(parts) == 1:
+        return parts[0]
     if isinstance(parts[0], np.ndarray):
         return np.concatenate(parts)
     import torch

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+from .._threads import run_side_by_side
 from .backends import Engine, NumpyEngine
+from .batches import LayerBatch
+from .layer_records import LayerRecord
 from .merging import add_sums
+from .options import Layers, connected_layers
 from .sums import Shapes, Sums, bytes_of
+
+SMALL_PRODUCTS = 256
+"""Neurons of the two widest layers of a group, up to which products gain nothing from several threads."""
 
 
 class Accumulators:
@@ -31,6 +41,23 @@ class Accumulators:
         if engine not in self._sums:
             self._sums[engine] = Sums.zeros(engine, self.shapes)
         return self._sums[engine]
+
+    def add_batch(
+        self, batch: Mapping[str, LayerBatch], pairs: Sequence[Layers], layers: Mapping[str, LayerRecord]
+    ) -> None:
+        """Add the rows of all layers, in groups that pairs connect; narrow groups on the host side by side."""
+        narrow = []
+        for group in connected_layers(batch, pairs):
+            first = batch[group[0]]  # all of the group have its engine and its plan
+            arrays = {layer: batch[layer].array for layer in group}
+            group_pairs = [pair for pair in pairs if pair[0] in arrays]
+            add = partial(self.on(first.engine).add, arrays, group_pairs, first.plan, layers)
+            widest = sum(sorted(layers[layer].neurons for layer in group)[-2:])
+            if isinstance(first.engine, NumpyEngine) and widest <= SMALL_PRODUCTS:
+                narrow.append(add)
+            else:
+                add()
+        run_side_by_side(narrow)
 
     def add(self, other: Sums) -> None:
         """Add sums on the host about the same shifts."""

@@ -1,13 +1,12 @@
 """Where the products run: NumPy arrays on the CPU, PyTorch tensors and CuPy arrays on the device that they are on.
 
-An engine turns a part of a batch into float64 rows about a shift and adds its products to sums that stay on
-its device. `checked` tells from the array itself which engine it is for; no library of arrays is imported here.
+An engine turns a part of a batch into float64 rows about a shift and adds its products to sums that
+stay on its device. No library of arrays is imported here.
 """
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -15,16 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import blas, lapack
 
-from ..errors import SpanmatchError
-
 if TYPE_CHECKING:
     import torch
 
-CHECKED_AT_ONCE = 1 << 18  # elements; bounds the memory that a check for NaN takes
-
-
-NUMBER_TYPES = ("float64", "float32", "bfloat16", "float16")
-"""From fine to coarse, but for the last two, which count alike. Whole numbers count as the finest."""
 Maxima = tuple[NDArray[np.float64], NDArray[np.int64]]
 Room = dict[str, NDArray[Any]]
 """Memory that an engine may keep from one part of a batch to the next."""
@@ -122,8 +114,8 @@ class NumpyEngine:
         return means
 
     def add_sum(self, total: Any, A: Any) -> None:
-        """Add the column sums."""
-        total += A.sum(axis=0, dtype=np.float64)
+        """Add the column sums: the rows one after another, as `sum` does, in half the time."""
+        total += np.einsum("np->p", A, dtype=np.float64)
 
     def add_gram(self, total: Any, A: Any) -> None:
         """Half the work of a product; `total.T` is Fortran-ordered, so that BLAS adds in place."""
@@ -376,109 +368,3 @@ def _from(room: Room, name: str, shape: tuple[int, int], dtype: np.dtype[Any]) -
     if name not in room or room[name].dtype != dtype or len(room[name]) < size:
         room[name] = np.empty(size, dtype)
     return room[name][:size].reshape(shape)
-
-
-def checked(layer: str, array: Any, *, single: bool = False) -> tuple[Engine, Any]:
-    """Return the engine for an array of activations, and the array as that engine takes it.
-
-    Raises SpanmatchError for what is not a non-empty, real matrix, naming the layer.
-    """
-    torch = sys.modules.get("torch")
-    engine: Engine = NumpyEngine(single)
-    if torch is not None and isinstance(array, torch.Tensor):
-        array = array.detach()
-        if array.is_complex():
-            raise SpanmatchError(f"layer {layer!r}: complex activations ({array.dtype}); give real numbers")
-        if array.device.type == "cuda":
-            engine = TorchEngine(array.device, single)
-        else:  # other devices have no float64
-            array = array.cpu()
-            array = (array.float() if array.dtype == torch.bfloat16 else array).numpy()
-    elif isinstance(array, np.ndarray) or (xp := _standard(layer, array)) is None:
-        array = _numpy(layer, array)
-    else:
-        if not xp.isdtype(array.dtype, ("bool", "integral", "real floating")):
-            raise SpanmatchError(f"layer {layer!r}: activations of type {array.dtype}; give real numbers")
-        engine = ArrayEngine(xp, array.device, single)
-    _check_shape(layer, tuple(array.shape))
-    return engine, array
-
-
-def number_type(array: Any) -> str:
-    """Return the type in which activations come, of `NUMBER_TYPES`."""
-    name = str(getattr(array, "dtype", "")).rpartition(".")[2]
-    return name if name in NUMBER_TYPES else "float64"
-
-
-def coarsest(*types: str) -> str:
-    """Return the coarsest of some number types."""
-    return max(types, key=NUMBER_TYPES.index)
-
-
-def _standard(layer: str, array: Any) -> Any:
-    """Return the namespace of an array of the array API standard on which sums can be kept; None for all others.
-
-    JAX's arrays cannot be added to in place, and have no float64 unless that is asked for: they are read by NumPy.
-    """
-    import array_api_compat as standard
-
-    if standard.is_dask_array(array):
-        raise SpanmatchError(f"layer {layer!r} is a Dask array; use sm.Moments.from_dask")
-    if not standard.is_array_api_obj(array) or standard.is_jax_array(array) or standard.is_torch_array(array):
-        return None
-    return standard.array_namespace(array)
-
-
-def _numpy(layer: str, array: Any) -> NDArray[Any]:
-    try:
-        values: NDArray[Any] = np.asarray(array)
-    except ValueError as error:
-        raise SpanmatchError(f"layer {layer!r}: not an array ({error})") from error
-    if values.dtype.kind not in "biuf":
-        raise SpanmatchError(
-            f"layer {layer!r}: activations of type {values.dtype}; give real numbers (floats or integers)"
-        )
-    return values
-
-
-def _check_shape(layer: str, shape: tuple[int, ...]) -> None:
-    if len(shape) != 2:
-        raise SpanmatchError(
-            f"layer {layer!r}: shape {shape} has {len(shape)} dimensions; give rows x neurons, "
-            "for a convolution with positions as rows and channels as neurons"
-        )
-    if 0 in shape:
-        raise SpanmatchError(f"layer {layer!r}: shape {shape} is empty; give at least one row and one neuron")
-
-
-def check_finite(engines: Mapping[str, Engine], arrays: Mapping[str, Any]) -> None:
-    """Raise SpanmatchError for a value that is not finite, naming the layer and the place.
-
-    All arrays of an engine are summed first, so that a device is waited for once a batch.
-    """
-    layers_of: dict[Engine, list[str]] = {}
-    for layer, engine in engines.items():
-        layers_of.setdefault(engine, []).append(layer)
-    for engine, layers in layers_of.items():
-        if not np.isfinite(engine.sum_of([arrays[layer] for layer in layers])):
-            for layer in layers:
-                every_row = np.arange(arrays[layer].shape[0])
-                _check_finite(layer, engine.host(engine.rows(arrays[layer], every_row, 0.0)))
-
-
-def _check_finite(layer: str, array: NDArray[Any]) -> None:
-    if array.dtype.kind != "f":
-        return
-    step = max(1, CHECKED_AT_ONCE // array.shape[1])
-    for start in range(0, len(array), step):
-        finite = np.isfinite(array[start : start + step])
-        if not finite.all():
-            _refuse_value(layer, array, start, finite)
-
-
-def _refuse_value(layer: str, array: Any, start: int, finite: NDArray[np.bool_]) -> None:
-    row, neuron = (int(i[0]) for i in np.nonzero(~finite))
-    value = float(array[start + row, neuron])
-    raise SpanmatchError(
-        f"layer {layer!r}: {value} in neuron {neuron}, row {start + row} of this batch; activations must be finite"
-    )

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from .backends import NUMBER_TYPES, coarsest
 from .folds import Plan
+from .number_types import NUMBER_TYPES, coarsest
 from .top_inputs import TopInputs
 
 Array = NDArray[np.float64]

@@ -13,31 +13,32 @@ of Y (for what chance gives). See docs/theory.md.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .._files import Path_
-from .._threads import as_many_as_help
-from ..errors import SpanmatchError, SpanmatchWarning, among
+from ..errors import SpanmatchError, among
 from .accumulators import Accumulators
 from .backends import NumpyEngine
 from .batches import LayerBatch, checked_arrays, planned
-from .dask import chunks_of, delayed_tasks, summed
+from .dask import sum_of_chunks
 from .example_ranges import NONE, Ranges, checked_ids, ranges_of, union
-from .folds import ROWS_AT_ONCE, ExampleIds
-from .histograms import Bins, edges_for_layer
+from .first_batch import first_records
+from .folds import ExampleIds
+from .histograms import Bins
 from .layer_records import LayerRecord
 from .memory_limit import check_memory, limit_in_bytes
 from .merging import about_shifts_of, check_edges_fit, check_options_fit, check_pairs_fit, check_widths_fit, edges_of
 from .moments_files import Contents, contents_of, read_moments, state_of, write_moments
-from .options import Layers, MomentsOptions, Pairs, checked_options, connected_layers, pairs_among
-from .pair_of_layers import pair_of_layers, pair_with_silence
-from .pairs import RESOLVED, Method, Pair
+from .options import Layers, MomentsOptions, Pairs, checked_options, pairs_among
+from .pair_of_layers import pair_of_layers
+from .pairs import Method, Pair
+from .resolution import warn_unless_resolved
 from .sums import Sums, shapes_of_sums
 from .top_inputs import TopInputs, top_of
 from .torch_ranks import State, summed_over_ranks
@@ -47,8 +48,6 @@ if TYPE_CHECKING:
     from distributed import Client
 
 Array = NDArray[np.float64]
-SMALL_PRODUCTS = 256
-"""Neurons of the two widest layers together, up to which products of a piece's rows gain nothing from threads."""
 
 
 class Moments:
@@ -214,12 +213,12 @@ class Moments:
         first = not self._layers
         layer_batches = self._add_batch(batch, example_ids)
         if first and self._options.method == "gram":
-            self._warn_unless_resolved(layer_batches)
+            for layer, rows in layer_batches.items():
+                warn_unless_resolved(layer, self._layers[layer], self._sums.on(rows.engine), stacklevel=2)
 
     def _add_batch(self, batch: Mapping[str, Any], example_ids: ExampleIds = None) -> dict[str, LayerBatch]:
         layer_batches = self._begin(batch, example_ids)
-        for layers in connected_layers(layer_batches, self._pairs):
-            self._add_to_sums({layer: layer_batches[layer] for layer in layers})
+        self._sums.add_batch(layer_batches, self._pairs, self._layers)
         for layer, rows in layer_batches.items():
             top = self._top_of_batch(rows) if self._options.top else None
             self._layers[layer] = self._layers[layer].with_batch(rows.plan, rows.dtype, self._options.null, top)
@@ -227,35 +226,9 @@ class Moments:
             self._seen = union(self._seen, plan.numbers)
         return layer_batches
 
-    def _add_to_sums(self, connected: Mapping[str, LayerBatch]) -> None:
-        """Add the rows of layers that pairs connect, so that they are on one engine and of the same examples."""
-        first = next(iter(connected.values()))
-        pairs = [pair for pair in self._pairs if pair[0] in connected]
-        arrays = {layer: rows.array for layer, rows in connected.items()}
-        widest = sum(sorted(self._layers[layer].neurons for layer in connected)[-2:])
-        with as_many_as_help(widest, SMALL_PRODUCTS):
-            self._sums.on(first.engine).add(arrays, pairs, first.plan, self._layers)
-
     def _top_of_batch(self, rows: LayerBatch) -> TopInputs:
         order, starts, numbers = rows.plan.groups
         return top_of(*rows.engine.maxima(rows.array, order, starts), numbers, self._options.top)
-
-    def _warn_unless_resolved(self, layer_batches: Mapping[str, LayerBatch]) -> None:
-        """Warn, after a first batch of enough rows, of layers in which products will not resolve small distances."""
-        for layer, neurons in self.layers.items():
-            if self.rows[layer] < 2 * neurons:
-                continue
-            sums = self._sums.on(layer_batches[layer].engine)
-            gram, total = (sums.engine.host(sums.arrays[kind, layer]).sum(axis=0) for kind in ("gram", "sum"))
-            resolution = pair_with_silence(layer, self._layers[layer], gram, total).resolution()
-            if resolution > RESOLVED:
-                warnings.warn(
-                    f"layer {layer!r}: neurons are so nearly combinations of others that method='gram' resolves "
-                    f"distances to {resolution:.2g} only, going by the first {self.rows[layer]:,} rows; "
-                    "make the moments with method='qr'",
-                    SpanmatchWarning,
-                    stacklevel=3,
-                )
 
     def _begin(self, batch: Mapping[str, Any], example_ids: ExampleIds = None) -> dict[str, LayerBatch]:
         """Check a batch and take from the first one what all others go by, but add nothing."""
@@ -268,25 +241,11 @@ class Moments:
         pairs = self._pairs or pairs_among(list(arrays), self._options.pairs)
         layer_batches = planned(arrays, pairs, example_ids, self.rows, self._options.folds)
         if not self._layers:
-            self._start(layer_batches, pairs)
+            layers = first_records(layer_batches, pairs, self._options)
+            sums = Accumulators(self._sums.host, shapes_of_sums(self._options, widths, pairs, edges_of(layers)))
+            check_memory(sums.nbytes, self._limit, len(widths), len(pairs))
+            self._pairs, self._layers, self._sums = pairs, layers, sums
         return layer_batches
-
-    def _start(self, layer_batches: Mapping[str, LayerBatch], pairs: list[Layers]) -> None:
-        """Take from a first batch the shifts and the edges of bins."""
-        edges: dict[str, Array] = {}
-        if self._options.bins is not None:
-            for layer in dict.fromkeys(layer for pair in pairs for layer in pair):
-                rows = layer_batches[layer]
-                edges[layer] = edges_for_layer(layer, rows.engine, rows.array, self._options.bins)
-        widths = {layer: rows.array.shape[1] for layer, rows in layer_batches.items()}
-        sums = Accumulators(self._sums.host, shapes_of_sums(self._options, widths, pairs, edges))
-        check_memory(sums.nbytes, self._limit, len(widths), len(pairs))
-        self._pairs, self._sums = pairs, sums
-        for layer, rows in layer_batches.items():
-            first = np.arange(min(ROWS_AT_ONCE, rows.array.shape[0]))
-            shift = rows.engine.host(rows.engine.rows(rows.array, first, 0.0)).mean(axis=0)
-            options = self._options
-            self._layers[layer] = LayerRecord.of_no_rows(shift, options.folds, edges.get(layer), options.top)
 
     def pair(self, x: str, y: str) -> Pair:
         """Return the joint moments of two layers, in either order.
@@ -447,14 +406,8 @@ class Moments:
         -----
         Memory: of a worker, the chunk it works on and some moments.
         """
-        chunks = chunks_of(arrays)
-        starts = np.cumsum([0, *(rows for _, rows in chunks)])
-        ids = np.arange(starts[-1]) if example_ids is None else np.asarray(example_ids)
-        if len(ids) != starts[-1]:
-            raise SpanmatchError(f"example_ids: {len(ids)} for {starts[-1]} rows; give one for each row")
-        (first,) = delayed_tasks(_moments_of_no_rows, [(chunks[0][0], options)])
-        tasks = [(batch, ids[a:b], first) for (batch, _), a, b in zip(chunks, starts[:-1], starts[1:], strict=True)]
-        total: Moments = summed(delayed_tasks(_moments_of_chunk, tasks), scheduler)
+        first_task = partial(_moments_of_no_rows, options=options)
+        total: Moments = sum_of_chunks(arrays, example_ids, scheduler, first_task, _moments_of_chunk)
         return total
 
     def save(self, path: Path_) -> None:

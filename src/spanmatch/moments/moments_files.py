@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from .._files import Path_, read_tensors, write_tensors
 from ..errors import SpanmatchError
-from .backends import NUMBER_TYPES
 from .example_ranges import Ranges, checked_ranges
 from .histograms import checked_edges
 from .layer_records import LayerRecord
+from .number_types import NUMBER_TYPES
 from .options import Layers, Options, checked_options
 from .sums import Key, shapes_of_sums
 from .top_inputs import TopInputs

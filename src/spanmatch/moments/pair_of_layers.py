@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import SpanmatchError
-from .backends import NUMBER_TYPES
 from .layer_records import LayerRecord
 from .options import Layers, Options
-from .pairs import Counts, Joint, Pair
+from .pairs import Counts, Pair
 from .partner_similarity import PartnerSimilarity
 from .sums import Sums
 
@@ -41,14 +40,6 @@ def pair_of_layers(
         options.method == "single",
         (records[0].dtype, records[1].dtype),
     )
-
-
-def pair_with_silence(layer: str, record: LayerRecord, gram: Array, total: Array) -> Pair:
-    """Return the pair of a layer with a silent neuron, given the layer's sums over all folds."""
-    shift, nothing = (record.shift, np.zeros(1)), np.zeros((2, 2))
-    count = int(record.rows.sum()), int(record.examples.sum())
-    joint = Joint(*count, shift, (total, np.zeros(2)), (gram, nothing), np.zeros((len(total), 2)), None)
-    return Pair.of((layer, ""), [joint], dtypes=(record.dtype, NUMBER_TYPES[0]))
 
 
 def _counts(layers: Layers, records: tuple[LayerRecord, LayerRecord], sums: Sums) -> Counts | None:
