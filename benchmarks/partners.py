@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import numpy as np
 
-from spanmatch.moments.sums import Partners
+from spanmatch.moments.partner_similarity import PartnerSimilarity
 
 DRAWS = 4000
 
 
-def partners(X: np.ndarray, batch: int) -> Partners:
+def partners(X: np.ndarray, batch: int) -> PartnerSimilarity:
     """Return how alike the examples of batches of that size are, for rows of one example each."""
     batches = [X[i : i + batch] for i in range(0, len(X) - len(X) % batch, batch)]
     sums = [b.sum(axis=0) for b in batches]
     squares = [float((b * b).sum()) for b in batches]
     shared = sum((float(s @ s) - q) / (batch - 1) for s, q in zip(sums, squares, strict=True))
     n = batch * len(batches)
-    return Partners.of(np.array([*sum(sums), sum(squares), shared, n, len(batches) * 2 * batch / (batch - 1)]))
+    return PartnerSimilarity.of(np.array([*sum(sums), sum(squares), shared, n, len(batches) * 2 * batch / (batch - 1)]))
 
 
 def kinds(r: np.random.Generator, n: int) -> dict[str, np.ndarray]:

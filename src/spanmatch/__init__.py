@@ -52,7 +52,8 @@ from .match import (
     minimum_match,
     simple_matches,
 )
-from .moments.moments import Moments, pair
+from .moments.moments import Moments
+from .moments.pair_of_arrays import pair
 from .moments.pairs import Pair
 from .moments.provenance import Provenance
 from .moments.top_inputs import TopInputs

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from functools import cache, wraps
 from typing import Any, ParamSpec, TypeVar
 
@@ -36,6 +38,19 @@ def as_many_as_help(neurons: int) -> Iterator[None]:
         yield
     finally:
         _limit.leave()
+
+
+def run_side_by_side(tasks: Sequence[Callable[[], object]]) -> None:
+    """Run tasks that each gain nothing from several threads of linear algebra, on as many threads as it may use."""
+    workers = min(len(tasks), max((library.num_threads for library in _blas_libraries()), default=1))
+    with as_many_as_help(0):
+        if workers < 2:
+            for task in tasks:
+                task()
+            return
+        with ThreadPoolExecutor(workers) as pool:
+            for done in [pool.submit(copy_context().run, task) for task in tasks]:
+                done.result()
 
 
 def few_threads(function: Callable[P, R]) -> Callable[P, R]:
@@ -81,6 +96,10 @@ def _all_cores_but_one() -> int:
     """Return as many threads as there are now, less one: a thread that shares its core holds up all others."""
     threads = [library.num_threads for library in _libraries().lib_controllers if library.user_api == "blas"]
     return max(1, max(threads, default=1) - 1)
+
+
+def _blas_libraries() -> list[Any]:
+    return [library for library in _libraries().lib_controllers if library.user_api == "blas"]
 
 
 @cache

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 import spanmatch as sm
-from spanmatch.moments import backends
+from spanmatch.moments import backends, batches
 
 DEVICES = [
     "cpu",
@@ -27,7 +27,7 @@ def on_device(request, monkeypatch):
     if request.param == "standard":
         return array_api_strict.asarray
     device = torch.device(request.param)
-    plain = backends.checked
+    plain = batches.checked
 
     def checked(layer, array, *, single=False):
         chosen, values = plain(layer, array, single=single)
@@ -35,7 +35,7 @@ def on_device(request, monkeypatch):
             return backends.TorchEngine(device, single), array
         return chosen, values
 
-    monkeypatch.setattr("spanmatch.moments.moments.checked", checked)
+    monkeypatch.setattr("spanmatch.moments.batches.checked", checked)
     return lambda array: torch.from_numpy(array).to(device)
 
 

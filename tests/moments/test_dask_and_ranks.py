@@ -100,7 +100,7 @@ def test_dask_arrays_that_cannot_be_used(client):
             sm.Moments.from_dask(given, scheduler=client)
     with pytest.raises(sm.SpanmatchError, match="layer 'a:l': example -1; ids of examples are whole numbers from 0"):
         sm.Moments.from_dask({"a:l": good}, np.arange(600) - 1, scheduler=client)
-    with pytest.raises(sm.SpanmatchError, match="examples: 3 for 600 rows"):
+    with pytest.raises(sm.SpanmatchError, match="example_ids: 3 for 600 rows"):
         sm.Moments.from_dask({"a:l": good}, [1, 2, 3])
     with pytest.raises(sm.SpanmatchError, match=r"'a:l' is a Dask array; use sm\.Moments\.from_dask"):
         sm.Moments().update({"a:l": good})
@@ -323,7 +323,7 @@ print("done", flush=True)
 
 @pytest.mark.parametrize("seed", range(3))
 def test_a_killed_capture_goes_on_with_the_same_final_numbers(tmp_path, seed):
-    options = [{}, {"method": "qr"}, {"bins": 4, "method": "single", "numbers": range(7, 20_007)}][seed]
+    options = [{}, {"method": "qr"}, {"bins": 4, "method": "single", "example_ids": range(7, 20_007)}][seed]
     run = [sys.executable, "-c", CAPTURE.format(stop=60 + 30 * seed, sleep=0.03, options=options)]
     whole, path = tmp_path / "whole.safetensors", tmp_path / "killed.safetensors"
     fast = [sys.executable, "-c", CAPTURE.format(stop=10**9, sleep=0, options=options)]
@@ -336,7 +336,7 @@ def test_a_killed_capture_goes_on_with_the_same_final_numbers(tmp_path, seed):
     process.wait()
     half = sm.Moments.load(path)
     assert 0 < half.rows["a:0"] < 20_000
-    first = 7 if "numbers" in options else 0
+    first = 7 if "example_ids" in options else 0
     assert half.example_ids.tolist() == [[first, first + half.rows["a:0"]]]
     subprocess.run([*fast, str(path)], check=True)
     assert contents(path) == contents(whole)
@@ -381,7 +381,7 @@ def test_a_checkpoint_of_something_else_is_refused(tmp_path):
         (other, x.split(10), {}, "made from other networks"),
         (own, x.split(10), {"folds": 3}, "made from other options"),
         (own, x.split(10), {"pool": "mean"}, "made from other layout"),
-        (own, x.split(10), {"numbers": range(115, 175)}, "5 of the 10 examples 115 to 124 are in it; give the same"),
+        (own, x.split(10), {"example_ids": range(115, 175)}, "5 of the 10 examples 115 to 124 are in it; give"),
     ):
         with pytest.raises(sm.SpanmatchError, match=message):
             sm.capture(networks, batches, checkpoint=path, **options)

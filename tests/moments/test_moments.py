@@ -102,7 +102,7 @@ def test_the_null_goes_by_ids_and_not_by_arrival():
 def test_an_example_of_many_rows_is_added_in_parts():
     X, Y = layers.random(n=5000, p=3, q=2)
     examples = np.repeat([4, 9, 1, 6, 2, 8], [7, 2500, 1000, 900, 590, 3])
-    made = plans({"x": X}, examples, {}, 4)["x"]
+    made = plans({"x": 5000}, examples, {}, 4)["x"]
     assert max(len(piece.rows) for piece in made.pieces) < 2 * ROWS_AT_ONCE
     for piece in made.pieces:
         own = examples[piece.rows]
@@ -329,7 +329,7 @@ def test_what_is_kept_does_not_grow_with_rows():
     sizes = []
     for _ in range(3):
         moments.update({"a:l": X, "b:l": Y})
-        sizes.append(sum(a.nbytes for a in moments._total().arrays.values()))
+        sizes.append(sum(array.nbytes for array in moments._sums.total().arrays.values()))
     assert len(set(sizes)) == 1
     assert sizes[0] == moments.nbytes == 8 * (8 * (25**2 + 32**2 + 25 * 32) + 25 * 32 + 9 * (25 + 32) + 2 * 3)
 
@@ -441,7 +441,7 @@ def test_options_and_names_that_make_no_sense():
         (np.arange(299), "299 examples for 300 rows"),
         (np.linspace(0, 1, 300), "whole number"),
         (np.zeros((300, 1), dtype=int), "whole number"),
-        ({"a:l": np.arange(300)}, "'b:l': no examples"),
+        ({"a:l": np.arange(300)}, "'b:l': example_ids has none for it"),
         ({"a:l": np.arange(300), "b:l": np.arange(300)[::-1]}, "not of the same examples"),
     ],
 )
@@ -497,11 +497,11 @@ def test_moments_that_would_be_too_large_are_refused_before_they_start():
 
 def test_the_memory_of_large_moments_is_said_before_they_start(monkeypatch):
     said = []
-    monkeypatch.setattr("spanmatch.moments.moments.announce", said.append)
+    monkeypatch.setattr("spanmatch.moments.memory_limit.announce", said.append)
     X, Y = layers.random()
     sm.pair(X, Y)
     assert said == []  # small ones need no word
-    monkeypatch.setattr("spanmatch.moments.moments.ANNOUNCED", 1e4)
+    monkeypatch.setattr("spanmatch.moments.memory_limit.ANNOUNCED", 1e4)
     moments = moments_of(X, Y)
     assert said == [f"moments of 2 layers and 1 pairs: {moments.nbytes / 1e9:.2g} GB, however many rows"]
 

@@ -8,7 +8,7 @@ import io
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import spanmatch as sm
@@ -54,6 +54,7 @@ def test_against_sorting(ties, kind, cuts):
     assert np.array_equal(moments.top("y").examples, found.examples[:2])
 
 
+@settings(deadline=None)
 @given(st.permutations(range(6)), st.integers(1, 4))
 def test_parts_add_up_in_any_order(order, k):
     rows, examples = data(n=30, ties=True)
@@ -144,7 +145,7 @@ def test_pictures_are_those_of_the_examples():
         own = sheet[8 * row : 8 * row + 8, 8 * column : 8 * column + 8]
         assert np.abs(own - images[example]).mean() < 12  # a lossy file; another image is some 80 away
     for wrong, message in (
-        (images[:50], r"examples: 50 given, but number \d+ was captured"),
+        (images[:50], r"inputs: 50 given, but number \d+ was captured"),
         (images.astype(float), r"images of float64 \(170, 8, 8\); give bytes"),
         ([[3]] * 170, "give images as an array of bytes, or texts"),
     ):

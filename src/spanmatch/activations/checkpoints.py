@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from .._files import Path_, locked
 from ..errors import SpanmatchError
 from ..moments.example_ranges import count_in
-from ..moments.moments import Moments, MomentsOptions
+from ..moments.moments import Moments
+from ..moments.options import MomentsOptions
 from .layouts import Layout
 
 CHECKPOINT_SECONDS = 300.0

@@ -17,7 +17,8 @@ from .._files import Path_
 from .._progress import tracked
 from ..errors import SpanmatchError
 from ..moments.dask import delayed_tasks, summed
-from ..moments.moments import Moments, MomentsOptions, Pairs
+from ..moments.moments import Moments
+from ..moments.options import MomentsOptions, Pairs
 from .checkpoints import CHECKPOINT_SECONDS, Checkpoint, checkpointed, made_from
 from .layouts import BatchRows, Channels, Layout, Pool, Units
 from .patterns import Patterns, chosen, nearest, patterns_of

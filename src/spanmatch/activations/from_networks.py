@@ -16,7 +16,8 @@ from .._files import Path_
 from .._progress import tracked
 from ..errors import BadArgument, SpanmatchError, missing_extra
 from ..moments.example_ranges import checked_ids
-from ..moments.moments import Moments, MomentsOptions, Pairs
+from ..moments.moments import Moments
+from ..moments.options import MomentsOptions, Pairs
 from .checkpoints import CHECKPOINT_SECONDS, Checkpoint, checkpointed, made_from
 from .layouts import Channels, Layout, Pool, Units
 from .onnx import onnx_runner

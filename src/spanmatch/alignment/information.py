@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 
 from .._threads import few_threads
 from ..errors import SpanmatchError
-from ..moments.moments import pair as paired
+from ..moments.pair_of_arrays import pair as paired
 from ..moments.pairs import Pair
 from ..moments.spans import Array
 from .chance import AlignmentResult, about

@@ -1,37 +1,36 @@
 """Where the products run: NumPy arrays on the CPU, PyTorch tensors and CuPy arrays on the device that they are on.
 
-An engine turns a part of a batch into float64 rows about a shift and adds its products to sums that stay on
-its device. `checked` tells from the array itself which engine it is for; no library of arrays is imported here.
+An engine turns a part of a batch into float64 rows about a shift and adds its products to sums that
+stay on its device. No library of arrays is imported here.
 """
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import blas, lapack
 
-from ..errors import SpanmatchError
-
 if TYPE_CHECKING:
     import torch
 
-CHECKED_AT_ONCE = 1 << 18  # elements; bounds the memory that a check for NaN takes
-
-
-NUMBER_TYPES = ("float64", "float32", "bfloat16", "float16")
-"""From fine to coarse, but for the last two, which count alike. Whole numbers count as the finest."""
 Maxima = tuple[NDArray[np.float64], NDArray[np.int64]]
 Room = dict[str, NDArray[Any]]
 """Memory that an engine may keep from one part of a batch to the next."""
 
 
 class Engine(Protocol):
-    """The products that the moments are made of, on one device."""
+    """The products that the moments are made of, on one device and in one precision.
+
+    Engines of the same device and precision are equal: sums are kept per engine.
+    """
+
+    @property
+    def single(self) -> bool:
+        """Whether products are of rows rounded to float32; sums are float64 all the same."""
 
     def zeros(self, *shape: int) -> Any:
         """Return a float64 accumulator."""
@@ -57,8 +56,14 @@ class Engine(Protocol):
     def add_factor(self, total: Any, A: Any, B: Any) -> None:
         """Replace the triangular factor R by that of [R; 1 X Y a b], for lifted rows A = [X a] and B = [Y b]."""
 
-    def add_above(self, total: Any, A: Any, B: Any, edges: tuple[Any, Any]) -> None:
-        """Add in how many rows a neuron of A is above one edge and a neuron of B above another."""
+    def above(self, rows: Any, edges: Any) -> Any:
+        """Return (rows, neurons x edges), ones where a neuron is above an edge and zeros elsewhere."""
+
+    def add_counts(self, total: Any, A: Any, B: Any) -> None:
+        """Add A^T B, for matrices of ones and zeros."""
+
+    def sum_of(self, arrays: Sequence[Any]) -> float:
+        """Return the sum of all values, not finite if one of them is not; a device is waited for once."""
 
     def maxima(self, array: Any, order: NDArray[np.intp], starts: NDArray[np.int64]) -> Maxima:
         """Return the largest row of each group, by column, and which of the group's rows it is; rows are in groups when
@@ -75,8 +80,7 @@ class Engine(Protocol):
 class NumpyEngine:
     """Products by BLAS, accumulated in place."""
 
-    single: bool = field(default=False, compare=False)
-    """Whether products are of rows rounded to float32; sums are float64 all the same, and added to by either."""
+    single: bool = False
 
     def zeros(self, *shape: int) -> NDArray[np.float64]:
         """Return zeros."""
@@ -110,8 +114,8 @@ class NumpyEngine:
         return means
 
     def add_sum(self, total: Any, A: Any) -> None:
-        """Add the column sums."""
-        total += A.sum(axis=0, dtype=np.float64)
+        """Add the column sums: the rows one after another, as `sum` does, in half the time."""
+        total += np.einsum("np->p", A, dtype=np.float64)
 
     def add_gram(self, total: Any, A: Any) -> None:
         """Half the work of a product; `total.T` is Fortran-ordered, so that BLAS adds in place."""
@@ -134,13 +138,19 @@ class NumpyEngine:
         R, *_ = lapack.dtpqrt(0, min(32, size), np.asfortranarray(total), block, overwrite_b=1)
         total[:] = np.triu(R)
 
-    def add_above(self, total: Any, A: Any, B: Any, edges: tuple[Any, Any]) -> None:
-        """Products of ones and zeros in single precision, exact for up to 2^24 rows at once."""
-        above = []
-        for rows, own in zip((A, B), edges, strict=True):
-            ones = np.empty((*rows.shape, own.shape[1]), dtype=np.float32)
-            above.append(np.greater(rows[:, :, None], own, out=ones).reshape(len(rows), -1))
-        total += blas.sgemm(1.0, above[1].T, above[0].T, trans_b=1).T
+    def above(self, rows: Any, edges: Any) -> NDArray[np.float32]:
+        """In single precision, for the product's speed."""
+        ones = np.empty((*rows.shape, edges.shape[1]), dtype=np.float32)
+        return np.asarray(np.greater(rows[:, :, None], edges, out=ones).reshape(len(rows), -1))
+
+    def add_counts(self, total: Any, A: Any, B: Any) -> None:
+        """A product in single precision, exact for up to 2^24 rows at once."""
+        total += blas.sgemm(1.0, B.T, A.T, trans_b=1).T
+
+    def sum_of(self, arrays: Sequence[Any]) -> float:
+        """Sum in the arrays' own precision: where that overflows, the values are looked at one by one."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            return float(sum(float(array.sum()) for array in arrays))
 
     def maxima(self, array: Any, order: NDArray[np.intp], starts: NDArray[np.int64]) -> Maxima:
         """Reduce by groups; the first of equal rows counts."""
@@ -165,7 +175,7 @@ class TorchEngine:
     """Products by PyTorch on one device, in float64 or, if `single`, of rows rounded to float32."""
 
     device: torch.device
-    single: bool = field(default=False, compare=False)
+    single: bool = False
 
     def zeros(self, *shape: int) -> torch.Tensor:
         """Return zeros on the device."""
@@ -224,10 +234,14 @@ class TorchEngine:
         block = torch.cat([torch.ones_like(A[:, :1]), A[:, :-1], B[:, :-1], A[:, -1:], B[:, -1:]], dim=1)
         total.copy_(torch.linalg.qr(torch.cat([total, block]), mode="r").R)
 
-    def add_above(self, total: Any, A: Any, B: Any, edges: tuple[Any, Any]) -> None:
-        """Products of ones and zeros on the device."""
-        above = [(rows[:, :, None] > own).flatten(1).double() for rows, own in zip((A, B), edges, strict=True)]
-        total.addmm_(above[0].T, above[1])
+    def above(self, rows: Any, edges: Any) -> torch.Tensor:
+        """Compare on the device."""
+        ones: torch.Tensor = (rows[:, :, None] > edges).flatten(1).double()
+        return ones
+
+    def add_counts(self, total: Any, A: Any, B: Any) -> None:
+        """A product in double precision, whatever that of the moments."""
+        total.addmm_(A.T, B)
 
     def maxima(self, array: Any, order: NDArray[np.intp], starts: NDArray[np.int64]) -> Maxima:
         """Reduce by groups on the device."""
@@ -267,7 +281,7 @@ class ArrayEngine:
 
     xp: Any
     device: Any
-    single: bool = field(default=False, compare=False)
+    single: bool = False
 
     def zeros(self, *shape: int) -> Any:
         """Return zeros on the device."""
@@ -310,13 +324,14 @@ class ArrayEngine:
         block = self.xp.concat([ones, A[:, :-1], B[:, :-1], A[:, -1:], B[:, -1:]], axis=1)
         total[:, :] = self.xp.linalg.qr(self.xp.concat([total, block], axis=0))[1]
 
-    def add_above(self, total: Any, A: Any, B: Any, edges: tuple[Any, Any]) -> None:
-        """Products of ones and zeros on the device."""
-        above = []
-        for rows, own in zip((A, B), edges, strict=True):
-            ones = self.xp.astype(rows[:, :, None] > own[None, :, :], self.xp.float64)
-            above.append(self.xp.reshape(ones, (rows.shape[0], -1)))
-        total += above[0].T @ above[1]
+    def above(self, rows: Any, edges: Any) -> Any:
+        """Compare on the device."""
+        ones = self.xp.astype(rows[:, :, None] > edges[None, :, :], self.xp.float64)
+        return self.xp.reshape(ones, (rows.shape[0], -1))
+
+    def add_counts(self, total: Any, A: Any, B: Any) -> None:
+        """Add the product."""
+        total += A.T @ B
 
     def maxima(self, array: Any, order: NDArray[np.intp], starts: NDArray[np.int64]) -> Maxima:
         """On the host: the standard has no sums by group."""
@@ -353,112 +368,3 @@ def _from(room: Room, name: str, shape: tuple[int, int], dtype: np.dtype[Any]) -
     if name not in room or room[name].dtype != dtype or len(room[name]) < size:
         room[name] = np.empty(size, dtype)
     return room[name][:size].reshape(shape)
-
-
-def checked(layer: str, array: Any, *, single: bool = False) -> tuple[Engine, Any]:
-    """Return the engine for an array of activations, and the array as that engine takes it.
-
-    Raises SpanmatchError for what is not a non-empty, real matrix, naming the layer.
-    """
-    torch = sys.modules.get("torch")
-    engine: Engine = NumpyEngine(single)
-    if torch is not None and isinstance(array, torch.Tensor):
-        array = array.detach()
-        if array.is_complex():
-            raise SpanmatchError(f"layer {layer!r}: complex activations ({array.dtype}); give real numbers")
-        if array.device.type == "cuda":
-            engine = TorchEngine(array.device, single)
-        else:  # other devices have no float64
-            array = array.cpu()
-            array = (array.float() if array.dtype == torch.bfloat16 else array).numpy()
-    elif isinstance(array, np.ndarray) or (xp := _standard(layer, array)) is None:
-        array = _numpy(layer, array)
-    else:
-        if not xp.isdtype(array.dtype, ("bool", "integral", "real floating")):
-            raise SpanmatchError(f"layer {layer!r}: activations of type {array.dtype}; give real numbers")
-        engine = ArrayEngine(xp, array.device, single)
-    _check_shape(layer, tuple(array.shape))
-    return engine, array
-
-
-def number_type(array: Any) -> str:
-    """Return the type in which activations come, of `NUMBER_TYPES`."""
-    name = str(getattr(array, "dtype", "")).rpartition(".")[2]
-    return name if name in NUMBER_TYPES else "float64"
-
-
-def coarsest(*types: str) -> str:
-    """Return the coarsest of some number types."""
-    return max(types, key=NUMBER_TYPES.index)
-
-
-def _standard(layer: str, array: Any) -> Any:
-    """Return the namespace of an array of the array API standard on which sums can be kept; None for all others.
-
-    JAX's arrays cannot be added to in place, and have no float64 unless that is asked for: they are read by NumPy.
-    """
-    import array_api_compat as standard
-
-    if standard.is_dask_array(array):
-        raise SpanmatchError(f"layer {layer!r} is a Dask array; use sm.Moments.from_dask")
-    if not standard.is_array_api_obj(array) or standard.is_jax_array(array) or standard.is_torch_array(array):
-        return None
-    return standard.array_namespace(array)
-
-
-def _numpy(layer: str, array: Any) -> NDArray[Any]:
-    try:
-        values: NDArray[Any] = np.asarray(array)
-    except ValueError as error:
-        raise SpanmatchError(f"layer {layer!r}: not an array ({error})") from error
-    if values.dtype.kind not in "biuf":
-        raise SpanmatchError(
-            f"layer {layer!r}: activations of type {values.dtype}; give real numbers (floats or integers)"
-        )
-    return values
-
-
-def _check_shape(layer: str, shape: tuple[int, ...]) -> None:
-    if len(shape) != 2:
-        raise SpanmatchError(
-            f"layer {layer!r}: shape {shape} has {len(shape)} dimensions; give rows x neurons, "
-            "for a convolution with positions as rows and channels as neurons"
-        )
-    if 0 in shape:
-        raise SpanmatchError(f"layer {layer!r}: shape {shape} is empty; give at least one row and one neuron")
-
-
-def check_finite(engines: Mapping[str, Engine], arrays: Mapping[str, Any]) -> None:
-    """Raise SpanmatchError for a value that is not finite, naming the layer and the place.
-
-    All of a device's arrays are asked about at once: it is waited for once a batch.
-    """
-    doubtful: dict[Any, list[str]] = {}  # the engines of devices, which can sum everything at once
-    for layer, array in arrays.items():
-        if isinstance(array, np.ndarray):
-            _check_finite(layer, array)
-        else:
-            doubtful.setdefault(engines[layer], []).append(layer)
-    for engine, layers in doubtful.items():
-        if not np.isfinite(engine.sum_of([arrays[layer] for layer in layers])):
-            for layer in layers:
-                every = np.arange(arrays[layer].shape[0])
-                _check_finite(layer, engine.host(engine.rows(arrays[layer], every, 0.0)))
-
-
-def _check_finite(layer: str, array: NDArray[Any]) -> None:
-    if array.dtype.kind != "f":
-        return
-    step = max(1, CHECKED_AT_ONCE // array.shape[1])
-    for start in range(0, len(array), step):
-        finite = np.isfinite(array[start : start + step])
-        if not finite.all():
-            _refuse_value(layer, array, start, finite)
-
-
-def _refuse_value(layer: str, array: Any, start: int, finite: NDArray[np.bool_]) -> None:
-    row, neuron = (int(i[0]) for i in np.nonzero(~finite))
-    value = float(array[start + row, neuron])
-    raise SpanmatchError(
-        f"layer {layer!r}: {value} in neuron {neuron}, row {start + row} of this batch; activations must be finite"
-    )

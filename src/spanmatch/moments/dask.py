@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import isnan
 from operator import add
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from .._progress import progress_bar
 from ..errors import BadArgument, SpanmatchError, missing_extra
@@ -34,6 +36,28 @@ def summed(parts: Sequence[Any], scheduler: Any) -> Any:
     (total,) = parts
     with _client(scheduler) as client:
         return total.compute() if client is None else _computed(client, total)
+
+
+def sum_of_chunks(
+    arrays: Mapping[str, Any],
+    example_ids: Any,
+    scheduler: Any,
+    first_task: Callable[[Mapping[str, Any]], Any],
+    chunk_task: Callable[[Mapping[str, Any], Any, Any], Any],
+) -> Any:
+    """Return the sum of what a task makes of each chunk of rows of Dask arrays.
+
+    `first_task` is called with the first chunk, and `chunk_task` with each chunk, its example ids and what that gave.
+    Raises SpanmatchError as `chunks_of` and `summed` do, or if there is not one id for each row.
+    """
+    chunks = chunks_of(arrays)
+    starts = np.cumsum([0, *(rows for _, rows in chunks)])
+    ids = np.arange(starts[-1]) if example_ids is None else np.asarray(example_ids)
+    if len(ids) != starts[-1]:
+        raise SpanmatchError(f"example_ids: {len(ids)} for {starts[-1]} rows; give one for each row")
+    (first,) = delayed_tasks(first_task, [(chunks[0][0],)])
+    tasks = [(batch, ids[a:b], first) for (batch, _), a, b in zip(chunks, starts[:-1], starts[1:], strict=True)]
+    return summed(delayed_tasks(chunk_task, tasks), scheduler)
 
 
 def delayed_tasks(task: Any, arguments: Sequence[tuple[Any, ...]]) -> list[Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -37,12 +37,12 @@ class Plan:
     """(rows,) the example that each row is of."""
     folds: int
 
-    @property
+    @cached_property
     def rows_per_fold(self) -> NDArray[np.int64]:
         """(folds,)"""
         return np.bincount(self.examples % self.folds, minlength=self.folds)
 
-    @property
+    @cached_property
     def examples_per_fold(self) -> NDArray[np.int64]:
         """(folds,)"""
         return np.bincount(self.groups[2] % self.folds, minlength=self.folds)
@@ -88,13 +88,22 @@ class Plan:
         frames of a film, is not paired. Each row meets the row that is as far on as the longest example is long: for
         examples of equal length, the same position of the next example.
         """
-        longest = int(np.diff(self.groups[1], append=len(self.examples)).max())
+        rows_by_example, starts, examples = self.groups
+        lengths = np.diff(starts, append=len(self.examples))
+        longest = int(lengths.max())
         if 2 * longest > len(self.examples):
             return None
-        order = np.argsort(hashes(self.examples), kind="stable")
+        order = rows_by_example[_indices_of_groups(starts, lengths, np.argsort(hashes(examples)))]
         partner = np.empty_like(order)
         partner[order] = np.roll(order, -longest)
         return partner
+
+
+def _indices_of_groups(starts: NDArray[np.int64], lengths: NDArray[np.intp], order: Index) -> Index:
+    """Return the indices of consecutive groups, one group after another in another order."""
+    ends = np.cumsum(lengths[order])
+    offsets = np.repeat(starts[order] - (ends - lengths[order]), lengths[order])
+    return np.asarray(np.arange(len(offsets)) + offsets)
 
 
 def _cuts(lengths: NDArray[np.intp]) -> Index:
@@ -104,25 +113,33 @@ def _cuts(lengths: NDArray[np.intp]) -> Index:
     return np.flatnonzero((np.diff(starts // ROWS_AT_ONCE) > 0) | long[1:] | long[:-1]) + 1
 
 
-def plans(arrays: Mapping[str, Any], example_ids: ExampleIds, seen: Mapping[str, int], folds: int) -> dict[str, Plan]:
-    """Return each layer's plan; layers with the same examples share one.
+def plans(
+    lengths: Mapping[str, int], example_ids: ExampleIds, rows_before: Mapping[str, int], folds: int
+) -> dict[str, Plan]:
+    """Return each layer's plan, given its rows in the batch; layers with the same examples share one plan.
 
-    Args: `seen`, the rows of each layer before this batch, from which rows are numbered if no examples are given.
-    Raises SpanmatchError if the examples are not whole numbers from 0 to `LARGEST`, one for each row.
+    Where no ids are given, rows are numbered from `rows_before`, those of each layer before this batch.
+    Raises SpanmatchError if ids are not whole numbers from 0 to `LARGEST`, one for each row.
     """
-    made: dict[Any, Plan] = {}
-    result = {}
-    for layer, array in arrays.items():
-        n, first = array.shape[0], seen.get(layer, 0)
+    plan_of_ids: dict[Any, Plan] = {}
+    layer_plans = {}
+    for layer, n in lengths.items():
+        first = rows_before.get(layer, 0)
         given = example_ids.get(layer) if isinstance(example_ids, Mapping) else example_ids
         if isinstance(example_ids, Mapping) and given is None:
             raise SpanmatchError(f"layer {layer!r}: example_ids has none for it")
         key = (n, first) if given is None else (n, id(given))
-        if key not in made:
+        if key not in plan_of_ids:
             ids = np.arange(first, first + n) if given is None else _ids_of_rows(layer, given, n)
-            made[key] = Plan(ids, folds)
-        result[layer] = made[key]
-    return result
+            plan_of_ids[key] = _plan_of(ids, folds, plan_of_ids.values())
+        layer_plans[layer] = plan_of_ids[key]
+    return layer_plans
+
+
+def _plan_of(ids: NDArray[np.int64], folds: int, known: Iterable[Plan]) -> Plan:
+    """Return the known plan of the same examples, or else a new one."""
+    same = (plan for plan in known if np.array_equal(plan.examples, ids))
+    return next(same, None) or Plan(ids, folds)
 
 
 def _ids_of_rows(layer: str, given: ArrayLike, rows: int) -> NDArray[np.int64]:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import SpanmatchError
+from .backends import Engine
 
 Array = NDArray[np.float64]
 Bins = int | Mapping[str, ArrayLike] | None
@@ -55,3 +56,17 @@ def checked_edges(layer: str, edges: ArrayLike) -> Array:
     if falling.any():
         raise SpanmatchError(f"layer {layer!r}: the bin edges of neuron {int(np.argmax(falling))} do not ascend")
     return values
+
+
+def edges_for_layer(layer: str, engine: Engine, array: Any, bins: int | Mapping[str, Array]) -> Array:
+    """Return a layer's edges: of so many bins of the rows of a first batch, or those given for it.
+
+    Raises SpanmatchError if none are given, or for another number of neurons.
+    """
+    if isinstance(bins, int):
+        return bin_edges(engine.host(engine.rows(array, np.arange(array.shape[0]), 0.0)), bins)
+    edges = bins.get(layer)
+    if edges is None or len(edges) != array.shape[1]:
+        given = "none" if edges is None else f"those of {len(edges)} neurons"
+        raise SpanmatchError(f"layer {layer!r}: bin edges for {array.shape[1]} neurons are needed; given: {given}")
+    return edges

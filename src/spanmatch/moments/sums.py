@@ -9,193 +9,199 @@ saving are one line each, with P = p + 1 and Q = q + 1:
     ("cross", x, y)    (folds, P, Q)           sum of x y^T                                   method "gram"
     ("factor", x, y)   (folds, 1+P+Q, 1+P+Q)   triangular factor of [1 x y ||x||^2 ||y||^2]   method "qr"
     ("null", x, y)     (P, Q)                  sum of x y'^T, y' of another example
-    ("partners", x)    (p + 4,)                how alike the examples of one batch are: see `Partners`
+    ("partners", x)    (p + 4,)                how alike the examples of one batch are: see `PartnerSimilarity`
     ("above", x, y)    (p bins, q bins)        rows in which a neuron of x is above one edge and one of y above another,
                                                the edges being the bins' lower ends, the first -inf
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .backends import Engine, NumpyEngine, Room
-from .folds import Plan
-from .pairs import Joint, stacked_factor
-from .spans import UNIT
+from .folds import Index, Piece, Plan
+from .layer_records import LayerRecord
+from .options import Layers, Options
+from .pairs import Joint
+from .partner_similarity import ExampleMeans, PartnerSimilarity
 
 Array = NDArray[np.float64]
 Key = tuple[str, ...]
-SHARED = 0.01
-"""What examples of one batch may share of their variance."""
-DEVIATIONS = 8
-"""Standard deviations of what shuffled examples share, if that is more."""
+Shapes = dict[Key, tuple[int, ...]]
 
 
-@dataclass(frozen=True)
-class Partners:
-    """How alike the examples are that the null may pair: those of one batch.
-
-    With t_e the mean over the rows of example e, less the mean of all n examples, and batches B of m examples,
-
-        similarity = sum over B of sum over e != f in B of t_e . t_f / (m - 1),   over sum of |t_e|^2:
-
-    the share of the examples' variance that an example has in common with another one of its batch, as the intraclass
-    correlation. Means over rows, because rows at one position are alike whichever examples they are of.
-    """
-
-    similarity: float
-    """nan if the examples do not vary."""
-    limit: float
-    """The most that shuffled examples would give."""
-
-    @property
-    def alike(self) -> bool:
-        """Whether the examples of one batch are more alike than shuffled ones would be."""
-        return self.similarity > self.limit
-
-    @classmethod
-    def of(cls, sums: Array) -> Partners:
-        """Return it from [sum of t_e, sum of |t_e|^2, the sum over batches, n, sum over B of 2 m / (m - 1)].
-
-        Of exchangeable examples that vary in one direction the similarity has this variance, the last sum over n^2,
-        whatever they are distributed as; in more directions it has less.
-        """
-        total, (square, shared, n, variance) = sums[:-4], sums[-4:]
-        common = float(total @ total) / n if n else 0.0
-        spread = square - common
-        if not spread > n * UNIT * common:
-            return cls(float("nan"), SHARED)
-        return cls((shared - common) / spread, max(SHARED, DEVIATIONS * float(np.sqrt(variance)) / n))
+def shapes_of_sums(
+    options: Options, widths: Mapping[str, int], pairs: Sequence[Layers], edges: Mapping[str, Array]
+) -> Shapes:
+    """Return the shape of each accumulator for layers of these widths."""
+    k, factored = options.folds, options.method == "qr"
+    shapes: Shapes = {}
+    for layer, width in widths.items():
+        shapes["sum", layer] = (k, width + 1)
+        if not factored:
+            shapes["gram", layer] = (k, width + 1, width + 1)
+        if options.null:
+            shapes["partners", layer] = (width + 4,)
+    for x, y in pairs:
+        p, q = widths[x] + 1, widths[y] + 1
+        if factored:
+            shapes["factor", x, y] = (k, 1 + p + q, 1 + p + q)
+        else:
+            shapes["cross", x, y] = (k, p, q)
+        if options.null:
+            shapes["null", x, y] = (p, q)
+        if edges:
+            bins_x, bins_y = (edges[layer].size + len(edges[layer]) for layer in (x, y))
+            shapes["above", x, y] = (bins_x, bins_y)
+    return shapes
 
 
-class Means:
-    """The sum over the examples of a batch of their lifted means, from pieces of the batch."""
-
-    def __init__(self, engine: Engine, neurons: int) -> None:
-        self.engine, self.total = engine, engine.zeros(neurons + 1)
-        self.part, self.rows_of_part = engine.zeros(neurons + 1), 0
-
-    def add(self, rows: Any, lengths: NDArray[np.intp]) -> None:
-        """Add the lifted rows of examples of these lengths, or a part of the rows of one."""
-        if len(lengths) > 1 or rows.shape[0] == lengths[0]:
-            self.engine.add_sum(self.total, self.engine.means(rows, lengths))
-            return
-        self.engine.add_sum(self.part, rows)
-        self.rows_of_part += rows.shape[0]
-        if self.rows_of_part == lengths[0]:
-            mean = self.part[:-1] / int(lengths[0])
-            self.total[:-1] += mean
-            self.total[-1] += mean @ mean
-            self.part, self.rows_of_part = self.part * 0, 0
+def bytes_of(shapes: Shapes) -> int:
+    """Return the bytes that accumulators of these shapes take."""
+    return 8 * sum(int(np.prod(shape)) for shape in shapes.values())
 
 
 @dataclass
 class Sums:
-    """Accumulators by key, and the engine of the device that they are on."""
+    """Accumulators by key, and the engine of the device that they are on.
+
+    Copy on write: an accumulator that was handed to a reader is copied before more is added, so that readers may keep
+    it without a copy of their own and never see it change.
+    """
 
     engine: Engine
     arrays: dict[Key, Any]
+    shared: set[Key] = field(default_factory=set)
+    """The accumulators that readers hold."""
+    constants: dict[str, tuple[Any, Any]] = field(default_factory=dict)
+    """Each layer's shift and its bins' lower ends, on the device."""
 
     @classmethod
-    def zeros(cls, engine: Engine, shapes: Mapping[Key, tuple[int, ...]]) -> Sums:
+    def zeros(cls, engine: Engine, shapes: Shapes) -> Sums:
         """Return empty sums."""
         return cls(engine, {key: engine.zeros(*shape) for key, shape in shapes.items()})
 
-    def add(
-        self,
-        engine: Engine,
-        pair: Key,
-        batch: Mapping[str, Any],
-        shift: Mapping[str, Any],
-        edges: Mapping[str, Any],
-        plan: Plan,
-        fresh: set[str],
-    ) -> None:
-        """Add the rows of a pair of layers, or of one alone; of their own moments only those of `fresh` layers."""
-        arrays = self.arrays
-        rooms: list[Room] = [{}, {}, {}]
-        null = plan.partner if ("null", *pair) in arrays else None
-        paired = plan.partner is not None
-        means = {
-            layer: Means(engine, batch[layer].shape[1])
-            for layer in pair
-            if layer in fresh and ("partners", layer) in arrays and paired
-        }
-        for piece in plan.pieces:
-            fold, index = piece.fold, piece.rows
-            rows = {k: engine.lifted(batch[k], index, shift[k], room) for k, room in zip(pair, rooms, strict=False)}
-            for layer in pair:
-                if layer in fresh:
-                    self._add_own(engine, layer, fold, rows[layer])
-                if layer in means:
-                    means[layer].add(rows[layer], piece.lengths)
-            if ("cross", *pair) in arrays:
-                engine.add_product(arrays["cross", *pair][fold, ...], *rows.values())
-            if ("factor", *pair) in arrays:
-                engine.add_factor(arrays["factor", *pair][fold, ...], *rows.values())
-            if ("above", *pair) in arrays:
-                # Of the activations themselves: about a shift, an edge of zero would not be met exactly.
-                A, B = (engine.rows(batch[layer], index, 0.0) for layer in pair)
-                engine.add_above(arrays["above", *pair], A, B, (edges[pair[0]], edges[pair[1]]))
-            if null is not None:
-                x, y = pair
-                engine.add_product(
-                    arrays["null", x, y], rows[x], engine.lifted(batch[y], null[index], shift[y], rooms[2])
-                )
-        for layer, found in means.items():
-            self._add_partners(layer, found.total, plan.count)
-
-    def _add_own(self, engine: Engine, layer: str, fold: int, rows: Any) -> None:
-        engine.add_sum(self.arrays["sum", layer][fold, ...], rows)
-        if ("gram", layer) in self.arrays:
-            engine.add_gram(self.arrays["gram", layer][fold, ...], rows)
-
-    def _add_partners(self, layer: str, total: Any, m: int) -> None:
-        """Add how alike the m examples of a batch are, given the sum of their lifted means."""
-        partners = self.arrays["partners", layer]
-        partners[:-3] += total
-        partners[-3] += (total[:-1] @ total[:-1] - total[-1]) / (m - 1)
-        partners[-2] += m
-        partners[-1] += 2 * m / (m - 1)
-
-    def host(self) -> Sums:
+    def on_host(self) -> Sums:
         """Return a copy on the host."""
-        if self.engine == NumpyEngine():
-            return Sums(self.engine, {key: array.copy() for key, array in self.arrays.items()})
-        return Sums(NumpyEngine(), {key: _lower(key, self.engine.host(a).copy()) for key, a in self.arrays.items()})
+        host = NumpyEngine(self.engine.single)
+        if self.engine == host:
+            return Sums(host, {key: array.copy() for key, array in self.arrays.items()})
+        return Sums(host, {key: _lower(key, self.engine.host(a)).copy() for key, a in self.arrays.items()})
+
+    def writable(self, key: Key) -> Any:
+        """Return an accumulator to add to, which no reader holds."""
+        if key in self.shared:
+            self.arrays[key] = self.arrays[key].copy()
+            self.shared.discard(key)
+        return self.arrays[key]
+
+    def read(self, key: Key) -> Any:
+        """Return an accumulator that will not change any more; what is added later goes to a copy."""
+        self.shared.add(key)
+        return self.arrays[key]
+
+    def add(
+        self, batch: Mapping[str, Any], pairs: Sequence[Layers], plan: Plan, layers: Mapping[str, LayerRecord]
+    ) -> None:
+        """Add the rows of some layers, which share a plan, and their products in pairs.
+
+        Every layer is lifted once per piece of the plan, and once more where it is the second of a null pairing.
+        """
+        for layer in batch:
+            if layer not in self.constants:
+                self.constants[layer] = _constants(self.engine, layers[layer])
+        means = self._means(batch, plan)
+        partner = plan.partner if any(("null", *pair) in self.arrays for pair in pairs) else None
+        partners = {y: batch[y] for _, y in pairs} if partner is not None else {}
+        rooms: list[dict[str, Room]] = [{layer: {} for layer in batch} for _ in range(2)]
+        for piece in plan.pieces:
+            rows = self._lifted(batch, piece.rows, rooms[0])
+            self._add_layers(rows, piece, means)
+            self._add_products(rows, pairs, piece.fold)
+            if partner is not None:
+                self._add_null(rows, self._lifted(partners, partner[piece.rows], rooms[1]), pairs)
+            self._add_counts(batch, pairs, piece.rows)
+        for layer, layer_means in means.items():
+            layer_means.add_to(self.writable(("partners", layer)), plan.count)
+
+    def _means(self, batch: Mapping[str, Any], plan: Plan) -> dict[str, ExampleMeans]:
+        """Return empty means of the examples of each layer, if the null pairing is kept and has partners."""
+        if plan.partner is None:
+            return {}
+        return {
+            layer: ExampleMeans(self.engine, array.shape[1])
+            for layer, array in batch.items()
+            if ("partners", layer) in self.arrays
+        }
+
+    def _lifted(self, batch: Mapping[str, Any], index: Index, rooms: Mapping[str, Room]) -> dict[str, Any]:
+        return {
+            layer: self.engine.lifted(array, index, self.constants[layer][0], rooms[layer])
+            for layer, array in batch.items()
+        }
+
+    def _add_layers(self, rows: Mapping[str, Any], piece: Piece, means: Mapping[str, ExampleMeans]) -> None:
+        for layer, layer_rows in rows.items():
+            self.engine.add_sum(self.writable(("sum", layer))[piece.fold, ...], layer_rows)
+            if ("gram", layer) in self.arrays:
+                self.engine.add_gram(self.writable(("gram", layer))[piece.fold, ...], layer_rows)
+            if layer in means:
+                means[layer].add(layer_rows, piece.lengths)
+
+    def _add_products(self, rows: Mapping[str, Any], pairs: Sequence[Layers], fold: int) -> None:
+        for x, y in pairs:
+            if ("cross", x, y) in self.arrays:
+                self.engine.add_product(self.writable(("cross", x, y))[fold, ...], rows[x], rows[y])
+            else:
+                self.engine.add_factor(self.writable(("factor", x, y))[fold, ...], rows[x], rows[y])
+
+    def _add_null(self, rows: Mapping[str, Any], partners: Mapping[str, Any], pairs: Sequence[Layers]) -> None:
+        for x, y in pairs:
+            self.engine.add_product(self.writable(("null", x, y)), rows[x], partners[y])
+
+    def _add_counts(self, batch: Mapping[str, Any], pairs: Sequence[Layers], index: Index) -> None:
+        counted = [pair for pair in pairs if ("above", *pair) in self.arrays]
+        # Of the activations themselves: about a shift, an edge of zero would not be met exactly.
+        above = {
+            layer: self.engine.above(self.engine.rows(batch[layer], index, 0.0), self.constants[layer][1])
+            for layer in dict.fromkeys(layer for pair in counted for layer in pair)
+        }
+        for x, y in counted:
+            self.engine.add_counts(self.writable(("above", x, y)), above[x], above[y])
 
     def joint(self, x: str, y: str, fold: int, count: tuple[int, int], shift: tuple[Array, Array]) -> Joint:
         """Return one fold's sums of a pair, in either order, without copying where that can be.
 
-        Args: count, the rows and the examples in the fold.
+        `count` is the numbers of rows and of examples in the fold.
         """
         if ("cross", y, x) in self.arrays or ("factor", y, x) in self.arrays:
             return self.joint(y, x, fold, count, shift[::-1]).swapped()
-        sums = (self.arrays["sum", x][fold], self.arrays["sum", y][fold])
+        sums = (self.read(("sum", x))[fold], self.read(("sum", y))[fold])
         if ("factor", x, y) in self.arrays:
-            return Joint(*count, shift, sums, None, None, self.arrays["factor", x, y][fold])
-        own = (self.arrays["gram", x][fold], self.arrays["gram", y][fold])
-        return Joint(*count, shift, sums, own, self.arrays["cross", x, y][fold], None)
+            return Joint(*count, shift, sums, None, None, self.read(("factor", x, y))[fold])
+        grams = (self.read(("gram", x))[fold], self.read(("gram", y))[fold])
+        return Joint(*count, shift, sums, grams, self.read(("cross", x, y))[fold], None)
 
     def null(self, x: str, y: str) -> Array:
-        """Return the product of the null pairing."""
-        arrays = self.arrays
-        return np.asarray(arrays["null", x, y] if ("null", x, y) in arrays else arrays["null", y, x].T)
+        """Return the product of the null pairing, without copying it."""
+        if ("null", x, y) in self.arrays:
+            return np.asarray(self.read(("null", x, y)))
+        return np.asarray(self.read(("null", y, x)).T)
 
-    def partners(self, x: str) -> Partners:
+    def partner_similarity(self, x: str) -> PartnerSimilarity:
         """Return how alike the examples of one batch are at a layer."""
-        return Partners.of(self.arrays["partners", x])
+        return PartnerSimilarity.of(self.arrays["partners", x])
 
     def counts(self, x: str, y: str, bins: tuple[int, int]) -> Array | None:
         """Return the rows in each bin of each neuron of x and each bin of each of y, if they were counted."""
         if ("above", y, x) in self.arrays:
-            turned = self.counts(y, x, bins[::-1])
-            return None if turned is None else turned.transpose(2, 3, 0, 1)
+            transposed = self.counts(y, x, bins[::-1])
+            return None if transposed is None else transposed.transpose(2, 3, 0, 1)
         if ("above", x, y) not in self.arrays:
             return None
         above = self.arrays["above", x, y]
@@ -204,74 +210,13 @@ class Sums:
         table[..., :-1] -= table[..., 1:].copy()
         return np.asarray(table)
 
-    def merge(self, other: Sums) -> None:
-        """Add sums about the same shifts, both on the host."""
-        for key, array in self.arrays.items():
-            if key[0] == "factor":
-                for mine, theirs in zip(array, other.arrays[key], strict=True):
-                    mine[:] = stacked_factor(mine, theirs)
-            else:
-                array += other.arrays[key]
 
-    def move(self, by: Mapping[str, Array], rows: Mapping[str, NDArray[np.int64]]) -> None:
-        """Change the shifts from c to c - by, on the host: x - (c - by) = (x - c) + by."""
-        old = {key: a.copy() for key, a in self.arrays.items() if key[0] == "sum"}
-        for key, array in self.arrays.items():
-            kind, x, y = key[0], key[1], key[-1]
-            n, d, e = rows[x], by[x], by[y]
-            if kind == "sum":
-                for f, total in enumerate(array):
-                    _move_sum(total, d, n[f])
-            elif kind == "partners":
-                _move_partners(array, d)
-            elif kind == "factor":
-                for total in array:
-                    _move_factor(total, d, e)
-            elif kind == "null":
-                # The pairing is a permutation of all rows; of batches without one the null is refused.
-                s, t = (old["sum", layer].sum(axis=0) for layer in (x, y))
-                _move_product(array, s, t, d, e, n.sum())
-            elif kind == "cross":
-                for f, total in enumerate(array):
-                    _move_product(total, old["sum", x][f], old["sum", y][f], d, e, n[f])
-            elif kind == "gram":
-                for f, total in enumerate(array):
-                    whole = total + np.tril(total, -1).T
-                    _move_product(whole, old["sum", x][f], old["sum", x][f], d, d, n[f])
-                    total[:] = np.tril(whole)
-
-
-# Lifted rows (x, a) with a = ||x||^2 become (x + d, a + 2 d.x + d.d): a linear map, and a shift by (d, d.d).
-
-
-def _move_sum(total: Array, d: Array, rows: int) -> None:
-    total[-1] += 2 * d @ total[:-1] + rows * (d @ d)
-    total[:-1] += rows * d
-
-
-def _move_partners(total: Array, d: Array) -> None:
-    # Sums over examples of |t|^2 and of products with the others of the batch, over m - 1, move alike.
-    total[-4:-2] += 2 * d @ total[:-4] + total[-2] * (d @ d)
-    total[:-4] += total[-2] * d
-
-
-def _move_product(total: Array, s: Array, t: Array, d: Array, e: Array, rows: int) -> None:
-    """Move a sum of x y^T, given the sums s of x and t of y from before."""
-    total[-1] += 2 * d @ total[:-1]
-    total[:, -1] += 2 * total[:, :-1] @ e
-    s, t = s.copy(), t.copy()
-    s[-1] += 2 * d @ s[:-1]
-    t[-1] += 2 * e @ t[:-1]
-    d, e = np.append(d, d @ d), np.append(e, e @ e)
-    total += np.outer(s, e) + np.outer(d, t + rows * e)
-
-
-def _move_factor(total: Array, d: Array, e: Array) -> None:
-    """Move the columns [1 x y a b] of a triangular factor, which stays one."""
-    p, q = len(d), len(e)
-    total[:, -2] += 2 * total[:, 1 : 1 + p] @ d + total[:, 0] * (d @ d)
-    total[:, -1] += 2 * total[:, 1 + p : 1 + p + q] @ e + total[:, 0] * (e @ e)
-    total[:, 1 : 1 + p + q] += np.outer(total[:, 0], np.concatenate([d, e]))
+def _constants(engine: Engine, record: LayerRecord) -> tuple[Any, Any]:
+    """Return a layer's shift and its bins' lower ends, if it has bins, on the device."""
+    if record.edges is None:
+        return engine.constant(record.shift), None
+    lower_ends = np.hstack([np.full((record.neurons, 1), -np.inf), record.edges])
+    return engine.constant(record.shift), engine.constant(lower_ends)
 
 
 def _lower(key: Key, array: Array) -> Array:

@@ -1,0 +1,33 @@
+"""How much memory moments may take, said and checked before the first batch is added."""
+
+from __future__ import annotations
+
+import os
+
+from .._progress import announce
+from ..errors import SpanmatchError
+
+ANNOUNCED = 1e8
+"""Bytes from which on it is said, on a terminal, how much memory the moments will take."""
+
+
+def limit_in_bytes(max_memory_gb: float | None) -> float:
+    """Return the most bytes that moments may take, by default half of the machine's memory."""
+    if max_memory_gb is not None:
+        return 1e9 * float(max_memory_gb)
+    try:
+        return 0.5 * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # not told on this system
+        return float("inf")
+
+
+def check_memory(needed: int, limit: float, layers: int, pairs: int) -> None:
+    """Say on a terminal how many bytes are needed, if many.  Raises SpanmatchError if it is more than the limit."""
+    if needed > ANNOUNCED:
+        announce(f"moments of {layers} layers and {pairs} pairs: {needed / 1e9:.2g} GB, however many rows")
+    if needed > limit:
+        raise SpanmatchError(
+            f"moments of {layers} layers and {pairs} pairs would take {needed / 1e9:.3g} GB, over "
+            f"the limit of {limit / 1e9:.3g}; choose fewer layers, fewer folds, null=False, "
+            "or a higher max_memory_gb="
+        )

@@ -1,0 +1,186 @@
+"""Files of moments: what they hold, how it is written, and the checks with which it is read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._files import Path_, read_tensors, write_tensors
+from ..errors import SpanmatchError
+from .example_ranges import Ranges, checked_ranges
+from .histograms import checked_edges
+from .layer_records import LayerRecord
+from .number_types import NUMBER_TYPES
+from .options import Layers, Options, checked_options
+from .sums import Key, shapes_of_sums
+from .top_inputs import TopInputs
+from .torch_ranks import State
+
+Array = NDArray[np.float64]
+Arrays = Mapping[str, NDArray[Any]]
+FORMAT, VERSION = "spanmatch.moments", 5
+
+
+@dataclass(frozen=True, eq=False)
+class Contents:
+    """Everything that moments are, on the host."""
+
+    options: Options
+    pairs: list[Layers]
+    layers: dict[str, LayerRecord]
+    layout: dict[str, str]
+    """In words, how the rows of each layer were made."""
+    source: str
+    """In words, what the rows are of."""
+    example_ids: Ranges
+    sums: Mapping[Key, Array]
+    """Empty if there are no layers."""
+
+
+def write_moments(path: Path_, contents: Contents) -> None:
+    """Write moments to a safetensors file, in one step.  Raises SpanmatchError if it cannot be written."""
+    description, arrays = state_of(contents)
+    metadata = {"format": FORMAT, "version": str(VERSION), "about": json.dumps(description)}
+    write_tensors(path, arrays, metadata)
+
+
+def read_moments(path: Path_) -> Contents:
+    """Read moments from a file.
+
+    Raises SpanmatchError if it is missing, corrupt, not of moments, of another version, or inconsistent.
+    """
+    arrays, metadata = read_tensors(path)
+    if metadata.get("format") != FORMAT:
+        raise SpanmatchError(f"{path}: a safetensors file, but not of spanmatch moments")
+    if metadata.get("version") != str(VERSION):
+        raise SpanmatchError(
+            f"{path}: moments of version {metadata.get('version')}; this spanmatch reads version {VERSION}"
+        )
+    try:
+        return contents_of((json.loads(metadata["about"]), arrays))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise SpanmatchError(f"{path}: its contents do not fit together ({error})") from error
+
+
+def state_of(contents: Contents) -> State:
+    """Return moments as what JSON can hold and arrays."""
+    options, layers = contents.options, list(contents.layers)
+    description = {
+        "layers": layers,
+        "pairs": contents.pairs,
+        "asked": options.pairs,
+        "folds": options.folds,
+        "null": options.null,
+        "method": options.method,
+        "top": options.top,
+        "bins": options.bins if isinstance(options.bins, int) else None,
+        "null_rows": {layer: record.null_rows for layer, record in contents.layers.items()},
+        "dtypes": {layer: record.dtype for layer, record in contents.layers.items()},
+        "layout": contents.layout,
+        "source": contents.source,
+    }
+    arrays: dict[str, NDArray[Any]] = {"seen": contents.example_ids}
+    for layer, record in contents.layers.items():
+        arrays |= {_array_name(layers, (kind, layer)): array for kind, array in _arrays_of(record).items()}
+    arrays |= {_array_name(layers, key): array for key, array in contents.sums.items()}
+    return description, arrays
+
+
+def contents_of(state: State) -> Contents:
+    """Return the moments that a state describes.
+
+    Raises KeyError, TypeError, ValueError, AttributeError or SpanmatchError if it is inconsistent.
+    """
+    description, arrays = state
+    layers: list[str] = description["layers"]
+    edges = _edges(layers, arrays)
+    bins = description["bins"] or edges or None
+    options = checked_options(
+        description["asked"],
+        description["folds"],
+        description["null"],
+        bins,
+        description["method"],
+        description["top"],
+    )
+    records = {layer: _record(layer, description, arrays, options, edges.get(layer)) for layer in layers}
+    pairs = [(x, y) for x, y in description["pairs"]]
+    shapes = shapes_of_sums(options, {layer: record.neurons for layer, record in records.items()}, pairs, edges)
+    return Contents(
+        options=options,
+        pairs=pairs,
+        layers=records,
+        layout={layer: str(words) for layer, words in description["layout"].items()},
+        source=str(description["source"]),
+        example_ids=checked_ranges(arrays["seen"]),
+        sums={key: _checked_sums(key, arrays[_array_name(layers, key)], shape) for key, shape in shapes.items()},
+    )
+
+
+def _array_name(layers: list[str], key: Key) -> str:
+    """Return the name of an array in a file; layers by number, as their names may hold anything."""
+    return " ".join([key[0], *(str(layers.index(layer)) for layer in key[1:])])
+
+
+def _arrays_of(record: LayerRecord) -> dict[str, NDArray[Any]]:
+    """Return the arrays of a layer's record by kind."""
+    arrays: dict[str, NDArray[Any]] = {"shift": record.shift, "rows": record.rows, "examples": record.examples}
+    if record.edges is not None:
+        arrays["edges"] = record.edges
+    if record.top is not None:
+        arrays |= {f"top {name}": array for name, array in vars(record.top).items()}
+    return arrays
+
+
+def _edges(layers: list[str], arrays: Arrays) -> dict[str, Array]:
+    names = {layer: _array_name(layers, ("edges", layer)) for layer in layers}
+    return {layer: checked_edges(layer, arrays[name]) for layer, name in names.items() if name in arrays}
+
+
+def _record(
+    layer: str, description: dict[str, Any], arrays: Arrays, options: Options, edges: Array | None
+) -> LayerRecord:
+    """Return the record of a layer.  Raises ValueError or KeyError if its parts do not fit together."""
+    layers = description["layers"]
+    shift, rows, examples = (arrays[_array_name(layers, (kind, layer))] for kind in ("shift", "rows", "examples"))
+    if shift.ndim != 1 or shift.dtype != np.float64 or not np.isfinite(shift).all():
+        raise ValueError(f"the shift of {layer} is {shift.dtype} {shift.shape}")
+    dtype = description["dtypes"][layer]
+    if dtype not in NUMBER_TYPES:
+        raise ValueError(f"the number type of {layer} is {dtype!r}")
+    return LayerRecord(
+        shift=shift,
+        rows=_checked_counts("rows", layer, rows, options.folds),
+        examples=_checked_counts("examples", layer, examples, options.folds),
+        null_rows=int(description["null_rows"][layer]),
+        dtype=dtype,
+        edges=edges,
+        top=_checked_top(layers, layer, arrays, (len(shift), options.top)) if options.top else None,
+    )
+
+
+def _checked_counts(kind: str, layer: str, counts: NDArray[Any], folds: int) -> NDArray[np.int64]:
+    if counts.shape != (folds,) or counts.dtype != np.int64 or counts.min() < 0:
+        raise ValueError(f"{kind} of {layer} are {counts.tolist()}")
+    return counts
+
+
+def _checked_top(layers: list[str], layer: str, arrays: Arrays, shape: tuple[int, int]) -> TopInputs:
+    top = TopInputs(*(arrays[_array_name(layers, (f"top {name}", layer))] for name in ("values", "examples", "places")))
+    kinds = [(array.shape, array.dtype.kind) for array in (top.values, top.examples, top.places)]
+    if kinds != [(shape, "f"), (shape, "i"), (shape, "i")] or np.isnan(top.values).any():
+        raise ValueError(f"the top inputs of {layer} are {kinds}, not of {shape}")
+    return top
+
+
+def _checked_sums(key: Key, array: NDArray[Any], shape: tuple[int, ...]) -> Array:
+    if array.shape != shape or array.dtype != np.float64:
+        raise ValueError(f"{' '.join(key)} is {array.dtype} {array.shape}, not float64 {shape}")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{' '.join(key)} is not finite")
+    return array
