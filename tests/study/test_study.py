@@ -36,7 +36,7 @@ from spanmatch.study.settings import (
     Variant,
     read_settings,
 )
-from spanmatch.study.steps import blocks
+from spanmatch.study.quantities import blocks_of
 from spanmatch.study.train import Run, augmented, rate, train
 
 SMALL = """
@@ -83,7 +83,7 @@ def written(folder: Path, text: str, name: str = "small.toml") -> Path:
         ("name = 'x'\n[[variants]]\nname='a'\n[variants.training]\nlr=-1", ["line 5: training.lr"]),
         ("name = 'x'\ntraining.lr = -1\n[[variants]]\nname='a'", ["line 2: training.lr"]),
         ("name = 'x'\ntraining.device = 'gpu'", ["line 2: training.device", "given: 'gpu'"]),
-        ("name = 'x'\n[data]\noptions = {a = 1}", ["line 2: data", "options: digits takes none"]),
+        ("name = 'x'\n[data]\noptions = {a = 1}", ["line 3: data.options: digits takes none"]),
         ("name = 'x'\n[data]\nname = 'digit'", ["line 3: data.name", "there is 'digits'", "file.py:function"]),
         ("name = ", ["not TOML", "Invalid value"]),
     ],
@@ -128,7 +128,7 @@ def test_digits_are_split_once_and_for_all():
     assert float(values.mean()) == pytest.approx(0, abs=1e-5) and float(values.std()) == pytest.approx(1, rel=1e-4)
     large = read_data(DataSettings(size=32))
     assert large.train.shape == (1438, 1, 32, 32)
-    few = read_data(DataSettings(most=100))
+    few = read_data(DataSettings(max_examples=100))
     assert (len(few.train), len(few.test)) == (100, 25)
 
 
@@ -401,7 +401,7 @@ def test_text_is_cut_into_examples_and_the_next_characters(tmp_path):
     whole = "".join(data.classes[code] for code in torch.cat([data.train, data.test]).flatten())
     assert whole == text[:400]
     assert torch.equal(data.train.flatten()[1:], data.train_labels.flatten()[:-1])
-    own = read_data(DataSettings(name="text", most=50))
+    own = read_data(DataSettings(name="text", max_examples=50))
     assert own.train.shape == (50, 64)
     with pytest.raises(sm.SpanmatchError, match="give at least"):
         read_data(DataSettings(name="text", path="a.txt", context=500), tmp_path)
@@ -461,7 +461,7 @@ def test_a_residual_block_adds_what_it_was_given():
 
 
 def test_a_transformer_does_not_look_ahead():
-    data = read_data(DataSettings(name="text", context=16, most=8))
+    data = read_data(DataSettings(name="text", context=16, max_examples=8))
     network = made("transformer", data, blocks=2, width=16, heads=2).eval()
     changed = data.train.clone()
     changed[:, 10] = (changed[:, 10] + 1) % len(data.classes)
@@ -509,7 +509,7 @@ def weights(run: Run, data: Data, epoch: int | None = None) -> list[torch.Tensor
 
 
 def test_training_is_a_function_of_the_seed(tmp_path):
-    data = read_data(DataSettings(most=200))
+    data = read_data(DataSettings(max_examples=200))
     found = []
     for i, seed in enumerate((0, 0, 1)):
         torch.manual_seed(i)  # what others draw does not matter
@@ -529,7 +529,7 @@ def test_training_is_a_function_of_the_seed(tmp_path):
 
 
 def test_every_epoch_has_an_order_of_its_own(tmp_path, monkeypatch):
-    data = read_data(DataSettings(most=100))
+    data = read_data(DataSettings(max_examples=100))
     orders, draw = [], torch.randperm
     monkeypatch.setattr(torch, "randperm", lambda n: orders.append(draw(n)) or orders[-1])
     for seed in (0, 0, 1):
@@ -539,7 +539,7 @@ def test_every_epoch_has_an_order_of_its_own(tmp_path, monkeypatch):
 
 
 def test_accuracy_and_loss_are_those_of_all_examples(tmp_path):
-    data = read_data(DataSettings(most=150))
+    data = read_data(DataSettings(max_examples=150))
     run = run_in(tmp_path / "a", epochs=1, lr=1e-12, kept=(1,))
     train(run, data, lambda _: None)
     network, last = run.network(data), run.history()[-1]
@@ -553,7 +553,7 @@ def test_accuracy_and_loss_are_those_of_all_examples(tmp_path):
 
 @pytest.mark.parametrize("optimiser", ["sgd", "adamw"])
 def test_an_interrupted_run_ends_with_the_same_numbers(tmp_path, optimiser):
-    data = read_data(DataSettings(most=200))
+    data = read_data(DataSettings(max_examples=200))
     whole, parts = (run_in(tmp_path / name, 0, (3,), epochs=3, optimiser=optimiser, lr=0.003) for name in "ab")
     train(whole, data, lambda _: None)
 
@@ -573,14 +573,14 @@ def test_an_interrupted_run_ends_with_the_same_numbers(tmp_path, optimiser):
 
 
 def test_a_folder_of_other_settings_is_refused(tmp_path):
-    data = read_data(DataSettings(most=100))
+    data = read_data(DataSettings(max_examples=100))
     train(run_in(tmp_path / "a", made_from='{"training": {"lr": 0.1}}', epochs=1), data, lambda _: None)
     with pytest.raises(sm.SpanmatchError, match=r"training.lr was 0.1 and is 0.2; choose another output folder"):
         run_in(tmp_path / "a", made_from='{"training": {"lr": 0.2}}').history()
 
 
 def test_a_loss_that_is_not_finite_ends_the_run(tmp_path):
-    data = read_data(DataSettings(most=200))
+    data = read_data(DataSettings(max_examples=200))
     with pytest.raises(sm.SpanmatchError, match=r"main seed 0: the loss is no longer finite in epoch \d+.*training.lr"):
         train(run_in(tmp_path / "a", lr=1e9, epochs=9), data, lambda _: None)
 
@@ -681,7 +681,7 @@ def test_training_is_followed(small_study):
             seeds[row["layer"], row["quantity"]]["value"], rel=1e-3, abs=1e-3
         )
     first = next(r for r in rows if (r["epoch"], r["layer"], r["quantity"]) == (0, "relu1", "debiased cka"))
-    data = read_data(DataSettings(most=160))
+    data = read_data(DataSettings(max_examples=160))
     images = data.prepared(torch.cat([data.train, data.test]))
     values = []
     for then, last in zip(*(small_study.networks("a", epoch).values() for epoch in (0, None)), strict=True):
@@ -704,7 +704,7 @@ def test_alignment_is_measured_against_random_weights(small_study):
     assert first["epoch"] == 0 and first["change"]["value"] == 0
     assert last["change"]["value"] == pytest.approx(last["value"] - first["value"], abs=1e-2)
     assert step["random"]["low"] < first["value"] < step["random"]["high"]
-    data = read_data(DataSettings(most=160))
+    data = read_data(DataSettings(max_examples=160))
     weights = [network.fc1.weight.detach().double().numpy() for network in small_study.networks("a", epoch=0).values()]
     inputs = np.cov(data.prepared(data.train).flatten(1).double().numpy().T, bias=True)
     values = [sm.misalignment(inputs, np.cov(W.T)) for W in weights]
@@ -730,7 +730,7 @@ def command(*arguments: object, folder: Path) -> subprocess.Popen:
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL on this system")
 def test_a_killed_study_goes_on_and_ends_with_the_same_numbers(tmp_path):
-    text = SMALL.replace("epochs = 3", "epochs = 60").replace("most = 160", "most = 400")
+    text = SMALL.replace("epochs = 3", "epochs = 60").replace("max_examples = 160", "max_examples = 400")
     written(tmp_path, text)
     process = command("study", "small.toml", "--workers", 2, folder=tmp_path)
     deadline = time.monotonic() + 120
@@ -914,15 +914,15 @@ def test_blocks_tell_what_is_each_networks_own():
     for k in range(3):
         values[3 * k : 3 * k + 3, 3 * k : 3 * k + 3] = 0.9
     matrix = sm.LayerMatrix("debiased cka", tuple(names), values, np.linspace(0.1, 0.9, 9), "")
-    found = blocks(matrix)
+    found = blocks_of(matrix)
     assert found["within"]["value"] == pytest.approx(0.9) and found["between"]["value"] == pytest.approx(0.2)
     assert found["first_component"]["x"]["value"] == pytest.approx(np.mean([0.1, 0.4, 0.7]))
     mixed = np.random.default_rng(0).uniform(size=(9, 9))
-    found = blocks(replace(matrix, values=mixed))
+    found = blocks_of(replace(matrix, values=mixed))
     for name, places in (("within", ((0, 0), (3, 3), (6, 6))), ("between", ((0, 3), (0, 6), (3, 6)))):
         above = [mixed[a + i, b + j] for a, b in places for i, j in ((0, 1), (0, 2), (1, 2))]
         assert found[name]["value"] == pytest.approx(np.mean(above), rel=1e-3)
-    same = blocks(replace(matrix, values=np.full((9, 9), 0.9)))
+    same = blocks_of(replace(matrix, values=np.full((9, 9), 0.9)))
     assert same["within"]["value"] == same["between"]["value"]
 
 

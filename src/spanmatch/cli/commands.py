@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ..evidence import Evidence, RowsNeeded
     from ..match import MatchProfile
     from ..moments.spans import Array
-    from ..schema import IntervalRecord, TransplantRecord
+    from ..schema import ComparedStep, IntervalRecord, LayerRecord, SpreadRecord, TransplantRecord
     from ..study import Study
 
     Results = tuple[MatchProfile, LayerAlignment, Evidence | None]
@@ -379,7 +379,7 @@ def _accuracy_table(study: Study) -> Table:
     return table
 
 
-def _step_tables(step: dict[str, Any]) -> Iterator[Table]:
+def _step_tables(step: ComparedStep) -> Iterator[Table]:
     """Yield the table of s(eps), and that of the measures: together they are too wide for a terminal."""
     shares = [row for row in step["rows"] if row["quantity"].startswith("s(")]
     measures = [row for row in step["rows"] if row not in shares]
@@ -431,10 +431,10 @@ def _points(difference: IntervalRecord | None) -> str:
     return f"{100 * value:+.1f} ({100 * low:.1f}, {100 * high:.1f})"
 
 
-def _over_seeds(title: str, rows: Sequence[dict[str, Any]]) -> Table:
+def _over_seeds(title: str, rows: Sequence[LayerRecord]) -> Table:
     quantities = list(dict.fromkeys(row["quantity"] for row in rows))
     table = _titled(title, "neurons", *(name.removeprefix("s(").removesuffix(")") for name in quantities))
-    by_layer: dict[str, list[dict[str, Any]]] = {}
+    by_layer: dict[str, list[LayerRecord]] = {}
     for row in rows:
         by_layer.setdefault(row["layer"], []).append(row)
     for layer, own in by_layer.items():
@@ -442,10 +442,11 @@ def _over_seeds(title: str, rows: Sequence[dict[str, Any]]) -> Table:
     return table
 
 
-def _with_interval(spread: dict[str, Any]) -> str:
-    if spread["value"] is None:
+def _with_interval(spread: SpreadRecord) -> str:
+    value, high = spread["value"], spread["high"]
+    if value is None:
         return "-"
-    return f"{spread['value']:.2f}" + ("" if spread["low"] is None else f" ±{spread['high'] - spread['value']:.2f}")
+    return f"{value:.2f}" + ("" if high is None else f" ±{high - value:.2f}")
 
 
 def _titled(title: str, *columns: str) -> Table:
