@@ -27,6 +27,7 @@ from spanmatch._files import TEMPORARY
 from spanmatch.study import dry_run
 from spanmatch.study.datasets import ARCHIVES, Data, read_data
 from spanmatch.study.networks import DEPTHS, MAKERS, VGG, make_network
+from spanmatch.study.quantities import blocks_of
 from spanmatch.study.settings import (
     CompareSettings,
     DataSettings,
@@ -36,7 +37,6 @@ from spanmatch.study.settings import (
     Variant,
     read_settings,
 )
-from spanmatch.study.quantities import blocks_of
 from spanmatch.study.train import Run, augmented, rate, train
 
 SMALL = """

@@ -315,7 +315,8 @@ def _known_keys(keys: Sequence[str]) -> list[str]:
 def _line_of(text: str, keys: Sequence[str], number: int | None) -> int | None:
     """Return the line that sets a key: in the variant of a number, or else in the study's own sections.
 
-    If neither does, it is the line at which the variant begins. tomllib does not say at which line a value stood; headers and keys at the start of a line do.
+    If neither does, it is the line at which the variant begins. tomllib does not say at which line a value stood;
+    headers and keys at the start of a line do.
     """
     wanted = list(keys[1:]) if keys[:1] == ["variants"] else list(keys)
     in_variant = in_study = start = None
