@@ -37,6 +37,8 @@ Name = Annotated[str, Field(pattern=r"^[\w.+-]+$")]
 Keys = tuple[int | str, ...]
 """Where a setting stands: ("compare", "eps"), or ("variants", 1, "training", "lr")."""
 DATA = ("digits", "cifar10", "cifar100", "folder", "text")
+SHARED = ("data", "network", "training")
+"""Sections that may stand in the study, for all variants, and in each variant."""
 MAIN = "main"
 """The name of the only variant, where a study names none."""
 
@@ -262,7 +264,7 @@ def read_settings(path: Path_) -> Settings:
 
 def _completed(values: Mapping[str, object]) -> dict[str, object]:
     """Return the settings of a file with every variant complete: its own sections on top of those of the study."""
-    sections = {name: values[name] for name in ("data", "network", "training") if name in values}
+    sections = {name: values[name] for name in SHARED if name in values}
     rest = {name: value for name, value in values.items() if name not in sections}
     variants = values.get("variants", [{}])
     if isinstance(variants, list) and all(isinstance(variant, dict) for variant in variants):
@@ -284,42 +286,54 @@ def _described(mistake: ErrorDetails, text: str) -> str:
     """Return one mistake in words, with its line."""
     location: Keys = mistake.get("ctx", {}).get("keys", mistake["loc"])
     number = location[1] if location[:1] == ("variants",) and len(location) > 1 else None
-    keys = [key for key in location if isinstance(key, str)]
+    model: type[BaseModel] = Settings if number is None else Variant
+    keys = _setting(model, [key for key in location[0 if number is None else 2 :] if isinstance(key, str)])
     line = _line_of(text, keys, number if isinstance(number, int) else None)
-    name = ".".join(keys[1:] if number is not None else keys)
-    return f"  line {line}: {name}: {_message(mistake, keys)}" if line else f"  {name}: {_message(mistake, keys)}"
+    name, message = ".".join(keys) or "variants", _message(mistake, model, keys)
+    return f"  line {line}: {name}: {message}" if line else f"  {name}: {message}"
 
 
-def _message(mistake: ErrorDetails, keys: Sequence[str]) -> str:
+def _setting(model: type[BaseModel], location: Sequence[str]) -> list[str]:
+    """Return the keys of a setting, from the location of a mistake in its value."""
+    keys = []
+    for key in location:
+        keys.append(key)
+        field = model.model_fields.get(key)
+        section = None if field is None else field.annotation
+        if not isinstance(section, type) or not issubclass(section, BaseModel):
+            break
+        model = section
+    return keys
+
+
+def _message(mistake: ErrorDetails, model: type[BaseModel], keys: Sequence[str]) -> str:
     """Return what is wrong, and what would be right or what was given."""
     if mistake["type"] == "extra_forbidden":
-        known = _known_keys(keys[:-1])
+        known = _known_keys(model, keys[:-1])
         close = get_close_matches(keys[-1], known, n=1) or known
         return f"unknown key; there is {', '.join(close)}"
     message = mistake["msg"].removeprefix("Value error, ")
     return message if isinstance(mistake["input"], dict) else f"{message}; given: {mistake['input']!r}"
 
 
-def _known_keys(keys: Sequence[str]) -> list[str]:
-    """Return the keys of a section."""
-    in_variant = keys[:1] == ["variants"]
-    model: type[BaseModel] = Variant if in_variant else Settings
-    for key in keys[1:] if in_variant else keys:
+def _known_keys(model: type[BaseModel], keys: Sequence[str]) -> list[str]:
+    """Return the keys of a section of the study or of a variant."""
+    for key in keys:
         section = model.model_fields[key].annotation
         assert isinstance(section, type) and issubclass(section, BaseModel)
         model = section
     known = list(model.model_fields)
-    return [*known, "data", "network", "training"] if model is Settings else known
+    return [*known, *SHARED] if model is Settings else known
 
 
 def _line_of(text: str, keys: Sequence[str], number: int | None) -> int | None:
-    """Return the line that sets a key: in the variant of a number, or else in the study's own sections.
+    """Return the line of a setting of the study, or of the variant of a number.
 
-    If neither does, it is the line at which the variant begins. tomllib does not say at which line a value stood;
-    headers and keys at the start of a line do.
+    The sections of the study count for its variants; the last resort is the line at which the variant begins. tomllib
+    does not say at which line a value stood; headers and keys at the start of a line do.
     """
-    wanted = list(keys[1:]) if keys[:1] == ["variants"] else list(keys)
     in_variant = in_study = start = None
+    searches_study = number is None or (len(keys) > 0 and keys[0] in SHARED)
     table, variant = [], -1
     for i, line in enumerate(text.splitlines(), 1):
         header = re.match(r"\s*\[+\s*([\w.\"'-]+)\s*\]+", line)
@@ -332,11 +346,11 @@ def _line_of(text: str, keys: Sequence[str], number: int | None) -> int | None:
             path = [*table, *_parts(key[1])]
         else:
             continue
-        if path[0] != "variants":
-            in_study = i if path == wanted[: len(path)] else in_study
-        elif variant == number:
+        if number is None or path[0] != "variants":
+            in_study = i if searches_study and path == list(keys[: len(path)]) else in_study
+        elif variant in (number, -1):  # -1 in a list of variants on one line
             start = start or i
-            in_variant = i if path[1:] and path[1:] == wanted[: len(path) - 1] else in_variant
+            in_variant = i if path[1:] and path[1:] == list(keys[: len(path) - 1]) else in_variant
     return in_variant or in_study or start
 
 

@@ -267,7 +267,7 @@ class FollowTraining(Step):
         """Return a row for each epoch, layer and quantity: "own", a mean over seeds; "between", over pairs of seeds."""
         (variant,) = self.variants
         epochs = variant.followed_epochs(self.compare)
-        own, between = self._own(epochs), self._between(epochs)
+        to_final, between = self._to_final(epochs), self._between(epochs)
         return {
             "name": self.name,
             "kind": "epochs",
@@ -280,12 +280,12 @@ class FollowTraining(Step):
                     "own": spread.to_dict(),
                     "between": spreads_of(between[epoch, layer])[quantity].to_dict(),
                 }
-                for (epoch, layer), values in own.items()
+                for (epoch, layer), values in to_final.items()
                 for quantity, spread in spreads_of(values).items()
             ],
         }
 
-    def _own(self, epochs: Sequence[int]) -> dict[tuple[int, str], dict[int, Values]]:
+    def _to_final(self, epochs: Sequence[int]) -> dict[tuple[int, str], dict[int, Values]]:
         """Return the quantities of each network and itself at the end, by epoch and layer, and seed."""
         (variant,) = self.variants
         values: dict[tuple[int, str], dict[int, Values]] = {}
