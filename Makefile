@@ -3,13 +3,17 @@ PYTHON ?= python3
 BIN := .venv/bin
 TORCH := torch==2.13.0
 
-.PHONY: demo test check format benchmarks vendor clean
+.PHONY: demo test test-fast check format benchmarks vendor clean
 
 demo: .venv/ready
 	$(BIN)/spanmatch demo
 
 test: .venv/ready
 	$(BIN)/pytest
+
+# Everything but the tests that train networks, start processes or open a browser: see tests/conftest.py.
+test-fast: .venv/ready
+	$(BIN)/pytest -m "not slow"
 
 check: .venv/ready
 	$(BIN)/ruff check .

@@ -1,18 +1,51 @@
-"""Trained networks, once for all tests; one thread for the small matrices that tests are made of."""
+"""Trained networks, once for all tests; the same random numbers in every test; the tests that are slow."""
 
 from __future__ import annotations
+
+import random
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
 import spanmatch as sm
+from studies import SMALL, written
 
-threadpool_limits(1, user_api="blas")
+threadpool_limits(1, user_api="blas")  # for the small matrices that tests are made of
+
+TRAINED = {"demo_study", "small_study", "trained_layers"}
+"""Fixtures that train networks."""
+SLOW_FILES = (
+    "activations/test_transformers.py",
+    "match/test_exactness.py",
+    "moments/test_dask_and_ranks.py",
+    "reliability/",
+    "report/test_page.py",
+)
+"""Files, and folders, in which most tests take seconds."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as slow the tests of slow files, and those for which networks are trained."""
+    for item in items:
+        path = item.path.relative_to(Path(__file__).parent).as_posix()
+        if path.startswith(SLOW_FILES) or TRAINED & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
+
+
+@pytest.fixture(autouse=True)
+def _same_random_numbers_in_every_test() -> None:
+    """Seed the global generators, so that no test depends on what ran before it."""
+    random.seed(0)
+    np.random.seed(0)  # noqa: NPY002
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(0)
 
 
 @pytest.fixture(scope="session")
-def demo_study(tmp_path_factory):
+def demo_study(tmp_path_factory: pytest.TempPathFactory) -> sm.Study:
     """The demo: three networks trained on digits, compared at every layer."""
     from spanmatch.study import DEMO
 
@@ -20,10 +53,8 @@ def demo_study(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def small_study(tmp_path_factory) -> sm.Study:
+def small_study(tmp_path_factory: pytest.TempPathFactory) -> sm.Study:
     """Two variants of a small network, with every kind of step."""
-    from study.test_study import SMALL, written
-
     folder = tmp_path_factory.mktemp("study")
     text = SMALL + "epochs = [0, 1]\nmatrix = true\nacross = [['a', 'b']]\nalignment = true\ntransplants = 0.5\n"
     text = text.replace("[12]", "[80]") + "[[variants]]\nname = 'a'\n[[variants]]\nname = 'b'\ntraining.start = 'a'\n"
@@ -31,7 +62,7 @@ def small_study(tmp_path_factory) -> sm.Study:
 
 
 @pytest.fixture(scope="session")
-def trained_layers(demo_study) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def trained_layers(demo_study: sm.Study) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Activations of two trained networks at some layers, as plain arrays."""
     import torch
 
@@ -40,7 +71,7 @@ def trained_layers(demo_study) -> dict[str, tuple[np.ndarray, np.ndarray]]:
 
     data = read_data(DataSettings())
     images = data.prepared(data.train)
-    found: dict[str, list[np.ndarray]] = {}
+    layers: dict[str, list[np.ndarray]] = {}
     for network in list(demo_study.networks().values())[:2]:
         with torch.inference_mode():
             conv1 = network.conv1(images[:300])
@@ -48,7 +79,8 @@ def trained_layers(demo_study) -> dict[str, tuple[np.ndarray, np.ndarray]]:
             relu2 = torch.relu(network.conv2(relu1))
             relu3 = torch.relu(network.conv3(network.pool(relu2)))
             fc1 = network.fc1(relu3.flatten(1))
+            fc2 = network.fc2(torch.relu(fc1))
         for name, values in {"conv1": conv1, "relu1": relu1, "relu3": relu3}.items():
-            found.setdefault(name, []).append(values.movedim(1, -1).flatten(0, -2)[::5].double().numpy())
-        found.setdefault("fc2", []).append(network.fc2(torch.relu(fc1)).detach().double().numpy())
-    return {name: (x, y) for name, (x, y) in found.items()}
+            layers.setdefault(name, []).append(values.movedim(1, -1).flatten(0, -2)[::5].double().numpy())
+        layers.setdefault("fc2", []).append(fc2.double().numpy())
+    return {name: (x, y) for name, (x, y) in layers.items()}

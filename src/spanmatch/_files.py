@@ -41,15 +41,30 @@ TYPES = {
 """What safetensors calls NumPy's types."""
 TEMPORARY = ".tmp"
 LOCK, WRITTEN, READY = ".spanmatch-lock", ".spanmatch-written", ".spanmatch-ready"
-"""In a folder that results are written to: who writes, what is being written, and what is whole but not yet moved."""
+"""In a folder of results: the lock, results that are being written, and complete ones that are not yet moved."""
 
 
 @contextlib.contextmanager
 def replacing(path: Path_) -> Iterator[Path]:
-    """Give a temporary path in the same folder; on success rename it to `path`, on failure remove it.
+    """Give a temporary file in the same folder; on success rename it to `path`, on failure remove it.
 
-    Temporary files of `path` that killed processes left behind are removed first.
-    Raises SpanmatchError if the folder is missing or cannot be written.
+    The file has the permissions that the user's umask says. Temporary files of `path` that killed processes left behind
+    are removed first.
+
+    Parameters
+    ----------
+    path : path
+        The file to write or replace.
+
+    Yields
+    ------
+    Path
+        The temporary file, empty.
+
+    Raises
+    ------
+    SpanmatchError
+        If the folder is missing or cannot be written.
     """
     path = Path(path)
     with _errors_name(path):
@@ -62,8 +77,8 @@ def replacing(path: Path_) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def _created(temporary: Path) -> Iterator[None]:
-    """Create a file, and hold it as long as it is being written; remove it at the end, if it is still there."""
-    handle = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o666)  # less what the umask takes away
+    """Create a file, and lock it while it is written; remove it at the end, if it is still there."""
+    handle = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o666)  # the system applies the umask
     try:
         if sys.platform == "win32":  # where an open file can be neither renamed nor locked for others alone
             os.close(handle)
@@ -78,13 +93,13 @@ def _created(temporary: Path) -> Iterator[None]:
 
 
 def _remove_leftovers(path: Path) -> None:
-    """Remove temporary files of `path` that no process holds."""
-    for left in path.parent.glob(f".{glob.escape(path.name)}.*{TEMPORARY}"):
+    """Remove temporary files of `path` that no process has locked."""
+    for leftover in path.parent.glob(f".{glob.escape(path.name)}.*{TEMPORARY}"):
         with contextlib.suppress(OSError):  # another process has removed it, or may not let this one
-            handle = os.open(left, os.O_RDWR)
+            handle = os.open(leftover, os.O_RDWR)
             try:
                 if _try_lock(handle):
-                    left.unlink()
+                    leftover.unlink()
             finally:
                 os.close(handle)
 
@@ -93,12 +108,27 @@ def _remove_leftovers(path: Path) -> None:
 def writing(folder: Path_) -> Iterator[Path]:
     """Give a new folder to write results to, inside `folder`, and on success move all of them to `folder` together.
 
-    No other process can write there meanwhile. On failure the earlier results stand as they were, and a folder that
-    was made for these is removed. What a killed process left behind is removed, or, if it had all been written, moved.
-    Raises SpanmatchError if another process is writing there, or the folder cannot be made or written.
+    No other process can write there meanwhile. On failure earlier results stay as they were, and a folder that was
+    made for the new ones is removed. Results that a killed process left behind are removed if they are incomplete, and
+    moved if they are complete.
+
+    Parameters
+    ----------
+    folder : path
+        The folder of the results; it is made if it is missing.
+
+    Yields
+    ------
+    Path
+        The folder to write to, empty.
+
+    Raises
+    ------
+    SpanmatchError
+        If another process is writing there, or the folder cannot be made or written.
     """
     folder = Path(folder)
-    made = _make_folder(folder)
+    new_folders = _make_folder(folder)
     written, ready = folder / WRITTEN, folder / READY
     try:
         with locked(folder / LOCK, folder):
@@ -115,14 +145,14 @@ def writing(folder: Path_) -> Iterator[Path]:
             finally:
                 shutil.rmtree(written, ignore_errors=True)
     except BaseException:
-        for path in made:
+        for path in new_folders:
             with contextlib.suppress(OSError):  # something else is in it
                 path.rmdir()
         raise
 
 
 def _make_folder(folder: Path) -> list[Path]:
-    """Make a folder, and those that it is in; return those that were not there, the innermost first."""
+    """Make a folder and its parents; return those that were missing, the innermost first."""
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -132,16 +162,16 @@ def _make_folder(folder: Path) -> list[Path]:
 
 
 def _check_targets(source: Path, folder: Path) -> None:
-    """Raise SpanmatchError if a folder stands where a file is to be moved to, or a file where a folder is."""
+    """Raise SpanmatchError if a folder is where a file is to be moved to, or a file where a folder is."""
     for path in source.rglob("*"):
         target = folder / path.relative_to(source)
         if target.exists() and target.is_dir() != path.is_dir():
-            there, wanted = ("folder", "file") if target.is_dir() else ("file", "folder")
-            raise SpanmatchError(f"cannot write {target}: there is a {there} in the place of the {wanted}")
+            present, needed = ("folder", "file") if target.is_dir() else ("file", "folder")
+            raise SpanmatchError(f"cannot write {target}: there is a {present} in the place of the {needed}")
 
 
 def _move_all(source: Path, folder: Path) -> None:
-    """Move every file in a folder, and in those inside it, and remove it; nothing if it is not there."""
+    """Move every file in a folder and its subfolders, and remove the folder; do nothing if it is missing."""
     for path in sorted(source.rglob("*")):
         if path.is_file():
             target = folder / path.relative_to(source)
@@ -152,10 +182,21 @@ def _move_all(source: Path, folder: Path) -> None:
 
 @contextlib.contextmanager
 def locked(file: Path, place: Path) -> Iterator[None]:
-    """Hold a lock file while `place` is written, and remove it at the end; that of a killed process holds nothing.
+    """Lock a file while the block runs, and remove it at the end; a killed process holds no lock.
 
     On a file system without locks every process gets it.
-    Raises SpanmatchError if another process holds it, or if it cannot be made.
+
+    Parameters
+    ----------
+    file : Path
+        The lock file; it is made if it is missing.
+    place : Path
+        What the lock protects, for error messages.
+
+    Raises
+    ------
+    SpanmatchError
+        If another process holds the lock, or the file cannot be made.
     """
     with _errors_name(place):
         handle = _lock_of(file)
@@ -166,13 +207,13 @@ def locked(file: Path, place: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        with contextlib.suppress(OSError):  # Windows removes no open file; without a holder it does no harm
+        with contextlib.suppress(OSError):  # Windows removes no open file; one that is not locked does no harm
             file.unlink()
         os.close(handle)
 
 
 def _lock_of(file: Path) -> int | None:
-    """Return the handle of a file that no other process has locked, and now none can; None if one has."""
+    """Return the handle of a file that this process has locked; None if another process has."""
     while True:
         handle = os.open(file, os.O_CREAT | os.O_RDWR, 0o666)
         if _try_lock(handle) is False:
@@ -181,7 +222,7 @@ def _lock_of(file: Path) -> int | None:
         with contextlib.suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(handle), file.stat()):
                 return handle
-        os.close(handle)  # the process that held it has removed it meanwhile
+        os.close(handle)  # the process that held the lock has removed the file meanwhile
 
 
 def _try_lock(handle: int) -> bool | None:
@@ -202,7 +243,7 @@ def _try_lock(handle: int) -> bool | None:
 
 @contextlib.contextmanager
 def _errors_name(path: Path) -> Iterator[None]:
-    """Turn the system's errors into one that names what could not be written, by the place that it is for."""
+    """Turn the system's errors into a SpanmatchError that names the path that could not be written."""
     try:
         yield
     except OSError as error:
@@ -211,20 +252,35 @@ def _errors_name(path: Path) -> Iterator[None]:
 
 
 def write_text(path: Path_, text: str) -> None:
-    """Write a text file in one step."""
+    """Write a text file, in UTF-8, in one step; see `replacing`."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def write_tensors(path: Path_, arrays: Mapping[str, NDArray[np.generic]], metadata: Mapping[str, str]) -> None:
-    """Write a safetensors file in one step, with a checksum of all that is in it.
+    """Write a safetensors file in one step, with a checksum of its contents.
 
-    It is written here, not by the library, whose own temporary files would be left behind by a kill.
-    Raises SpanmatchError if it cannot be written, or an array is of a type that such a file does not hold.
+    Parameters
+    ----------
+    path : path
+        The file.
+    arrays : mapping of str to numpy.ndarray
+        The arrays, of any shape.
+    metadata : mapping of str to str
+        What else the file is to hold.
+
+    Raises
+    ------
+    SpanmatchError
+        If the file cannot be written, or an array is of a type that safetensors files do not hold.
+
+    Notes
+    -----
+    The safetensors library is not used to write: a kill would leave its temporary files behind.
     """
-    whole = {name: np.asarray(array, dtype=array.dtype.newbyteorder("<"), order="C") for name, array in arrays.items()}
-    ordered = dict(sorted(whole.items(), key=lambda item: (-item[1].itemsize, item[0])))  # each aligned to its size
-    header: dict[str, Any] = {"__metadata__": {**metadata, CHECKSUM: _checksum(whole, metadata)}}
+    stored = {name: np.asarray(array, dtype=array.dtype.newbyteorder("<"), order="C") for name, array in arrays.items()}
+    ordered = dict(sorted(stored.items(), key=lambda item: (-item[1].itemsize, item[0])))  # each aligned to its size
+    header: dict[str, Any] = {"__metadata__": {**metadata, CHECKSUM: _checksum(stored, metadata)}}
     stop = 0
     for name, array in ordered.items():
         if array.dtype.str not in TYPES:
@@ -240,9 +296,24 @@ def write_tensors(path: Path_, arrays: Mapping[str, NDArray[np.generic]], metada
 
 
 def read_tensors(path: Path_) -> tuple[dict[str, NDArray[np.generic]], dict[str, str]]:
-    """Return the arrays and the metadata of a safetensors file.
+    """Return the contents of a safetensors file.
 
-    Raises SpanmatchError if it is missing, cut short, damaged, or not a safetensors file.
+    Parameters
+    ----------
+    path : path
+        The file.
+
+    Returns
+    -------
+    arrays : dict of str to numpy.ndarray
+        The arrays.
+    metadata : dict of str to str
+        The rest, without the checksum.
+
+    Raises
+    ------
+    SpanmatchError
+        If the file is missing, truncated, corrupt, or not a safetensors file.
     """
     if not Path(path).is_file():
         raise SpanmatchError(f"{path}: no such file")
@@ -259,6 +330,7 @@ def read_tensors(path: Path_) -> tuple[dict[str, NDArray[np.generic]], dict[str,
 
 
 def _checksum(arrays: Mapping[str, NDArray[np.generic]], metadata: Mapping[str, str]) -> str:
+    """Return the CRC-32 of arrays, their names, types and shapes, and the metadata."""
     about = [sorted(metadata.items()), [(name, array.dtype.str, array.shape) for name, array in sorted(arrays.items())]]
     total = zlib.crc32(json.dumps(about).encode())
     for _, array in sorted(arrays.items()):
@@ -266,28 +338,50 @@ def _checksum(arrays: Mapping[str, NDArray[np.generic]], metadata: Mapping[str, 
     return f"{total:08x}"
 
 
-def parsed(path: Path_, wanted: str) -> Any:
-    """Return what a JSON file holds, whatever it is.
+def parsed(path: Path_, expected: str) -> Any:
+    """Return the value in a JSON file.
 
-    Args: wanted, what to give instead, for the message.
-    Raises SpanmatchError if it is missing, cut short or not JSON.
+    Parameters
+    ----------
+    path : path
+        The file.
+    expected : str
+        What to give instead, for the error message.
+
+    Raises
+    ------
+    SpanmatchError
+        If the file is missing, truncated or not JSON.
     """
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
-        raise SpanmatchError(f"{path}: {error.strerror}; give {wanted}") from error
+        raise SpanmatchError(f"{path}: {error.strerror}; give {expected}") from error
     except (ValueError, RecursionError) as error:
         raise SpanmatchError(f"{path}: cut short, or not JSON ({error})") from error
 
 
-def read_json(path: Path_, kind: str, version: int, wanted: str) -> dict[str, Any]:
+def read_json(path: Path_, kind: str, version: int, expected: str) -> dict[str, Any]:
     """Return the results in a JSON file.
 
-    Args: kind, what its "format" says; wanted, what to give instead, for the message.
-    Raises SpanmatchError if it is missing, cut short, or of another kind or version.
+    Parameters
+    ----------
+    path : path
+        The file.
+    kind : str
+        What its field "format" must hold.
+    version : int
+        What its field "version" must hold.
+    expected : str
+        What to give instead, for the error message.
+
+    Raises
+    ------
+    SpanmatchError
+        If the file is missing, truncated, or of another kind or version.
     """
-    found = parsed(path, wanted)
-    if not isinstance(found, dict) or (found.get("format"), found.get("version")) != (kind, version):
+    results = parsed(path, expected)
+    if not isinstance(results, dict) or (results.get("format"), results.get("version")) != (kind, version):
         name = kind.rpartition(".")[2]
         raise SpanmatchError(f"{path}: not a {name} of version {version}, which this spanmatch reads")
-    return found
+    return results

@@ -472,7 +472,8 @@ class LayerRecord(SpreadRecord):
 
     layer: Text
     neurons: Positive
-    quantity: Text
+    quantity: Text  # as tables name it: "s(0.3)", or the name of a measure
+    eps: Eps | None  # of s(eps); null for a measure
 
 
 class ComparedStep(TypedDict):
@@ -509,6 +510,7 @@ class FollowedRecord(TypedDict):
     epoch: Count
     layer: Text
     quantity: Text
+    eps: Eps | None  # of s(eps); null for a measure
     own: SpreadRecord  # against the same network at the end
     between: SpreadRecord  # between seeds
 

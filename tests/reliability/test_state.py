@@ -189,7 +189,7 @@ def state(w: World) -> dict[str, object]:
         "showing warnings": warnings.showwarning,
         "umask": next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("Umask")),
         "current folder": Path.cwd(),
-        "import path": list(sys.path),
+        "import path": [list(sys.path), list(sys.meta_path)],
         "environment": dict(os.environ),
         "open files": sorted(str(path.readlink()) for path in handles if str(w.folder) in str(path.readlink())),
         "signals": {number: signal.getsignal(number) for number in signal.valid_signals()},

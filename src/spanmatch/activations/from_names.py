@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import importlib.util
 import inspect
 import sys
-from collections.abc import Callable, Iterable
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from difflib import get_close_matches
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,20 +27,35 @@ if TYPE_CHECKING:
     from torch import nn
 
 WEIGHTS = (".safetensors", ".pt", ".pth")
+USER_MODULE = "spanmatch_user_"
+"""What the names of the modules of users' files begin with."""
 
 
 def is_code(text: str) -> bool:
-    """Tell "file.py:function", with or without "@weights", from a path."""
+    """Tell whether a text is "file.py:function", with or without "@weights", and not a path."""
     return ".py:" in text
 
 
 def network(text: str) -> Any:
     """Return the network that "file.py:function" or "file.py:function@weights" names.
 
-    It is a module, a program of torch.export, or a model of transformers and its tokenizer.
+    Parameters
+    ----------
+    text : str
+        The function that makes the network, and the file of its weights, if it is to have others. The file's code is
+        run: it is the user's own.
 
-    Raises BadArgument if a file or the function is not there, SpanmatchError if it gives no module or the
-    weights do not fit. The file's code is run: it is the user's own.
+    Returns
+    -------
+    torch.nn.Module, torch.export.ExportedProgram or tuple
+        The network; a tuple is a model of transformers and its tokenizer.
+
+    Raises
+    ------
+    BadArgument
+        If a file or the function is not there.
+    SpanmatchError
+        If the function fails or gives something else, or the weights do not fit.
     """
     try:
         from torch import nn
@@ -55,8 +75,25 @@ def network(text: str) -> Any:
 def data(text: str, batch_size: int | None = None) -> Iterable[Any]:
     """Return batches from "file.py:function", from a file of arrays, cut along the first axis, or from lines of text.
 
-    A file with one array gives arrays; with several, dicts of keyword arguments; a .txt file lists of its lines.
-    Args: batch_size, how many examples; by default 256, of texts, which are many rows each, 16.
+    Parameters
+    ----------
+    text : str
+        The function, or the path of a file.
+    batch_size : int, optional
+        The examples in a batch; by default 256, or 16 for texts, which have many rows each.
+
+    Returns
+    -------
+    iterable
+        Of a file with one array, arrays; of a file with several, dicts of keyword arguments; of a .txt file, lists of
+        its lines.
+
+    Raises
+    ------
+    BadArgument
+        If the file or function is not there, or the batch size is below 1.
+    SpanmatchError
+        If the function fails or gives no batches, or the file cannot be read.
     """
     if is_code(text):
         batches = _call(text)
@@ -84,10 +121,18 @@ def _lines(path: Path) -> list[str]:
 
 
 def pictures(text: str) -> NDArray[np.uint8] | None:
-    """Return the images of a file of inputs as bytes, as the page shows them: (n, height, width), or 3 channels last.
+    """Return the images of a file of inputs as the report shows them.
 
-    None if the file is of code or text, or does not hold one array (n, 1 or 3, height, width). The smallest value
-    becomes black, the largest white.
+    Parameters
+    ----------
+    text : str
+        The path of a file of arrays.
+
+    Returns
+    -------
+    numpy.ndarray of bytes, shape (n, height, width) or (n, height, width, 3), or None
+        The images; the smallest value in the file becomes black, the largest white. None if the text is
+        file.py:function or a file of texts, or the file does not hold one array (n, 1 or 3, height, width).
     """
     if is_code(text) or Path(text).suffix == ".txt":
         return None
@@ -102,7 +147,7 @@ def pictures(text: str) -> NDArray[np.uint8] | None:
 
 
 class _StoredBatches:
-    """The arrays of a file in batches; it can be gone through once for each iterator."""
+    """The arrays of a file in batches; each iterator reads them from the file."""
 
     def __init__(self, path: str, batch_size: int) -> None:
         with StoredActivations(path) as stored:
@@ -125,50 +170,121 @@ class _StoredBatches:
 
 
 def function(text: str) -> Callable[..., Any]:
-    """Return the function that "file.py:function" names.  Raises BadArgument if the file or it is not there."""
+    """Return the function that "file.py:function" names.
+
+    Parameters
+    ----------
+    text : str
+        The path of a file of Python code, and the name of a function in it.
+
+    Returns
+    -------
+    callable
+        The function. The file has been run, once in this process; it imports the files beside it as a script would.
+
+    Raises
+    ------
+    BadArgument
+        If the file or the function is not there.
+    SpanmatchError
+        If the file fails.
+    """
     path, _, name = text.rpartition(":")
-    found: Callable[..., Any] | None = getattr(_module(Path(path)), name, None)
-    if not callable(found):
-        known = [n for n, f in inspect.getmembers(_module(Path(path)), callable) if not n.startswith("_")]
-        close = get_close_matches(name, known, n=5) or known[:10]
+    module = _module(Path(path))
+    named: Callable[..., Any] | None = getattr(module, name, None)
+    if not callable(named):
+        names = [name for name, _ in inspect.getmembers(module, callable) if not name.startswith("_")]
+        close = get_close_matches(name, names, n=5) or names[:10]
         raise BadArgument(f"{path} has no function {name!r}; there is {', '.join(close) or 'none'}")
-    return found
+    return named
 
 
 def _call(text: str) -> Any:
-    made = function(text)
+    """Return what the function that a text names gives."""
+    named = function(text)
     try:
-        return made()
+        return named()
     except Exception as error:
         raise SpanmatchError(f"{text} failed: {type(error).__name__}: {error}") from error
 
 
-def _module(path: Path) -> Any:
+def _module(path: Path) -> ModuleType:
+    """Return a file of code as a module, run once in this process."""
     if not path.is_file():
         raise BadArgument(f"{path}: no such file")
-    name = f"spanmatch_user_{abs(hash(path.resolve()))}"
+    path = path.resolve()
+    name = USER_MODULE + hashlib.sha256(str(path).encode()).hexdigest()[:16]
     if name in sys.modules:
         return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
-    beside = str(path.resolve().parent)
-    sys.path.insert(0, beside)  # for what the file imports
     try:
-        spec.loader.exec_module(module)
+        with _imports_from(path.parent):
+            spec.loader.exec_module(module)
     except BaseException as error:
         del sys.modules[name]
         if isinstance(error, Exception):
             raise SpanmatchError(f"{path} failed: {type(error).__name__}: {error}") from error
         raise
-    finally:
-        with contextlib.suppress(ValueError):  # the file's own code may have removed it
-            sys.path.remove(beside)
     return module
 
 
+@contextlib.contextmanager
+def _imports_from(folder: Path) -> Iterator[None]:
+    """Let this thread import the files of a folder, as the folder's scripts do, and not those of other users' files.
+
+    What it imports stays imported; where files of two folders have one name, the first keeps the name.
+    """
+    finder, hidden = _FolderFinder(folder), _neighbours_elsewhere(folder)
+    for name in hidden:
+        del sys.modules[name]
+    sys.meta_path.insert(sys.meta_path.index(PathFinder), finder)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(finder)
+        sys.modules.update(hidden)
+
+
+def _neighbours_elsewhere(folder: Path) -> dict[str, ModuleType]:
+    """Return the modules that users' files have imported from their own folders, other than this one."""
+    files = (module.__file__ for name, module in sys.modules.items() if name.startswith(USER_MODULE))
+    folders = {str(Path(file).parent) for file in files if file} - {str(folder), *sys.path}
+    if not folders:
+        return {}
+    return {
+        name: module
+        for name, module in list(sys.modules.items())
+        if not name.startswith(USER_MODULE) and _import_folder(name.partition(".")[0]) in folders
+    }
+
+
+def _import_folder(name: str) -> str | None:
+    """Return the folder that a module or a package lies in, if it is from a file."""
+    spec: ModuleSpec | None = getattr(sys.modules.get(name), "__spec__", None)
+    if spec is None:
+        return None
+    place = next(iter(spec.submodule_search_locations or ()), spec.origin)
+    return str(Path(place).parent) if place else None
+
+
+class _FolderFinder(MetaPathFinder):
+    """Finds the modules of a folder, for imports of the thread that made it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.thread = str(folder), threading.get_ident()
+
+    def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
+        """Return where a module is, if it is in the folder, or else on the import path."""
+        if path is not None or threading.get_ident() != self.thread:
+            return None
+        return PathFinder.find_spec(name, [self.folder, *sys.path], target)
+
+
 def _load_weights(module: nn.Module, path: Path) -> None:
+    """Put the weights of a file into a module."""
     import torch
     from safetensors import SafetensorError
     from safetensors.torch import load_file

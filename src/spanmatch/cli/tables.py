@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..comparison import Comparison, PairResult
     from ..evidence import Evidence, RowsNeeded
     from ..moments.spans import Array
-    from ..schema import IntervalRecord, TransplantRecord
+    from ..schema import ComparedStep, IntervalRecord, LayerRecord, SpreadRecord, TransplantRecord
     from ..study import Study
 
 TRANSPLANT_CONTROLS = {"ablation": "ablated", "other examples": "other examples", "untrained": "untrained"}
@@ -97,20 +97,22 @@ def _accuracy(study: Study) -> Table:
     return table
 
 
-def _step(step: dict[str, Any]) -> Iterator[Table]:
+def _step(step: ComparedStep) -> Iterator[Table]:
     """Yield the table of s(eps), and that of the measures: together they are too wide for a terminal."""
-    shares = [row for row in step["rows"] if row["quantity"].startswith("s(")]
-    measures = [row for row in step["rows"] if row not in shares]
+    shares = [row for row in step["rows"] if row["eps"] is not None]
+    measures = [row for row in step["rows"] if row["eps"] is None]
     title = f"{step['name']}: {{}}, mean over pairs ±95% over seeds"
     yield _over_seeds(title.format("share matched by eps"), shares)
     if measures:
         yield _over_seeds(title.format("measures"), measures)
 
 
-def _over_seeds(title: str, rows: Sequence[dict[str, Any]]) -> Table:
+def _over_seeds(title: str, rows: Sequence[LayerRecord]) -> Table:
     quantities = list(dict.fromkeys(row["quantity"] for row in rows))
-    table = _titled(title, "neurons", *(name.removeprefix("s(").removesuffix(")") for name in quantities))
-    by_layer: dict[str, list[dict[str, Any]]] = {}
+    eps = {row["quantity"]: row["eps"] for row in rows}
+    heads = (quantity if eps[quantity] is None else f"{eps[quantity]:g}" for quantity in quantities)
+    table = _titled(title, "neurons", *heads)
+    by_layer: dict[str, list[LayerRecord]] = {}
     for row in rows:
         by_layer.setdefault(row["layer"], []).append(row)
     for layer, own in by_layer.items():
@@ -118,10 +120,11 @@ def _over_seeds(title: str, rows: Sequence[dict[str, Any]]) -> Table:
     return table
 
 
-def _with_interval(spread: dict[str, Any]) -> str:
-    if spread["value"] is None:
+def _with_interval(spread: SpreadRecord) -> str:
+    value, high = spread["value"], spread["high"]
+    if value is None:
         return "-"
-    return f"{spread['value']:.2f}" + ("" if spread["low"] is None else f" ±{spread['high'] - spread['value']:.2f}")
+    return f"{value:.2f}" + ("" if high is None else f" ±{high - value:.2f}")
 
 
 def _percent(value: float | None) -> str:

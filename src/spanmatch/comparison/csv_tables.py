@@ -39,7 +39,7 @@ class Table(Generic[Row]):
         return _text(list(self.columns), cells)
 
 
-def csv_text(rows: Sequence[Mapping[str, Cell]]) -> str:
+def csv_text(rows: Sequence[Mapping[str, object]]) -> str:
     """Return rows that all have the same columns."""
     return _text(list(rows[0]) if rows else [], ([*row.values()] for row in rows))
 
@@ -342,7 +342,7 @@ def _cell(value: Cell) -> Cell:
     return "" if value is None or (isinstance(value, float) and math.isnan(value)) else value
 
 
-def _text(header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
+def _text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(header)

@@ -171,7 +171,7 @@ def learning(study: Data) -> Figure:
 def settling(step: Data) -> Figure:
     """Return how like itself at the end each layer is over training, and how like the other seeds'."""
     quantities = list(dict.fromkeys(row["quantity"] for row in step["rows"]))
-    shares = [name for name in quantities if name.startswith("s(")]
+    shares = list(dict.fromkeys(row["quantity"] for row in step["rows"] if row["eps"] is not None))
     shown = [name for name in quantities if name not in shares][:1] + shares[-1:]
     layers = list(dict.fromkeys(row["layer"] for row in step["rows"]))
     axes = _grid(2 * len(shown), columns=2)

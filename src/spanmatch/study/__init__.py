@@ -22,25 +22,58 @@ DEMO = Path(__file__).with_name("demo.toml")
 def run_study(settings: Settings | Path_, out: Path_ | None = None, workers: int | None = None) -> Study:
     """Run a study to its end, from where it was stopped, and return its results.
 
-    Args:
-        settings: a TOML file (see docs/studies.md), or settings read from one.
-        out: folder of the results, by default what the file says.
-        workers: how many networks to train at once, by default as many as there are cores, one on a GPU. The numbers
-            do not depend on it.
-    Raises BadArgument for settings that make no sense, SpanmatchError if data are missing or a run fails; what was done
-    is kept, and goes on when the study is run again. Networks are trained in processes that import the calling script
-    anew: call this under `if __name__ == "__main__":` there.
+    Parameters
+    ----------
+    settings : path or Settings
+        A TOML file (see docs/studies.md), or settings read from one.
+    out : path, optional
+        The folder of the results, by default the one that the settings name.
+    workers : int, optional
+        How many networks to train at once, by default as many as there are cores, or one on a GPU. The results do not
+        depend on it.
+
+    Returns
+    -------
+    Study
+        The results, which are also in the folder.
+
+    Raises
+    ------
+    BadArgument
+        If the settings are wrong.
+    SpanmatchError
+        If data are missing, or a run fails. Finished work is kept, and is not repeated when the study is run again.
+
+    Notes
+    -----
+    Networks are trained in processes that import the calling script: in a script, call this function under
+    `if __name__ == "__main__":`.
     """
     needs_torch()
-    from .pipeline import conduct
+    from .pipeline import run_pipeline
 
-    return conduct(settings, out, workers)
+    return run_pipeline(settings, out, workers)
 
 
 def dry_run(settings: Settings | Path_) -> list[str]:
-    """Return in words what a study will do, having checked everything that can be without data and training.
+    """Check a study without training it, and return in words what it will do.
 
-    Raises BadArgument or SpanmatchError for anything that would stop the study, but for data or a GPU that are missing.
+    Every network is made and trained for one step, and every layer is captured.
+
+    Parameters
+    ----------
+    settings : path or Settings
+        A TOML file, or settings read from one.
+
+    Returns
+    -------
+    list of str
+        Lines of text: networks, data, layers, and the memory that the comparison needs.
+
+    Raises
+    ------
+    BadArgument, SpanmatchError
+        For anything that would stop the study, except missing data and a missing GPU.
     """
     needs_torch()
     from .dry_runs import dry_run as run

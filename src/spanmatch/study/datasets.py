@@ -1,4 +1,4 @@
-"""Data sets: read from disk or from what comes with Python and scikit-learn; nothing is downloaded."""
+"""Data sets: read from disk, or those that come with Python and scikit-learn; nothing is downloaded."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import io
 import pickle
 import sysconfig
 import tarfile
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -29,7 +29,7 @@ ALPHABET = "\n\t" + "".join(map(chr, range(32, 127)))
 
 @dataclass(frozen=True)
 class Data:
-    """Examples to learn from and for tests: images (n, channels, size, size) of bytes, or characters (n, length)."""
+    """Examples for training and for tests: images (n, channels, size, size) of bytes, or characters (n, length)."""
 
     name: str
     train: Tensor
@@ -44,8 +44,11 @@ class Data:
         return self.train.ndim == 2
 
     def prepared(self, examples: Tensor) -> Tensor:
-        """Return examples as networks take them: images in float32, every channel of mean 0 and variance 1 over the
-        training images; characters as they are."""
+        """Return examples as networks take them.
+
+        Images are float32, with mean 0 and variance 1 in every channel over the training images; characters are as they
+        were.
+        """
         if self.is_text:
             return examples
         mean, deviation = self._scale
@@ -53,8 +56,9 @@ class Data:
 
     @cached_property
     def _scale(self) -> tuple[Tensor, Tensor]:
-        share = self.train.float() / 255
-        mean, deviation = share.mean(dim=(0, 2, 3), keepdim=True), share.std(dim=(0, 2, 3), keepdim=True)
+        """The mean and the deviation of each channel, over the training images from 0 to 1."""
+        images = self.train.float() / 255
+        mean, deviation = images.mean(dim=(0, 2, 3), keepdim=True), images.std(dim=(0, 2, 3), keepdim=True)
         return mean, deviation.clamp_min(1e-6)
 
     @property
@@ -65,14 +69,24 @@ class Data:
 
 
 def read_data(settings: DataSettings, folder: Path = Path()) -> Data:
-    """Return a data set; paths that are not absolute are taken from `folder`.
+    """Return a data set.
 
-    Raises SpanmatchError if a file is missing, cut short, or not the published one, with where it comes from and where
-    it is expected.
+    Parameters
+    ----------
+    settings : DataSettings
+        The name of the data set, its files, and how many examples of what size to take.
+    folder : Path
+        The folder that relative paths are taken from.
+
+    Raises
+    ------
+    SpanmatchError
+        If a file is missing, truncated, or not the published one; the message says where it comes from and where it
+        is expected.
     """
     path = None if settings.path is None else folder / settings.path
     if is_code(settings.name):
-        data = _made(folder / settings.name, settings)
+        data = _from_function(folder / settings.name, settings)
     elif settings.name == "digits":
         data = _digits(settings)
     elif settings.name == "folder":
@@ -86,8 +100,8 @@ def read_data(settings: DataSettings, folder: Path = Path()) -> Data:
     return _relabelled(data) if settings.labels == "random" else data
 
 
-def _made(code: Path, settings: DataSettings) -> Data:
-    """Return the images and labels that file.py:function gives; those for tests too, or else split off."""
+def _from_function(code: Path, settings: DataSettings) -> Data:
+    """Return the images and labels that file.py:function gives; tests are split off if it gives none."""
     make = function(str(code))
     try:
         parts = [torch.as_tensor(part) for part in make(**settings.options)]
@@ -98,43 +112,47 @@ def _made(code: Path, settings: DataSettings) -> Data:
             f"{code.name} gives {len(parts)} arrays; give images and labels, and those for tests if any"
         )
     images = [_images(code.name, part, settings.size) for part in parts[::2]]
-    labels = [_labels(code.name, *both) for both in zip(images, parts[1::2], strict=True)]
+    labels = [_labels(code.name, *part) for part in zip(images, parts[1::2], strict=True)]
     classes = tuple(map(str, range(int(max(part.max() for part in labels)) + 1)))
     if len(parts) == 2:
         return _split(code.name, images[0], labels[0], classes, settings)
     return Data(code.name, images[0], labels[0], images[1], labels[1], classes)
 
 
-def _images(name: str, found: Tensor, size: int | None) -> Tensor:
-    if found.ndim == 3:
-        found = found[:, None]
-    if found.dtype != torch.uint8 or found.ndim != 4 or not len(found):
-        shape, kind = tuple(found.shape), str(found.dtype).removeprefix("torch.")
+def _images(name: str, images: Tensor, size: int | None) -> Tensor:
+    """Return images (n, channels, size, size) of bytes.  Raises SpanmatchError if they are something else."""
+    if images.ndim == 3:
+        images = images[:, None]
+    if images.dtype != torch.uint8 or images.ndim != 4 or not len(images):
+        shape, kind = tuple(images.shape), str(images.dtype).removeprefix("torch.")
         raise SpanmatchError(f"{name} gives images {shape} of {kind}; give (n, channels, size, size) of bytes (uint8)")
-    return _resized(found, size)
+    return _resized(images, size)
 
 
 def _labels(name: str, images: Tensor, labels: Tensor) -> Tensor:
-    whole = not labels.is_floating_point() and not labels.is_complex()
-    if labels.shape != images.shape[:1] or not whole or int(labels.min()) < 0:
+    """Return a label for each image.  Raises SpanmatchError if they are something else."""
+    integers = not labels.is_floating_point() and not labels.is_complex()
+    if labels.shape != images.shape[:1] or not integers or int(labels.min()) < 0:
         shape, kind = tuple(labels.shape), str(labels.dtype).removeprefix("torch.")
         raise SpanmatchError(f"{name} gives labels {shape} of {kind}; give {len(images)} whole numbers from 0 on")
     return labels.long()
 
 
 def _needed(path: Path | None, what: str) -> Path:
+    """Return the path of the data.  Raises SpanmatchError if the settings have none."""
     if path is None:
         raise SpanmatchError(f"data.path is missing: give {what}")
     return path
 
 
 def _digits(settings: DataSettings) -> Data:
-    found = load_digits()
-    images = torch.from_numpy(np.rint(found.images * (255 / 16)).astype(np.uint8))[:, None]
-    return _split("digits", _resized(images, settings.size), torch.from_numpy(found.target), "0123456789", settings)
+    """Return scikit-learn's digits."""
+    digits = load_digits()
+    images = torch.from_numpy(np.rint(digits.images * (255 / 16)).astype(np.uint8))[:, None]
+    return _split("digits", _resized(images, settings.size), torch.from_numpy(digits.target), "0123456789", settings)
 
 
-def _split(name: str, examples: Tensor, labels: Tensor, classes: Any, settings: DataSettings) -> Data:
+def _split(name: str, examples: Tensor, labels: Tensor, classes: Sequence[str], settings: DataSettings) -> Data:
     """Return data whose test examples are drawn once and for all."""
     order = torch.randperm(len(examples), generator=torch.Generator().manual_seed(0))
     first = round(len(examples) * settings.held_out)
@@ -143,6 +161,7 @@ def _split(name: str, examples: Tensor, labels: Tensor, classes: Any, settings: 
 
 
 def _resized(images: Tensor, size: int | None) -> Tensor:
+    """Return images with so many pixels along each side."""
     if size is None or images.shape[-1] == images.shape[-2] == size:
         return images
     parts = [
@@ -152,18 +171,20 @@ def _resized(images: Tensor, size: int | None) -> Tensor:
     return torch.cat([part.round().clamp(0, 255).to(torch.uint8) for part in parts])
 
 
-def _shortened(data: Data, most: int) -> Data:
+def _shortened(data: Data, max_examples: int) -> Data:
+    """Return so many training examples at most, and a quarter as many for tests."""
+
     def first(count: int, *tensors: Tensor) -> list[Tensor]:
         order = torch.randperm(len(tensors[0]), generator=torch.Generator().manual_seed(0))[:count]
         return [tensor[order] for tensor in tensors]
 
-    train, train_labels = first(most, data.train, data.train_labels)
-    test, test_labels = first(-(-most // 4), data.test, data.test_labels)
+    train, train_labels = first(max_examples, data.train, data.train_labels)
+    test, test_labels = first(-(-max_examples // 4), data.test, data.test_labels)
     return Data(data.name, train, train_labels, test, test_labels, data.classes)
 
 
 def _relabelled(data: Data) -> Data:
-    """Return the data with labels that have nothing to do with the images."""
+    """Return the data with labels that are drawn at random, whatever the images."""
     if data.is_text:
         raise SpanmatchError("data.labels = 'random': of text, the labels are the text itself; give images")
     random = torch.Generator().manual_seed(0)
@@ -240,16 +261,18 @@ def _part(files: dict[str, bytes], name: str, members: tuple[str, ...], size: in
 
 
 def _check_md5(path: Path, allowed: list[str]) -> None:
+    """Raise SpanmatchError if a file has another checksum."""
     with path.open("rb") as file:
-        found = hashlib.file_digest(file, "md5").hexdigest()
-    if found not in allowed:
+        digest = hashlib.file_digest(file, "md5").hexdigest()
+    if digest not in allowed:
         raise SpanmatchError(
-            f"{path}: its md5 is {found}, and that of what was published {' or '.join(allowed)}: it is cut short or "
+            f"{path}: its md5 is {digest}, and that of what was published {' or '.join(allowed)}: it is cut short or "
             "another file. If it is meant, say so with data.md5"
         )
 
 
 def _members(path: Path) -> dict[str, bytes]:
+    """Return the contents of the files in an archive, by their names without folders."""
     with tarfile.open(path, "r:gz") as archive:
         files = {Path(member.name).name: archive.extractfile(member) for member in archive if member.isfile()}
         return {name: file.read() for name, file in files.items() if file is not None}
@@ -267,35 +290,45 @@ def _binary(content: bytes, name: str) -> Batch:
 
 def _python(content: bytes, name: str) -> Batch:
     """Return images and labels of a pickled dictionary."""
-    found = _unpickled(content)
-    *_, by_columns, pixels = found[b"data"].state
+    batch = _unpickled(content)
+    array = batch[b"data"]
+    if not isinstance(array, _Inert):
+        raise ValueError("a pickle holds no array")
+    by_columns, pixels = array.array_state()
     shape = len(pixels) // PIXELS, PIXELS
     images = np.frombuffer(pixels, dtype=np.uint8).reshape(shape, order="F" if by_columns else "C")
-    return images, np.array(found[b"labels" if name == "cifar10" else b"fine_labels"], dtype=np.int64)
+    return images, np.array(batch[b"labels" if name == "cifar10" else b"fine_labels"], dtype=np.int64)
 
 
-def _unpickled(content: bytes) -> dict[bytes, Any]:
-    found = _Unpickler(io.BytesIO(content), encoding="bytes").load()
-    if not isinstance(found, dict):
-        raise ValueError(f"a pickle holds a {type(found).__name__}")
-    return found
+def _unpickled(content: bytes) -> dict[bytes, object]:
+    """Return the dictionary in a pickle, without running anything that it names."""
+    value = _Unpickler(io.BytesIO(content), encoding="bytes").load()
+    if not isinstance(value, dict):
+        raise ValueError(f"a pickle holds a {type(value).__name__}")
+    return value
 
 
 class _Inert:
-    """What stands for any object in a pickle: it keeps what the pickle says of it, and does nothing."""
+    """Stands for any object in a pickle: it keeps the object's state, and does nothing."""
 
-    def __init__(self, *_: Any) -> None:
-        self.state: Any = (False, b"")
+    def __init__(self, *_: object) -> None:
+        self.state: object = None
 
-    def __setstate__(self, state: Any) -> None:
+    def __setstate__(self, state: object) -> None:
         self.state = state
+
+    def array_state(self) -> tuple[bool, bytes]:
+        """Return whether a NumPy array is stored by columns, and its bytes.  Raises ValueError if this is none."""
+        if not isinstance(self.state, tuple) or len(self.state) < 2 or not isinstance(self.state[-1], bytes):
+            raise ValueError("a pickle holds no array")
+        return bool(self.state[-2]), self.state[-1]
 
 
 class _Unpickler(pickle.Unpickler):
     """Reads the values in a pickle without importing or calling anything that it names."""
 
-    def find_class(self, module: str, name: str) -> Any:
-        """Return the stand-in, whatever is asked for."""
+    def find_class(self, module: str, name: str) -> type[_Inert]:
+        """Return the stand-in, whatever the pickle names."""
         return _Inert
 
 
@@ -303,7 +336,10 @@ def _classes(files: dict[str, bytes], name: str) -> tuple[str, ...]:
     """Return the names of the classes, from the file of names, or their numbers."""
     for member, key in (("batches.meta", b"label_names"), ("meta", b"fine_label_names")):
         if member in files:
-            return tuple(label.decode() for label in _unpickled(files[member])[key])
+            names = _unpickled(files[member])[key]
+            if not isinstance(names, list):
+                raise ValueError(f"{member} holds no names of classes")
+            return tuple(name.decode() for name in names)
     for member in ("batches.meta.txt", "fine_label_names.txt"):
         if member in files:
             return tuple(files[member].decode().split())
@@ -322,6 +358,7 @@ def _folder(path: Path, settings: DataSettings) -> Data:
 
 
 def _class_names(path: Path) -> list[str]:
+    """Return the names of the folders in a folder.  Raises SpanmatchError if there are fewer than two."""
     names = sorted(folder.name for folder in path.iterdir() if folder.is_dir()) if path.is_dir() else []
     if len(names) < 2:
         raise SpanmatchError(f"{path}: give a folder with one folder of images for each class, two or more")
@@ -329,6 +366,7 @@ def _class_names(path: Path) -> list[str]:
 
 
 def _images_of(path: Path, names: list[str], size: int | None) -> tuple[Tensor, Tensor]:
+    """Return the images in the folders of some names, and their labels, the index of the name."""
     try:
         from PIL import Image, UnidentifiedImageError
     except ImportError as error:
@@ -352,7 +390,7 @@ def _images_of(path: Path, names: list[str], size: int | None) -> tuple[Tensor, 
 
 
 def _text(path: Path | None, settings: DataSettings) -> Data:
-    """Return text cut into examples, by default the modules of Python's standard library; the last part for tests."""
+    """Return text in examples of equal length, by default Python's standard library; the last ones are for tests."""
     if path is None:
         files = sorted(Path(sysconfig.get_path("stdlib")).glob("*.py"))
         name = "the standard library's sources"

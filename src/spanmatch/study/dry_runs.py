@@ -1,4 +1,4 @@
-"""A dry run: everything about a study that can be found out without its data and without training."""
+"""A dry run: everything about a study that can be checked without its data and without training."""
 
 from __future__ import annotations
 
@@ -25,29 +25,35 @@ STAND_IN = 4
 
 
 def dry_run(settings: Settings | Path_) -> list[str]:
-    """Return in words what a study will do, having made every network, taken one step and captured every layer.
+    """Check a study and return in words what it will do; see `spanmatch.study.dry_run`.
 
-    Data that are not there are replaced by noise of the same shape, and what is missing is said.
-    Raises BadArgument or SpanmatchError for anything that would stop the study.
+    Missing data are replaced by noise of the same shape, and the lines name them.
     """
     folder = Path()
     if not isinstance(settings, Settings):
         folder = Path(settings).resolve().parent
         settings = read_settings(settings)
     check(settings, folder, needs_device=False)
-    return [line for variant in settings.variants for line in _dry(located(variant, folder), settings, folder)]
+    return [line for variant in settings.variants for line in _lines(located(variant, folder), settings, folder)]
 
 
-def _dry(variant: Variant, settings: Settings, folder: Path) -> list[str]:
+def _lines(variant: Variant, settings: Settings, folder: Path) -> list[str]:
+    """Make a network of a variant, train it for one step, capture its layers, and describe it in words."""
     try:
-        data, words = read_data(variant.data, folder), ""
+        data = read_data(variant.data, folder)
+        about_data = f"  data: {data.words}"
     except SpanmatchError as error:
-        if is_code(variant.data.name):  # what its images are like cannot be known
+        if is_code(variant.data.name):  # the shape of its images cannot be known
             raise
         data = _noise(variant.data)
-        words = f"  data are missing: {error}"
-    parts = ("train", "train_labels", "test", "test_labels")
-    few = replace(data, **{part: getattr(data, part)[:STAND_IN] for part in parts})
+        about_data = f"  data are missing: {error}"
+    few = replace(
+        data,
+        train=data.train[:STAND_IN],
+        train_labels=data.train_labels[:STAND_IN],
+        test=data.test[:STAND_IN],
+        test_labels=data.test_labels[:STAND_IN],
+    )
     network = make_network(variant.network, data, 0)
     _one_step(variant, few)
     patterns = settings.compare.layers or maker(variant.network).layers
@@ -58,7 +64,7 @@ def _dry(variant: Variant, settings: Settings, folder: Path) -> list[str]:
     epochs, seeds = variant.training.epochs, len(settings.seeds)
     return [
         f"{variant.name}: {Path(variant.network.name).name}, {parameters:,} parameters, on {variant.data.name}",
-        words or f"  data: {data.words}",
+        about_data,
         f"  training: {seeds} seeds x {epochs} epochs on {variant.training.device}",
         f"  layers: {', '.join(f'{name[2:]} ({width})' for name, width in moments.layers.items())}",
         f"  moments of all pairs of seeds: {_gigabytes(widths, seeds, settings.compare):.2f} GB",
@@ -66,27 +72,28 @@ def _dry(variant: Variant, settings: Settings, folder: Path) -> list[str]:
 
 
 def _one_step(variant: Variant, few: Data) -> None:
-    """Train for one epoch over a few examples, in a folder that goes away."""
+    """Train for one epoch over a few examples, in a temporary folder."""
     training = variant.training.model_copy(update={"epochs": 1, "device": "cpu", "start": None})
     with tempfile.TemporaryDirectory() as place:
-        own = variant.model_copy(update={"training": training})
-        train(Run(own, 0, Path(place), (), "{}"), few, lambda _: None)
+        short_variant = variant.model_copy(update={"training": training})
+        train(Run(short_variant, 0, Path(place), (), "{}"), few, lambda _: None)
 
 
-def _gigabytes(widths: list[int], seeds: int, wanted: CompareSettings) -> float:
+def _gigabytes(widths: list[int], seeds: int, settings: CompareSettings) -> float:
+    """Return how large the moments of all pairs of seeds are, from the widths of the layers."""
     pairs = len(list(combinations(range(seeds), 2)))
-    return sum(8 * (wanted.folds * (seeds + pairs) + pairs) * (width + 1) ** 2 for width in widths) / 1e9
+    return sum(8 * (settings.folds * (seeds + pairs) + pairs) * (width + 1) ** 2 for width in widths) / 1e9
 
 
 def _noise(settings: DataSettings) -> Data:
     """Return noise of the shape that a data set has."""
     random = torch.Generator().manual_seed(0)
     if settings.name == "text":
-        shape, classes = (STAND_IN, settings.context), len(ALPHABET)
-        train_, test = (torch.randint(classes, shape, generator=random) for _ in range(2))
-        return Data("noise", train_, train_, test, test, tuple(ALPHABET))
+        shape = (STAND_IN, settings.context)
+        texts = [torch.randint(len(ALPHABET), shape, generator=random) for _ in range(2)]
+        return Data("noise", texts[0], texts[0], texts[1], texts[1], tuple(ALPHABET))
     classes = CLASSES.get(settings.name, 2)
-    shape_ = (STAND_IN, 3, settings.size or 32, settings.size or 32)
-    images = [torch.randint(256, shape_, generator=random).to(torch.uint8) for _ in range(2)]
+    size = settings.size or 32
+    images = [torch.randint(256, (STAND_IN, 3, size, size), generator=random).to(torch.uint8) for _ in range(2)]
     labels = torch.arange(STAND_IN) % classes
     return Data("noise", images[0], labels, images[1], labels, tuple(map(str, range(classes))))

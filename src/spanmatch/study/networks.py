@@ -1,7 +1,7 @@
 """The architectures of the papers for small images, and a small transformer for text, of PyTorch's own layers.
 
-Makers are called with what they name of: channels, size (of images), classes, context (of text); and with the options
-that a study gives. Each has `.layers`, the patterns of what is worth comparing.
+A maker is called with those of these arguments that it names: channels, size (of images), classes, context (of text);
+and with the options of the study's settings. Its `layers` are the patterns of the layers that are compared by default.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -55,7 +54,7 @@ def vgg(channels: int, size: int, classes: int, *, depth: int, norm: bool, width
 
 
 class Block(nn.Module):
-    """Two convolutions, with a shortcut around them or without."""
+    """Two convolutions, with or without a shortcut around them."""
 
     def __init__(self, channels: int, wide: int, stride: int, residual: bool) -> None:
         super().__init__()
@@ -63,13 +62,13 @@ class Block(nn.Module):
         self.norm1, self.relu1 = nn.BatchNorm2d(wide), nn.ReLU()
         self.conv2 = nn.Conv2d(wide, wide, 3, padding=1, bias=False)
         self.norm2, self.relu2 = nn.BatchNorm2d(wide), nn.ReLU()
-        self.residual, self.stride, self.more = residual, stride, wide - channels
+        self.residual, self.stride, self.added_channels = residual, stride, wide - channels
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the block's output; its shortcut has no parameters."""
         y = self.norm2(self.conv2(self.relu1(self.norm1(self.conv1(x)))))
         if self.residual:
-            y = y + nn.functional.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, 0, self.more))
+            y = y + nn.functional.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, 0, self.added_channels))
         out: Tensor = self.relu2(y)
         return out
 
@@ -179,7 +178,7 @@ def transformer(classes: int, context: int, *, blocks: int = 4, width: int = 128
 
 @dataclass(frozen=True)
 class Maker:
-    """A function that makes networks, and the patterns of their layers that are worth comparing."""
+    """A function that makes networks, and the patterns of the layers that are compared by default."""
 
     make: Callable[..., nn.Module]
     layers: tuple[str, ...] | None = None
@@ -187,9 +186,9 @@ class Maker:
 
 MAKERS = {
     **{
-        f"vgg{depth}{'-bn' * norm}": Maker(partial(vgg, depth=depth, norm=norm), ("relu*", "fc2"))
+        f"vgg{depth}{suffix}": Maker(partial(vgg, depth=depth, norm=norm), ("relu*", "fc2"))
         for depth in VGG
-        for norm in (False, True)
+        for suffix, norm in (("", False), ("-bn", True))
     },
     **{
         f"{kind}{depth}": Maker(partial(resnet, depth=depth, residual=kind == "resnet"), ("relu", "*.relu2", "fc"))
@@ -203,7 +202,7 @@ MAKERS = {
 
 
 def located(variant: Variant, folder: Path) -> Variant:
-    """Return a variant whose file.py:function is taken from a folder, that of the study's file."""
+    """Return the variant with its file.py:function, if it has one, in a folder, that of the study's file."""
     if not from_names.is_code(variant.network.name):
         return variant
     network = variant.network.model_copy(update={"name": str(folder / variant.network.name)})
@@ -220,43 +219,66 @@ def maker(settings: NetworkSettings) -> Maker:
 
 
 def make_network(settings: NetworkSettings, data: Data, seed: int) -> nn.Module:
-    """Return a new network whose weights are drawn from a seed.
+    """Return a new network.
 
-    Raises SpanmatchError if it takes other options or other data, or is no module.
+    Parameters
+    ----------
+    settings : NetworkSettings
+        The name of the architecture, or file.py:function, and its options.
+    data : Data
+        The examples that it is for, which say how many channels, pixels and classes there are.
+    seed : int
+        The seed that its weights are drawn from.
+
+    Raises
+    ------
+    BadArgument
+        If there is no such architecture, or it has no such option.
+    SpanmatchError
+        If it is for other data, fails, or is no module.
     """
     make = maker(settings).make
-    known = inspect.signature(make).parameters
-    anything = any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values())
-    wrong = [] if anything else [option for option in settings.options if option not in known]
-    if wrong:
-        raise BadArgument(f"network.options: {settings.name} has no {wrong[0]!r}{among(wrong[0], known)}")
-    about = _about(data)
-    lacking = [name for name, p in known.items() if p.default is p.empty and name not in {*about, *settings.options}]
-    if lacking and not anything:
-        raise SpanmatchError(f"{settings.name} takes {', '.join(lacking)}, which {data.name} does not have: see data")
-    given = {name: value for name, value in about.items() if name in known} | settings.options
+    arguments = _arguments(make, settings, data)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         try:
-            network = make(**given)
+            network = make(**arguments)
         except (TypeError, ValueError, RuntimeError) as error:
-            raise SpanmatchError(f"{settings.name} with {_listed(given)} failed: {error}") from error
+            raise SpanmatchError(f"{settings.name} with {_listed(arguments)} failed: {error}") from error
     if not isinstance(network, nn.Module):
         raise SpanmatchError(f"{settings.name} gives a {type(network).__name__}; it must give a torch.nn.Module")
     return network
 
 
-def _about(data: Data) -> dict[str, Any]:
+def _arguments(make: Callable[..., nn.Module], settings: NetworkSettings, data: Data) -> dict[str, object]:
+    """Return what to call a maker with.  Raises BadArgument or SpanmatchError if it takes other arguments."""
+    parameters = inspect.signature(make).parameters
+    takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
+    unknown = [] if takes_any else [option for option in settings.options if option not in parameters]
+    if unknown:
+        raise BadArgument(f"network.options: {settings.name} has no {unknown[0]!r}{among(unknown[0], parameters)}")
+    of_data = _arguments_of(data)
+    available = {*of_data, *settings.options}
+    lacking = [name for name, p in parameters.items() if p.default is p.empty and name not in available]
+    if lacking and not takes_any:
+        raise SpanmatchError(f"{settings.name} takes {', '.join(lacking)}, which {data.name} does not have: see data")
+    return {name: value for name, value in of_data.items() if name in parameters} | settings.options
+
+
+def _arguments_of(data: Data) -> dict[str, object]:
+    """Return the arguments that the data determine."""
     if data.is_text:
         return {"classes": len(data.classes), "context": data.train.shape[1]}
     return {"channels": data.train.shape[1], "size": data.train.shape[2], "classes": len(data.classes)}
 
 
-def _listed(given: Mapping[str, Any]) -> str:
-    return re.sub(r"[{}']", "", str(dict(given)))
+def _listed(arguments: Mapping[str, object]) -> str:
+    """Return arguments in words: "width: 2, classes: 10"."""
+    return re.sub(r"[{}']", "", str(dict(arguments)))
 
 
 def _scaled(wide: int, width: float) -> int:
+    """Return a number of channels times a factor, at least 1."""
     return max(1, round(wide * width))
 
 

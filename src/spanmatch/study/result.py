@@ -5,25 +5,28 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 from .._files import Path_, write_text, writing
 from .._values import data_frame
 from ..comparison.csv_tables import csv_text
 from ..errors import missing_extra
 from ..report import render_study
-from ..saved_results import STUDY, read_comparison, read_study
+from ..saved_results import read_comparison, read_study
 
 if TYPE_CHECKING:
     import pandas as pd
     from torch import nn
 
-    from ..schema import ComparisonRecord
+    from ..schema import ComparedStep, ComparisonRecord, LayerRecord, SpreadRecord, StudyRecord
+
+    class ComparedLayer(LayerRecord):
+        """A layer of a comparison of the study."""
+
+        comparison: str
+
 
 RESULTS, STEP = "study.json", "step.json"
-FORMAT, VERSION = STUDY
-WHOLE = ("seeds", "across")
-"""Kinds of steps that are comparisons of whole networks."""
 
 
 def needs_torch() -> None:
@@ -36,59 +39,100 @@ def needs_torch() -> None:
 
 @dataclass(frozen=True, eq=False)
 class Study:
-    """What a study found: everything is in its folder, and in `results` as study.json has it."""
+    """The results of a study: everything is in its folder, and `results` is what study.json holds."""
 
     folder: Path
-    results: dict[str, Any] = field(repr=False)
+    """The folder of the results."""
+    results: StudyRecord = field(repr=False)
+    """The contents of study.json: see schema.py."""
 
     @classmethod
     def load(cls, folder: Path_) -> Study:
-        """Read a study's results.  Raises SpanmatchError if the folder holds none, or a field of theirs is wrong."""
-        return cls(Path(folder), cast("dict[str, Any]", read_study(folder)))
+        """Read the results of a study.
+
+        Parameters
+        ----------
+        folder : path
+            The folder of a study that has ended.
+
+        Returns
+        -------
+        Study
+            The results.
+
+        Raises
+        ------
+        SpanmatchError
+            If the folder holds no study.json, or a field of it is wrong.
+        """
+        return cls(Path(folder), read_study(folder))
 
     @property
-    def accuracy(self) -> dict[str, dict[str, float]]:
-        """The test accuracy of each variant at the end: value, low, high (an interval over seeds), least, most."""
+    def accuracy(self) -> dict[str, SpreadRecord]:
+        """The final test accuracy of each variant: value, low, high (an interval over seeds), minimum, maximum."""
         return {variant["name"]: variant["epochs"][-1]["test_accuracy"] for variant in self.results["variants"]}
 
     @property
     def comparisons(self) -> dict[str, ComparisonRecord]:
         """The comparisons of whole networks, by name, as their comparison.json has them."""
-        compared = [step["name"] for step in self.results["steps"] if step["kind"] in WHOLE]
-        return {name: read_comparison(self.folder / "comparisons" / name) for name in compared}
+        names = [step["name"] for step in self._compared()]
+        return {name: read_comparison(self.folder / "comparisons" / name) for name in names}
 
     def networks(self, variant: str | None = None, epoch: int | None = None, data: Path_ = ".") -> dict[str, nn.Module]:
-        """Return the trained networks of a variant, by default the first, after an epoch that was kept, the last.
+        """Return the trained networks of a variant.
 
-        Args: data, the folder that paths of data are taken from.
-        Raises SpanmatchError if the variant, its data or its weights are not there.
+        Parameters
+        ----------
+        variant : str, optional
+            The name of the variant, by default the first.
+        epoch : int, optional
+            An epoch whose weights were kept, by default the last.
+        data : path, default "."
+            The folder that paths of data are taken from.
+
+        Returns
+        -------
+        dict of str to torch.nn.Module
+            The networks by seed ("seed0", ...), in evaluation mode.
+
+        Raises
+        ------
+        SpanmatchError
+            If the variant, its data or its weights are not there.
         """
         needs_torch()
         from .runs import networks_of
 
         return networks_of(self.folder, self.results["settings"], variant, epoch, Path(data))
 
-    def rows(self) -> list[dict[str, Any]]:
+    def rows(self) -> list[ComparedLayer]:
         """Return s(eps) and the measures of every layer: means over pairs of networks, with intervals over seeds."""
-        compared = [step for step in self.results["steps"] if step["kind"] in WHOLE]
-        return [{"comparison": step["name"], **row} for step in compared for row in step["rows"]]
+        return [{"comparison": step["name"], **row} for step in self._compared() for row in step["rows"]]
 
     def to_frame(self) -> pd.DataFrame:
-        """Return `rows` as a table."""
+        """Return `rows` as a data frame."""
         return data_frame("study.to_frame", self.rows())
 
     def report(self, path: Path_) -> Path:
-        """Write the page, one HTML file that needs nothing else, and return its path."""
+        """Write the report, one HTML file that needs no other, and return its path."""
         write_text(path, render_study(self.results, self.comparisons))
         return Path(path)
 
     def save(self) -> Path:
-        """Write study.json, runs.csv, layers.csv, epochs.csv (where training was followed) and report.html.
+        """Write study.json, runs.csv, layers.csv, epochs.csv (if training was followed) and report.html.
 
-        Raises SpanmatchError if they cannot be written, or another process is writing there; earlier results then stay.
+        Returns
+        -------
+        Path
+            The folder of the results.
+
+        Raises
+        ------
+        SpanmatchError
+            If they cannot be written, or another process is writing there; earlier results then stay.
         """
-        with writing(self.folder) as written:
-            self.write(written)
+        with writing(self.folder) as results_folder:
+            self.write(results_folder)
         return self.folder
 
     def write(self, folder: Path) -> None:
@@ -100,7 +144,12 @@ class Study:
             write_text(folder / "epochs.csv", csv_text(followed))
         self.report(folder / "report.html")
 
-    def _history(self) -> list[dict[str, Any]]:
+    def _compared(self) -> list[ComparedStep]:
+        """Return the steps that are comparisons of whole networks."""
+        return [step for step in self.results["steps"] if step["kind"] == "seeds" or step["kind"] == "across"]
+
+    def _history(self) -> list[dict[str, object]]:
+        """Return the loss and accuracy of every network after every epoch."""
         columns = ("epoch", "train_loss", "train_accuracy", "test_loss", "test_accuracy")
         return [
             {"variant": run["variant"], "seed": run["seed"], **{name: epoch.get(name) for name in columns}}
@@ -108,10 +157,12 @@ class Study:
             for epoch in run["history"]
         ]
 
-    def _followed(self) -> list[dict[str, Any]]:
+    def _followed(self) -> list[dict[str, object]]:
+        """Return the quantities of every layer after every epoch at which training was followed."""
         return [
             {"variant": step["variants"][0], "epoch": row["epoch"], "layer": row["layer"], "quantity": row["quantity"]}
-            | {f"{of}_{name}": value for of in ("own", "between") for name, value in row[of].items()}
+            | {f"own_{name}": value for name, value in row["own"].items()}
+            | {f"between_{name}": value for name, value in row["between"].items()}
             for step in self.results["steps"]
             if step["kind"] == "epochs"
             for row in step["rows"]

@@ -1,11 +1,12 @@
-"""The networks of a study: what each is trained from, and where it is kept."""
+"""The networks of a study: what each is trained from, and where its weights are kept."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 from torch import nn
@@ -13,65 +14,104 @@ from torch import nn
 from ..activations.from_names import is_code
 from ..errors import SpanmatchError, among
 from .datasets import Data, read_data
-from .networks import located
-from .settings import Settings, Variant
+from .networks import located, maker
+from .settings import CompareSettings, Settings, Variant
 from .train import Run
 
 
-def runs_of(settings: Settings, data: dict[str, Data], place: Path, folder: Path) -> dict[str, list[Run]]:
-    """Return the networks of a study, by variant, in `place`; files of code are taken from `folder`."""
-    found: dict[str, list[Run]] = {}
+@dataclass(frozen=True)
+class TrainedVariant:
+    """A variant of a study with its data and its networks, one for each seed."""
+
+    name: str
+    data: Data
+    runs: Sequence[Run]
+
+    @property
+    def made_from(self) -> list[object]:
+        """Everything that the weights of each network depend on."""
+        return [json.loads(run.made_from) for run in self.runs]
+
+    def networks(self, epoch: int | None = None) -> dict[str, nn.Module]:
+        """Return the networks by seed, after an epoch whose weights were kept, by default the last."""
+        return {f"seed{run.seed}": run.network(self.data, epoch) for run in self.runs}
+
+    def layers(self, settings: CompareSettings) -> tuple[str, ...] | None:
+        """Return the names or patterns of the layers to compare, None for all layers."""
+        return settings.layers or maker(self.runs[0].variant.network).layers
+
+    def followed_epochs(self, settings: CompareSettings) -> list[int]:
+        """Return the epochs after which the networks are compared: those of the settings, and the last."""
+        return sorted({*settings.epochs, self.runs[0].variant.training.epochs})
+
+
+def variants_of(settings: Settings, place: Path, folder: Path) -> dict[str, TrainedVariant]:
+    """Return the variants of a study by name, with their data and networks, trained or not.
+
+    Parameters
+    ----------
+    settings : Settings
+        The study's settings.
+    place : Path
+        The folder of the study's results, where weights are kept.
+    folder : Path
+        The folder that paths of data and files of code are taken from.
+    """
+    variants: dict[str, TrainedVariant] = {}
     for variant in settings.variants:
-        kept = tuple(sorted({*settings.compare.epochs, variant.training.epochs}))
-        start = found.get(variant.training.start or "", [])
-        about = variant.model_dump(mode="json") | {"digest": _digest(data[variant.name])} | _code(variant, folder)
+        data = read_data(variant.data, folder)
+        start = variants.get(variant.training.start or "")
+        kept_epochs = tuple(sorted({*settings.compare.epochs, variant.training.epochs}))
+        about = variant.model_dump(mode="json") | {"digest": _digest(data)} | _code(variant, folder)
+        runs = []
         for i, seed in enumerate(settings.seeds):
-            made_from: dict[str, Any] = about | {"seed": seed, "kept": list(kept)}
-            if start:
-                made_from["from"] = json.loads(start[i].made_from)
-            found.setdefault(variant.name, []).append(
+            made_from = about | {"seed": seed, "kept_epochs": list(kept_epochs)}
+            if start is not None:
+                made_from["from"] = start.made_from[i]
+            runs.append(
                 Run(
                     located(variant, folder),
                     seed,
                     place / "runs" / variant.name / f"seed{seed}",
-                    kept,
+                    kept_epochs,
                     json.dumps(made_from),
-                    start[i].weights() if start else None,
+                    None if start is None else start.runs[i].weights(),
                 )
             )
-    return found
-
-
-def _digest(data: Data) -> str:
-    """Return a short name of what the data are."""
-    whole = hashlib.sha256()
-    for tensor in (data.train, data.train_labels, data.test, data.test_labels):
-        whole.update(tensor.contiguous().numpy().tobytes())
-    return whole.hexdigest()[:16]
-
-
-def _code(variant: Variant, folder: Path) -> dict[str, str]:
-    """Return what tells a file of code from what it was before, if the network is from one."""
-    if not is_code(variant.network.name):
-        return {}
-    file = folder / variant.network.name.rpartition(":")[0]
-    return {"code": hashlib.sha256(file.read_bytes()).hexdigest()[:16]}
+        variants[variant.name] = TrainedVariant(variant.name, data, runs)
+    return variants
 
 
 def networks_of(
-    place: Path, settings: dict[str, Any], variant: str | None, epoch: int | None, folder: Path
+    place: Path, settings: Mapping[str, object], name: str | None, epoch: int | None, folder: Path
 ) -> dict[str, nn.Module]:
-    """Return the trained networks of a variant of a study, by seed."""
+    """Return the trained networks of a variant of a study, by seed; see `Study.networks`."""
     try:
-        found = Settings.model_validate_json(json.dumps(settings))
+        checked = Settings.model_validate_json(json.dumps(settings))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         raise SpanmatchError(
             f"{place / 'study.json'}: settings.{'.'.join(map(str, first['loc']))}: {first['msg']}"
         ) from error
-    names = [own.name for own in found.variants]
-    name = names[0] if variant is None else variant
+    names = [variant.name for variant in checked.variants]
+    if name is None:
+        name = names[0]
     if name not in names:
         raise SpanmatchError(f"no variant {name!r}{among(name, names)}")
-    data = {own.name: read_data(own.data, folder) for own in found.variants}
-    return {f"seed{run.seed}": run.network(data[name], epoch) for run in runs_of(found, data, place, folder)[name]}
+    return variants_of(checked, place, folder)[name].networks(epoch)
+
+
+def _digest(data: Data) -> str:
+    """Return a short name of what the data are."""
+    digest = hashlib.sha256()
+    for tensor in (data.train, data.train_labels, data.test, data.test_labels):
+        digest.update(tensor.contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _code(variant: Variant, folder: Path) -> dict[str, str]:
+    """Return the digest of the file that a network of the user's own is from."""
+    if not is_code(variant.network.name):
+        return {}
+    file = folder / variant.network.name.rpartition(":")[0]
+    return {"code": hashlib.sha256(file.read_bytes()).hexdigest()[:16]}

@@ -8,20 +8,37 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from .._files import Path_
 from ..activations.from_names import is_code
 from ..errors import BadArgument, among
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 Positive = Annotated[int, Field(ge=1)]
 Count = Annotated[int, Field(ge=0)]
 Eps = Annotated[float, Field(ge=0, lt=1)]
 Share = Annotated[float, Field(gt=0, lt=1)]
 Name = Annotated[str, Field(pattern=r"^[\w.+-]+$")]
+Keys = tuple[int | str, ...]
+"""Where a setting stands: ("compare", "eps"), or ("variants", 1, "training", "lr")."""
 DATA = ("digits", "cifar10", "cifar100", "folder", "text")
+SHARED = ("data", "network", "training")
+"""Sections that may stand in the study, for all variants, and in each variant."""
 MAIN = "main"
 """The name of the only variant, where a study names none."""
 
@@ -39,45 +56,47 @@ def _known_data(name: str) -> str:
 
 
 class DataSettings(_Section):
-    """What is learned from."""
+    """The data set."""
 
     name: Annotated[str, AfterValidator(_known_data)] = "digits"
-    """One of ours, or file.py:function."""
-    options: dict[str, Any] = {}
+    """One of `DATA`, or file.py:function."""
+    options: dict[str, object] = {}
     """Arguments of that function."""
     path: str | None = None
-    """An archive or a folder; for text a file, or a folder of them."""
+    """An archive or a folder; for text a file, or a folder of files."""
     md5: str | None = None
-    """Of an archive that is not the published one."""
+    """The checksum of an archive that is not the published one."""
     size: Positive | None = None
     """Pixels along each side that images are resized to."""
     held_out: Share = 0.2
-    """Share of the examples kept for tests, where the data set does not say."""
+    """The share of the examples kept for tests, if the data set has none for tests."""
     context: Positive = 64
     """Characters in an example of text."""
     max_examples: Positive | None = None
-    """So many training examples at most, the first after a shuffle; and a quarter as many for tests."""
+    """The most training examples, the first after a shuffle; and a quarter as many for tests."""
     labels: Literal["true", "random"] = "true"
     """Random labels are drawn once for each training example, the same for every seed."""
 
-    @model_validator(mode="after")
-    def _fits(self) -> Self:
-        if self.options and not is_code(self.name):
-            raise ValueError(f"options: {self.name} takes none; they are arguments of a file.py:function")
-        return self
+    @field_validator("options")
+    @classmethod
+    def _check_options(cls, options: dict[str, object], info: ValidationInfo) -> dict[str, object]:
+        name = info.data.get("name", "")  # missing if it is wrong itself
+        if options and name and not is_code(name):
+            raise ValueError(f"{name} takes none; they are arguments of a file.py:function")
+        return options
 
 
 class NetworkSettings(_Section):
-    """What learns."""
+    """The architecture."""
 
     name: str = "vgg11"
-    """One of ours (see docs/studies.md), or file.py:function."""
-    options: dict[str, Any] = {}
+    """The name of an architecture (see docs/studies.md), or file.py:function."""
+    options: dict[str, object] = {}
     """Arguments of that function."""
 
 
 class TrainingSettings(_Section):
-    """How it learns."""
+    """The optimiser, its learning rate, and how long it trains."""
 
     epochs: Count = 20
     batch: Positive = 64
@@ -87,56 +106,59 @@ class TrainingSettings(_Section):
     weight_decay: Annotated[float, Field(ge=0)] = 5e-4
     schedule: Literal["cosine", "step", "constant"] = "cosine"
     milestones: tuple[Share, ...] = (0.5, 0.75)
-    """Of a step schedule, as shares of all epochs."""
+    """When a step schedule multiplies the learning rate, as shares of all epochs."""
     factor: Annotated[float, Field(gt=0, lt=1)] = 0.1
     """What a step multiplies the learning rate by."""
     warmup: Annotated[float, Field(ge=0)] = 0.0
-    """Epochs over which the learning rate rises from 0."""
+    """The epochs over which the learning rate rises from 0."""
     clip: Annotated[float, Field(gt=0)] | None = None
     """The largest norm of a gradient."""
     augment: tuple[Literal["flip", "crop"], ...] = ()
     start: str | None = None
-    """A variant whose trained networks, of the same seed, are the start."""
+    """A variant whose trained networks, of the same seed, training starts from."""
     device: Annotated[str, Field(pattern=r"^(cpu|mps|cuda(:\d+)?)$")] = "cpu"
     threads: Positive = 1
-    """Of each run. Sums in floating point depend on it, so it is fixed, not found out."""
+    """Threads of each run. Sums in floating point depend on their number, so it is fixed, not found out."""
 
 
 class CompareSettings(_Section):
-    """What is compared, and by what."""
+    """What is compared, and by which measures."""
 
     layers: tuple[str, ...] | None = None
-    """Names or shell patterns; by default those that the network's maker names, else all."""
+    """Names or shell patterns; by default those that the network's maker names, else all layers."""
     split: Literal["test", "train", "all"] = "all"
+    """Which examples networks are compared over."""
     max_examples: Positive | None = None
-    """So many examples at most, the first after a shuffle."""
+    """The most examples, the first after a shuffle."""
     batch: Positive = 256
     eps: Annotated[tuple[Eps, ...], Field(min_length=1)] = (0.15, 0.2, 0.25, 0.3, 0.5)
     centred: bool = False
     positions: Positive | None = None
-    """Sample so many positions of each example of a convolution."""
+    """How many positions of each example of a convolution to sample; by default all."""
     pool: Literal["mean"] | Positive | None = None
     folds: Positive = 8
     simple_eps: tuple[Eps, ...] = ()
+    """Look for minimum and simple matches at these eps."""
     simple_layers: tuple[str, ...] | None = None
+    """The layers in which to look for them; by default all."""
     sparse: tuple[str, ...] = ()
     bins: Annotated[int, Field(ge=2)] | None = None
     clusters: bool = True
     evidence: bool | None = None
     top: Count = 9
-    """For every neuron, so many inputs that excite it most; 0 for none."""
+    """How many of the inputs that excite it most to keep for every neuron."""
     measures: tuple[str, ...] = ("debiased cka", "procrustes")
-    """Those followed over epochs and put beside the matches in tables; see `sm.measures()`."""
+    """Measures that are tabulated beside the matches, and followed over epochs; see `sm.measures()`."""
     epochs: tuple[Count, ...] = ()
     """Follow training: at each of these epochs, compare every network with itself at the end, and seeds with seeds."""
     matrix: bool = False
-    """Put all layers against all, within networks and between."""
+    """Compare all layers with all, within networks and between."""
     across: tuple[tuple[str, str], ...] = ()
     """Pairs of variants to be compared layer by layer, at every seed."""
     alignment: bool = False
-    """How far the first layer's weights share eigenvectors with the data (Maennel et al., 2020)."""
+    """Measure how far the first layer's weights share eigenvectors with the data (Maennel et al., 2020)."""
     transplants: Eps | None = None
-    """Transplant the match at this eps from the second seed into the first, at every layer."""
+    """Transplant the match at this eps from the second seed's network into the first's, at every layer."""
 
 
 class Variant(_Section):
@@ -149,129 +171,189 @@ class Variant(_Section):
 
 
 class Settings(_Section):
-    """A study: what is trained, from which seeds, what is compared, and where the results go."""
+    """A study: what is trained, from which seeds, what is compared, and where the results are written."""
 
     name: Name
     about: str = ""
     seeds: Annotated[tuple[Count, ...], Field(min_length=2)] = (0, 1, 2, 3, 4)
     output: str | None = None
-    """Folder of the results; by default one of the study's name."""
+    """The folder of the results; by default one of the study's name."""
     compare: CompareSettings = CompareSettings()
     variants: Annotated[tuple[Variant, ...], Field(min_length=1)]
 
     @model_validator(mode="after")
-    def _fits(self) -> Self:
-        names = [variant.name for variant in self.variants]
-        if len(set(names)) < len(names):
-            raise ValueError(f"variants: {', '.join(names)}: give each a name of its own")
+    def _check_seeds(self) -> Self:
         if len(set(self.seeds)) < len(self.seeds):
-            raise ValueError(f"seeds: {', '.join(map(str, self.seeds))}: give each once")
-        for pair in self.compare.across:
-            for name in pair:
-                if name not in names:
-                    raise ValueError(f"compare.across: no variant {name!r}; there is {', '.join(names)}")
+            raise _mistake(("seeds",), f"{', '.join(map(str, self.seeds))}: give each once")
+        return self
+
+    @model_validator(mode="after")
+    def _check_variants(self) -> Self:
+        names = [variant.name for variant in self.variants]
         for i, variant in enumerate(self.variants):
+            if variant.name in names[:i]:
+                raise _mistake(("variants", i, "name"), f"{', '.join(names)}: give each a name of its own")
             start = variant.training.start
             if start is not None and start not in names[:i]:
-                raise ValueError(f"training.start: no variant {start!r} stands before {variant.name!r}")
-            late = [epoch for epoch in self.compare.epochs if epoch > variant.training.epochs]
-            if late:
-                raise ValueError(f"compare.epochs: {late[0]} is after the last of {variant.training.epochs}")
+                raise _mistake(
+                    ("variants", i, "training", "start"), f"no variant {start!r} stands before {variant.name!r}"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _check_compared(self) -> Self:
+        names = [variant.name for variant in self.variants]
+        for name in (name for pair in self.compare.across for name in pair):
+            if name not in names:
+                raise _mistake(("compare", "across"), f"no variant {name!r}; there is {', '.join(names)}")
+        last = min(variant.training.epochs for variant in self.variants)
+        for epoch in self.compare.epochs:
+            if epoch > last:
+                raise _mistake(("compare", "epochs"), f"{epoch} is after the last of {last}")
         return self
 
     def variant(self, name: str) -> Variant:
         """Return the variant of a name."""
         return next(variant for variant in self.variants if variant.name == name)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Return all settings, defaults included, as plain Python values."""
-        values: dict[str, Any] = self.model_dump(mode="json")
+        values: dict[str, object] = self.model_dump(mode="json")
         return values
+
+
+def _mistake(keys: Keys, message: str) -> PydanticCustomError:
+    """Return the error of settings that do not fit together, at the setting that is to be changed."""
+    return PydanticCustomError("settings", "{message}", {"message": message, "keys": keys})
 
 
 def read_settings(path: Path_) -> Settings:
     """Return the settings in a TOML file.
 
-    Raises BadArgument if the file is missing, is not TOML, or has an unknown key, a wrong type or a value that is not
-    possible, each named with its line.
+    Parameters
+    ----------
+    path : path
+        The file.
+
+    Returns
+    -------
+    Settings
+        The settings, with every variant complete.
+
+    Raises
+    ------
+    BadArgument
+        If the file is missing, is not TOML, or has an unknown key, a wrong type or a value that is not possible: the
+        mistakes are listed, each with its line.
     """
     try:
         text = Path(path).read_text(encoding="utf-8")
-        given = tomllib.loads(text)
+        values = tomllib.loads(text)
     except OSError as error:
         raise BadArgument(f"{path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BadArgument(f"{path}: not TOML: {error}") from error
     try:
-        return Settings.model_validate_json(json.dumps(_completed(given), default=str))
+        return Settings.model_validate_json(json.dumps(_completed(values), default=str))
     except ValidationError as error:
-        # What stands in a section of the study is wrong in every variant; and a list of wrong ones counts as short.
-        mistakes = [found for found in error.errors() if found["type"] != "too_short" or found["loc"] != ("variants",)]
-        listed = dict.fromkeys(_described(found, text) for found in mistakes)
+        # A mistake in a section of the study is in every variant; and a list of wrong variants counts as too short.
+        mistakes = [m for m in error.errors() if m["type"] != "too_short" or m["loc"] != ("variants",)]
+        listed = dict.fromkeys(_described(mistake, text) for mistake in mistakes)
         raise BadArgument("\n".join([f"{path}:", *listed])) from error
 
 
-def _completed(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings with every variant complete: the study's sections below its own."""
-    sections = {name: given[name] for name in ("data", "network", "training") if name in given}
-    rest = {name: value for name, value in given.items() if name not in sections}
-    own = given.get("variants", [{}])
-    if isinstance(own, list) and all(isinstance(variant, dict) for variant in own):
-        rest["variants"] = [_over(sections, variant) for variant in own]
+def _completed(values: Mapping[str, object]) -> dict[str, object]:
+    """Return the settings of a file with every variant complete: its own sections on top of those of the study."""
+    sections = {name: values[name] for name in SHARED if name in values}
+    rest = {name: value for name, value in values.items() if name not in sections}
+    variants = values.get("variants", [{}])
+    if isinstance(variants, list) and all(isinstance(variant, dict) for variant in variants):
+        rest["variants"] = [_merged(sections, variant) for variant in variants]
     return rest
 
 
-def _over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    both = {k: _over(below[k], v) for k, v in above.items() if isinstance(below.get(k), dict) and isinstance(v, dict)}
-    return {**below, **above, **both}
+def _merged(below: Mapping[str, object], above: Mapping[str, object]) -> dict[str, object]:
+    """Return nested settings, with those of `above` in the place of those of `below`."""
+    merged = {**below, **above}
+    for key, value in above.items():
+        other = below.get(key)
+        if isinstance(value, dict) and isinstance(other, dict):
+            merged[key] = _merged(other, value)
+    return merged
 
 
-def _described(found: Any, text: str) -> str:
+def _described(mistake: ErrorDetails, text: str) -> str:
     """Return one mistake in words, with its line."""
-    keys = [key for key in found["loc"] if isinstance(key, str)]
-    number = next((key for key in found["loc"] if isinstance(key, int)), None) if keys[:1] == ["variants"] else None
-    line = _line_of(text, keys, number)
-    if found["type"] == "extra_forbidden":
-        known = _known(keys[:-1])
+    location: Keys = mistake.get("ctx", {}).get("keys", mistake["loc"])
+    number = location[1] if location[:1] == ("variants",) and len(location) > 1 else None
+    model: type[BaseModel] = Settings if number is None else Variant
+    keys = _setting(model, [key for key in location[0 if number is None else 2 :] if isinstance(key, str)])
+    line = _line_of(text, keys, number if isinstance(number, int) else None)
+    name, message = ".".join(keys) or "variants", _message(mistake, model, keys)
+    return f"  line {line}: {name}: {message}" if line else f"  {name}: {message}"
+
+
+def _setting(model: type[BaseModel], location: Sequence[str]) -> list[str]:
+    """Return the keys of a setting, from the location of a mistake in its value."""
+    keys = []
+    for key in location:
+        keys.append(key)
+        field = model.model_fields.get(key)
+        section = None if field is None else field.annotation
+        if not isinstance(section, type) or not issubclass(section, BaseModel):
+            break
+        model = section
+    return keys
+
+
+def _message(mistake: ErrorDetails, model: type[BaseModel], keys: Sequence[str]) -> str:
+    """Return what is wrong, and what would be right or what was given."""
+    if mistake["type"] == "extra_forbidden":
+        known = _known_keys(model, keys[:-1])
         close = get_close_matches(keys[-1], known, n=1) or known
-        said = f"unknown key; there is {', '.join(close)}"
-    else:
-        said = f"{found['msg'].removeprefix('Value error, ')}"
-        said += f"; given: {found['input']!r}" if not isinstance(found["input"], dict) and keys else ""
-    where = ".".join(keys[1:] if number is not None else keys)
-    return f"  line {line}: {where}: {said}" if line else f"  {where}: {said}".replace("  : ", "  ")
+        return f"unknown key; there is {', '.join(close)}"
+    message = mistake["msg"].removeprefix("Value error, ")
+    return message if isinstance(mistake["input"], dict) else f"{message}; given: {mistake['input']!r}"
 
 
-def _known(keys: Sequence[str]) -> list[str]:
-    """Return the keys of a section."""
-    model: Any = Variant if keys[:1] == ["variants"] else Settings
-    for key in keys[1:] if keys[:1] == ["variants"] else keys:
-        model = model.model_fields[key].annotation
-    own = list(model.model_fields)
-    return [*own, "data", "network", "training"] if model is Settings else own
+def _known_keys(model: type[BaseModel], keys: Sequence[str]) -> list[str]:
+    """Return the keys of a section of the study or of a variant."""
+    for key in keys:
+        section = model.model_fields[key].annotation
+        assert isinstance(section, type) and issubclass(section, BaseModel)
+        model = section
+    known = list(model.model_fields)
+    return [*known, *SHARED] if model is Settings else known
 
 
 def _line_of(text: str, keys: Sequence[str], number: int | None) -> int | None:
-    """Return the line that sets a key: in the variant of a number, if it does, or in the study's own sections.
+    """Return the line of a setting of the study, or of the variant of a number.
 
-    tomllib does not say where a value stood; headers and keys at the start of a line do.
+    The sections of the study count for its variants; the last resort is the line at which the variant begins. tomllib
+    does not say at which line a value stood; headers and keys at the start of a line do.
     """
-    inner = list(keys[1:]) if keys[:1] == ["variants"] else list(keys)
-    found: dict[bool, int] = {}
-    table, variants = [], -1
+    in_variant = in_study = start = None
+    searches_study = number is None or (len(keys) > 0 and keys[0] in SHARED)
+    table, variant = [], -1
     for i, line in enumerate(text.splitlines(), 1):
         header = re.match(r"\s*\[+\s*([\w.\"'-]+)\s*\]+", line)
+        key = re.match(r"\s*([\w.\"'-]+)\s*=", line)
         if header:
-            table = [part.strip("\"'") for part in header[1].split(".")]
-            variants += line.strip().startswith("[[") and table == ["variants"]
-            here = table
+            table = _parts(header[1])
+            variant += line.strip().startswith("[[") and table == ["variants"]
+            path = table
+        elif key:
+            path = [*table, *_parts(key[1])]
         else:
-            key = re.match(r"\s*([\w.\"'-]+)\s*=", line)
-            if not key:
-                continue
-            here = [*table, *(part.strip("\"'") for part in key[1].split("."))]
-        own = here[:1] == ["variants"]
-        path = here[1:] if own else here
-        if path and path == inner[: len(path)] and (not own or variants == number):
-            found[own] = i
-    return found.get(True, found.get(False))
+            continue
+        if number is None or path[0] != "variants":
+            in_study = i if searches_study and path == list(keys[: len(path)]) else in_study
+        elif variant in (number, -1):  # -1 in a list of variants on one line
+            start = start or i
+            in_variant = i if path[1:] and path[1:] == list(keys[: len(path) - 1]) else in_variant
+    return in_variant or in_study or start
+
+
+def _parts(dotted: str) -> list[str]:
+    """Return the parts of a dotted key."""
+    return [part.strip("\"'") for part in dotted.split(".")]

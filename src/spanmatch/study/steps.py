@@ -1,331 +1,425 @@
-"""What a study compares: each step takes trained networks and gives plain values for the study's results."""
+"""The steps of a study: each compares trained networks and gives one record of study.json.
+
+To add a kind of step,
+
+1. write the type of its record in schema.py, and add it to `StepRecord` there;
+2. write a subclass of `Step` here, and add it to `STEPS`;
+3. add the setting that asks for it to `CompareSettings`, and to the tables of docs/studies.md;
+4. show its record in the report (report/assets/study.js, report/figures.py) and, as a table, in `Study.write`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from itertools import combinations
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, ClassVar, Literal, TypedDict
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .._progress import announce, tracked
+from .._progress import announce
 from ..activations import capture
 from ..activations.torch import layers_of
 from ..comparison import Comparison, compare
 from ..errors import SpanmatchError
 from ..interventions import Transplant, transplant
-from ..match import MatchProfile, match_profile, maximum_match
-from ..moments.moments import Moments
-from ..moments.pairs import Pair
+from ..match import match_profile, maximum_match
 from ..moments.provenance import network_and_layer
-from ..moments.spans import Array
-from ..similarity import LayerMatrix, measures
-from ..similarity.measure import value_or_nan
-from .datasets import Data
-from .networks import make_network, maker
-from .seed_intervals import Spread, over_seeds
-from .settings import CompareSettings, Settings
-from .train import Run
+from ..saved_results import COMPARISON
+from ..similarity import LayerMatrix
+from .compared_examples import compared_batches, shown_examples
+from .first_layers import first_layer, input_covariance
+from .networks import make_network
+from .quantities import BLOCKS_MEASURE, Values, blocks_of, eps_by_quantity, layer_records, quantities_of, spreads_of
+from .runs import TrainedVariant
+from .seed_intervals import over_seeds
+from .settings import MAIN, CompareSettings, Settings
 from .weight_alignment import misalignment
 
-Values = dict[str, float]
+if TYPE_CHECKING:
+    from ..schema import AlignmentStep, ComparedStep, EpochsStep, MisalignmentRecord, RandomRecord, StepRecord
+
 RANDOM_DRAWS = 20
-BLOCKS_BY = "debiased cka"
+"""Layers of random weights that a misalignment is compared with."""
 
 
-def seeds_compared(settings: Settings, runs: Sequence[Run], data: Data) -> Comparison:
-    """Return all pairs of seeds of a variant, at all layers, by everything that was asked for."""
-    wanted = settings.compare
-    networks = {f"seed{run.seed}": run.network(data) for run in runs}
-    found = compare(
-        networks,
-        batches_of(data, wanted),
-        clusters=wanted.clusters,
-        evidence=wanted.evidence,
-        bins=wanted.bins,
-        sparse=wanted.sparse,
-        simple_eps=wanted.simple_eps,
-        simple_layers=wanted.simple_layers,
-        top=wanted.top,
-        inputs=pictured(data, wanted),
-        notes={
-            "Data": data.words,
-            "Network": Path(runs[0].variant.network.name).name,
-            "Test accuracy": ", ".join(f"seed{run.seed} {run.history()[-1]['test_accuracy']:.1%}" for run in runs),
-        },
-        eps=wanted.eps,
-        centred=wanted.centred,
-        **_pass(wanted, _patterns(wanted, runs[0])),
-    )
-    if wanted.matrix:
-        found = replace(found, matrices=_matrices(networks, data, wanted, runs[0]))
-    if wanted.transplants is not None:
-        found = replace(found, transplants=_transplants(networks, data, wanted, runs[:2]))
-    return found
+class MadeFrom(TypedDict):
+    """Everything that a step's results depend on: they are kept as long as it is the same."""
+
+    version: int
+    compare: dict[str, object]
+    runs: list[object]
 
 
-def across(settings: Settings, a: Sequence[Run], b: Sequence[Run], data: Data) -> Comparison:
-    """Return each network of a variant against the next seed's of another, so that no two had the same start."""
-    wanted = settings.compare
-    named = {_name(run): run for run in [*a, *b]}
-    networks = {name: run.network(data) for name, run in named.items()}
-    patterns = {name: _patterns(wanted, run) for name, run in named.items()}
-    pairs = []
-    for x, y in zip(a, [*b[1:], b[0]], strict=True):
-        own, other = (layers_of(_name(run), networks[_name(run)], patterns[_name(run)]) for run in (x, y))
-        pairs += [(f"{_name(x)}:{layer}", f"{_name(y)}:{layer}") for layer in own if layer in other]
-    if not pairs:
-        raise SpanmatchError(f"compare.across: {a[0].variant.name} and {b[0].variant.name} have no layers of one name")
-    return compare(
-        networks,
-        batches_of(data, wanted),
-        eps=wanted.eps,
-        centred=wanted.centred,
-        clusters=False,
-        evidence=False,
-        pairs=pairs,
-        **_pass(wanted, patterns),
-    )
+class LayoutOptions(TypedDict):
+    """The options of `capture` that say how the rows of a layer are made, and how many folds are kept."""
+
+    positions: int | None
+    pool: Literal["mean"] | int | None
+    folds: int
 
 
-def tabulated(comparison: Comparison, settings: CompareSettings) -> list[dict[str, Any]]:
-    """Return s(eps) and the measures of every layer: the mean over pairs of networks, with its interval over seeds."""
-    found: dict[str, dict[tuple[str, str], Values]] = {}
-    widths: dict[str, int] = {}
-    for result in tracked(comparison.pairs, "measuring"):
-        (a, layer), (b, _) = network_and_layer(result.x_layer), network_and_layer(result.y_layer)
-        pair = comparison.moments.pair(result.x_layer, result.y_layer)
-        found.setdefault(layer, {})[a, b] = _quantities(pair, result.profile, settings)
-        widths[layer] = result.provenance.x_neurons
-    return [
-        {"layer": layer, "neurons": widths[layer], "quantity": quantity, **spread.to_dict()}
-        for layer, pairs in found.items()
-        for quantity, spread in _spreads(pairs).items()
-    ]
+@dataclass(frozen=True)
+class Step(ABC):
+    """One step of a study: a kind of comparison, of the networks of one variant or of two."""
+
+    compare: CompareSettings
+    variants: tuple[TrainedVariant, ...]
+    kind: ClassVar[str]
+
+    @classmethod
+    @abstractmethod
+    def requested(cls, settings: Settings) -> Iterable[tuple[str, ...]]:
+        """Return the variants, by name, of each step of this kind that the settings ask for."""
+
+    @abstractmethod
+    def make(self, folder: Path) -> StepRecord:
+        """Return the step's record; files that belong to it are written to the folder."""
+
+    @property
+    def name(self) -> str:
+        """The name of the step, which is also that of its folder."""
+        return "-".join([self.kind, *(name for name in self.variant_names if name != MAIN)])
+
+    @property
+    def variant_names(self) -> list[str]:
+        """The names of its variants."""
+        return [variant.name for variant in self.variants]
+
+    @property
+    def made_from(self) -> MadeFrom:
+        """Everything that its results depend on."""
+        return {
+            "version": COMPARISON[1],
+            "compare": self.compare.model_dump(mode="json"),
+            "runs": [made_from for variant in self.variants for made_from in variant.made_from],
+        }
+
+    @property
+    def layout(self) -> LayoutOptions:
+        """How the rows of each layer are made."""
+        return {"positions": self.compare.positions, "pool": self.compare.pool, "folds": self.compare.folds}
 
 
-def over_epochs(settings: Settings, runs: Sequence[Run], data: Data) -> list[dict[str, Any]]:
-    """Return how like itself at the end each network is after some epochs, and how like the other seeds' then.
+class ComparisonStep(Step):
+    """A comparison of whole networks, saved in a folder as `sm.compare` gives it."""
 
-    One row for each epoch, layer and quantity: "own", a mean over seeds, and "between", over pairs of seeds.
-    """
-    wanted = settings.compare
-    epochs = sorted({*wanted.epochs, runs[0].variant.training.epochs})
-    own: dict[int, dict[str, dict[Any, Values]]] = {epoch: {} for epoch in epochs}
-    between: dict[int, dict[str, dict[Any, Values]]] = {epoch: {} for epoch in epochs}
-    for run in runs:
-        announce(f"  {run.name} over its epochs")
-        last = run.network(data)
+    kind: ClassVar[Literal["seeds", "across"]]
+
+    @abstractmethod
+    def comparison(self) -> Comparison:
+        """Return the comparison."""
+
+    def make(self, folder: Path) -> ComparedStep:
+        """Return the step's record, and save the comparison in the folder."""
+        comparison = self.comparison()
+        comparison.write_results(folder)
+        matrix = next((matrix for matrix in comparison.matrices if matrix.name == BLOCKS_MEASURE), None)
+        return {
+            "name": self.name,
+            "kind": self.kind,
+            "variants": self.variant_names,
+            "rows": layer_records(comparison, self.compare),
+            "blocks": None if matrix is None else blocks_of(matrix),
+        }
+
+
+class CompareSeeds(ComparisonStep):
+    """All pairs of seeds of a variant, at all layers, by everything that the settings ask for."""
+
+    kind = "seeds"
+
+    @classmethod
+    def requested(cls, settings: Settings) -> Iterable[tuple[str, ...]]:
+        """Return every variant."""
+        return [(variant.name,) for variant in settings.variants]
+
+    def comparison(self) -> Comparison:
+        """Return the comparison, with matrices and transplants if they are asked for."""
+        (variant,) = self.variants
+        networks, settings = variant.networks(), self.compare
+        comparison = compare(
+            networks,
+            compared_batches(variant.data, settings),
+            layers=variant.layers(settings),
+            clusters=settings.clusters,
+            evidence=settings.evidence,
+            bins=settings.bins,
+            sparse=settings.sparse,
+            simple_eps=settings.simple_eps,
+            simple_layers=settings.simple_layers,
+            top=settings.top,
+            inputs=shown_examples(variant.data, settings),
+            notes=_notes(variant),
+            eps=settings.eps,
+            centred=settings.centred,
+            **self.layout,
+        )
+        if settings.matrix:
+            comparison = replace(comparison, matrices=self._matrices(networks))
+        if settings.transplants is not None:
+            comparison = replace(comparison, transplants=self._transplants(networks, settings.transplants))
+        return comparison
+
+    def _matrices(self, networks: Mapping[str, nn.Module]) -> tuple[LayerMatrix, ...]:
+        """Return measures of all layers against all, within and between networks."""
+        (variant,) = self.variants
+        return compare(
+            networks,
+            compared_batches(variant.data, self.compare),
+            layers=variant.layers(self.compare),
+            pairs="all",
+            pool="mean",
+            folds=1,
+            null=False,
+            evidence=False,
+            clusters=False,
+        ).matrices
+
+    def _transplants(self, networks: Mapping[str, nn.Module], eps: float) -> tuple[Transplant, ...]:
+        """Return transplants from the second seed's network into the first's, at every layer.
+
+        Coefficients are fitted on training examples, and accuracy is of the test examples. The untrained network of
+        the controls is the second one as it was before training.
+        """
+        (variant,) = self.variants
+        if variant.data.is_text:
+            raise SpanmatchError("compare.transplants: are of images; characters have no single label")
+        first_two = dict(list(networks.items())[:2])
+        fit_batches = compared_batches(variant.data, self.compare.model_copy(update={"split": "train"}))
+        moments = capture(first_two, fit_batches, layers=variant.layers(self.compare), **self.layout)
+        donor = variant.runs[1]
+        untrained = make_network(donor.variant.network, variant.data, donor.seed)
+        batches = _labelled_tests(variant, self.compare.batch)
+        transplants = []
+        for x, y in moments.pairs:
+            pair = moments.pair(x, y)
+            match = maximum_match(pair, eps)
+            transplants.append(
+                transplant(first_two, batches, pair, match, fit_batches=fit_batches, untrained=untrained)
+            )
+        return tuple(transplants)
+
+
+class CompareVariants(ComparisonStep):
+    """Each network of a variant against the next seed's of another, so that no two had the same start."""
+
+    kind = "across"
+
+    @classmethod
+    def requested(cls, settings: Settings) -> Iterable[tuple[str, ...]]:
+        """Return the pairs of variants in `compare.across`."""
+        return settings.compare.across
+
+    def comparison(self) -> Comparison:
+        """Return the comparison of the layers that two networks have under the same name."""
+        networks, patterns = self._networks(), self._patterns()
+        return compare(
+            networks,
+            compared_batches(self.variants[0].data, self.compare),
+            layers=patterns,
+            eps=self.compare.eps,
+            centred=self.compare.centred,
+            clusters=False,
+            evidence=False,
+            pairs=self._pairs(networks, patterns),
+            **self.layout,
+        )
+
+    def _networks(self) -> dict[str, nn.Module]:
+        """Return the networks of both variants, on the data of the first."""
+        data = self.variants[0].data
+        return {f"{v.name} seed{run.seed}": run.network(data) for v in self.variants for run in v.runs}
+
+    def _patterns(self) -> dict[str, Sequence[str] | None]:
+        """Return the patterns of layers by network."""
+        return {f"{v.name} seed{run.seed}": v.layers(self.compare) for v in self.variants for run in v.runs}
+
+    def _pairs(
+        self, networks: Mapping[str, nn.Module], patterns: Mapping[str, Sequence[str] | None]
+    ) -> list[tuple[str, str]]:
+        """Return the pairs of layers of one name.  Raises SpanmatchError if there are none."""
+        x, y = self.variants
+        pairs = []
+        for run, other in zip(x.runs, [*y.runs[1:], y.runs[0]], strict=True):
+            a, b = f"{x.name} seed{run.seed}", f"{y.name} seed{other.seed}"
+            x_layers, y_layers = (layers_of(name, networks[name], patterns[name]) for name in (a, b))
+            pairs += [(f"{a}:{layer}", f"{b}:{layer}") for layer in x_layers if layer in y_layers]
+        if not pairs:
+            raise SpanmatchError(f"compare.across: {x.name} and {y.name} have no layers of one name")
+        return pairs
+
+
+class FollowTraining(Step):
+    """Similarity over training: each network to itself at the end, and seeds to each other."""
+
+    kind = "epochs"
+
+    @classmethod
+    def requested(cls, settings: Settings) -> Iterable[tuple[str, ...]]:
+        """Return every variant, if there are epochs to follow."""
+        return [(variant.name,) for variant in settings.variants] if settings.compare.epochs else []
+
+    def make(self, folder: Path) -> EpochsStep:
+        """Return a row for each epoch, layer and quantity: "own", a mean over seeds; "between", over pairs of seeds."""
+        (variant,) = self.variants
+        epochs = variant.followed_epochs(self.compare)
+        to_final, between = self._to_final(epochs), self._between(epochs)
+        return {
+            "name": self.name,
+            "kind": "epochs",
+            "variants": self.variant_names,
+            "rows": [
+                {
+                    "epoch": epoch,
+                    "layer": layer,
+                    "quantity": quantity,
+                    "eps": eps_by_quantity(self.compare).get(quantity),
+                    "own": spread.to_dict(),
+                    "between": spreads_of(between[epoch, layer])[quantity].to_dict(),
+                }
+                for (epoch, layer), values in to_final.items()
+                for quantity, spread in spreads_of(values).items()
+            ],
+        }
+
+    def _to_final(self, epochs: Sequence[int]) -> dict[tuple[int, str], dict[int, Values]]:
+        """Return the quantities of each network and itself at the end, by epoch and layer, and seed."""
+        (variant,) = self.variants
+        values: dict[tuple[int, str], dict[int, Values]] = {}
+        for run in variant.runs:
+            announce(f"  {run.name} over its epochs")
+            last = run.network(variant.data)
+            for epoch in epochs:
+                networks = {"then": run.network(variant.data, epoch), "last": last}
+                for (_, layer), quantities in self._quantities(networks).items():
+                    values.setdefault((epoch, layer), {})[run.seed] = quantities
+        return values
+
+    def _between(self, epochs: Sequence[int]) -> dict[tuple[int, str], dict[tuple[str, str], Values]]:
+        """Return the quantities of two seeds' networks, by epoch and layer, and pair of networks."""
+        (variant,) = self.variants
+        values: dict[tuple[int, str], dict[tuple[str, str], Values]] = {}
         for epoch in epochs:
-            found = _alike({"then": run.network(data, epoch), "last": last}, data, wanted, run)
-            for (_, layer), values in found.items():
-                own[epoch].setdefault(layer, {})[run.seed] = values
-    for epoch in epochs:
-        announce(f"  seeds after epoch {epoch}")
-        networks = {f"seed{run.seed}": run.network(data, epoch) for run in runs}
-        for (pair, layer), values in _alike(networks, data, wanted, runs[0]).items():
-            between[epoch].setdefault(layer, {})[pair] = values
+            announce(f"  seeds after epoch {epoch}")
+            for (networks, layer), quantities in self._quantities(variant.networks(epoch)).items():
+                values.setdefault((epoch, layer), {})[networks] = quantities
+        return values
+
+    def _quantities(self, networks: Mapping[str, nn.Module]) -> dict[tuple[tuple[str, str], str], Values]:
+        """Return s(eps) and the measures, by pair of networks and layer."""
+        (variant,) = self.variants
+        moments = capture(
+            networks,
+            compared_batches(variant.data, self.compare),
+            layers=variant.layers(self.compare),
+            positions=self.compare.positions,
+            pool=self.compare.pool,
+            folds=1,
+            null=False,
+        )
+        quantities = {}
+        for x, y in moments.pairs:
+            (a, layer), (b, _) = network_and_layer(x), network_and_layer(y)
+            pair = moments.pair(x, y)
+            profile = match_profile(pair, centred=self.compare.centred)
+            quantities[(a, b), layer] = quantities_of(pair, profile, self.compare)
+        return quantities
+
+
+class AlignWeights(Step):
+    """The misalignment of the first layer's weights and its inputs, over training, and that of random weights."""
+
+    kind = "alignment"
+
+    @classmethod
+    def requested(cls, settings: Settings) -> Iterable[tuple[str, ...]]:
+        """Return every variant, if alignment is asked for."""
+        return [(variant.name,) for variant in settings.variants] if settings.compare.alignment else []
+
+    def make(self, folder: Path) -> AlignmentStep:
+        """Return the misalignment by epoch.
+
+        Raises SpanmatchError if the data are text, or the first layer is neither linear nor a convolution, or has
+        fewer neurons than inputs.
+        """
+        (variant,) = self.variants
+        data = variant.data
+        if data.is_text:
+            raise SpanmatchError("compare.alignment: is of images; text has no covariance of inputs")
+        covariance = input_covariance(first_layer(variant.runs[0].network(data)), data)
+        values = {}
+        for epoch in variant.followed_epochs(self.compare):
+            weights = [_weights(network) for network in variant.networks(epoch).values()]
+            values[epoch] = [misalignment(covariance, np.cov(W.T)) for W in weights]
+        neurons, inputs = weights[-1].shape
+        return {
+            "name": self.name,
+            "kind": "alignment",
+            "variants": self.variant_names,
+            "neurons": neurons,
+            "inputs": inputs,
+            "epochs": _with_changes(values),
+            "random": _of_random_weights(covariance, (neurons, inputs)),
+        }
+
+
+STEPS: tuple[type[Step], ...] = (CompareSeeds, FollowTraining, AlignWeights, CompareVariants)
+"""Every kind of step, in the order in which those of one variant are made."""
+
+
+def planned_steps(settings: Settings, variants: Mapping[str, TrainedVariant]) -> list[Step]:
+    """Return the steps that the settings ask for: those of one variant together, those of two variants last."""
+    steps = [
+        step(settings.compare, tuple(variants[name] for name in names))
+        for step in STEPS
+        for names in step.requested(settings)
+    ]
+    order = list(variants)
+    return sorted(steps, key=lambda s: order.index(s.variant_names[0]) if len(s.variants) == 1 else len(order))
+
+
+def _notes(variant: TrainedVariant) -> dict[str, str]:
+    """Return what the report says of a comparison of seeds."""
+    accuracies = [f"seed{run.seed} {run.history()[-1]['test_accuracy']:.1%}" for run in variant.runs]
+    return {
+        "Data": variant.data.words,
+        "Network": Path(variant.runs[0].variant.network.name).name,
+        "Test accuracy": ", ".join(accuracies),
+    }
+
+
+def _labelled_tests(variant: TrainedVariant, batch: int) -> list[tuple[Tensor, Tensor]]:
+    """Return the test examples and their labels in batches."""
+    data = variant.data
+    inputs = torch.split(data.prepared(data.test), batch)
+    return list(zip(inputs, torch.split(data.test_labels, batch), strict=True))
+
+
+def _weights(network: nn.Module) -> np.ndarray:
+    """Return the weights (neurons, inputs) of the first layer."""
+    weights: np.ndarray = first_layer(network).weight.detach().flatten(1).double().numpy()
+    return weights
+
+
+def _with_changes(values: Mapping[int, Sequence[float]]) -> list[MisalignmentRecord]:
+    """Return the misalignment after each epoch, and its change since the first epoch, of each network for itself."""
+    start = next(iter(values.values()))
     return [
         {
             "epoch": epoch,
-            "layer": layer,
-            "quantity": quantity,
-            "own": spread.to_dict(),
-            "between": _spreads(between[epoch][layer])[quantity].to_dict(),
+            **over_seeds(misalignments).to_dict(),
+            "change": over_seeds([now - before for now, before in zip(misalignments, start, strict=True)]).to_dict(),
         }
-        for epoch in epochs
-        for layer, values in own[epoch].items()
-        for quantity, spread in _spreads(values).items()
+        for epoch, misalignments in values.items()
     ]
 
 
-def blocks(matrix: LayerMatrix) -> dict[str, Any]:
-    """Return whether a network's layers are alike, whether other seeds' are, and how one-dimensional each layer is.
-
-    "within", the mean similarity of two different layers of one network, over networks; "between", of the same two
-    layers in two networks; "first_component", for each layer, its share of variance in the first principal component. A
-    block that is each network's own shows as a within far above the between. Source: Nguyen et al., ICLR 2021.
-    """
-    places: dict[str, dict[str, int]] = {}
-    for i, name in enumerate(matrix.layers):
-        network, layer = network_and_layer(name)
-        places.setdefault(network, {})[layer] = i
-    names = list(places)
-    layers = list(places[names[0]])
-
-    def mean(a: str, b: str) -> float:
-        found = [matrix.values[places[a][x], places[b][y]] for x, y in combinations(layers, 2)]
-        return float(np.nanmean(found)) if found else float("nan")
-
-    shares = {layer: [float(matrix.first_component[places[name][layer]]) for name in names] for layer in layers}
-    return {
-        "measure": matrix.name,
-        "within": over_seeds({name: mean(name, name) for name in names}).to_dict(),
-        "between": over_seeds({(a, b): mean(a, b) for a, b in combinations(names, 2)}).to_dict(),
-        "first_component": {layer: over_seeds(values).to_dict() for layer, values in shares.items()},
-    }
-
-
-def alignment(settings: Settings, runs: Sequence[Run], data: Data) -> dict[str, Any]:
-    """Return the misalignment of the first layer's weights and its inputs, by epoch, and that of random weights.
-
-    "change" is since the first of the epochs, of each network for itself, which takes out how their starts differ.
-
-    Raises SpanmatchError if the first layer is not linear or a convolution, or has fewer neurons than inputs.
-    """
-    if data.is_text:
-        raise SpanmatchError("compare.alignment: is of images; text has no covariance of inputs")
-    epochs = sorted({*settings.compare.epochs, runs[0].variant.training.epochs})
-    covariance = _covariance_of_inputs(_first_layer(runs[0].network(data)), data)
-    shape = (0, 0)
-    found: dict[int, list[float]] = {epoch: [] for epoch in epochs}
-    for run in runs:
-        for epoch in epochs:
-            first = _first_layer(run.network(data, epoch))
-            W = first.weight.detach().flatten(1).double().numpy()
-            shape = W.shape
-            found[epoch].append(misalignment(covariance, np.cov(W.T)))
+def _of_random_weights(covariance: np.ndarray, shape: tuple[int, int]) -> RandomRecord:
+    """Return the misalignment of layers of this shape with independent Gaussian weights."""
     random = np.random.default_rng(0)
     draws = [misalignment(covariance, np.cov(random.standard_normal(shape).T)) for _ in range(RANDOM_DRAWS)]
-    return {
-        "neurons": shape[0],
-        "inputs": shape[1],
-        "epochs": [
-            {"epoch": epoch, **over_seeds(values).to_dict(), "change": _change(values, found[epochs[0]]).to_dict()}
-            for epoch, values in found.items()
-        ],
-        "random": {"draws": RANDOM_DRAWS, "value": float(np.mean(draws)), "low": min(draws), "high": max(draws)},
-    }
-
-
-def batches_of(data: Data, wanted: CompareSettings) -> list[Tensor]:
-    """Return the examples that networks are compared over, shuffled once and for all, in batches."""
-    return [data.prepared(examples) for examples in torch.split(_compared_over(data, wanted), wanted.batch)]
-
-
-def pictured(data: Data, wanted: CompareSettings) -> Any:
-    """Return what those examples look like, for the page: images of bytes, or texts."""
-    examples = _compared_over(data, wanted)
-    if data.is_text:
-        return ["".join(data.classes[code] for code in text) for text in examples.tolist()]
-    images = examples.permute(0, 2, 3, 1).numpy()
-    return images[..., 0] if images.shape[-1] == 1 else images
-
-
-def _compared_over(data: Data, wanted: CompareSettings) -> Tensor:
-    parts = {"train": [data.train], "test": [data.test], "all": [data.train, data.test]}[wanted.split]
-    examples = torch.cat(parts)
-    order = torch.randperm(len(examples), generator=torch.Generator().manual_seed(0))[: wanted.max_examples]
-    return examples[order]
-
-
-def _alike(
-    networks: Mapping[str, nn.Module], data: Data, wanted: CompareSettings, run: Run
-) -> dict[tuple[tuple[str, str], str], Values]:
-    """Return the quantities followed, by pair of networks and layer."""
-    options = _pass(wanted, _patterns(wanted, run)) | {"folds": 1, "null": False}
-    moments = capture(networks, batches_of(data, wanted), **options)
-    found = {}
-    for x, y in moments.pairs:
-        (a, layer), (b, _) = network_and_layer(x), network_and_layer(y)
-        pair = moments.pair(x, y)
-        found[(a, b), layer] = _quantities(pair, match_profile(pair, centred=wanted.centred), wanted)
-    return found
-
-
-def _quantities(pair: Pair, profile: MatchProfile, wanted: CompareSettings) -> Values:
-    """Return s(eps) at the eps listed, and the measures asked for."""
-    shares = {f"s({eps:g})": float(profile.similarity(eps)) for eps in wanted.eps}
-    known = {measure.name: measure for measure in measures()}
-    return shares | {name: value_or_nan(known[name], pair) for name in wanted.measures}
-
-
-def _spreads(values: Mapping[Any, Values]) -> dict[str, Spread]:
-    names = next(iter(values.values()))
-    return {name: over_seeds({key: found[name] for key, found in values.items()}) for name in names}
-
-
-def _patterns(wanted: CompareSettings, run: Run) -> tuple[str, ...] | None:
-    return wanted.layers or maker(run.variant.network).layers
-
-
-def _pass(wanted: CompareSettings, layers: Any) -> dict[str, Any]:
-    """Return the options of `capture` that every pass has."""
-    return {
-        "layers": layers,
-        "positions": wanted.positions,
-        "pool": wanted.pool,
-        "folds": wanted.folds,
-    }
-
-
-def _name(run: Run) -> str:
-    return f"{run.variant.name} seed{run.seed}"
-
-
-def _matrices(
-    networks: Mapping[str, nn.Module], data: Data, wanted: CompareSettings, run: Run
-) -> tuple[LayerMatrix, ...]:
-    options: dict[str, Any] = {"folds": 1, "null": False, "pairs": "all", "pool": "mean"}
-    options |= {"evidence": False, "clusters": False, "layers": _patterns(wanted, run)}
-    return compare(networks, batches_of(data, wanted), **options).matrices
-
-
-def _transplants(
-    networks: Mapping[str, nn.Module], data: Data, wanted: CompareSettings, runs: Sequence[Run]
-) -> tuple[Transplant, ...]:
-    """Return transplants from the second seed's network into the first's.
-
-    Coefficients are fitted on training examples, and accuracy is of the test examples. The untrained network of the
-    controls is the second one as it was before training.
-    """
-    if data.is_text:
-        raise SpanmatchError("compare.transplants: are of images; characters have no single label")
-    two = dict(list(networks.items())[:2])
-    fitted = batches_of(data, wanted.model_copy(update={"split": "train"}))
-    moments: Moments = capture(two, fitted, **_pass(wanted, _patterns(wanted, runs[0])))
-    untrained = make_network(runs[1].variant.network, data, runs[1].seed)
-    tests = list(
-        zip(
-            torch.split(data.prepared(data.test), wanted.batch),
-            torch.split(data.test_labels, wanted.batch),
-            strict=True,
-        )
-    )
-    found = []
-    for x, y in moments.pairs:
-        pair = moments.pair(x, y)
-        match = maximum_match(pair, float(wanted.transplants or 0))
-        found.append(transplant(two, tests, pair, match, fit_batches=fitted, untrained=untrained))
-    return tuple(found)
-
-
-def _change(values: Sequence[float], start: Sequence[float]) -> Spread:
-    return over_seeds([value - before for value, before in zip(values, start, strict=True)])
-
-
-def _first_layer(network: nn.Module) -> nn.Linear | nn.Conv2d:
-    first = next((m for m in network.modules() if isinstance(m, nn.Linear | nn.Conv2d | nn.Embedding)), None)
-    if not isinstance(first, nn.Linear | nn.Conv2d):
-        raise SpanmatchError("compare.alignment: the first layer with weights is neither linear nor a convolution")
-    return first
-
-
-@torch.no_grad()
-def _covariance_of_inputs(first: nn.Linear | nn.Conv2d, data: Data) -> Array:
-    """Return the covariance (d, d) of what the first layer multiplies: whole training images, or patches of them."""
-    total, outer, count = 0.0, 0.0, 0
-    for images in torch.split(data.prepared(data.train), 256):
-        if isinstance(first, nn.Conv2d):
-            form: dict[str, Any] = {name: getattr(first, name) for name in ("dilation", "padding", "stride")}
-            patches = nn.functional.unfold(images, first.kernel_size, **form).transpose(1, 2).flatten(0, 1)
-        else:
-            patches = images.flatten(1)
-        rows = patches.double().numpy()
-        total, outer, count = total + rows.sum(0), outer + rows.T @ rows, count + len(rows)
-    mean = total / count
-    return np.asarray(outer / count - np.outer(mean, mean), dtype=np.float64)
+    return {"draws": RANDOM_DRAWS, "value": float(np.mean(draws)), "low": min(draws), "high": max(draws)}

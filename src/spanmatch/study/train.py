@@ -1,4 +1,4 @@
-"""Training of one network: deterministic given its seed, and resumed from its last epoch wherever it was stopped."""
+"""Training of one network: deterministic given its seed, and resumed from its last finished epoch."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from .._files import read_tensors, write_tensors
@@ -21,30 +22,47 @@ from .datasets import Data
 from .networks import make_network
 from .settings import TrainingSettings, Variant
 
+if TYPE_CHECKING:
+    from ..schema import RunEpochRecord
+
 SUFFIX = ".safetensors"
 STATE = f"state{SUFFIX}"
 FORMAT, VERSION = "spanmatch.run", 1
 CUDA_SETTING = "CUBLAS_WORKSPACE_CONFIG"
-"""What CUDA's products need to be deterministic."""
+"""The environment variable that CUDA's products need to be deterministic."""
 PADDING = 4
 """Pixels by which a crop may move an image."""
-EVALUATED = 512
+EVALUATION_BATCH = 512
 """Examples in a batch of an evaluation."""
+
+
+class TrainingScores(TypedDict):
+    """Means over the training examples, each taken when its batch was trained on."""
+
+    train_loss: float
+    train_accuracy: float
+
+
+class EvaluationScores(TypedDict):
+    """Means over the test examples after an epoch."""
+
+    test_loss: float
+    test_accuracy: float
 
 
 @dataclass(frozen=True)
 class Run:
-    """One network of a study: a variant from a seed, and the folder of its weights."""
+    """One network of a study: a variant from one seed, and the folder of its weights."""
 
     variant: Variant
     seed: int
     folder: Path
-    kept: tuple[int, ...]
-    """Epochs whose weights are kept, 0 (before training) among them if asked for, and the last."""
+    kept_epochs: tuple[int, ...]
+    """The epochs whose weights are kept; 0 is before training."""
     made_from: str
     """Everything that its weights depend on, as JSON."""
     start: Path | None = None
-    """Weights to start from, if not from random ones."""
+    """The file of the weights to start from, if not from random ones."""
 
     @property
     def name(self) -> str:
@@ -56,21 +74,28 @@ class Run:
         return self.folder / f"epoch{self.variant.training.epochs if epoch is None else epoch}{SUFFIX}"
 
     def network(self, data: Data, epoch: int | None = None) -> nn.Module:
-        """Return the network after an epoch, by default the last.  Raises SpanmatchError if its file is not there."""
+        """Return the network in evaluation mode, with its weights after an epoch, by default the last.
+
+        Raises SpanmatchError if the file of the weights is not there.
+        """
         network = make_network(self.variant.network, data, self.seed)
         load_weights(network, self.weights(epoch))
         return network.eval()
 
-    def history(self) -> list[dict[str, float]]:
-        """Return what was measured after each epoch done so far: loss and accuracy, in training and on the tests.
+    def history(self) -> list[RunEpochRecord]:
+        """Return the loss and accuracy after each epoch so far, from epoch 0, before training, on.
 
         Raises SpanmatchError if the run was made from other settings.
         """
         if not (self.folder / STATE).is_file():
             return []
-        return list(self._checked(read_tensors(self.folder / STATE)[1])["history"])
+        _, metadata = read_tensors(self.folder / STATE)
+        self._check(metadata)
+        history: list[RunEpochRecord] = json.loads(metadata["history"])
+        return history
 
-    def _checked(self, metadata: Mapping[str, str]) -> dict[str, Any]:
+    def _check(self, metadata: Mapping[str, str]) -> None:
+        """Raise SpanmatchError if a state is not that of a run of these settings."""
         if metadata.get("format") != FORMAT or metadata.get("version") != str(VERSION):
             raise SpanmatchError(f"{self.folder / STATE}: not the state of a run of this spanmatch; remove its folder")
         before, now = (_flat(json.loads(text)) for text in (metadata["made_from"], self.made_from))
@@ -80,16 +105,30 @@ class Run:
                     f"{self.folder}: holds a run of other settings: {key} was {before.get(key)!r} and is "
                     f"{now.get(key)!r}; choose another output folder, or remove that one"
                 )
-        return {"history": json.loads(metadata["history"])}
 
 
-def train(run: Run, data: Data, done: Callable[[dict[str, float]], object]) -> None:
-    """Train a network to its last epoch, from where it was left; `done` is called with what each epoch gave.
+def train(run: Run, data: Data, after_epoch: Callable[[RunEpochRecord], object]) -> None:
+    """Train a network to its last epoch, from where it was stopped.
 
-    After every epoch weights, optimiser and history are written in one file in one step, so that a run which is stopped
-    at any moment loses at most an epoch, and ends with the same numbers. Batches, augmentation and dropout are drawn
+    Parameters
+    ----------
+    run : Run
+        The network, its settings and its folder.
+    data : Data
+        The training and test examples.
+    after_epoch : callable
+        Called with the loss and accuracy of each epoch, when its state has been saved.
+
+    Raises
+    ------
+    SpanmatchError
+        If the loss is no longer finite, or if the folder holds a run of other settings.
+
+    Notes
+    -----
+    After every epoch weights, optimiser and history are written to one file in one step, so that a run which is stopped
+    at any moment loses at most one epoch, and ends with the same numbers. Batches, augmentation and dropout are drawn
     from the seed and the epoch.
-    Raises SpanmatchError if the loss is no longer finite, or if the folder holds a run of other settings.
     """
     training = run.variant.training
     device = torch.device(training.device)
@@ -104,63 +143,63 @@ def train(run: Run, data: Data, done: Callable[[dict[str, float]], object]) -> N
         optimiser = _optimiser(network, training)
         history = _resumed(run, network, optimiser)
         if not history:
-            history = [{"epoch": 0, **evaluate(network, data)}]
+            before = evaluate(network, data)
+            history = [{"epoch": 0, "test_loss": before["test_loss"], "test_accuracy": before["test_accuracy"]}]
             _save(run, network, optimiser, history)
         inputs, labels = data.prepared(data.train), data.train_labels
-        for epoch in range(int(history[-1]["epoch"]), training.epochs):
-            seen = _epoch(run, network, optimiser, (inputs, labels), epoch)
-            history.append({"epoch": epoch + 1, **seen, **evaluate(network, data)})
+        for epoch in range(history[-1]["epoch"], training.epochs):
+            scores = _epoch(run, network, optimiser, (inputs, labels), epoch)
+            history.append({"epoch": epoch + 1, **scores, **evaluate(network, data)})
             _save(run, network, optimiser, history)
-            done(history[-1])
+            after_epoch(history[-1])
 
 
 def _epoch(
     run: Run, network: nn.Module, optimiser: torch.optim.Optimizer, examples: tuple[Tensor, Tensor], epoch: int
-) -> dict[str, float]:
-    """Go once through the examples; return loss and accuracy on the way."""
+) -> TrainingScores:
+    """Train on every example once, and return the loss and accuracy meanwhile."""
     training, (inputs, labels) = run.variant.training, examples
     device = torch.device(training.device)
-    mixed = np.random.SeedSequence([run.seed, epoch]).generate_state(1)
-    total, right = 0.0, 0
+    (seed,) = np.random.SeedSequence([run.seed, epoch]).generate_state(1)
+    total_loss, correct = 0.0, 0
     network.train()
-    torch.manual_seed(int(mixed[0]))
+    torch.manual_seed(int(seed))
     batches = torch.split(torch.randperm(len(inputs)), training.batch)
-    for i, chosen in enumerate(batches):
+    for i, indices in enumerate(batches):
         for group in optimiser.param_groups:
             group["lr"] = training.lr * rate(training, epoch + i / len(batches))
-        batch = augmented(inputs[chosen], training).to(device)
-        wanted = labels[chosen].to(device)
-        logits = network(batch)
-        loss = _loss(logits, wanted)
+        targets = labels[indices].to(device)
+        logits = network(augmented(inputs[indices], training).to(device))
+        loss = _loss(logits, targets)
         optimiser.zero_grad()
         torch.autograd.backward(loss)
         if training.clip is not None:
             nn.utils.clip_grad_norm_(network.parameters(), training.clip)
         optimiser.step()
-        total += float(loss.detach()) * len(chosen)
-        right += int((logits.argmax(-1) == wanted).sum())
-        if not math.isfinite(total):
+        total_loss += float(loss.detach()) * len(indices)
+        correct += int((logits.argmax(-1) == targets).sum())
+        if not math.isfinite(total_loss):
             raise SpanmatchError(
                 f"{run.name}: the loss is no longer finite in epoch {epoch + 1}, batch {i + 1}; try a lower "
                 "training.lr, or training.warmup, or training.clip"
             )
-    return {"train_loss": total / len(inputs), "train_accuracy": right / labels.numel()}
+    return {"train_loss": total_loss / len(inputs), "train_accuracy": correct / labels.numel()}
 
 
 def rate(training: TrainingSettings, epoch: float) -> float:
-    """Return the share of the learning rate at a point of training, in epochs: a function of that point alone."""
+    """Return the factor of the learning rate at a point of training, in epochs from its start."""
     if epoch < training.warmup:
         return epoch / training.warmup
     if training.schedule == "cosine":
         rest = max(training.epochs - training.warmup, 1e-9)
         return 0.5 * (1 + math.cos(math.pi * (epoch - training.warmup) / rest))
     if training.schedule == "step":
-        return float(training.factor ** sum(epoch >= share * training.epochs for share in training.milestones))
+        return float(training.factor ** sum(epoch >= milestone * training.epochs for milestone in training.milestones))
     return 1.0
 
 
 def augmented(images: Tensor, training: TrainingSettings) -> Tensor:
-    """Return a batch of which each image is flipped or moved by some pixels, as the settings ask."""
+    """Return images (n, channels, size, size), each flipped or moved by some pixels at random, as the settings ask."""
     n = len(images)
     if "flip" in training.augment:
         flipped = torch.rand(n) < 0.5
@@ -169,22 +208,22 @@ def augmented(images: Tensor, training: TrainingSettings) -> Tensor:
         size = images.shape[-1]
         padded = nn.functional.pad(images, (PADDING,) * 4)
         down, right = torch.randint(2 * PADDING + 1, (2, n, 1))
-        rows, columns = (by + torch.arange(size) for by in (down, right))
+        rows, columns = down + torch.arange(size), right + torch.arange(size)
         images = padded[torch.arange(n)[:, None, None], :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
     return images
 
 
 @torch.no_grad()
-def evaluate(network: nn.Module, data: Data) -> dict[str, float]:
-    """Return mean loss and accuracy on the test examples."""
+def evaluate(network: nn.Module, data: Data) -> EvaluationScores:
+    """Return the mean loss and the accuracy over the test examples."""
     device = next((p.device for p in network.parameters()), torch.device("cpu"))
-    total, right = 0.0, 0
+    total_loss, correct = 0.0, 0
     network.eval()
-    for chosen in torch.split(torch.arange(len(data.test)), EVALUATED):
-        logits, labels = network(data.prepared(data.test[chosen]).to(device)), data.test_labels[chosen].to(device)
-        total += float(_loss(logits, labels)) * len(chosen)
-        right += int((logits.argmax(-1) == labels).sum())
-    return {"test_loss": total / len(data.test), "test_accuracy": right / data.test_labels.numel()}
+    for indices in torch.split(torch.arange(len(data.test)), EVALUATION_BATCH):
+        logits, labels = network(data.prepared(data.test[indices]).to(device)), data.test_labels[indices].to(device)
+        total_loss += float(_loss(logits, labels)) * len(indices)
+        correct += int((logits.argmax(-1) == labels).sum())
+    return {"test_loss": total_loss / len(data.test), "test_accuracy": correct / data.test_labels.numel()}
 
 
 def load_weights(network: nn.Module, path: Path) -> None:
@@ -193,7 +232,8 @@ def load_weights(network: nn.Module, path: Path) -> None:
     _put(network, arrays, path)
 
 
-def _put(network: nn.Module, arrays: Mapping[str, Any], path: Path) -> None:
+def _put(network: nn.Module, arrays: Mapping[str, NDArray[np.generic]], path: Path) -> None:
+    """Load weights, read from a file, into a network."""
     try:
         network.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in arrays.items()})
     except RuntimeError as error:
@@ -201,10 +241,12 @@ def _put(network: nn.Module, arrays: Mapping[str, Any], path: Path) -> None:
 
 
 def _loss(logits: Tensor, labels: Tensor) -> Tensor:
+    """Return the mean cross-entropy over examples, or over the characters of all examples."""
     return nn.functional.cross_entropy(logits.flatten(0, -2), labels.flatten())
 
 
 def _optimiser(network: nn.Module, training: TrainingSettings) -> torch.optim.Optimizer:
+    """Return a new optimiser for the network."""
     if training.optimiser == "adamw":
         return torch.optim.AdamW(network.parameters(), lr=training.lr, weight_decay=training.weight_decay)
     return torch.optim.SGD(
@@ -212,11 +254,11 @@ def _optimiser(network: nn.Module, training: TrainingSettings) -> torch.optim.Op
     )
 
 
-def _save(run: Run, network: nn.Module, optimiser: torch.optim.Optimizer, history: list[dict[str, float]]) -> None:
-    """Write the weights, if they are to be kept, and then the state, by which the epoch is done."""
+def _save(run: Run, network: nn.Module, optimiser: torch.optim.Optimizer, history: list[RunEpochRecord]) -> None:
+    """Write the weights, if they are to be kept, and then the state, which marks the epoch as finished."""
     weights = {name: tensor.cpu().numpy() for name, tensor in network.state_dict().items()}
-    if history[-1]["epoch"] in run.kept:
-        write_tensors(run.weights(int(history[-1]["epoch"])), weights, {})
+    if history[-1]["epoch"] in run.kept_epochs:
+        write_tensors(run.weights(history[-1]["epoch"]), weights, {})
     state = {f"network/{name}": array for name, array in weights.items()}
     for i, values in optimiser.state_dict()["state"].items():
         state |= {f"optimiser/{i}/{name}": v.cpu().numpy() for name, v in values.items() if v is not None}
@@ -224,14 +266,14 @@ def _save(run: Run, network: nn.Module, optimiser: torch.optim.Optimizer, histor
     write_tensors(run.folder / STATE, state, about)
 
 
-def _resumed(run: Run, network: nn.Module, optimiser: torch.optim.Optimizer) -> list[dict[str, float]]:
-    """Put the state of the last epoch back, if there is one, and return the history."""
+def _resumed(run: Run, network: nn.Module, optimiser: torch.optim.Optimizer) -> list[RunEpochRecord]:
+    """Restore the state of the last epoch, if there is one, and return the history."""
     history = run.history()
     if not history:
         return []
     arrays, _ = read_tensors(run.folder / STATE)
-    own = {name.removeprefix("network/"): array for name, array in arrays.items() if name.startswith("network/")}
-    _put(network, own, run.folder / STATE)
+    weights = {name.removeprefix("network/"): array for name, array in arrays.items() if name.startswith("network/")}
+    _put(network, weights, run.folder / STATE)
     state: dict[int, dict[str, Tensor]] = {}
     for name, array in arrays.items():
         if name.startswith("optimiser/"):
@@ -243,7 +285,7 @@ def _resumed(run: Run, network: nn.Module, optimiser: torch.optim.Optimizer) -> 
 
 @contextlib.contextmanager
 def _repeatable(threads: int) -> Iterator[None]:
-    """Fix what numbers depend on besides the seed, and put it back at the end."""
+    """Fix the threads, algorithms and random state that numbers depend on, and restore them at the end."""
     threads_before, cuda_before = torch.get_num_threads(), os.environ.get(CUDA_SETTING)
     before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
     try:
@@ -259,7 +301,7 @@ def _repeatable(threads: int) -> Iterator[None]:
             os.environ.pop(CUDA_SETTING, None)
 
 
-def _flat(values: Any, name: str = "") -> dict[str, Any]:
+def _flat(values: object, name: str = "") -> dict[str, object]:
     """Return nested settings by dotted names."""
     if not isinstance(values, dict):
         return {name: values}

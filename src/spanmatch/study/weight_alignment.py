@@ -12,14 +12,38 @@ SMALLEST = 1e-6
 
 
 def misalignment(data: ArrayLike, weights: ArrayLike) -> float:
-    """Return how far the eigenvectors of two covariances are from being the same: 0 if they are.
+    """Return how far two covariances are from having the same eigenvectors: 0 if they have.
 
-    For covariances A (d, d) of the data, with eigenvectors v_i, and B (d, d) of the weights,
+    Parameters
+    ----------
+    data : array_like, shape (d, d)
+        The covariance A of a layer's inputs. Only its eigenvectors count, not its eigenvalues.
+    weights : array_like, shape (d, d)
+        The covariance B of the layer's weights over its neurons.
+
+    Returns
+    -------
+    float
+        The misalignment, 0 or more.
+
+    Raises
+    ------
+    SpanmatchError
+        If these are not two matrices of that shape, if the data do not vary, or if B has no inverse over the
+        directions in which the data vary (fewer neurons than inputs).
+
+    Notes
+    -----
+    With v_i the eigenvectors of A, the misalignment is
+
         sum_i sqrt(v_i' B v_i  v_i' B^-1 v_i) - d.
-    By Cauchy and Schwarz every term is 1 or more, and 1 if and only if v_i is an eigenvector of B. It does not
-    depend on the eigenvalues of A. Directions in which the data do not vary are left out of both.
-    Raises SpanmatchError if these are not two such matrices, or B has no inverse where the data vary (fewer neurons
-    than inputs).  Cost: d^3.
+
+    By the inequality of Cauchy and Schwarz every term is 1 or more, and it is 1 if and only if v_i is an eigenvector
+    of B. Directions in which the data do not vary are left out of A and B. Cost: d^3.
+
+    References
+    ----------
+    Maennel, H., et al. (2020). What do neural networks learn when trained with random labels? NeurIPS.
     """
     A, B = (np.asarray(matrix, dtype=np.float64) for matrix in (data, weights))
     if A.ndim != 2 or A.shape != B.shape or A.shape[0] != A.shape[1]:
@@ -28,11 +52,11 @@ def misalignment(data: ArrayLike, weights: ArrayLike) -> float:
     if not np.isfinite(values).all() or values[-1] <= 0:
         raise SpanmatchError("misalignment: the data do not vary")
     V = directions[:, values > SMALLEST * values[-1]]
-    own = V.T @ B @ V
-    if np.linalg.matrix_rank(own, hermitian=True) < len(own):
+    rotated = V.T @ B @ V
+    if np.linalg.matrix_rank(rotated, hermitian=True) < len(rotated):
         raise SpanmatchError(
-            f"misalignment: the weights' covariance has no inverse over the {len(own)} directions in which the data "
-            "vary; it takes more neurons than that"
+            f"misalignment: the weights' covariance has no inverse over the {len(rotated)} directions in which the "
+            "data vary; it takes more neurons than that"
         )
-    terms = np.sqrt(np.diag(own) * np.diag(np.linalg.inv(own)))
-    return float(terms.sum() - len(own))
+    terms = np.sqrt(np.diag(rotated) * np.diag(np.linalg.inv(rotated)))
+    return float(terms.sum() - len(rotated))

@@ -1,0 +1,97 @@
+"""Steps: every quantity in study.json is that of its networks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+import spanmatch as sm
+from spanmatch.study.datasets import read_data
+from spanmatch.study.quantities import blocks_of
+from spanmatch.study.settings import (
+    DataSettings,
+)
+
+
+def test_a_studys_tables_are_those_of_its_comparisons(small_study):
+    comparison = small_study.comparisons["seeds-a"]
+    rows = [row for row in small_study.rows() if row["comparison"] == "seeds-a" and row["quantity"] == "s(0.3)"]
+    for row in rows:
+        pairs = [pair for pair in comparison["pairs"] if pair["layer"] == row["layer"]]
+        values = [pair["similarity"][comparison["eps"].index(0.3)] for pair in pairs]
+        assert len(values) == 3
+        assert row["value"] == pytest.approx(np.mean(values), rel=1e-3, abs=1e-9)
+        assert (row["minimum"], row["maximum"]) == pytest.approx((min(values), max(values)), rel=1e-3, abs=1e-9)
+
+
+def test_a_later_variant_starts_where_the_first_ended(small_study):
+    ended, started = small_study.networks("a"), small_study.networks("b", epoch=0)
+    for name, network in ended.items():
+        assert all(torch.equal(a, b) for a, b in zip(network.parameters(), started[name].parameters(), strict=True))
+    histories = {run["variant"]: run["history"] for run in small_study.results["runs"] if run["seed"] == 1}
+    assert histories["b"][0]["test_loss"] == pytest.approx(histories["a"][-1]["test_loss"], rel=1e-6)
+    with pytest.raises(sm.SpanmatchError, match="no variant 'c'; there is 'a', 'b'"):
+        small_study.networks("c")
+
+
+def test_training_is_followed(small_study):
+    rows = next(step for step in small_study.results["steps"] if step["name"] == "epochs-a")["rows"]
+    assert {row["epoch"] for row in rows} == {0, 1, 3}
+    last = [row for row in rows if row["epoch"] == 3]
+    # At the end each network is like itself, and like the others as the comparison of seeds says.
+    assert all(row["own"]["value"] == pytest.approx(1, abs=1e-6) for row in last if row["quantity"] == "debiased cka")
+    seeds = {(r["layer"], r["quantity"]): r for r in small_study.rows() if r["comparison"] == "seeds-a"}
+    for row in last:
+        assert row["between"]["value"] == pytest.approx(
+            seeds[row["layer"], row["quantity"]]["value"], rel=1e-3, abs=1e-3
+        )
+    first = next(r for r in rows if (r["epoch"], r["layer"], r["quantity"]) == (0, "relu1", "debiased cka"))
+    data = read_data(DataSettings(max_examples=160))
+    images = data.prepared(torch.cat([data.train, data.test]))
+    values = []
+    for then, last in zip(*(small_study.networks("a", epoch).values() for epoch in (0, None)), strict=True):
+        with torch.no_grad():
+            X, Y = (torch.relu(network.fc1(images.flatten(1))).double().numpy() for network in (then, last))
+        values.append(float(sm.debiased_cka(sm.pair(X, Y))))
+    assert (first["own"]["value"], first["own"]["minimum"]) == pytest.approx((np.mean(values), min(values)), rel=1e-3)
+
+
+def test_across_puts_each_network_against_another_seeds(small_study):
+    pairs = small_study.comparisons["across-a-b"]["pairs"]
+    between = {(p["x_layer"].split(":")[0], p["y_layer"].split(":")[0]) for p in pairs}
+    assert between == {("a seed0", "b seed1"), ("a seed1", "b seed2"), ("a seed2", "b seed0")}
+
+
+def test_alignment_is_measured_against_random_weights(small_study):
+    step = next(step for step in small_study.results["steps"] if step["name"] == "alignment-a")
+    assert (step["neurons"], step["inputs"]) == (80, 64)
+    first, last = step["epochs"][0], step["epochs"][-1]
+    assert first["epoch"] == 0 and first["change"]["value"] == 0
+    assert last["change"]["value"] == pytest.approx(last["value"] - first["value"], abs=1e-2)
+    assert step["random"]["low"] < first["value"] < step["random"]["high"]
+    data = read_data(DataSettings(max_examples=160))
+    weights = [network.fc1.weight.detach().double().numpy() for network in small_study.networks("a", epoch=0).values()]
+    inputs = np.cov(data.prepared(data.train).flatten(1).double().numpy().T, bias=True)
+    values = [sm.misalignment(inputs, np.cov(W.T)) for W in weights]
+    assert (first["value"], first["maximum"]) == pytest.approx((np.mean(values), max(values)), rel=1e-3)
+
+
+def test_blocks_tell_what_is_each_networks_own():
+    names = [f"{network}:{layer}" for network in "abc" for layer in "xyz"]
+    values = np.full((9, 9), 0.2)
+    for k in range(3):
+        values[3 * k : 3 * k + 3, 3 * k : 3 * k + 3] = 0.9
+    matrix = sm.LayerMatrix("debiased cka", tuple(names), values, np.linspace(0.1, 0.9, 9), "")
+    found = blocks_of(matrix)
+    assert found["within"]["value"] == pytest.approx(0.9) and found["between"]["value"] == pytest.approx(0.2)
+    assert found["first_component"]["x"]["value"] == pytest.approx(np.mean([0.1, 0.4, 0.7]))
+    mixed = np.random.default_rng(0).uniform(size=(9, 9))
+    found = blocks_of(replace(matrix, values=mixed))
+    for name, places in (("within", ((0, 0), (3, 3), (6, 6))), ("between", ((0, 3), (0, 6), (3, 6)))):
+        above = [mixed[a + i, b + j] for a, b in places for i, j in ((0, 1), (0, 2), (1, 2))]
+        assert found[name]["value"] == pytest.approx(np.mean(above), rel=1e-3)
+    same = blocks_of(replace(matrix, values=np.full((9, 9), 0.9)))
+    assert same["within"]["value"] == same["between"]["value"]
