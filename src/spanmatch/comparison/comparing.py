@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
     from torch import nn
+
+    from ..schema import ComparisonRecord
 
 EPS = (0.15, 0.2, 0.25, 0.3, 0.5)
 """Those of Wang et al."""
@@ -142,7 +144,7 @@ class Comparison:
 
     def report(self, path: Path_) -> Path:
         """Write the page, one HTML file that needs nothing else, and return its path."""
-        write_text(path, render(self.to_dict()))
+        write_text(path, render(cast("ComparisonRecord", self.to_dict())))
         return Path(path)
 
     def save(self, folder: Path_) -> Path:
@@ -170,7 +172,7 @@ class Comparison:
         write_text(folder / "comparison.json", json.dumps(data, allow_nan=False, indent=1) + "\n")
         for name, text in self._tables().items():
             write_text(folder / name, text)
-        write_text(folder / "report.html", render(data))
+        write_text(folder / "report.html", render(cast("ComparisonRecord", data)))
 
     def _tables(self) -> dict[str, str]:
         found = {

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
@@ -33,6 +33,9 @@ from .seed_intervals import over_seeds
 from .settings import MAIN, Settings, Variant, read_settings
 from .train import Run
 from .workers import train_all
+
+if TYPE_CHECKING:
+    from ..schema import StudyRecord
 
 
 def conduct(settings: Settings | Path_, out: Path_ | None = None, workers: int | None = None) -> Study:
@@ -73,7 +76,7 @@ def _conduct(settings: Settings, folder: Path, place: Path, written: Path, worke
     }
     study = Study(place, found)
     study.write(written)
-    save_course(found, written / "figures")
+    save_course(cast("StudyRecord", found), written / "figures")
     for name, comparison in study.comparisons.items():
         save_figures(comparison, written / "figures" / name)
     return study

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from torch import nn
 
-    from ..schema import ComparisonRecord
+    from ..schema import ComparisonRecord, StudyRecord
 
 RESULTS, STEP = "study.json", "step.json"
 FORMAT, VERSION = STUDY
@@ -79,7 +79,7 @@ class Study:
 
     def report(self, path: Path_) -> Path:
         """Write the page, one HTML file that needs nothing else, and return its path."""
-        write_text(path, render_study(self.results, self.comparisons))
+        write_text(path, render_study(cast("StudyRecord", self.results), self.comparisons))
         return Path(path)
 
     def save(self) -> Path:
