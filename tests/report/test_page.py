@@ -21,6 +21,7 @@ from typer.testing import CliRunner
 import spanmatch as sm
 from spanmatch.cli.commands import app
 from spanmatch.report import render, render_study
+from spanmatch.report.page_data import _level, page_data
 from spanmatch.saved_results import read_comparison
 
 HOSTILE = "<script>alert(1)</script>\"'&</script><img src=x onerror=alert(2)> \u2028 層" + "very long " * 20
@@ -53,9 +54,24 @@ def test_the_page_holds_its_data_and_asks_for_nothing(comparison):
     assert "default-src 'none'" in page
 
 
-def test_levels_are_never_shown_below_what_they_are():
-    from spanmatch.report.page_data import _level
+def check_types(data: dict) -> None:
+    from pydantic import ConfigDict, TypeAdapter
 
+    from spanmatch.report.page_schema import PageData
+
+    config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
+    TypeAdapter(list[PageData], config=config).validate_python([data])  # a configuration is for lists alone
+
+
+def test_the_page_gets_what_its_types_say(comparison):
+    check_types(page_data(None, {"": json.loads(json.dumps(comparison.to_dict()))}))
+
+
+def test_the_page_of_a_study_gets_what_its_types_say(small_study):
+    check_types(page_data(small_study.results, small_study.comparisons))
+
+
+def test_levels_are_never_shown_below_what_they_are():
     random = np.random.default_rng(0)
     for level in [*random.random(2000), 0.3, 0.3 + 1e-9, np.nextafter(0.3, 1), np.nextafter(0.3, 0), 0.0, 1.0]:
         shown = _level(float(level))

@@ -115,6 +115,7 @@ class Page {
     showWarnings(pairs);
     this.comparisonSections = present(COMPARISON_VIEWS.map((view) => view(comparison)));
     replaceSections("rest", this.comparisonSections);
+    this.showPairSections();
     this.drawAll();
   }
 
@@ -126,6 +127,7 @@ class Page {
     Object.assign(this, { layer, networks, neuron: null });
     selectById("layer").value = layer;
     selectById("networks").value = networks;
+    this.showPairSections();
     this.drawComparison();
     this.drawPair();
     this.move();
@@ -174,7 +176,7 @@ class Page {
     this.drawComparison();
     this.drawPair();
     this.drawMatrix();
-    for (const section of this.comparisonSections) section.redraw();
+    for (const section of [...this.comparisonSections, ...this.pairSections]) section.redraw();
     this.move();
   }
 
@@ -189,13 +191,16 @@ class Page {
     if (this.matrix) drawAllLayers(byId("matrix"), this.matrix, (x, y) => this.chooseCell(x, y));
   }
 
+  showPairSections() {
+    this.pairSections = PAIR_VIEWS.flatMap((views) => views(this.pair));
+    replaceSections("parts", this.pairSections);
+  }
+
   drawPair() {
     const { pair } = this;
     byId("layer-title").textContent = pair.name;
     this.levels = drawLevels(byId("levels"), pair);
     this.grids = { x: this.fillGrid("x"), y: this.fillGrid("y") };
-    this.pairSections = PAIR_VIEWS.flatMap((views) => views(pair));
-    replaceSections("parts", this.pairSections);
     const { side, index } = this.neuron ?? { side: /** @type {const} */ ("x"), index: this.grids.x.first };
     this.chooseNeuron(side, index);
   }

@@ -57,9 +57,16 @@ export function numberWithInterval(spread) {
 }
 
 /** @param {{ value: number | null, low: number | null, high: number | null }} spread */
-export function percentWithInterval({ value, low, high }) {
-  const times100 = (/** @type {number | null} */ end) => (end === null ? null : 100 * end);
-  return `${percent(value, 1)}${inBrackets({ low: times100(low), high: times100(high) }, 1)}`;
+export function percentWithInterval(spread) {
+  return `${percent(spread.value, 1)}${inBrackets(inPercent(spread), 1)}`;
+}
+
+/**
+ * An interval in percent.
+ * @param {{ low: number | null, high: number | null }} interval
+ */
+export function inPercent({ low, high }) {
+  return { low: low === null ? null : 100 * low, high: high === null ? null : 100 * high };
 }
 
 /** @param {string[]} texts */

@@ -2,7 +2,6 @@
 /** @import { ComparisonView } from "../../data/comparison.js" */
 /** @import { Cell } from "../../data/csv.js" */
 /** @import { Pair } from "../../data/pair.js" */
-/** @import { Child } from "../../display/elements.js" */
 import { depthColours } from "../../display/charts.js";
 import { fillTable, h } from "../../display/elements.js";
 import { count, MISSING, number } from "../../display/text.js";
@@ -26,25 +25,34 @@ export function fillLayersTable(element, view, chosenLayer, chosenNetworks, choo
     const pressed = String(pair.layer === chosenLayer);
     const choose = () => chooseLayer(pair.layer);
     const name = h("button", { type: "button", class: "link", "aria-pressed": pressed, onclick: choose }, pair.layer);
-    /** @type {Child[]} */
     const row = [
       [swatch(colours[view.layers.indexOf(pair.layer)]), name],
       pair.x_neurons === pair.y_neurons ? pair.x_neurons : `${pair.x_neurons} / ${pair.y_neurons}`,
       cells.similarity,
       h("span", {}, cells.x, " / ", cells.y),
+      ...(areSeveral ? [cells.mean] : []),
       cells.null,
       `${pair.x_silent.length} / ${pair.y_silent.length}`,
       count(pair.rows),
       effectiveSampleSize(pair),
       number(pair.evidence?.rows ? pair.evidence.rows.chance_distance : pair.chance_distance, 2),
     ];
-    if (areSeveral) row.splice(4, 0, cells.mean);
     return { pair, cells, row };
   });
-  const heads = ["Layer", "Neurons", "s(eps)", "In the match", "Under the null", "Silent", "Rows"];
-  heads.push("Effective sample size", "Chance distance");
-  if (areSeveral) heads.splice(4, 0, `Mean over ${view.networks.length} pairs`);
-  fillTable(element, heads, rows.map(({ row }) => row)); // prettier-ignore
+  const heads = [
+    "Layer",
+    "Neurons",
+    "s(eps)",
+    "In the match",
+    ...(areSeveral ? [`Mean over ${view.networks.length} pairs`] : []),
+    "Under the null",
+    "Silent",
+    "Rows",
+    "Effective sample size",
+    "Chance distance",
+  ];
+  const cellsOfRows = rows.map(({ row }) => row);
+  fillTable(element, heads, cellsOfRows);
   element
     .querySelectorAll("tbody tr")
     .forEach((row, i) => row.classList.toggle("chosen", pairs[i].layer === chosenLayer));
@@ -92,8 +100,10 @@ export function layersCsv(view, eps) {
     "y in the match",
     "x neurons",
     "y neurons",
+    "under the null",
+    "rows",
+    "effective sample size",
   ];
-  heads.push("under the null", "rows", "effective sample size");
   const rows = view.pairs.map((pair) => [
     pair.layer,
     pair.networks,

@@ -5,6 +5,19 @@ import { frame, place, scaleOf, token } from "../../display/charts.js";
 import { layersAxis, layersMargin } from "../../display/scales.js";
 import { isMissing } from "../../display/text.js";
 
+/** @typedef {{ x: number, mean: number, low: number, high: number, isResolved: boolean }} Point */
+
+const xOf = (/** @type {Point} */ point) => point.x;
+const isResolved = (/** @type {Point} */ point) => point.isResolved;
+const MEAN = d3.line(xOf, (point) => point.mean).defined(isResolved);
+const RANGE = d3
+  .area(
+    xOf,
+    (point) => point.low,
+    (point) => point.high,
+  )
+  .defined(isResolved);
+
 /**
  * Draw the chart; returns what moves it with eps, and the layer nearest to a point.
  * @param {HTMLElement} figure
@@ -54,17 +67,14 @@ export function drawSimilarityByLayer(figure, view, chosenLayer, chosenNetworks)
   return {
     /** @param {number} eps */
     move(eps) {
-      const extremes = layers.map((layer) => {
+      const points = layers.map((layer) => {
         const values = view.pairsOf(layer).map((pair) => pair.similarityAt(eps));
         const known = values.filter((value) => value !== null);
-        return { layer, mean: d3.mean(known), lowest: d3.min(known), highest: d3.max(known) };
+        const [low, high] = d3.extent(known);
+        return { x: x(layer), mean: y(d3.mean(known)), low: y(low), high: y(high), isResolved: known.length > 0 };
       });
-      /** @typedef {(typeof extremes)[number]} Extremes */
-      const isResolved = (/** @type {Extremes} */ row) => row.mean !== undefined;
-      const xOf = (/** @type {Extremes} */ row) => x(row.layer);
-      const area = d3.area(xOf, (row) => y(row.lowest), (row) => y(row.highest)).defined(isResolved); // prettier-ignore
-      range.attr("d", area(extremes));
-      mean.attr("d", d3.line(xOf, (row) => y(row.mean)).defined(isResolved)(extremes));
+      range.attr("d", RANGE(points));
+      mean.attr("d", MEAN(points));
       dots.attr("cy", (pair) => y(pair.similarityAt(eps) ?? 0));
       dots.attr("display", (pair) => (isMissing(pair.similarityAt(eps)) ? "none" : null));
     },

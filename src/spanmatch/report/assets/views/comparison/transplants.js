@@ -1,7 +1,7 @@
 // How the first network does when neurons are replaced by what the second network's predict them to be.
 /** @import { IntervalRecord, OutcomeRecord, PageComparison, TransplantRecord } from "../../page_data.d.ts" */
 import { appendNote, h, section, table } from "../../display/elements.js";
-import { count, inBrackets, MISSING, number, percent } from "../../display/text.js";
+import { count, inBrackets, inPercent, MISSING, number, percent } from "../../display/text.js";
 
 const CONTROLS = {
   untouched: "Untouched",
@@ -134,7 +134,5 @@ function accuracyAndLoss(outcome) {
 /** @param {IntervalRecord | undefined} difference */
 function points(difference) {
   if (!difference || difference.value === null) return MISSING;
-  const { value, low, high } = difference;
-  const times100 = (/** @type {number | null} */ end) => (end === null ? null : 100 * end);
-  return `${SIGNED(100 * value)}${inBrackets({ low: times100(low), high: times100(high) }, 1)}`;
+  return `${SIGNED(100 * difference.value)}${inBrackets(inPercent(difference), 1)}`;
 }

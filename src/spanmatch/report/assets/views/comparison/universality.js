@@ -13,8 +13,9 @@ const HEADS = [
   "Matched in all",
   "Matched in none",
   "Mutual partners in all",
+  "Cycle-consistent partners",
+  "Under the null",
 ];
-HEADS.push("Cycle-consistent partners", "Under the null");
 
 /** @param {PageComparison} comparison */
 export function universalityView({ universality, networks }) {

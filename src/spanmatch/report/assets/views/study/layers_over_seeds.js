@@ -24,11 +24,12 @@ export function layersOverSeedsView(study) {
 /** @param {ComparedStep} step */
 function layersTable({ rows }) {
   const quantities = [...new Set(rows.map((row) => row.quantity))];
-  const cells = d3.groups(rows, (row) => row.layer).map(([layer, records]) => [
+  const byLayer = d3.groups(rows, (row) => row.layer);
+  const cells = byLayer.map(([layer, records]) => [
     layer,
     records[0].neurons,
     ...quantities.map((quantity) => valueOf(records, quantity)),
-  ]); // prettier-ignore
+  ]);
   return table("Layers over seeds", ["Layer", "Neurons", ...quantities], cells);
 }
 
