@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 LIBRARIES = ("vendor/d3.min.js", "vendor/plot.umd.min.js")
 SCRIPT = "assets/page.js"
 STYLE = "assets/page.css"
-IMPORT = re.compile(r'^import \{([^}]*)\} from "([^"]+)";\n', re.MULTILINE)
+IMPORT = re.compile(r'^import \{(?P<names>[^}]*)\} from "(?P<file>[^"]+)";\n', re.MULTILINE)
 EXPORT = re.compile(r"^export (?:async )?(?:const|function|class) (\w+)", re.MULTILINE)
 
 
@@ -99,11 +99,12 @@ def _joined(name: str) -> str:
 
     def add(name: str) -> None:
         text = _text(name)
-        for line, names, imported in [(match[0], match[1], match[2]) for match in IMPORT.finditer(text)]:
-            path = normpath(join(dirname(name), imported))
+        for statement in IMPORT.finditer(text):
+            path = normpath(join(dirname(name), statement["file"]))
             if path not in functions:
                 add(path)
-            text = text.replace(line, f"const {{{names.replace(' as ', ': ')}}} = files[{json.dumps(path)}];\n")
+            names = statement["names"].replace(" as ", ": ")
+            text = text.replace(statement[0], f"const {{{names}}} = files[{json.dumps(path)}];\n")
         exported = ", ".join(EXPORT.findall(text))
         text = EXPORT.sub(lambda match: match[0].removeprefix("export "), text)
         functions[name] = f"files[{json.dumps(name)}] = (() => {{\n{text}return {{ {exported} }};\n}})();\n"
