@@ -1,29 +1,38 @@
 # Everything runs in .venv, which these targets set up themselves: Python 3.11+ and make are all that is needed.
+# Where there is npm (Node.js 20.19 or later), the page's scripts are checked, formatted and tested too.
 PYTHON ?= python3
 BIN := .venv/bin
 TORCH := torch==2.13.0
+NODE_TOOLS := $(if $(shell command -v npm 2>/dev/null),node_modules/.ready)
 
-.PHONY: demo test test-fast check format benchmarks vendor clean
+.PHONY: demo test test-fast check format types benchmarks vendor clean
 
 demo: .venv/ready
 	$(BIN)/spanmatch demo
 
-test: .venv/ready
+test: .venv/ready $(NODE_TOOLS)
 	$(BIN)/pytest
+	$(if $(NODE_TOOLS),npm test)
 
 # Everything but the tests that train networks, start processes or open a browser: see tests/conftest.py.
 test-fast: .venv/ready
 	$(BIN)/pytest -m "not slow"
 
-check: .venv/ready
+check: .venv/ready $(NODE_TOOLS)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(if $(NODE_TOOLS),npm run check)
 
-format: .venv/ready
+format: .venv/ready $(NODE_TOOLS)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+	$(if $(NODE_TOOLS),npm run format)
+
+# The types of the page's scripts, from the schema.
+types: .venv/ready node_modules/.ready
+	$(BIN)/python tools/page_types.py
 
 benchmarks: .venv/ready
 	$(BIN)/python benchmarks/match_profile.py
@@ -52,6 +61,10 @@ benchmarks: .venv/ready
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[all]'
 	touch $@
 
+node_modules/.ready: package.json package-lock.json
+	npm ci --no-audit --no-fund --silent
+	touch $@
+
 # The two libraries that draw the page's charts stand in the package, as published.
 vendor:
 	rm -rf build/vendor && mkdir -p build/vendor
@@ -60,4 +73,4 @@ vendor:
 	cp build/vendor/observablehq-plot-0.6.17/package/dist/plot.umd.min.js src/spanmatch/report/vendor/
 
 clean:
-	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv node_modules build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -164,8 +164,8 @@ def small(found):
 @pytest.fixture
 def no_scripts(monkeypatch):
     """Pages without the scripts, which are the same in every one, and take longest."""
-    monkeypatch.setattr(page, "SCRIPTS", ())
-    monkeypatch.setattr(page, "STYLES", ())
+    monkeypatch.setattr(page, "LIBRARIES", ())
+    monkeypatch.setattr(page, "_joined", lambda name: "")
 
 
 def check_mutants(path, whole, only, make):

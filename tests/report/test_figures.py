@@ -88,5 +88,5 @@ def test_they_do_without_colour(comparison):
             for line in ax.lines:
                 red, green, blue = to_rgb(line.get_color())
                 assert red == green == blue
-    styles = [(style["marker"], style["linestyle"]) for style in figures._styles(10)]
+    styles = [(style.marker, style.linestyle) for style in figures._styles(10)]
     assert len(set(styles)) == 10

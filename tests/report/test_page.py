@@ -21,6 +21,7 @@ from typer.testing import CliRunner
 import spanmatch as sm
 from spanmatch.cli.commands import app
 from spanmatch.report import render, render_study
+from spanmatch.report.page_data import _level, page_data
 from spanmatch.saved_results import read_comparison
 
 HOSTILE = "<script>alert(1)</script>\"'&</script><img src=x onerror=alert(2)> \u2028 層" + "very long " * 20
@@ -53,9 +54,24 @@ def test_the_page_holds_its_data_and_asks_for_nothing(comparison):
     assert "default-src 'none'" in page
 
 
-def test_levels_are_never_shown_below_what_they_are():
-    from spanmatch.report.page import _level
+def check_types(data: dict) -> None:
+    from pydantic import ConfigDict, TypeAdapter
 
+    from spanmatch.report.page_schema import PageData
+
+    config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
+    TypeAdapter(list[PageData], config=config).validate_python([data])  # a configuration is for lists alone
+
+
+def test_the_page_gets_what_its_types_say(comparison):
+    check_types(page_data(None, {"": json.loads(json.dumps(comparison.to_dict()))}))
+
+
+def test_the_page_of_a_study_gets_what_its_types_say(small_study):
+    check_types(page_data(small_study.results, small_study.comparisons))
+
+
+def test_levels_are_never_shown_below_what_they_are():
     random = np.random.default_rng(0)
     for level in [*random.random(2000), 0.3, 0.3 + 1e-9, np.nextafter(0.3, 1), np.nextafter(0.3, 0), 0.0, 1.0]:
         shown = _level(float(level))
@@ -160,8 +176,8 @@ def test_in_a_browser(comparison, browser, tmp_path, width, scheme):
     page.locator("#layer").select_option(HOSTILE)
     assert page.locator("#layer-title").text_content() == HOSTILE
     assert page.locator("#levels svg").count() >= 1
-    assert opened.part("One to one").locator(".partners path[stroke]").count() >= 4
-    assert opened.part("Groups").locator("image").count() == 2
+    assert opened.part("One-to-one alignment").locator(".partners path[stroke]").count() >= 4
+    assert opened.part("Clusters").locator("image").count() == 2
     assert page.locator("#warnings li").count() == 1
     assert page.locator("#facts dt", has_text="<script>alert(1)").count() == 1
     opened.done()
@@ -174,7 +190,7 @@ def test_what_is_matched_is_said_in_words(browser, tmp_path):
     opened = Opened(browser, comparison.report(tmp_path / "few.html"))
     opened.eps(0.05)
     words = opened.page.locator("#in-words")
-    expect(words).to_have_text("Matched at eps 0.050: all of same; 50% of part. By chance: nothing.")
+    expect(words).to_have_text("Matched at eps 0.050: all of same; 50% of part. Under the null: nothing.")
     # The neuron that matches best is looked at first.
     assert opened.page.locator("#x-neurons [aria-selected]").count() == 1
     assert "Neuron 0 of a:same" in opened.page.locator("#neuron").text_content()
@@ -182,8 +198,8 @@ def test_what_is_matched_is_said_in_words(browser, tmp_path):
     many = {name: {f"l{i}": X if i < 7 else own for i in range(10)} for name, own in (("a", X), ("b", Y))}
     opened = Opened(browser, sm.compare(many).report(tmp_path / "many.html"))
     opened.eps(0.05)
-    said = "Matched at eps 0.050: from 0% of l7 to 100% of l0; half or more of 7 of the 10 layers. By chance: nothing."
-    expect(opened.page.locator("#in-words")).to_have_text(said)
+    shares = "from 0% of l7 to 100% of l0; half or more of 7 of the 10 layers"
+    expect(opened.page.locator("#in-words")).to_have_text(f"Matched at eps 0.050: {shares}. Under the null: nothing.")
     opened.done()
 
 
@@ -204,7 +220,8 @@ def test_it_is_accessible(demo_study, browser, scheme):
 
     opened = Opened(browser, demo_study.folder / "report.html", scheme=scheme)
     opened.page.locator("#x-neurons .cell").nth(2).click()
-    for title in ("How to read this", "One to one", "Few to one", "Groups", "Smallest groups at eps 0.5"):
+    parts = ("One-to-one alignment", "Sparse prediction", "Clusters", "Minimum matches at eps 0.5")
+    for title in ("How to read this page", *parts):
         opened.page.locator("summary", has_text=title).first.click()
     results = Axe().run(opened.page)
     assert results.violations_count == 0, results.generate_report()
@@ -286,21 +303,21 @@ def test_alignments_of_three_networks(browser, tmp_path):
     page.locator("#networks").select_option("b ~ c")
     assert page.locator("#layer-title").text_content() == "l, b ~ c"
     aligned = comparison["l, b ~ c"].alignment
-    part = opened.part("One to one")
+    part = opened.part("One-to-one alignment")
     partner = part.locator("tbody tr").first.locator("th, td").all_text_contents()
     assert partner[:3] == [
         str(aligned.bipartite.x[0]),
         str(aligned.bipartite.y[0]),
         f"{aligned.bipartite.strength[0]:.3f}",
     ]
-    sparse = opened.part("Few to one")
+    sparse = opened.part("Sparse prediction")
     assert (
         sparse.locator("tbody tr").first.locator("td").nth(1).text_content()
         == f"{aligned.maps[0].table()[0]['error']:.3f}"
     )
     assert sparse.locator(".sparse g[stroke-dasharray] path").count() == 2
     largest = aligned.clusters.clusters[0]
-    group = opened.part("Groups").locator("tbody tr").first.locator("th, td").all_text_contents()
+    group = opened.part("Clusters").locator("tbody tr").first.locator("th, td").all_text_contents()
     assert group[0] == f"{largest.eps:.2f}" and group[3] == ", ".join(map(str, largest.x))
     few = {row["neuron"]: row for row in aligned.maps[0].few()}
     page.locator("#y-neurons .cell[data-neuron='3']").click()
@@ -375,11 +392,34 @@ def test_transplants_stand_beside_their_controls(browser, tmp_path):
     opened.done()
 
 
+def test_transplants_may_lack_outcomes(browser, tmp_path):
+    X, Y = layers.correlated(p=12, q=10)
+    data = json.loads(json.dumps(sm.compare({"a": {"l": X}, "b": {"l": Y}}).to_dict()))
+    outcome = {"neurons": 4, "predictors": 3, "loss": 0.5, "accuracy": 0.9}
+    facts = {"y_layer": "b:l", "eps": 0.5, "n_examples": 40, "seed": 0, "level": 0.95, "differences": []}
+
+    def transplant(layer: str, *conditions: str) -> dict:
+        outcomes = [{"condition": condition, **outcome} for condition in conditions]
+        return {"x_layer": layer, **facts, "outcomes": outcomes, "refused": {"transplant": "nothing matches"}}
+
+    data["transplants"] = [transplant("a:l", "untouched", "ablation"), transplant("a:m", "untouched", "stitch")]
+    (path := tmp_path / "report.html").write_text(render(data), encoding="utf-8")
+    opened = Opened(browser, path)
+    section = opened.page.locator("#transplants")
+    # No transplant has the condition "transplant"; one has "stitch".
+    assert section.locator("h3").all_text_contents() == ["Full layer (stitched)"]
+    rows = opened.table("#transplants table >> nth=0 >>")
+    assert rows[0][:4] == ["a:l from b:l", "\u2013", "\u2013", "90.0% (0.50)"]
+    assert rows[1][:4] == ["a:m from b:l", "4", "90.0% (0.50)", "90.0% (0.50)"]
+    assert "Missing, a:l, transplant: nothing matches." in section.text_content()
+    opened.done()
+
+
 def test_a_simple_match_can_be_chosen(browser, tmp_path):
     X, Y = layers.related()
     comparison = sm.compare({"a": {"l": X}, "b": {"l": Y}}, simple_eps=[0.5, 0.01])
     opened = Opened(browser, comparison.report(tmp_path / "report.html"), 390)
-    part = opened.part("Smallest groups at eps 0.5")
+    part = opened.part("Minimum matches at eps 0.5")
     found = comparison.pairs[0].simple[0]
     assert part.locator("option").count() == len(found)
     part.locator("select").select_option("2")
@@ -389,13 +429,13 @@ def test_a_simple_match_can_be_chosen(browser, tmp_path):
     value = float(part.locator(".maps tr").nth(1).locator("td").first.text_content().replace("\u2212", "-"))
     maps = match.coefficients(sm.pair(X, Y))
     assert value == pytest.approx(maps.x_from_y[0, 0], rel=5e-3)
-    assert "Nothing matches" in opened.part("Smallest groups at eps 0.01").text_content()
+    assert "Nothing matches" in opened.part("Minimum matches at eps 0.01").text_content()
     side, neuron = match.neurons[0]
     opened.page.locator(f"#{side}-neurons .cell[data-neuron='{neuron}']").click()
     smallest = next(m for m in found.matches if (side, neuron) in m.neurons)
     text = opened.page.locator("#neuron").text_content()
     expected = f"{', '.join(map(str, smallest.x))} of a:l with {', '.join(map(str, smallest.y))} of b:l"
-    assert f"Smallest match found at eps 0.5{expected}" in text
+    assert f"Minimum match at eps 0.5{expected}" in text
     opened.done()
 
 
@@ -403,12 +443,12 @@ def test_what_is_large_is_made_smaller(browser, tmp_path, monkeypatch):
     X, Y = layers.correlated(p=30, q=20)
     comparison = sm.compare({"a": {"l": X}, "b": {"l": Y}}, simple_eps=[0.7], top=5)
     matches = len(comparison.pairs[0].simple[0])
-    monkeypatch.setattr("spanmatch.report.page.CELLS", 2 * 10 * 10)
+    monkeypatch.setattr("spanmatch.report.page_data.CELLS", 2 * 10 * 10)
     costs = [len(m.x) + len(m.y) + 2 * len(m.x) * len(m.y) for m in comparison.pairs[0].simple[0]]
-    monkeypatch.setattr("spanmatch.report.page.NUMBERS", sum(cost for cost in costs if cost < max(costs)))
+    monkeypatch.setattr("spanmatch.report.page_data.NUMBERS", sum(cost for cost in costs if cost < max(costs)))
     shown = sum(cost < max(costs) for cost in costs)
     assert 1 < shown < matches
-    monkeypatch.setattr("spanmatch.report.page.INPUTS", 2 * 50)
+    monkeypatch.setattr("spanmatch.report.page_data.INPUTS", 2 * 50)
     page = render(comparison.to_dict())
     (pairs,) = (found["pairs"] for found in embedded(page)["comparisons"])
     (clusters,) = [pairs["alignment"]["of"]["clusters"]["of"]]
@@ -420,11 +460,11 @@ def test_what_is_large_is_made_smaller(browser, tmp_path, monkeypatch):
     assert (pairs["simple"][0][0]["count"], len(pairs["simple"][0][0]["matches"])) == (matches, shown)
     (path := tmp_path / "report.html").write_text(page, encoding="utf-8")
     opened = Opened(browser, path)
-    groups = opened.part("Groups")
+    groups = opened.part("Clusters")
     assert "Drawn in 10 x 10 blocks of neurons" in groups.text_content()
     drawings = groups.locator("image").evaluate_all("images => images.map(image => image.getAttribute('href'))")
     assert len(set(drawings)) == 2
-    part = opened.part("Smallest groups at eps 0.7")
+    part = opened.part("Minimum matches at eps 0.7")
     assert f"The {shown} smallest can be chosen here; all are in simple.csv" in part.text_content()
     assert part.locator("option").count() == shown
     found = {neuron for match in comparison.pairs[0].simple[0].matches[:shown] for neuron in match.neurons}
@@ -591,4 +631,4 @@ def test_the_page_is_made_anew_from_saved_results(demo_study, comparison, tmp_pa
     assert CliRunner().invoke(app, ["report", str(tmp_path)]).exit_code == 1
     (folder / "comparison.json").write_text('{"format": "spanmatch.comparison", "version": 1}')
     result = CliRunner().invoke(app, ["report", str(folder)])
-    assert result.exit_code == 1 and "not a comparison of version 5" in result.stderr.replace("\n", " ")
+    assert result.exit_code == 1 and "not a comparison of version 6" in result.stderr.replace("\n", " ")

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -30,6 +30,8 @@ from .thumbnails import inputs_of
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
+
+    from ..schema import ComparisonRecord
 
 FORMAT, VERSION = COMPARISON
 
@@ -97,11 +99,11 @@ class Comparison:
         """Return a table with one row for each pair of layers."""
         return data_frame("comparison.to_frame", [pair.row(self.eps) for pair in self.pairs])
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> ComparisonRecord:
         """Return everything as plain Python values, as comparison.json has it."""
         rows = [pair.provenance.rows for pair in self.pairs]
         first = self.pairs[0].profile.provenance
-        return {
+        record = {
             "format": FORMAT,
             "version": VERSION,
             "spanmatch": __about__.VERSION,
@@ -117,6 +119,7 @@ class Comparison:
             "inputs": inputs_of(self.moments, self.inputs) if self.moments.keeps_top else None,
             "pairs": [pair.to_dict(self.eps, self._pair_of(pair)) for pair in self.pairs],
         }
+        return cast("ComparisonRecord", record)
 
     def _pair_of(self, result: PairResult) -> Pair | None:
         """Return the moments of a pair that has simple matches."""

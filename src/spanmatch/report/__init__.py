@@ -1,4 +1,4 @@
-"""What is made of results: the page, and the papers' figures.  Each is a function of the JSON that was saved."""
+"""The page and the papers' figures: functions of the saved JSON alone."""
 
 from .figures import save_course, save_figures
 from .page import render, render_study

@@ -1,12 +1,12 @@
-"""The papers' figures, from saved results: vector and PNG, told apart by marks and shades, not by colour alone."""
+"""The papers' figures, from saved results, as PDF and PNG: curves differ in marks and shades, not in colour alone."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from itertools import cycle
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,19 +18,38 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Data = Mapping[str, Any]
+    from ..schema import (
+        ComparisonRecord,
+        EpochsStep,
+        FollowedRecord,
+        PairRecord,
+        ProfileRecord,
+        SparseRecord,
+        SpreadRecord,
+        StudyRecord,
+    )
+
 MARKS = "os^Dv*Xph<>"
 LINES = ("-", "--", "-.", ":")
 FORMATS = ("pdf", "png")
 LONGER = 5
-"""Courses of training that differ more in length are seen side by side on a logarithmic scale."""
+"""Courses of training that differ more in length are drawn on a logarithmic scale."""
 GRID = np.linspace(0, 1, 201)
 
 
-def save_figures(comparison: Data, folder: Path) -> list[Path]:
+class _Style(NamedTuple):
+    """How a curve is told apart from others."""
+
+    marker: str
+    linestyle: str
+    color: str
+    markersize: int = 4
+
+
+def save_figures(comparison: ComparisonRecord, folder: Path) -> list[Path]:
     """Write every figure that a comparison, as in comparison.json, has data for; return the files.
 
-    depth, maximum matching similarity by layer with its spread over pairs; profiles, over every eps; sizes, of minimum
+    depth, maximum matching similarity by layer with its range over pairs; profiles, over every eps; sizes, of minimum
     matches by layer; partners, sorted correlations of both matchings; predictors, error against their number; clusters.
     """
     written = []
@@ -42,62 +61,64 @@ def save_figures(comparison: Data, folder: Path) -> list[Path]:
     return written
 
 
-def save_course(study: Data, folder: Path) -> list[Path]:
-    """Write the figures of a study, as in study.json: accuracy over epochs, and when layers settle, where followed."""
+def save_course(study: StudyRecord, folder: Path) -> list[Path]:
+    """Write the figures of a study, as in study.json: accuracy over epochs, and similarity during training."""
     folder.mkdir(parents=True, exist_ok=True)
     written = _written(learning(study), folder / "learning")
-    for step in (step for step in study["steps"] if step["kind"] == "epochs"):
-        written += _written(settling(step), folder / step["name"])
+    for step in study["steps"]:
+        if step["kind"] == "epochs":
+            written += _written(settling(step), folder / step["name"])
     return written
 
 
-def depth(comparison: Data) -> Figure:
+def depth(comparison: ComparisonRecord) -> Figure:
     """Return s(eps) by layer for each eps, the mean over pairs of networks with the smallest and the largest."""
-    layers = list(dict.fromkeys(pair["layer"] for pair in comparison["pairs"]))
+    layers = _layers(comparison)
     ax = axes_for("saving figures")
     places = np.arange(len(layers))
     styles = _styles(len(comparison["eps"]))
     for k, (eps, style) in enumerate(zip(comparison["eps"], styles, strict=True)):
-        shares = [[pair["similarity"][k] for pair in _of(comparison, layer)] for layer in layers]
-        values = [np.array(own, dtype=np.float64) for own in shares]  # null, below the resolution, becomes nan
-        mean = np.array([np.mean(v) for v in values])
-        spread = np.array([[m - min(v), max(v) - m] for m, v in zip(mean, values, strict=True)]).T
-        beside = places + 0.06 * (k - len(styles) / 2)
-        ax.errorbar(beside, mean, spread.clip(0), label=f"eps = {eps:g}", capsize=2, **style)
+        similarity = [[pair["similarity"][k] for pair in _pairs_of(comparison, layer)] for layer in layers]
+        values = [np.array(row, dtype=np.float64) for row in similarity]  # null, below the resolution, becomes nan
+        mean = np.array([np.mean(row) for row in values])
+        distances = np.array([[m - min(row), max(row) - m] for m, row in zip(mean, values, strict=True)]).T
+        shifted = places + 0.06 * (k - len(styles) / 2)
+        ax.errorbar(shifted, mean, distances.clip(0), label=f"eps = {eps:g}", capsize=2, **style._asdict())
     ax.set(xticks=places, ylim=(-0.02, 1.02), ylabel="maximum matching similarity", title=_over(comparison))
     ax.set_xticklabels(layers, rotation=45, ha="right")
     ax.legend(fontsize="small")
     return _figure(ax)
 
 
-def profiles(comparison: Data) -> Figure:
-    """Return s(eps) over every eps, a panel for each layer, with a band over pairs of networks."""
-    layers = list(dict.fromkeys(pair["layer"] for pair in comparison["pairs"]))
+def profiles(comparison: ComparisonRecord) -> Figure:
+    """Return s(eps) over every eps, a panel for each layer, with the range over pairs of networks."""
+    layers = _layers(comparison)
     axes = _grid(len(layers))
     for ax, layer in zip(axes, layers, strict=False):
-        curves = np.array([_similarity(pair) for pair in _of(comparison, layer)])
+        pairs = _pairs_of(comparison, layer)
+        curves = np.array([_similarity(pair) for pair in pairs])
         ax.fill_between(GRID, curves.min(axis=0), curves.max(axis=0), color="0.8", step="post")
         ax.step(GRID, curves.mean(axis=0), where="post", color="black")
-        assessed = [pair["evidence"] for pair in _of(comparison, layer) if pair["evidence"]]
-        found = [each["profile"] for each in assessed if each["profile"]]
-        if found and None not in found[0]["null"]:
-            ax.plot(found[0]["eps"], np.mean([f["null"] for f in found], axis=0), ":", color="0.4")
+        with_evidence = _evidence_profiles(pairs)
+        if with_evidence and None not in with_evidence[0]["null"]:
+            nulls = np.array([profile["null"] for profile in with_evidence], dtype=np.float64)
+            ax.plot(with_evidence[0]["eps"], nulls.mean(axis=0), ":", color="0.4")
         ax.set(title=layer, ylim=(0, 1.02), xlim=(0, 1))
     axes[0].set(xlabel="eps", ylabel="s(eps)")
     return _figure(axes[0])
 
 
-def sizes(comparison: Data) -> Figure | None:
-    """Return how large the minimum matches are, a panel for each layer and eps that they were looked for at."""
-    found: dict[tuple[str, float], list[int]] = {}
+def sizes(comparison: ComparisonRecord) -> Figure | None:
+    """Return how large the minimum matches are, a panel for each layer and eps at which they were looked for."""
+    sizes_by_panel: dict[tuple[str, float], list[int]] = {}
     for pair in comparison["pairs"]:
         for simple in pair["simple"]:
             if simple["minimum_sizes"]:
-                found.setdefault((pair["layer"], simple["eps"]), []).extend(simple["minimum_sizes"])
-    if not found:
+                sizes_by_panel.setdefault((pair["layer"], simple["eps"]), []).extend(simple["minimum_sizes"])
+    if not sizes_by_panel:
         return None
-    axes = _grid(len(found))
-    for ax, ((layer, eps), values) in zip(axes, found.items(), strict=False):
+    axes = _grid(len(sizes_by_panel))
+    for ax, ((layer, eps), values) in zip(axes, sizes_by_panel.items(), strict=False):
         bins = [size + 0.5 for size in range(max(values) + 1)]
         ax.hist(values, bins=bins, color="0.5", edgecolor="black", linewidth=0.3)
         ax.set(title=f"{layer}, eps = {eps:g}")
@@ -105,60 +126,74 @@ def sizes(comparison: Data) -> Figure | None:
     return _figure(axes[0])
 
 
-def partners(comparison: Data) -> Figure:
+def partners(comparison: ComparisonRecord) -> Figure:
     """Return sorted correlations of both one-to-one matchings, of the first pair of networks at each layer."""
-    first = _first_of_each(comparison)
-    axes = _grid(len(first))
-    for ax, pair in zip(axes, first, strict=False):
-        found = pair["alignment"]
-        ranks = np.arange(1, len(found["bipartite"]["strength"]) + 1)
-        ax.plot(ranks, found["bipartite"]["strength"], "-", color="black", label="bipartite")
-        semi = found["semi"]["strength"]
-        ax.plot(np.arange(1, len(semi) + 1), semi, "--", color="0.35", label="semi")
-        own = found["bipartite"]["x_baseline"]
-        ax.plot(np.arange(1, len(own) + 1), own, ":", color="0.6", label="within one network")
-        ax.set(title=pair["layer"], ylim=(min(0, *found["bipartite"]["strength"], 0), 1.02))
+    pairs = _first_pairs(comparison)
+    axes = _grid(len(pairs))
+    for ax, pair in zip(axes, pairs, strict=False):
+        bipartite, semi = pair["alignment"]["bipartite"], pair["alignment"]["semi"]
+        curves: list[tuple[str, str, str, Sequence[float | None]]] = [
+            ("bipartite", "-", "black", bipartite["strength"]),
+            ("semi", "--", "0.35", semi["strength"]),
+            ("within one network", ":", "0.6", bipartite["x_baseline"]),
+        ]
+        for label, line, shade, strengths in curves:
+            values = np.array(strengths, dtype=np.float64)
+            ax.plot(np.arange(1, len(values) + 1), values, line, color=shade, label=label)
+        ax.set(title=pair["layer"], ylim=(min(0, *bipartite["strength"], 0), 1.02))
     axes[0].set(xlabel="neurons, strongest partner first", ylabel="correlation")
     axes[0].legend(fontsize="x-small")
     return _figure(axes[0])
 
 
-def predictors(comparison: Data) -> Figure | None:
+def predictors(comparison: ComparisonRecord) -> Figure | None:
     """Return held-out error against the number of predictors, of the first pair of networks at each layer."""
-    first = [pair for pair in _first_of_each(comparison) if pair["alignment"]["sparse"]]
-    if not first:
+    pairs = [pair for pair in _first_pairs(comparison) if pair["alignment"]["sparse"]]
+    if not pairs:
         return None
-    axes = _grid(len(first))
-    for ax, pair in zip(axes, first, strict=False):
-        for way, style in zip(pair["alignment"]["sparse"], _styles(2), strict=False):
-            path = [row for row in way["table"] if row["penalty"] is not None and row["predictors"] >= 1]
-            kind = "error" if any(row["held_out_error"] is None for row in path) else "held_out_error"
-            ax.plot([row["predictors"] for row in path], [row[kind] for row in path], label=way["to"], **style)
+    axes = _grid(len(pairs))
+    for ax, pair in zip(axes, pairs, strict=False):
+        for sparse, style in zip(pair["alignment"]["sparse"], _styles(2), strict=False):
+            counts, errors = _errors(sparse)
+            ax.plot(counts, errors, label=sparse["to"], **style._asdict())
         ax.set(title=pair["layer"], xscale="log", ylim=(0, None))
         ax.legend(fontsize="x-small")
     axes[0].set(xlabel="predictors", ylabel="error, 1 - R^2")
     return _figure(axes[0])
 
 
-def clusters(comparison: Data) -> Figure | None:
+def _errors(sparse: SparseRecord) -> tuple[list[float], NDArray[np.float64]]:
+    """Return numbers of predictors and their errors: on held-out folds, if all are known there."""
+    path = [row for row in sparse["table"] if row["penalty"] is not None and row["predictors"] >= 1]
+    errors = [row["held_out_error"] for row in path]
+    if None in errors:
+        errors = [row["error"] for row in path]
+    return [row["predictors"] for row in path], np.array(errors, dtype=np.float64)
+
+
+def clusters(comparison: ComparisonRecord) -> Figure | None:
     """Return |correlation| with neurons in the order of the clusters, of the first pair of networks at each layer."""
-    first = [pair for pair in _first_of_each(comparison) if pair["alignment"]["clusters"]]
-    if not first:
+    drawn = [(pair, pair["alignment"]["clusters"]) for pair in _first_pairs(comparison)]
+    panels = [(pair, records["drawn"]["by_cluster"]) for pair, records in drawn if records]
+    if not panels:
         return None
-    axes = _grid(len(first))
-    for ax, pair in zip(axes, first, strict=False):
-        percent = pair["alignment"]["clusters"]["drawn"]["by_cluster"]
+    axes = _grid(len(panels))
+    for ax, (pair, percent) in zip(axes, panels, strict=False):
         ax.imshow(percent, cmap="Greys", vmin=0, vmax=100, aspect="auto", interpolation="nearest")
         ax.set(title=pair["layer"], xticks=[], yticks=[])
-    axes[0].set(xlabel=first[0]["y_layer"], ylabel=first[0]["x_layer"])
+    first, _ = panels[0]
+    axes[0].set(xlabel=first["y_layer"], ylabel=first["x_layer"])
     return _figure(axes[0])
 
 
-def learning(study: Data) -> Figure:
+def learning(study: StudyRecord) -> Figure:
     """Return test accuracy over epochs, the mean over seeds with its interval, a line for each variant."""
     ax = axes_for("saving figures")
     for variant, style in zip(study["variants"], _styles(len(study["variants"])), strict=True):
-        _band(ax, [(epoch["epoch"], epoch["test_accuracy"]) for epoch in variant["epochs"]], style, variant["name"])
+        epochs = [epoch["epoch"] for epoch in variant["epochs"]]
+        accuracy = [epoch["test_accuracy"] for epoch in variant["epochs"]]
+        _line(ax, epochs, accuracy, style, variant["name"])
+        _band(ax, epochs, accuracy, style)
     ends = [variant["epochs"][-1]["epoch"] for variant in study["variants"]]
     if max(ends) > LONGER * min(ends):
         ax.set_xscale("symlog", linthresh=1)
@@ -168,65 +203,85 @@ def learning(study: Data) -> Figure:
     return _figure(ax)
 
 
-def settling(step: Data) -> Figure:
-    """Return how like itself at the end each layer is over training, and how like the other seeds'."""
+def settling(step: EpochsStep) -> Figure:
+    """Return the similarity of each layer during training: to its final epoch, and between seeds at the same epoch."""
     quantities = list(dict.fromkeys(row["quantity"] for row in step["rows"]))
-    shares = list(dict.fromkeys(row["quantity"] for row in step["rows"] if row["eps"] is not None))
-    shown = [name for name in quantities if name not in shares][:1] + shares[-1:]
-    layers = list(dict.fromkeys(row["layer"] for row in step["rows"]))
+    similarities = list(dict.fromkeys(row["quantity"] for row in step["rows"] if row["eps"] is not None))
+    measures = [name for name in quantities if name not in similarities]
+    shown = [*measures[:1], *similarities[-1:]]
     axes = _grid(2 * len(shown), columns=2)
-    kinds = [(quantity, of) for quantity in shown for of in ("own", "between")]
-    titles = {"own": "itself at the end", "between": "other seeds"}
-    for ax, (quantity, of) in zip(axes, kinds, strict=False):
-        for layer, style in zip(layers, _styles(len(layers)), strict=True):
-            rows = [row for row in step["rows"] if (row["layer"], row["quantity"]) == (layer, quantity)]
-            _band(ax, [(row["epoch"], row[of]) for row in rows], style, layer, banded=False)
-        ax.set(title=f"{quantity}, to {titles[of]}", ylim=(-0.02, 1.02))
+    for k, quantity in enumerate(shown):
+        rows = [row for row in step["rows"] if row["quantity"] == quantity]
+        to_final, between_seeds = axes[2 * k : 2 * k + 2]
+        _layer_lines(to_final, rows, [row["own"] for row in rows])
+        to_final.set(title=f"{quantity}, to the final epoch", ylim=(-0.02, 1.02))
+        _layer_lines(between_seeds, rows, [row["between"] for row in rows])
+        between_seeds.set(title=f"{quantity}, between seeds", ylim=(-0.02, 1.02))
     axes[0].set(xlabel="epoch")
     axes[0].legend(fontsize="xx-small")
     return _figure(axes[0])
 
 
-def _band(
-    ax: Axes, points: Sequence[tuple[float, Data]], style: dict[str, Any], label: str, banded: bool = True
-) -> None:
-    epochs = [epoch for epoch, _ in points]
-    ends = ("value", "low", "high")
-    value, low, high = ([float("nan") if spread[end] is None else spread[end] for _, spread in points] for end in ends)
-    ax.plot(epochs, value, label=label, markevery=max(1, len(epochs) // 8), **style)
-    if banded:
-        ax.fill_between(epochs, low, high, color=style["color"], alpha=0.2, linewidth=0)
+def _layer_lines(ax: Axes, rows: Sequence[FollowedRecord], spreads: Sequence[SpreadRecord]) -> None:
+    """Draw a line for each layer: the spread of each row over the epochs of the rows."""
+    layers = list(dict.fromkeys(row["layer"] for row in rows))
+    for layer, style in zip(layers, _styles(len(layers)), strict=True):
+        course = [(row["epoch"], spread) for row, spread in zip(rows, spreads, strict=True) if row["layer"] == layer]
+        _line(ax, [epoch for epoch, _ in course], [spread for _, spread in course], style, layer)
 
 
-def _similarity(pair: Data) -> NDArray[np.float64]:
-    levels = [level for side in ("x_levels", "y_levels") for level in pair[side]]
+def _line(ax: Axes, epochs: Sequence[int], spreads: Sequence[SpreadRecord], style: _Style, label: str) -> None:
+    """Draw means over epochs."""
+    values = np.array([spread["value"] for spread in spreads], dtype=np.float64)
+    ax.plot(epochs, values, label=label, markevery=max(1, len(epochs) // 8), **style._asdict())
+
+
+def _band(ax: Axes, epochs: Sequence[int], spreads: Sequence[SpreadRecord], style: _Style) -> None:
+    """Draw intervals over epochs."""
+    low = np.array([spread["low"] for spread in spreads], dtype=np.float64)
+    high = np.array([spread["high"] for spread in spreads], dtype=np.float64)
+    ax.fill_between(epochs, low, high, color=style.color, alpha=0.2, linewidth=0)
+
+
+def _similarity(pair: PairRecord) -> NDArray[np.float64]:
+    """Return s(eps) on the grid."""
+    levels = [*pair["x_levels"], *pair["y_levels"]]
     known = np.sort([level for level in levels if level is not None])
     return np.searchsorted(known, GRID, side="right") / max(len(levels), 1)
 
 
-def _of(comparison: Data, layer: str) -> list[Data]:
+def _evidence_profiles(pairs: Sequence[PairRecord]) -> list[ProfileRecord]:
+    """Return the profiles with evidence, of the pairs that have one."""
+    evidence = [pair["evidence"] for pair in pairs]
+    profiles = [record["profile"] for record in evidence if record]
+    return [profile for profile in profiles if profile]
+
+
+def _layers(comparison: ComparisonRecord) -> list[str]:
+    return list(dict.fromkeys(pair["layer"] for pair in comparison["pairs"]))
+
+
+def _pairs_of(comparison: ComparisonRecord, layer: str) -> list[PairRecord]:
     return [pair for pair in comparison["pairs"] if pair["layer"] == layer]
 
 
-def _first_of_each(comparison: Data) -> list[Data]:
-    return list({pair["layer"]: pair for pair in reversed(comparison["pairs"])}.values())[::-1]
+def _first_pairs(comparison: ComparisonRecord) -> list[PairRecord]:
+    """Return the first pair of networks at each layer."""
+    return [_pairs_of(comparison, layer)[0] for layer in _layers(comparison)]
 
 
-def _over(comparison: Data) -> str:
+def _over(comparison: ComparisonRecord) -> str:
     count = max(Counter(pair["layer"] for pair in comparison["pairs"]).values())
     if count == 1:
         return " and ".join(comparison["networks"])
     return f"mean over {count} pairs of networks, smallest to largest"
 
 
-def _styles(count: int) -> list[dict[str, Any]]:
+def _styles(count: int) -> list[_Style]:
     """Return styles that differ in mark, line and shade."""
     shades = [f"{shade:.2f}" for shade in np.linspace(0.0, 0.6, max(count, 1))]
-    every: Iterator[tuple[str, str]] = zip(cycle(MARKS), cycle(LINES), strict=False)
-    return [
-        {"marker": mark, "linestyle": line, "color": shade, "markersize": 4}
-        for shade, (mark, line) in zip(shades, every, strict=False)
-    ]
+    marks_and_lines = zip(cycle(MARKS), cycle(LINES), strict=False)
+    return [_Style(mark, line, shade) for shade, (mark, line) in zip(shades, marks_and_lines, strict=False)]
 
 
 def _grid(count: int, columns: int = 4) -> list[Axes]:

@@ -1,318 +1,387 @@
-// The page: what is chosen, and everything that follows from it.
-"use strict";
-(() => {
-  const { count, fill, h, number, percent, unknown } = spanmatch;
-  const at = (id) => document.getElementById(id);
-  const listed = (texts) => new Intl.ListFormat("en-GB").format(texts);
-  // Layers that a sentence can name.
-  const NAMED = 8;
-  const state = { comparison: null, networks: null, layer: null, eps: 0.3, side: "x", neuron: null };
-  let data = null;
-  let view = null;
-  let drawn = {};
+// The page: what is chosen, and the views that follow from it.
+/** @import { Cell } from "./data/csv.js" */
+/** @import { Pair, Side } from "./data/pair.js" */
+/** @import { Section } from "./display/elements.js" */
+/** @import { PageComparison, PageData } from "./page_data.d.ts" */
+import { comparisonView, factsOf, mostTellingEps, similarityInWords, warningsOf } from "./data/comparison.js";
+import { neuronTable } from "./data/neurons.js";
+import { layerOf } from "./data/pair.js";
+import { unpack } from "./data/unpack.js";
+import { DARK } from "./display/charts.js";
+import { byId, download, h, inputById, selectById } from "./display/elements.js";
+import { number, percent } from "./display/text.js";
+import { drawAllLayers, matrixCsv } from "./views/comparison/all_layers.js";
+import { fillLayersTable, layersCsv, profilesCsv } from "./views/comparison/layers_table.js";
+import { drawSimilarityByEps } from "./views/comparison/similarity_by_eps.js";
+import { drawSimilarityByLayer } from "./views/comparison/similarity_by_layer.js";
+import { transplantsView } from "./views/comparison/transplants.js";
+import { universalityView } from "./views/comparison/universality.js";
+import { clusterViews } from "./views/pair/clusters.js";
+import { evidenceViews } from "./views/pair/evidence.js";
+import { drawLevels } from "./views/pair/levels.js";
+import { minimumMatchViews } from "./views/pair/minimum_matches.js";
+import { neuronCard } from "./views/pair/neuron_card.js";
+import { fillNeuronGrid } from "./views/pair/neuron_grid.js";
+import { oneToOneViews } from "./views/pair/one_to_one.js";
+import { sparsePredictionViews } from "./views/pair/sparse_prediction.js";
+import { blocksView } from "./views/study/blocks.js";
+import { duringTrainingView } from "./views/study/during_training.js";
+import { layersOverSeedsView } from "./views/study/layers_over_seeds.js";
+import { stepName } from "./views/study/steps.js";
+import { trainingView } from "./views/study/training.js";
+import { weightAlignmentView } from "./views/study/weight_alignment.js";
 
-  // A pair of layers as the charts ask for it: its levels in order, once.
-  function prepared(pair) {
-    const total = pair.x_levels.length + pair.y_levels.length;
-    const sorted = (levels) => Float64Array.from(levels.filter((level) => level !== null)).sort();
-    const sides = { x: sorted(pair.x_levels), y: sorted(pair.y_levels) };
-    const known = sorted([...sides.x, ...sides.y]);
-    const networks = `${spanmatch.network(pair.x_layer)} ~ ${spanmatch.network(pair.y_layer)}`;
-    const chance = pair.evidence?.profile;
-    // Below the resolution it cannot be told who is in the match: levels there are unresolved unless they are 0.
-    const unresolvedBelow = known.length && known[0] > 0 && known[0] <= pair.resolution ? pair.resolution : 0;
-    return Object.assign(pair, {
-      networks,
-      inside: (side, eps) => (eps < unresolvedBelow ? null : d3.bisectRight(sides[side], eps)),
-      shareAt: (eps) => (eps < unresolvedBelow ? null : d3.bisectRight(known, eps) / total),
-      chanceAt: (eps) => (chance && chance.null[0] !== null ? chance.null[Math.max(0, d3.bisectRight(chance.eps, eps) - 1)] : null),
-      curve() {
-        const points = unresolvedBelow ? [] : [{ eps: 0, share: d3.bisectRight(known, 0) / total }];
-        known.forEach((level, i) => level < 1 && points.push({ eps: level, share: (i + 1) / total }));
-        return [...points, { eps: 1, share: d3.bisectLeft(known, 1) / total }];
-      },
-    });
+// Sections in the order of the page. A view returns null, or no sections, if there is nothing for it to show.
+const STUDY_VIEWS = [layersOverSeedsView, duringTrainingView, blocksView, weightAlignmentView];
+const COMPARISON_VIEWS = [universalityView, transplantsView];
+const PAIR_VIEWS = [evidenceViews, oneToOneViews, sparsePredictionViews, clusterViews, minimumMatchViews];
+
+// The most pairs of layers that a warning names.
+const NAMED_PAIRS = 3;
+
+class Page {
+  /** @param {PageData} data */
+  constructor({ study, comparisons }) {
+    this.study = study;
+    this.views = comparisons.map(comparisonView);
+    this.view = this.views[0];
+    this.eps = mostTellingEps(this.view);
+    this.layer = this.view.layers[0];
+    this.networks = this.view.networks[0];
+    /** @type {{ side: Side, index: number } | null} */
+    this.neuron = null;
+    this.overview = present([study && trainingView(study)]);
+    this.studySections = present(study ? STUDY_VIEWS.map((view) => view(study)) : []);
+    /** @type {Section[]} */
+    this.comparisonSections = [];
+    /** @type {Section[]} */
+    this.pairSections = [];
+    /** @type {ReturnType<typeof drawSimilarityByLayer> | null} */
+    this.byLayer = null;
+    /** @type {ReturnType<typeof drawSimilarityByEps> | null} */
+    this.byEps = null;
+    /** @type {ReturnType<typeof fillLayersTable> | null} */
+    this.table = null;
+    /** @type {ReturnType<typeof drawLevels> | null} */
+    this.levels = null;
+    /** @type {Record<Side, ReturnType<typeof fillNeuronGrid>> | null} */
+    this.grids = null;
+    this.requestedMove = 0;
   }
 
-  // A comparison as the charts ask for it.
-  function viewOf(comparison) {
-    const { pairs, eps } = comparison;
-    const of = d3.group(pairs, (pair) => pair.layer);
-    return {
-      comparison,
-      pairs,
-      eps,
-      layers: [...of.keys()],
-      networks: [...new Set(pairs.map((pair) => pair.networks))],
-      of: (layer) => of.get(layer),
-      meanListed: (layer, k) => d3.mean(of.get(layer), (pair) => pair.similarity[k]),
-      pair: (layer, networks) => of.get(layer).find((pair) => pair.networks === networks) ?? of.get(layer)[0],
-    };
+  get pair() {
+    return this.view.pair(this.layer, this.networks);
   }
 
-  const chosen = () => view.pair(state.layer, state.networks);
-
-  function options(select, names, value) {
-    select.replaceChildren(...names.map((name) => h("option", { value: name, selected: name === value }, name)));
+  get matrix() {
+    const { matrices } = this.view.comparison;
+    return matrices.find((matrix) => matrix.name === selectById("measure").value) ?? matrices[0];
   }
 
-  function chooseComparison(name) {
-    state.comparison = name;
-    const comparison = data.comparisons.find((found) => found.name === name);
-    view = viewOf(comparison);
-    if (!view.layers.includes(state.layer)) state.layer = view.layers[0];
-    if (!view.networks.includes(state.networks)) state.networks = view.networks[0];
-    options(at("networks"), view.networks, state.networks);
-    options(at("layer"), view.layers, state.layer);
-    at("networks-label").hidden = view.networks.length < 2;
-    at("all-layers").hidden = !comparison.matrices.length;
-    options(at("measure"), comparison.matrices.map((matrix) => matrix.name), comparison.matrices[0]?.name);
+  show() {
+    replaceSections("study", this.overview);
+    replaceSections("over-all", this.studySections);
+    const names = this.views.map(({ comparison }) => comparison.name);
+    const options = names.map((name) => h("option", { value: name }, this.comparisonTitle(name)));
+    byId("comparison").replaceChildren(...options);
+    byId("comparison-label").hidden = names.length < 2;
+    this.listen();
+    this.drawStudy();
+    this.chooseComparison(names[0]);
+  }
+
+  /** @param {string} name */
+  comparisonTitle(name) {
+    const step = this.study?.steps.find((candidate) => candidate.name === name);
+    return step ? stepName(step) : name;
+  }
+
+  // What is chosen ----------------------------------------------------------------------------------------------------
+
+  /** @param {string} name */
+  chooseComparison(name) {
+    this.view = this.views.find(({ comparison }) => comparison.name === name) ?? this.views[0];
+    const { comparison, layers, networks, pairs } = this.view;
+    if (!layers.includes(this.layer)) this.layer = layers[0];
+    if (!networks.includes(this.networks)) this.networks = networks[0];
+    this.neuron = null;
+    setOptions("networks", networks, this.networks);
+    setOptions("layer", layers, this.layer);
+    byId("networks-label").hidden = networks.length < 2;
+    const measures = comparison.matrices.map((matrix) => matrix.name);
+    setOptions("measure", measures, measures[0]);
+    byId("all-layers").hidden = !measures.length;
     showFacts(comparison);
-    showWarnings(comparison);
-    at("rest").replaceChildren(...spanmatch.rest(comparison));
-    drawAll();
+    showWarnings(pairs);
+    this.comparisonSections = present(COMPARISON_VIEWS.map((view) => view(comparison)));
+    replaceSections("rest", this.comparisonSections);
+    this.showPairSections();
+    this.drawAll();
   }
 
-  function chooseLayer(layer, networks = state.networks) {
-    Object.assign(state, { layer, networks, neuron: null });
-    at("layer").value = layer;
-    at("networks").value = networks;
-    drawTop();
-    drawLayer();
-    move();
+  /**
+   * @param {string} layer
+   * @param {string} [networks]
+   */
+  chooseLayer(layer, networks = this.networks) {
+    Object.assign(this, { layer, networks, neuron: null });
+    selectById("layer").value = layer;
+    selectById("networks").value = networks;
+    this.showPairSections();
+    this.drawComparison();
+    this.drawPair();
+    this.move();
   }
 
-  function chooseNeuron(side, neuron) {
-    Object.assign(state, { side, neuron });
-    drawn.x.select(side === "x" ? neuron : null);
-    drawn.y.select(side === "y" ? neuron : null);
-    at("neuron").replaceChildren(...spanmatch.card(view.comparison, chosen(), side, neuron, chooseNeuron));
+  /**
+   * @param {Side} side
+   * @param {number} index
+   */
+  chooseNeuron(side, index) {
+    this.neuron = { side, index };
+    this.grids?.x.select(side === "x" ? index : null);
+    this.grids?.y.select(side === "y" ? index : null);
+    const choose = this.chooseNeuron.bind(this);
+    byId("neuron").replaceChildren(...neuronCard(this.view.comparison, this.pair, side, index, choose));
   }
 
-  function showFacts(comparison) {
-    const [least, most] = comparison.rows.map(count);
-    const facts = { Rows: `${least === most ? least : `${least} to ${most}`} a layer`, Activations: comparison.centred ? "centred" : "as they are, not centred", ...comparison.notes };
-    at("facts").replaceChildren(...Object.entries(facts).map(([title, text]) => h("div", {}, h("dt", {}, title), h("dd", {}, text))));
+  /**
+   * Choose the pair of layers of a cell of the heat map, or else the first layer's own name.
+   * @param {string} x
+   * @param {string} y
+   */
+  chooseCell(x, y) {
+    const isOf = (/** @type {Pair} */ pair) =>
+      (pair.x_layer === x && pair.y_layer === y) || (pair.x_layer === y && pair.y_layer === x);
+    const pair = this.view.pairs.find(isOf);
+    const layer = x.slice(x.indexOf(":") + 1);
+    if (pair) this.chooseLayer(pair.layer, pair.networks);
+    else if (this.view.layers.includes(layer)) this.chooseLayer(layer);
   }
 
-  // What to heed, said once for all the pairs of layers that it holds for.
-  function showWarnings(comparison) {
-    const found = new Map();
-    for (const pair of comparison.pairs) {
-      const advice = pair.evidence?.rows?.enough === false ? [pair.evidence.rows.advice] : [];
-      const missing = pair.evidence && !pair.evidence.rows ? [`Evidence is missing: ${pair.refusals["rows needed"]}`] : [];
-      for (const text of [...pair.warnings, ...advice, ...missing]) found.set(text, [...(found.get(text) ?? []), pair.name]);
-    }
-    const items = [...found].map(([text, names]) => h("li", {}, h("strong", {}, names.slice(0, 3).join("; ") + (names.length > 3 ? ` and ${names.length - 3} more` : "")), `: ${text}.`));
-    at("warnings").hidden = !items.length;
-    at("warnings").replaceChildren(h("h2", {}, "Before you trust these numbers"), h("ul", {}, items));
+  /** @param {number} eps */
+  chooseEps(eps) {
+    this.eps = eps;
+    cancelAnimationFrame(this.requestedMove);
+    this.requestedMove = requestAnimationFrame(() => this.move());
   }
 
-  function drawTop() {
-    drawn.depth = spanmatch.drawDepth(at("depth"), view, state);
-    drawn.curves = spanmatch.drawCurves(at("curves"), view, state);
-    drawn.rows = tableOfLayers();
+  // What is drawn -----------------------------------------------------------------------------------------------------
+
+  drawStudy() {
+    for (const section of [...this.overview, ...this.studySections]) section.redraw();
   }
 
-  // The table of layers; gives the cells that follow eps.
-  function tableOfLayers() {
-    const palette = spanmatch.depthColours(view.layers);
-    const followed = [];
-    const several = view.networks.length > 1;
-    const shown = view.layers.flatMap((layer) => view.of(layer).filter((pair) => !several || pair.networks === state.networks));
-    const rows = shown.map((pair) => {
-      const cells = { share: h("span"), x: h("span"), y: h("span"), mean: h("span"), chance: h("span") };
-      followed.push({ pair, cells });
-      const swatch = h("span", { class: "swatch", "aria-hidden": "true", style: `background:${palette[view.layers.indexOf(pair.layer)]}` });
-      const name = h("button", { type: "button", class: "link", "aria-pressed": String(pair.layer === state.layer), onclick: () => chooseLayer(pair.layer) }, pair.layer);
-      const rowsWorth = pair.evidence?.rows;
-      const worth = !rowsWorth ? "\u2013" : rowsWorth.enough ? count(rowsWorth.effective_sample_size) : h("strong", { class: "few", title: rowsWorth.advice }, `${count(rowsWorth.effective_sample_size)} of ${count(rowsWorth.needed)} needed`);
-      const widths = pair.x_neurons === pair.y_neurons ? pair.x_neurons : `${pair.x_neurons} / ${pair.y_neurons}`;
-      const distance = number(rowsWorth ? rowsWorth.chance_distance : pair.chance_distance, 2);
-      const silent = `${pair.x_silent.length} / ${pair.y_silent.length}`;
-      return [[swatch, name], widths, cells.share, h("span", {}, cells.x, " / ", cells.y), ...(several ? [cells.mean] : []), cells.chance, silent, count(pair.rows), worth, distance];
-    });
-    const heads = ["Layer", "Neurons", "s(eps)", "In the match", ...(several ? [`Mean over ${view.networks.length} pairs`] : []), "By chance", "Silent", "Rows", "Rows worth", "Chance distance"];
-    fill(at("layers"), heads, rows);
-    at("layers").querySelectorAll("tbody tr").forEach((row, i) => row.classList.toggle("chosen", shown[i].layer === state.layer));
-    return followed;
+  drawAll() {
+    this.drawComparison();
+    this.drawPair();
+    this.drawMatrix();
+    for (const section of [...this.comparisonSections, ...this.pairSections]) section.redraw();
+    this.move();
   }
 
-  function drawLayer() {
-    const pair = chosen();
-    at("layer-title").textContent = pair.name;
-    at("x-name").textContent = pair.x_layer;
-    at("y-name").textContent = pair.y_layer;
-    drawn.levels = spanmatch.drawLevels(at("levels"), pair);
-    for (const side of ["x", "y"]) {
-      drawn[side] = spanmatch.grid(at(`${side}-neurons`), pair[`${side}_levels`], pair[`${side}_layer`], (neuron) => chooseNeuron(side, neuron));
-    }
-    at("parts").replaceChildren(...spanmatch.parts(pair));
-    if (state.neuron === null) chooseNeuron("x", drawn.x.first);
-    else chooseNeuron(state.side, state.neuron);
+  drawComparison() {
+    const { view, layer, networks } = this;
+    this.byLayer = drawSimilarityByLayer(byId("depth"), view, layer, networks);
+    this.byEps = drawSimilarityByEps(byId("curves"), view, layer, networks);
+    this.table = fillLayersTable(byId("layers"), view, layer, networks, (chosen) => this.chooseLayer(chosen));
   }
 
-  // What the chart of layers shows, in a sentence.
-  function inWords(eps) {
-    const shares = view.layers.map((layer) => ({ layer, share: d3.mean(view.of(layer), (pair) => pair.shareAt(eps)) }));
-    const byChance = d3.max(view.pairs, (pair) => pair.chanceAt(eps));
-    const chance = byChance === undefined ? "" : ` By chance: ${byChance < 0.005 ? "nothing" : `at most ${percent(byChance)} of a layer`}.`;
-    const start = `Matched at eps ${eps.toFixed(3)}:`;
-    if (shares.length > NAMED) {
-      const [least, most] = [d3.least(shares, (d) => d.share), d3.greatest(shares, (d) => d.share)];
-      const half = shares.filter((d) => d.share >= 0.5).length;
-      return `${start} from ${percent(least.share)} of ${least.layer} to ${percent(most.share)} of ${most.layer}; half or more of ${half} of the ${shares.length} layers.${chance}`;
-    }
-    const amount = (share) => (share === undefined ? "an unresolved share" : share >= 0.995 ? "all" : share < 0.005 ? "nothing" : percent(share));
-    const groups = d3.groups(d3.sort(shares, (d) => -d.share), (d) => amount(d.share));
-    const said = groups.map(([much, rows]) => `${much} of ${listed(rows.map((d) => d.layer))}`);
-    return `${start} ${said.join("; ")}.${chance}`;
+  drawMatrix() {
+    if (this.matrix) drawAllLayers(byId("matrix"), this.matrix, (x, y) => this.chooseCell(x, y));
+  }
+
+  showPairSections() {
+    this.pairSections = PAIR_VIEWS.flatMap((views) => views(this.pair));
+    replaceSections("parts", this.pairSections);
+  }
+
+  drawPair() {
+    const { pair } = this;
+    byId("layer-title").textContent = pair.name;
+    this.levels = drawLevels(byId("levels"), pair);
+    this.grids = { x: this.fillGrid("x"), y: this.fillGrid("y") };
+    const { side, index } = this.neuron ?? { side: /** @type {const} */ ("x"), index: this.grids.x.first };
+    this.chooseNeuron(side, index);
+  }
+
+  /** @param {Side} side */
+  fillGrid(side) {
+    const { name, levels } = layerOf(this.pair, side);
+    byId(`${side}-name`).textContent = name;
+    return fillNeuronGrid(byId(`${side}-neurons`), levels, name, (index) => this.chooseNeuron(side, index));
   }
 
   // Everything that follows eps.
-  function move() {
-    const { eps } = state;
-    const pair = chosen();
-    at("eps").value = eps;
-    at("eps-value").textContent = eps.toFixed(3);
-    drawn.depth.move(eps);
-    drawn.curves.move(eps);
-    drawn.levels.move(eps);
-    const [x, y] = [drawn.x.move(eps), drawn.y.move(eps)];
-    for (const { pair: own, cells } of drawn.rows) {
-      cells.share.textContent = number(own.shareAt(eps));
-      cells.x.textContent = count(own.inside("x", eps));
-      cells.y.textContent = count(own.inside("y", eps));
-      cells.mean.textContent = number(d3.mean(view.of(own.layer), (other) => other.shareAt(eps)));
-      cells.chance.textContent = number(own.chanceAt(eps), 2);
-    }
-    at("in-words").textContent = inWords(eps);
-    const chance = pair.chanceAt(eps);
-    const text = `At eps ${eps.toFixed(3)}, ${x} of ${pair.x_neurons} neurons of ${pair.x_layer} and ${y} of ${pair.y_neurons} of ${pair.y_layer} are in the match: ${percent(pair.shareAt(eps), 1)}`;
-    const unresolved = `Below eps ${number(pair.resolution)} it cannot be told which neurons of ${pair.x_layer} and ${pair.y_layer} match: neurons of a layer are nearly combinations of others.`;
-    at("layer-summary").textContent = unknown(pair.shareAt(eps)) ? unresolved : `${text}${chance === null ? "" : `, by chance ${percent(chance, 1)}`}.`;
-    at("eps").setAttribute("aria-valuetext", `${eps.toFixed(3)}: ${percent(pair.shareAt(eps))} of ${pair.layer} matched`);
+  move() {
+    const { eps, pair } = this;
+    inputById("eps").value = String(eps);
+    byId("eps-value").textContent = eps.toFixed(3);
+    for (const chart of [this.byLayer, this.byEps, this.table, this.levels]) chart?.move(eps);
+    const [x, y] = [this.grids?.x.move(eps), this.grids?.y.move(eps)];
+    byId("in-words").textContent = similarityInWords(this.view, eps);
+    byId("layer-summary").textContent = pairInWords(pair, eps, x ?? 0, y ?? 0);
+    const matched = `${percent(pair.similarityAt(eps))} of ${pair.layer} matched`;
+    byId("eps").setAttribute("aria-valuetext", `${eps.toFixed(3)}: ${matched}`);
   }
 
-  let waiting = 0;
-  function setEps(eps) {
-    state.eps = eps;
-    cancelAnimationFrame(waiting);
-    waiting = requestAnimationFrame(move);
+  // What is listened to -----------------------------------------------------------------------------------------------
+
+  listen() {
+    this.listenToControls();
+    this.listenToCharts();
+    this.listenToWindow();
   }
 
-  const csv = {
-    layers: () => [
-      "layers.csv",
-      ["layer", "networks", "eps", "similarity", "x in the match", "y in the match", "x neurons", "y neurons", "by chance", "rows", "rows worth"],
-      view.pairs.map((p) => [p.layer, p.networks, state.eps, p.shareAt(state.eps), p.inside("x", state.eps), p.inside("y", state.eps), p.x_neurons, p.y_neurons, p.chanceAt(state.eps), p.rows, p.evidence?.rows?.effective_sample_size]),
-    ],
-    profiles: () => ["profiles.csv", ["layer", "networks", "eps", "similarity"], view.pairs.flatMap((p) => p.curve().map((point) => [p.layer, p.networks, point.eps, point.share]))],
-    matrix: () => {
-      const { layers, values } = matrix();
-      return ["matrix.csv", ["layer", ...layers], values.map((row, i) => [layers[i], ...row])];
-    },
-    neurons: () => ["neurons.csv", ...spanmatch.neuronRows(chosen(), state.eps)],
-  };
-
-  const matrix = () => view.comparison.matrices.find((found) => found.name === at("measure").value);
-
-  // A cell of the heat map is of two layers; the chosen one is that of the pair, or of the first layer's own name.
-  function chooseCell(x, y) {
-    const pair = view.pairs.find((p) => (p.x_layer === x && p.y_layer === y) || (p.x_layer === y && p.y_layer === x));
-    const layer = x.slice(x.indexOf(":") + 1);
-    if (pair) chooseLayer(pair.layer, pair.networks);
-    else if (view.layers.includes(layer)) chooseLayer(layer);
+  listenToControls() {
+    const [comparison, networks, layer] = ["comparison", "networks", "layer"].map(selectById);
+    comparison.addEventListener("change", () => this.chooseComparison(comparison.value));
+    networks.addEventListener("change", () => this.chooseLayer(this.layer, networks.value));
+    layer.addEventListener("change", () => this.chooseLayer(layer.value));
+    byId("measure").addEventListener("change", () => this.drawMatrix());
+    const slider = inputById("eps");
+    slider.addEventListener("input", () => this.chooseEps(Number(slider.value)));
+    slider.addEventListener("change", () => (byId("said").textContent = byId("layer-summary").textContent));
+    /** @type {Record<string, () => [string, string[], Cell[][]]>} */
+    const tables = {
+      layers: () => layersCsv(this.view, this.eps),
+      profiles: () => profilesCsv(this.view),
+      matrix: () => matrixCsv(this.matrix),
+      neurons: () => ["neurons.csv", ...neuronTable(this.pair, this.eps)],
+    };
+    for (const [name, table] of Object.entries(tables))
+      for (const button of document.querySelectorAll(`[data-csv=${name}]`))
+        button.addEventListener("click", () => download(...table()));
   }
 
-  function drawAll() {
-    drawTop();
-    drawLayer();
-    if (view.comparison.matrices.length) spanmatch.drawMatrix(at("matrix"), matrix(), chooseCell);
-    document.querySelectorAll("#rest > section").forEach((section) => section.redraw());
-    move();
-  }
-
-  function drawStudy() {
-    document.querySelectorAll("#study > section, #over-all > section").forEach((section) => section.redraw());
-  }
-
-  function listen() {
-    at("comparison").addEventListener("change", (event) => chooseComparison(event.target.value));
-    at("networks").addEventListener("change", (event) => chooseLayer(state.layer, event.target.value));
-    at("layer").addEventListener("change", (event) => chooseLayer(event.target.value));
-    at("measure").addEventListener("change", () => spanmatch.drawMatrix(at("matrix"), matrix(), chooseCell));
-    at("eps").addEventListener("input", (event) => setEps(Number(event.target.value)));
-    at("eps").addEventListener("change", () => (at("said").textContent = at("layer-summary").textContent));
-    document.querySelectorAll("[data-csv]").forEach((button) => button.addEventListener("click", () => spanmatch.download(...csv[button.dataset.csv]())));
-    at("depth").addEventListener("click", (event) => chooseLayer(drawn.depth.nearest(d3.pointer(event, drawn.depth.plot)[0])));
+  listenToCharts() {
+    byId("depth").addEventListener("click", (event) => {
+      if (this.byLayer) this.chooseLayer(this.byLayer.nearest(d3.pointer(event, this.byLayer.chart)[0]));
+    });
+    const curves = byId("curves");
     let dragged = false;
-    const drag = (event) => setEps(drawn.curves.eps(d3.pointer(event, drawn.curves.plot)[0]));
-    at("curves").addEventListener("pointerdown", () => (dragged = false));
-    at("curves").addEventListener("pointermove", (event) => {
+    curves.addEventListener("pointerdown", () => (dragged = false));
+    curves.addEventListener("pointermove", (event) => {
       if (!event.buttons) return;
       dragged = true;
-      drag(event);
+      this.chooseEpsAt(event);
     });
-    at("curves").addEventListener("click", (event) => {
-      if (dragged) return;
-      const layer = drawn.curves.nearest(...d3.pointer(event, drawn.curves.plot));
-      if (layer) chooseLayer(layer);
-      drag(event);
+    curves.addEventListener("click", (event) => {
+      if (dragged || !this.byEps) return;
+      const [x, y] = d3.pointer(event, this.byEps.chart);
+      const layer = this.byEps.nearest(x, y);
+      this.chooseEpsAt(event);
+      if (layer) this.chooseLayer(layer);
     });
-    spanmatch.dark.addEventListener("change", () => {
-      drawStudy();
-      drawAll();
-    });
+  }
+
+  /** @param {MouseEvent} event */
+  chooseEpsAt(event) {
+    if (this.byEps) this.chooseEps(this.byEps.epsAt(d3.pointer(event, this.byEps.chart)[0]));
+  }
+
+  listenToWindow() {
+    const redraw = () => {
+      this.drawStudy();
+      this.drawAll();
+    };
+    matchMedia(DARK).addEventListener("change", redraw);
     let width = document.body.clientWidth;
     new ResizeObserver(() => {
       if (document.body.clientWidth === width) return;
       width = document.body.clientWidth;
-      drawStudy();
-      drawAll();
-      document.querySelectorAll("details.part").forEach((part) => part.redraw());
+      redraw();
     }).observe(document.body);
+    this.listenToPrinting();
+  }
+
+  // A printed page has every section open.
+  listenToPrinting() {
+    /** @type {Section[]} */
     let folded = [];
     addEventListener("beforeprint", () => {
-      folded = [...document.querySelectorAll("details:not([open], .guide)")];
-      folded.forEach((details) => {
-        details.open = true;
-        details.redraw?.();
-      });
+      folded = this.pairSections.filter(({ element }) => !element.hasAttribute("open"));
+      for (const section of folded) {
+        section.element.toggleAttribute("open", true);
+        section.redraw();
+      }
     });
-    addEventListener("afterprint", () => folded.forEach((details) => (details.open = false)));
+    addEventListener("afterprint", () => {
+      for (const { element } of folded) element.toggleAttribute("open", false);
+    });
   }
+}
 
-  // Of the eps listed, the one at which layers differ the most.
-  function telling(of) {
-    const spread = (_, k) => d3.deviation(of.layers, (layer) => of.meanListed(layer, k)) ?? 0;
-    const middle = Math.floor(of.eps.length / 2);
-    const spreads = of.eps.map(spread);
-    return of.eps[d3.max(spreads) > 0 ? d3.maxIndex(spreads) : middle];
-  }
+/**
+ * What there is of a list.
+ * @template {object} Item
+ * @param {(Item | null)[]} items
+ */
+function present(items) {
+  return items.filter((item) => item !== null);
+}
 
-  async function start() {
-    try {
-      data = await spanmatch.unpack(at("data"));
-    } catch (error) {
-      at("failed").hidden = false;
-      throw error;
-    }
-    data.comparisons.forEach((comparison) => (comparison.pairs = spanmatch.byRow(comparison.pairs, comparison.pairs.name.length).map(prepared)));
-    const [first] = data.comparisons;
-    state.eps = telling(viewOf(first));
-    if (data.study) {
-      at("study").replaceChildren(spanmatch.studyOverview(data.study));
-      at("over-all").replaceChildren(...spanmatch.studySections(data.study));
-    }
-    const named = (name) => data.study.steps.find((step) => step.name === name);
-    at("comparison").replaceChildren(...data.comparisons.map(({ name }) => h("option", { value: name }, data.study ? spanmatch.stepName(named(name)) : name)));
-    at("comparison-label").hidden = data.comparisons.length < 2;
-    listen();
-    drawStudy();
-    chooseComparison(first.name);
-    document.documentElement.dataset.ready = "true";
-  }
+/**
+ * @param {string} id
+ * @param {Section[]} sections
+ */
+function replaceSections(id, sections) {
+  byId(id).replaceChildren(...sections.map(({ element }) => element));
+}
 
-  start();
-})();
+/**
+ * @param {string} id
+ * @param {string[]} names
+ * @param {string | undefined} chosen
+ */
+function setOptions(id, names, chosen) {
+  const options = names.map((name) => h("option", { value: name, selected: name === chosen }, name));
+  byId(id).replaceChildren(...options);
+}
+
+/** @param {PageComparison} comparison */
+function showFacts(comparison) {
+  const facts = factsOf(comparison).map(([title, text]) => h("div", {}, h("dt", {}, title), h("dd", {}, text)));
+  byId("facts").replaceChildren(...facts);
+}
+
+/** @param {Pair[]} pairs */
+function showWarnings(pairs) {
+  const items = warningsOf(pairs).map(([text, names]) => {
+    const others = names.length > NAMED_PAIRS ? ` and ${names.length - NAMED_PAIRS} more` : "";
+    return h("li", {}, h("strong", {}, names.slice(0, NAMED_PAIRS).join("; ") + others), `: ${text}.`);
+  });
+  byId("warnings").hidden = !items.length;
+  byId("warnings").replaceChildren(h("h2", {}, "Warnings"), h("ul", {}, items));
+}
+
+/**
+ * How many neurons of a pair of layers are in the match, in a sentence.
+ * @param {Pair} pair
+ * @param {number} eps
+ * @param {number} x neurons in the match
+ * @param {number} y
+ */
+function pairInWords(pair, eps, x, y) {
+  const share = pair.similarityAt(eps);
+  if (share === null)
+    return (
+      `Below eps ${number(pair.resolution)} matches of ${pair.x_layer} and ${pair.y_layer} cannot be resolved: ` +
+      "some neurons of a layer are nearly linear combinations of others."
+    );
+  const counts = `${x} of ${pair.x_neurons} neurons of ${pair.x_layer} and ${y} of ${pair.y_neurons} of ${pair.y_layer}`;
+  const underNull = pair.nullAt(eps);
+  const end = underNull === null ? "" : `, under the null ${percent(underNull, 1)}.`;
+  return `At eps ${eps.toFixed(3)}, ${counts} are in the match: ${percent(share, 1)}${end}`;
+}
+
+async function start() {
+  const data = await unpack(byId("data")).catch((error) => {
+    byId("failed").hidden = false;
+    throw error;
+  });
+  new Page(data).show();
+  document.documentElement.dataset.ready = "true";
+}
+
+start();

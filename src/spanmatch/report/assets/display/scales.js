@@ -1,0 +1,47 @@
+// Scales and axes that charts share, as options of Observable Plot.
+/** @import { ScaleOptions } from "@observablehq/plot" */
+import { short } from "./text.js";
+
+// Courses of training that differ more in length are shown on a logarithmic scale.
+const LONGER = 5;
+const TICKS = [0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000];
+// The most layers whose names stand level.
+const LEVEL_NAMES = 6;
+
+/**
+ * An axis of layers, with their names aslant where there are many.
+ * @param {string[]} layers
+ * @returns {ScaleOptions}
+ */
+export function layersAxis(layers) {
+  return { domain: layers, tickFormat: short, tickRotate: layers.length > LEVEL_NAMES ? -40 : 0, label: null };
+}
+
+/**
+ * The room that the names of layers need below their axis.
+ * @param {string[]} layers
+ * @param {number} level the room for names that stand level
+ */
+export function layersMargin(layers, level) {
+  return layers.length > LEVEL_NAMES ? 90 : level;
+}
+
+/**
+ * A scale of epochs from the last epoch of each course: logarithmic but for its start where they differ much.
+ * @param {number[]} ends
+ * @returns {ScaleOptions}
+ */
+export function epochScale(ends) {
+  const [shortest = 0, longest = 0] = d3.extent(ends);
+  return longest > LONGER * shortest ? { type: "symlog", ticks: TICKS.filter((tick) => tick <= longest) } : {};
+}
+
+/**
+ * The domain of a measure that is 0 to 1 unless values lie outside.
+ * @param {(number | null)[]} values
+ * @returns {[number, number]}
+ */
+export function unitDomain(values) {
+  const [lowest = 0, highest = 1] = d3.extent(values, (value) => value ?? undefined);
+  return [Math.min(0, lowest), Math.max(1, highest)];
+}

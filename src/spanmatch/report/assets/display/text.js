@@ -1,0 +1,91 @@
+// Numbers and names as texts.
+
+export const MISSING = "\u2013";
+const COUNT = d3.format(",.0f");
+const SIGNIFICANT = d3.format(".3~g");
+const LIST = new Intl.ListFormat("en-GB");
+
+/**
+ * @param {unknown} value
+ * @returns {value is null | undefined}
+ */
+export function isMissing(value) {
+  return value === null || value === undefined;
+}
+
+/**
+ * @param {number | null | undefined} value
+ * @param {number} [digits]
+ */
+export function number(value, digits = 3) {
+  return isMissing(value) ? MISSING : value.toFixed(digits);
+}
+
+/**
+ * @param {number | null | undefined} value
+ * @param {number} [digits]
+ */
+export function percent(value, digits = 0) {
+  return isMissing(value) ? MISSING : `${(100 * value).toFixed(digits)}%`;
+}
+
+/** @param {number | null | undefined} value */
+export function count(value) {
+  return isMissing(value) ? MISSING : COUNT(value);
+}
+
+/**
+ * A number to three significant digits.
+ * @param {number | null} value
+ */
+export function significant(value) {
+  return value === null ? MISSING : SIGNIFICANT(value);
+}
+
+/**
+ * An interval in brackets, to stand after its value; empty if there is none.
+ * @param {{ low: number | null, high: number | null }} interval
+ * @param {number} [digits]
+ */
+export function inBrackets({ low, high }, digits = 2) {
+  return low === null || high === null ? "" : ` (${low.toFixed(digits)} to ${high.toFixed(digits)})`;
+}
+
+/** @param {{ value: number | null, low: number | null, high: number | null }} spread */
+export function numberWithInterval(spread) {
+  return `${number(spread.value)}${inBrackets(spread)}`;
+}
+
+/** @param {{ value: number | null, low: number | null, high: number | null }} spread */
+export function percentWithInterval(spread) {
+  return `${percent(spread.value, 1)}${inBrackets(inPercent(spread), 1)}`;
+}
+
+/**
+ * An interval in percent.
+ * @param {{ low: number | null, high: number | null }} interval
+ */
+export function inPercent({ low, high }) {
+  return { low: low === null ? null : 100 * low, high: high === null ? null : 100 * high };
+}
+
+/** @param {string[]} texts */
+export function listed(texts) {
+  return LIST.format(texts);
+}
+
+/**
+ * A long name without its middle.
+ * @param {string} name
+ */
+export function short(name) {
+  return name.length > 18 ? `${name.slice(0, 8)}\u2026${name.slice(-8)}` : name;
+}
+
+/**
+ * The network of a layer, which is named "network:layer".
+ * @param {string} layer
+ */
+export function networkOf(layer) {
+  return layer.slice(0, layer.indexOf(":"));
+}

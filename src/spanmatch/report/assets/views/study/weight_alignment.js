@@ -1,0 +1,31 @@
+// Alignment of the first layer's weights with the data.
+/** @import { AlignmentStep, StudyRecord } from "../../page_data.d.ts" */
+import { appendFigure, appendNote, h, section, table } from "../../display/elements.js";
+import { inBrackets, number, numberWithInterval } from "../../display/text.js";
+import { drawOverEpochs } from "./over_epochs.js";
+
+/** @param {StudyRecord} study */
+export function weightAlignmentView(study) {
+  const steps = study.steps.filter((step) => step.kind === "alignment");
+  if (!steps.length) return null;
+  const [{ random, neurons, inputs }] = steps;
+  return section("alignment", "Alignment of first-layer weights with the data", (body) => {
+    const text = `Misalignment of the principal directions of the weights of ${neurons} neurons and of their ${inputs} inputs: 0 if they are the same.`;
+    body.append(h("p", {}, text));
+    const course = steps.flatMap(({ variants, epochs }) => epochs.map((epoch) => ({ name: variants[0], ...epoch })));
+    drawOverEpochs(appendFigure(body, "Misalignment over epochs"), course, "misalignment", { isUnit: false });
+    const heads = ["Variant", "Random weights", "First epoch", "Final epoch", "Change"];
+    body.append(table("Misalignment", heads, steps.map(misalignmentRow)));
+    appendNote(
+      body,
+      `Means over seeds with 95% intervals; for random weights the range of ${random.draws} draws. After Maennel et al., NeurIPS 2020.`,
+    );
+  });
+}
+
+/** @param {AlignmentStep} step */
+function misalignmentRow({ variants, random, epochs }) {
+  const [first, last] = [epochs[0], epochs[epochs.length - 1]];
+  const drawn = `${number(random.value, 2)}${inBrackets(random)}`;
+  return [variants[0], drawn, ...[first, last, last.change].map(numberWithInterval)];
+}

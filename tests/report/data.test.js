@@ -1,0 +1,198 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import {
+  comparisonView,
+  factsOf,
+  mostTellingEps,
+  similarityInWords,
+  warningsOf,
+} from "../../src/spanmatch/report/assets/data/comparison.js";
+import { csvText } from "../../src/spanmatch/report/assets/data/csv.js";
+import {
+  fewPredictorsOf,
+  minimumMatchOf,
+  neuronTable,
+  orderByLevel,
+  partnerOf,
+} from "../../src/spanmatch/report/assets/data/neurons.js";
+import { preparePair } from "../../src/spanmatch/report/assets/data/pair.js";
+import { fromColumns, unpack } from "../../src/spanmatch/report/assets/data/unpack.js";
+import { comparisonRecord, pairRecord } from "./records.js";
+
+const close = (value, expected) => assert.ok(Math.abs(value - expected) < 1e-12, `${value} is not ${expected}`);
+
+test("columns become rows, objects in them too", () => {
+  const columns = { name: ["a", "b"], inner: { of: { value: [1, 2], list: [[3], []] } } };
+  assert.deepEqual(fromColumns(columns, 2), [
+    { name: "a", inner: { value: 1, list: [3] } },
+    { name: "b", inner: { value: 2, list: [] } },
+  ]);
+});
+
+test("data are unpacked from base64 of gzip of JSON", async () => {
+  const packed = { study: null, comparisons: [{ name: "c", pairs: { name: ["層 ~ b"], rows: [5] } }] };
+  const stream = new Blob([JSON.stringify(packed)]).stream().pipeThrough(new CompressionStream("gzip"));
+  const bytes = Buffer.from(await new Response(stream).arrayBuffer());
+  const data = await unpack({ textContent: bytes.toString("base64") });
+  assert.deepEqual(data.comparisons, [{ name: "c", pairs: [{ name: "層 ~ b", rows: 5 }] }]);
+});
+
+test("a neuron is in the match from its level on, a silent one never", () => {
+  const pair = preparePair(pairRecord([0.3, 0, null], [0.3, 1]));
+  assert.equal(pair.networks, "a ~ b");
+  assert.deepEqual([0, 0.299, 0.3, 0.999].map((eps) => pair.matchedCount("x", eps)), [1, 1, 2, 2]); // prettier-ignore
+  assert.deepEqual([0, 0.3].map((eps) => pair.matchedCount("y", eps)), [0, 1]); // prettier-ignore
+  close(pair.similarityAt(0), 1 / 5);
+  close(pair.similarityAt(0.3), 3 / 5);
+  assert.deepEqual(pair.curve(), [
+    { eps: 0, similarity: 1 / 5 },
+    { eps: 0, similarity: 1 / 5 },
+    { eps: 0.3, similarity: 2 / 5 },
+    { eps: 0.3, similarity: 3 / 5 },
+    { eps: 1, similarity: 3 / 5 },
+  ]);
+});
+
+test("below the resolution it is not known who is in the match, unless distances are 0", () => {
+  const unresolved = preparePair(pairRecord([0.01, 0.5], [0.01], { resolution: 0.02 }));
+  assert.equal(unresolved.similarityAt(0.015), null);
+  assert.equal(unresolved.matchedCount("x", 0.015), null);
+  close(unresolved.similarityAt(0.02), 2 / 3);
+  assert.equal(unresolved.curve()[0].eps, 0.01);
+  const exact = preparePair(pairRecord([0, 0.5], [0.01], { resolution: 0.02 }));
+  close(exact.similarityAt(0), 1 / 3);
+});
+
+test("the null is that of the largest eps that is not larger", () => {
+  const evidence = { rows: { enough: true }, profile: { eps: [0.1, 0.2, 0.3], null: [0, 0.25, 0.5] } };
+  const pair = preparePair(pairRecord([0.1], [0.1], { evidence }));
+  assert.deepEqual([0, 0.1, 0.25, 0.9].map((eps) => pair.nullAt(eps)), [0, 0, 0.25, 0.5]); // prettier-ignore
+  assert.equal(preparePair(pairRecord([0.1], [0.1])).nullAt(0.5), null);
+  const unknown = { rows: null, profile: { eps: [0.1], null: [null] } };
+  assert.equal(preparePair(pairRecord([0.1], [0.1], { evidence: unknown })).nullAt(0.5), null);
+});
+
+test("layers and networks come in the order of the comparison", () => {
+  const pairs = [
+    pairRecord([0.1], [0.1], { layer: "deep", similarity: [1, 1] }),
+    pairRecord([0.1], [0.9], { layer: "deep", y_layer: "c:l", similarity: [0.5, 0.5] }),
+    pairRecord([0.9], [0.9], { layer: "again", similarity: [0, 0.75] }),
+  ];
+  const view = comparisonView(comparisonRecord(pairs));
+  assert.deepEqual(view.layers, ["deep", "again"]);
+  assert.deepEqual(view.networks, ["a ~ b", "a ~ c"]);
+  assert.equal(view.pair("deep", "a ~ c"), view.pairs[1]);
+  assert.equal(view.pair("again", "a ~ c"), view.pairs[2]); // the layer's first, as there is no other
+  assert.equal(view.listedMean("deep", 0), 0.75);
+  assert.equal(mostTellingEps(view), 0.1);
+});
+
+test("where layers do not differ, the middle of the eps listed is shown", () => {
+  const view = comparisonView(
+    comparisonRecord([pairRecord([0.1], [0.1], { similarity: [1, 1, 1] })], { eps: [0.1, 0.2, 0.3] }),
+  );
+  assert.equal(mostTellingEps(view), 0.2);
+});
+
+test("similarity in words: few layers by share, of many the extremes", () => {
+  const levels = { all: [0.1, 0.1], half: [0.1, 0.9], none: [0.9, 0.9] };
+  const pairs = Object.entries(levels).map(([layer, values]) => pairRecord(values, values, { layer }));
+  const text = similarityInWords(comparisonView(comparisonRecord(pairs)), 0.5);
+  assert.equal(text, "Matched at eps 0.500: all of all; 50% of half; nothing of none.");
+  const many = d3.range(9).map((i) => pairRecord([i / 10], [i / 10], { layer: `l${i}` }));
+  const range = similarityInWords(comparisonView(comparisonRecord(many)), 0.3);
+  assert.equal(range, "Matched at eps 0.300: from 0% of l4 to 100% of l0; half or more of 4 of the 9 layers.");
+  const unresolved = pairRecord([0.01], [0.01], { resolution: 0.5, layer: "flat" });
+  const unknown = similarityInWords(comparisonView(comparisonRecord([unresolved])), 0.1);
+  assert.equal(unknown, "Matched at eps 0.100: an unresolved share of flat.");
+  const evidence = { rows: { enough: true }, profile: { eps: [0.1], null: [0.2] } };
+  const withNull = comparisonView(comparisonRecord([pairRecord([0.1], [0.1], { evidence })]));
+  assert.equal(
+    similarityInWords(withNull, 0.5),
+    "Matched at eps 0.500: all of l. Under the null: at most 20% of a layer.",
+  );
+});
+
+test("facts and warnings", () => {
+  const record = comparisonRecord([], { rows: [1000, 2000], centred: false, notes: { Data: "digits" } });
+  assert.deepEqual(factsOf(record), [
+    ["Rows", "1,000 to 2,000 per layer"],
+    ["Activations", "not centred"],
+    ["Data", "digits"],
+  ]);
+  const few = { rows: { enough: false, advice: "more rows" } };
+  const refusals = { "rows needed": "constant" };
+  const pairs = [
+    pairRecord([0], [0], { name: "one", warnings: ["w"], evidence: few }),
+    pairRecord([0], [0], { name: "two", warnings: ["w"], evidence: { rows: null }, refusals }),
+  ];
+  assert.deepEqual(warningsOf(pairs.map(preparePair)), [
+    ["w", ["one", "two"]],
+    ["more rows", ["one"]],
+    ["Evidence is missing: constant", ["two"]],
+  ]);
+});
+
+const ALIGNED = {
+  ...pairRecord([], []).alignment,
+  bipartite: {
+    x: [2, 0],
+    y: [1, 0],
+    strength: [0.9, 0.4],
+    margin: [0.3, -0.1],
+    next_y: [0, 1],
+    back_margin: [0.5, null],
+    next_x: [0, -1],
+  },
+  few: {
+    y: { neuron: [1, 4], count: [5, 1], predictors: [[3, 2], [7]], coefficients: [[1, 0.5], [2]], error: [0.1, 0.2], held_out_error: [0.3, null] }, // prettier-ignore
+  },
+};
+const SMALL = { x: [0], y: [1], minimum_for: [["x", 0]], x_from_y: [[1]], y_from_x: [[1]] };
+const LARGE = { x: [0, 2], y: [1], minimum_for: [["y", 1], ["x", 2]], x_from_y: [], y_from_x: [] }; // prettier-ignore
+
+test("neurons by level, silent ones last, equals by index", () => {
+  assert.deepEqual(orderByLevel([0.5, null, 0.1, 0.5, 1]), [2, 0, 3, 4, 1]);
+});
+
+test("a neuron's partner is seen from its own side", () => {
+  const pair = pairRecord([0, 0, 0], [0, 0], { alignment: ALIGNED });
+  assert.deepEqual(partnerOf(pair, "x", 2), { neuron: 1, strength: 0.9, margin: 0.3, next: 0 });
+  assert.deepEqual(partnerOf(pair, "y", 1), { neuron: 2, strength: 0.9, margin: 0.5, next: 0 });
+  assert.deepEqual(partnerOf(pair, "y", 0), { neuron: 0, strength: 0.4, margin: null, next: -1 });
+  assert.equal(partnerOf(pair, "x", 1), null);
+});
+
+test("few predictors are looked up by neuron", () => {
+  const pair = pairRecord([0], [0], { alignment: ALIGNED });
+  const expected = { predictors: [7], coefficients: [2], count: 1, error: 0.2, heldOutError: null };
+  assert.deepEqual(fewPredictorsOf(pair, "y", 4), expected);
+  assert.equal(fewPredictorsOf(pair, "y", 2), null);
+  assert.equal(fewPredictorsOf(pair, "x", 4), null);
+});
+
+test("a minimum match is that of the first eps that has one", () => {
+  const simple = [
+    { eps: 0.1, matches: [SMALL], count: 1 },
+    { eps: 0.5, matches: [SMALL, LARGE], count: 3 },
+  ];
+  const pair = pairRecord([0, 0, 0], [0, 0], { simple });
+  assert.deepEqual(minimumMatchOf(pair, "x", 0), { eps: 0.1, match: SMALL });
+  assert.deepEqual(minimumMatchOf(pair, "y", 1), { eps: 0.5, match: LARGE });
+  assert.equal(minimumMatchOf(pair, "y", 0), null);
+});
+
+test("the table of neurons has a row for each neuron of both layers", () => {
+  const simple = [{ eps: 0.5, matches: [LARGE], count: 1 }];
+  const pair = pairRecord([0.2, null, 0.6], [0.1, 0.2], { simple, alignment: ALIGNED });
+  const [heads, rows] = neuronTable(pair, 0.2);
+  assert.equal(heads[3], "in the match at 0.2");
+  assert.deepEqual(rows.map((row) => row[0]), ["a:l", "a:l", "a:l", "b:l", "b:l"]); // prettier-ignore
+  assert.deepEqual(rows.map((row) => row[3]), [true, false, false, true, true]); // prettier-ignore
+  assert.deepEqual(rows[4], ["b:l", 1, 0.2, true, 2, 0.9, 0.5, "x0 x2 y1", "3 2"]);
+});
+
+test("CSV: quotes where they are needed, nothing for what is missing", () => {
+  const text = csvText(["a", 'b "c"'], [[1, null], ["x,y", undefined], ["line\nbreak", true]]); // prettier-ignore
+  assert.equal(text, 'a,"b ""c"""\n1,\n"x,y",\n"line\nbreak",true\n');
+});

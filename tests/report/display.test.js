@@ -1,0 +1,121 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { epochScale, layersAxis, unitDomain } from "../../src/spanmatch/report/assets/display/scales.js";
+import {
+  count,
+  inBrackets,
+  listed,
+  networkOf,
+  number,
+  numberWithInterval,
+  percent,
+  percentWithInterval,
+  short,
+  significant,
+} from "../../src/spanmatch/report/assets/display/text.js";
+import {
+  controlsOf,
+  differenceRow,
+  outcomeRow,
+} from "../../src/spanmatch/report/assets/views/comparison/transplants.js";
+import { epsLabels } from "../../src/spanmatch/report/assets/views/comparison/similarity_by_layer.js";
+import { clusterMembers } from "../../src/spanmatch/report/assets/views/pair/clusters.js";
+import { missingReasons } from "../../src/spanmatch/report/assets/views/pair/evidence.js";
+import { placeAfterKey } from "../../src/spanmatch/report/assets/views/pair/neuron_grid.js";
+import { visible } from "../../src/spanmatch/report/assets/views/pair/top_inputs.js";
+import { stepName } from "../../src/spanmatch/report/assets/views/study/steps.js";
+
+test("numbers in as many digits, and a dash for what is missing", () => {
+  assert.deepEqual([number(0.12345), number(2, 1), number(null), number(undefined)], ["0.123", "2.0", "–", "–"]);
+  assert.deepEqual([percent(0.256), percent(0.2564, 1), percent(null)], ["26%", "25.6%", "–"]);
+  assert.deepEqual([count(1234567), count(0.6), count(null)], ["1,234,567", "1", "–"]);
+  assert.deepEqual([significant(12.345), significant(0.0001234), significant(null)], ["12.3", "0.000123", "–"]);
+});
+
+test("intervals stand after their value, if there is one", () => {
+  assert.equal(inBrackets({ low: 0.1, high: 0.25 }), " (0.10 to 0.25)");
+  assert.equal(inBrackets({ low: null, high: null }), "");
+  assert.equal(numberWithInterval({ value: 0.5, low: 0.25, high: 0.75 }), "0.500 (0.25 to 0.75)");
+  assert.equal(percentWithInterval({ value: 0.986, low: 0.968, high: 1.004 }), "98.6% (96.8 to 100.4)");
+  assert.equal(percentWithInterval({ value: 0.5, low: null, high: null }), "50.0%");
+});
+
+test("names", () => {
+  assert.equal(short("a name of 18 chars"), "a name of 18 chars");
+  assert.equal(short("seed0:features.block4.relu"), "seed0:fe…ck4.relu"); // prettier-ignore
+  assert.equal(networkOf("seed0:a:b"), "seed0");
+  assert.equal(listed(["a", "b", "c"]), "a, b and c");
+  assert.equal(visible("a\n\tb"), "a↵→b");
+  assert.equal(stepName({ kind: "seeds", variants: ["main"] }), "seeds");
+  assert.equal(stepName({ kind: "seeds", variants: ["wide"] }), "seeds of wide");
+  assert.equal(stepName({ kind: "across", variants: ["wide", "deep"] }), "wide against deep");
+});
+
+test("scales", () => {
+  assert.equal(layersAxis(["a", "b"]).tickRotate, 0);
+  assert.equal(layersAxis(d3.range(9).map(String)).tickRotate, -40);
+  assert.deepEqual(epochScale([10, 50]), {});
+  assert.deepEqual(epochScale([2, 60]), { type: "symlog", ticks: [0, 1, 2, 5, 10, 20, 50] });
+  assert.deepEqual(epochScale([]), {});
+  assert.deepEqual(unitDomain([0.2, null, 0.4]), [0, 1]);
+  assert.deepEqual(unitDomain([-0.1, 1.5]), [-0.1, 1.5]);
+  assert.deepEqual(unitDomain([]), [0, 1]);
+});
+
+test("lines that end in one place share a label", () => {
+  const rows = [
+    { layer: "first", eps: 0.1, similarity: 0.9 },
+    ...[0.1, 0.2, 0.3].map((eps) => ({ layer: "last", eps, similarity: eps / 100 })),
+    ...[0.4, 0.5].map((eps) => ({ layer: "last", eps, similarity: 1 })),
+  ];
+  assert.deepEqual(
+    epsLabels(rows, "last").map((label) => label.text),
+    ["0.1 … 0.3", "0.4, 0.5"],
+  );
+});
+
+test("clusters follow each other in the order of neurons", () => {
+  const clusters = { order: { x: [5, 1, 4, 0, 2, 3], y: [] }, sizes: { x: [3, 0, 2], y: [0, 0, 0] } };
+  assert.deepEqual(clusterMembers(clusters, "x"), [[1, 4, 5], [], [0, 2]]);
+  assert.deepEqual(clusterMembers(clusters, "y"), [[], [], []]);
+});
+
+test("a reason that holds for several things is given once", () => {
+  const refusals = { "rows needed": "no null", cka: "constant", svcca: "constant" };
+  assert.deepEqual(missingReasons(refusals), [
+    ["rows needed", "no null"],
+    ["cka, svcca", "constant"],
+  ]);
+});
+
+test("keys move within the neurons", () => {
+  assert.equal(placeAfterKey("ArrowRight", null, 9), 0);
+  assert.equal(placeAfterKey("ArrowRight", 9, 9), 9);
+  assert.equal(placeAfterKey("ArrowUp", 0, 9), 0);
+  assert.equal(placeAfterKey("ArrowLeft", 4, 9), 3);
+  assert.equal(placeAfterKey("Home", 4, 9), 0);
+  assert.equal(placeAfterKey("End", 4, 9), 9);
+  assert.equal(placeAfterKey("Tab", 4, 9), null);
+  assert.equal(placeAfterKey("toString", 4, 9), null);
+});
+
+test("a transplant shows what it has, with its own controls", () => {
+  const interval = { value: 0.25, low: 0.1, high: 0.4 };
+  const transplant = {
+    x_layer: "a:l",
+    y_layer: "b:l",
+    outcomes: [
+      { condition: "untouched", neurons: 0, predictors: 0, loss: 0.5, accuracy: 0.9 },
+      { condition: "stitch", neurons: 8, predictors: 6, loss: 0.625, accuracy: null },
+      { condition: "stitch ablation", neurons: 8, predictors: 0, loss: 2, accuracy: 0.1 },
+    ],
+    differences: [{ condition: "stitch", control: "stitch ablation", accuracy: interval, loss: interval }],
+  };
+  assert.deepEqual(controlsOf("transplant"), ["untouched", "ablation", "other examples", "untrained"]);
+  assert.deepEqual(controlsOf("stitch"), ["untouched", "stitch ablation", "stitch other examples", "stitch untrained"]);
+  const shown = ["a:l from b:l", 8, "– (0.63)", "90.0% (0.50)", "10.0% (2.00)", "–", "–"];
+  assert.deepEqual(outcomeRow(transplant, "stitch"), shown);
+  assert.deepEqual(differenceRow(transplant, "stitch"), ["a:l from b:l", "–", "+25.0 (10.0 to 40.0)", "–", "–"]);
+  // Nothing was transplanted neuron by neuron.
+  assert.deepEqual(outcomeRow(transplant, "transplant").slice(1, 4), ["–", "–", "90.0% (0.50)"]);
+});
