@@ -1,7 +1,8 @@
 """How much longer does comparing two networks take than running them?
 
-Two residual networks with random weights on small images, ten layers of each, everything that `sm.compare` does by
-default, over the networks' own forward passes on the same batches. Imports and a first small run are not counted.
+Two residual networks with random weights on small images, ten layers of each, everything that
+`sm.compare` does by default, over the networks' own forward passes on the same batches. Imports and
+a first small run are not counted.
 """
 
 from __future__ import annotations

@@ -157,6 +157,20 @@ def test_a_device_is_waited_for_once_a_batch(on_device, monkeypatch):
     assert len(counts) == 4
 
 
+@pytest.mark.parametrize(
+    "engine",
+    [
+        backends.NumpyEngine,
+        lambda single: backends.TorchEngine(torch.device("cpu"), single),
+        lambda single: backends.ArrayEngine(array_api_strict, array_api_strict.asarray([1.0]).device, single),
+    ],
+)
+def test_engines_are_equal_if_device_and_precision_are(engine):
+    assert engine(False) == engine(False) and hash(engine(False)) == hash(engine(False))
+    assert engine(False) != engine(True) and hash(engine(False)) != hash(engine(True))
+    assert len({engine(False), engine(True), engine(True)}) == 2
+
+
 def test_jax_arrays_are_taken():
     """In a process of its own: JAX's threads do not go together with forks, which other tests make."""
     code = """

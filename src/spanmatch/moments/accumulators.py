@@ -14,14 +14,14 @@ from .options import Layers, connected_layers
 from .sums import Shapes, Sums, bytes_of
 
 SMALL_PRODUCTS = 256
-"""Neurons of the two widest layers of a group, up to which products gain nothing from several threads."""
+"""Neurons of the two widest layers, up to which products gain nothing from several threads."""
 
 
 class Accumulators:
     """The sums of moments on every engine that batches came for.
 
-    Reading the total changes nothing: it is the host's sums themselves where there are no others, which are copied on
-    write, else a copy on the host that is kept until more is added.
+    Reading the total changes nothing: it is the host's sums themselves where there are no others,
+    which are copied on write, else a copy on the host that is kept until more is added.
     """
 
     def __init__(self, host: NumpyEngine, shapes: Shapes, sums: Sums | None = None) -> None:
@@ -45,7 +45,7 @@ class Accumulators:
     def add_batch(
         self, batch: Mapping[str, LayerBatch], pairs: Sequence[Layers], layers: Mapping[str, LayerRecord]
     ) -> None:
-        """Add the rows of all layers, in groups that pairs connect; narrow groups on the host side by side."""
+        """Add the rows of all layers, by groups that pairs connect, narrow ones side by side."""
         narrow = []
         for group in connected_layers(batch, pairs):
             first = batch[group[0]]  # all of the group have its engine and its plan

@@ -1,4 +1,4 @@
-"""Where the products run: NumPy arrays on the CPU, PyTorch tensors and CuPy arrays on the device that they are on.
+"""Where the products run: on the CPU by BLAS, or on the device that the arrays are on.
 
 An engine turns a part of a batch into float64 rows about a shift and adds its products to sums that
 stay on its device. No library of arrays is imported here.
@@ -39,10 +39,10 @@ class Engine(Protocol):
         """Return array[index] - shift as float64."""
 
     def lifted(self, array: Any, index: NDArray[np.intp], shift: Any, room: Room) -> Any:
-        """Return the same with one more column, each row's squared norm; valid until `room` is used again."""
+        """Return the same and, as one more column, squared norms; valid until `room` is reused."""
 
     def means(self, A: Any, lengths: NDArray[np.intp]) -> Any:
-        """Return the means of groups of lifted rows, lifted; groups follow one another and have these lengths."""
+        """Return the lifted means of consecutive groups of lifted rows, of these lengths."""
 
     def add_sum(self, total: Any, A: Any) -> None:
         """Add the column sums of A."""
@@ -54,7 +54,9 @@ class Engine(Protocol):
         """Add A^T B."""
 
     def add_factor(self, total: Any, A: Any, B: Any) -> None:
-        """Replace the triangular factor R by that of [R; 1 X Y a b], for lifted rows A = [X a] and B = [Y b]."""
+        """Replace the triangular factor R by that of [R; 1 X Y a b], for lifted rows A = [X a] and
+        B = [Y b].
+        """
 
     def above(self, rows: Any, edges: Any) -> Any:
         """Return (rows, neurons x edges), ones where a neuron is above an edge and zeros elsewhere."""
@@ -63,11 +65,12 @@ class Engine(Protocol):
         """Add A^T B, for matrices of ones and zeros."""
 
     def sum_of(self, arrays: Sequence[Any]) -> float:
-        """Return the sum of all values, not finite if one of them is not; a device is waited for once."""
+        """Return the sum of all values, not finite if one is not; wait for a device once."""
 
     def maxima(self, array: Any, order: NDArray[np.intp], starts: NDArray[np.int64]) -> Maxima:
-        """Return the largest row of each group, by column, and which of the group's rows it is; rows are in groups when
-        taken in that order."""
+        """Return the largest row of each group, by column, and which of the group's rows it is;
+        rows are in groups when taken in that order.
+        """
 
     def constant(self, host: NDArray[np.float64]) -> Any:
         """Return a host array on the device."""
@@ -91,7 +94,7 @@ class NumpyEngine:
         return np.asarray(np.subtract(array[index], shift, dtype=np.float64))
 
     def lifted(self, array: Any, index: NDArray[np.intp], shift: Any, room: Room) -> NDArray[np.float64]:
-        """Gather, shift and square in place, in memory that is kept: fresh pages cost as much as the work itself."""
+        """Gather, shift and square in place, in memory that is kept: fresh pages are slow."""
         n, p = len(index), array.shape[1]
         gathered = _from(room, "gathered", (n, p), array.dtype)
         rows = _from(room, "rows", (n, p + 1), np.dtype(np.float32 if self.single else np.float64))
@@ -101,7 +104,7 @@ class NumpyEngine:
         return rows
 
     def means(self, A: Any, lengths: NDArray[np.intp]) -> NDArray[np.float64]:
-        """A small product for each group, or one sparse product where lengths differ; sums by group are slow."""
+        """A small product for each group, or one sparse product where lengths differ."""
         if len(lengths) == len(A):
             return np.asarray(A)
         means: NDArray[np.float64]
@@ -148,7 +151,7 @@ class NumpyEngine:
         total += blas.sgemm(1.0, B.T, A.T, trans_b=1).T
 
     def sum_of(self, arrays: Sequence[Any]) -> float:
-        """Sum in the arrays' own precision: where that overflows, the values are looked at one by one."""
+        """Sum in the arrays' own precision; it may overflow, and values are then checked singly."""
         with np.errstate(over="ignore", invalid="ignore"):
             return float(sum(float(array.sum()) for array in arrays))
 
@@ -259,7 +262,7 @@ class TorchEngine:
         return self.host(largest), np.asarray(first.cpu().numpy())
 
     def sum_of(self, arrays: Sequence[Any]) -> float:
-        """Return the sum of all values, not finite if one of them is not; the device is waited for once."""
+        """Sum on the device, which is waited for once."""
         import torch
 
         return float(torch.stack([array.sum(dtype=torch.float64) for array in arrays]).sum())
@@ -277,7 +280,7 @@ class TorchEngine:
 
 @dataclass(frozen=True)
 class ArrayEngine:
-    """Products by any library of the array API standard whose arrays can be added to in place, as CuPy, in float64."""
+    """Products by a library of the array API standard with arrays to be added to in place."""
 
     xp: Any
     device: Any
@@ -338,7 +341,7 @@ class ArrayEngine:
         return NumpyEngine().maxima(self.host(array), order, starts)
 
     def sum_of(self, arrays: Sequence[Any]) -> float:
-        """Return the sum of all values, not finite if one of them is not; the device is waited for once."""
+        """Sum on the device, which is waited for once."""
         total = self.zeros()
         for array in arrays:
             total = total + self.xp.sum(self.xp.astype(array, self.xp.float64))

@@ -1,4 +1,4 @@
-"""One batch, checked: each layer's rows, the engine that sums them, and the plan by which they are added."""
+"""One batch, checked: the rows of each layer, the engine that sums them, and their plan."""
 
 from __future__ import annotations
 
@@ -56,7 +56,8 @@ def planned(
 ) -> dict[str, LayerBatch]:
     """Return the rows of all layers with their plans.
 
-    Raises SpanmatchError if paired layers have other numbers of rows, engines or examples, or ids make no sense.
+    Raises SpanmatchError if paired layers have other numbers of rows, engines or examples, or ids
+    make no sense.
     """
     for x, y in pairs:
         _check_rows_correspond(x, y, arrays[x], arrays[y])
@@ -108,9 +109,10 @@ def checked(layer: str, array: Any, *, single: bool = False) -> tuple[Engine, An
 
 
 def _standard(layer: str, array: Any) -> Any:
-    """Return the namespace of an array of the array API standard on which sums can be kept; None for all others.
+    """Return the array API namespace of an array on which sums can be kept; None for others.
 
-    JAX's arrays cannot be added to in place, and have no float64 unless that is asked for: they are read by NumPy.
+    JAX's arrays cannot be added to in place, and have no float64 unless that is asked for: they are
+    read by NumPy.
     """
     import array_api_compat as standard
 

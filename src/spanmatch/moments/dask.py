@@ -1,4 +1,4 @@
-"""Parts of a sum as tasks of Dask: one task a part, added up as a tree, on processes here or on other machines."""
+"""Parts of a sum as tasks of Dask: one task a part, added up as a tree."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ SECONDS_TO_CONNECT = 20
 
 
 def summed(parts: Sequence[Any], scheduler: Any) -> Any:
-    """Return the sum of delayed parts, added in pairs, and those in pairs; the same in any order of work.
+    """Return the sum of delayed parts, added as a tree: the same in any order of work.
 
-    A task that a worker took with it is done anew elsewhere. A worker holds the parts it works on, and sums that wait
-    for their other half: few, as Dask works depth first.
-    Args: scheduler, an address, a number of processes to start here, a `distributed.Client`, or None for the client of
-    this process, if it has one, else threads.
+    The task of a lost worker is repeated elsewhere. A worker holds the parts it works on,
+    and sums that wait for their other half: few, as Dask works depth first.
+    `scheduler` is an address, a number of processes to start here, a `distributed.Client`, or None
+    for the client of this process, if it has one, else threads.
     Raises SpanmatchError if no scheduler answers, or what a part raised.
     """
     while len(parts) > 1:
@@ -47,8 +47,9 @@ def sum_of_chunks(
 ) -> Any:
     """Return the sum of what a task makes of each chunk of rows of Dask arrays.
 
-    `first_task` is called with the first chunk, and `chunk_task` with each chunk, its example ids and what that gave.
-    Raises SpanmatchError as `chunks_of` and `summed` do, or if there is not one id for each row.
+    `first_task` is called with the first chunk, and `chunk_task` with each chunk, its example ids
+    and what that gave. Raises SpanmatchError as `chunks_of` and `summed` do, or if there is not one
+    id for each row.
     """
     chunks = chunks_of(arrays)
     starts = np.cumsum([0, *(rows for _, rows in chunks)])

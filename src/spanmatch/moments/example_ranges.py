@@ -1,4 +1,4 @@
-"""Sets of whole numbers as ranges: which examples have been seen, in a few numbers if they came in order.
+"""Sets of whole numbers as ranges: which examples have been seen, in few numbers.
 
 (k, 2), each row [start, stop), ascending, with a gap between one and the next.
 """
@@ -21,7 +21,8 @@ LARGEST = 2**63 - 2
 def checked_ids(what: str, given: ArrayLike) -> NDArray[np.int64]:
     """Return ids of examples as int64.
 
-    Raises SpanmatchError, which begins with `what`, if they are not whole numbers from 0 to `LARGEST` in one axis.
+    Raises SpanmatchError, which begins with `what`, if they are not whole numbers from 0 to
+    `LARGEST` in one axis.
     """
     ids = np.asarray(given)
     if ids.dtype.kind not in "iu" or ids.ndim != 1:

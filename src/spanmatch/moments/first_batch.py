@@ -18,7 +18,8 @@ def first_records(
 ) -> dict[str, LayerRecord]:
     """Return records of no rows, with the shifts and the edges of bins that a first batch gives.
 
-    Raises SpanmatchError if edges were given, but none for a layer, or for another number of neurons.
+    Raises SpanmatchError if edges were given, but none for a layer, or for another number of
+    neurons.
     """
     paired = {layer for pair in pairs for layer in pair}
     return {layer: _first_record(layer, rows, options, layer in paired) for layer, rows in layer_batches.items()}

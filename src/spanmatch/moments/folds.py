@@ -1,4 +1,4 @@
-"""The plan of a batch: the fold of each row, and the row of another example that it meets in the null."""
+"""The plan of a batch: the fold of each row, and its partner in the null pairing."""
 
 from __future__ import annotations
 
@@ -59,7 +59,9 @@ class Plan:
 
     @cached_property
     def groups(self) -> tuple[Index, NDArray[np.int64], NDArray[np.int64]]:
-        """The rows in the order of their examples, where in it each example starts, and the examples, ascending."""
+        """The rows in the order of their examples, where in it each example starts, and the
+        examples, ascending.
+        """
         order = np.argsort(self.examples, kind="stable")
         examples, starts = np.unique(self.examples[order], return_index=True)
         return order, starts, examples
@@ -82,11 +84,12 @@ class Plan:
 
     @cached_property
     def partner(self) -> Index | None:
-        """(rows,) a permutation of the rows that leaves none in its own example; None if there is none.
+        """(rows,) a permutation that leaves no row in its own example, or None.
 
-        ExampleIds are in the order of the hashes of their ids, so that what is alike and has neighbouring ids, as the
-        frames of a film, is not paired. Each row meets the row that is as far on as the longest example is long: for
-        examples of equal length, the same position of the next example.
+        Examples are in the order of the hashes of their ids, so that what is alike and has
+        neighbouring ids, as the frames of a film, is not paired. Each row meets the row that is as
+        far on as the longest example is long: for examples of equal length, the same position of
+        the next example.
         """
         rows_by_example, starts, examples = self.groups
         lengths = np.diff(starts, append=len(self.examples))
@@ -107,7 +110,7 @@ def _indices_of_groups(starts: NDArray[np.int64], lengths: NDArray[np.intp], ord
 
 
 def _cuts(lengths: NDArray[np.intp]) -> Index:
-    """Return where to cut examples apart: about every ROWS_AT_ONCE rows, and around each that is longer."""
+    """Return where to cut: about every ROWS_AT_ONCE rows, and around longer examples."""
     starts = np.cumsum(lengths) - lengths
     long = lengths > ROWS_AT_ONCE
     return np.flatnonzero((np.diff(starts // ROWS_AT_ONCE) > 0) | long[1:] | long[:-1]) + 1
@@ -116,10 +119,11 @@ def _cuts(lengths: NDArray[np.intp]) -> Index:
 def plans(
     lengths: Mapping[str, int], example_ids: ExampleIds, rows_before: Mapping[str, int], folds: int
 ) -> dict[str, Plan]:
-    """Return each layer's plan, given its rows in the batch; layers with the same examples share one plan.
+    """Return each layer's plan; layers with the same examples share one.
 
-    Where no ids are given, rows are numbered from `rows_before`, those of each layer before this batch.
-    Raises SpanmatchError if ids are not whole numbers from 0 to `LARGEST`, one for each row.
+    `lengths` are the rows of each layer in the batch. Where no ids are given, rows are numbered
+    from `rows_before`, those of each layer before this batch. Raises SpanmatchError if ids are not
+    whole numbers from 0 to `LARGEST`, one for each row.
     """
     plan_of_ids: dict[Any, Plan] = {}
     layer_plans = {}

@@ -17,10 +17,11 @@ Bins = int | Mapping[str, ArrayLike] | None
 
 
 def bin_edges(values: Array, bins: int) -> Array:
-    """Return the edges (neurons, bins - 1) of bins with about equally many rows; a value is above an edge or not.
+    """Return the edges (neurons, bins - 1) of bins of about equally many rows.
 
-    A neuron that is never negative gets a bin for zero, and quantile bins of what is above it; another gets quantile
-    bins of everything. Args: values (rows, neurons). Cost: a sort of each neuron's values.
+    A neuron that is never negative gets a bin for zero, and quantile bins of what is above it;
+    another gets quantile bins of all values. `values` are (rows, neurons).
+    Cost: a sort of each neuron's values.
     """
     return np.array([_edges(column, bins) for column in values.T])
 
@@ -35,7 +36,7 @@ def _edges(column: Array, bins: int) -> Array:
 
 
 def checked_bins(bins: Any) -> int | dict[str, Array] | None:
-    """Return a number of bins, edges by layer, or None.  Raises SpanmatchError for what is none of these."""
+    """Return a number of bins, edges by layer, or None.  Raises SpanmatchError for all else."""
     if bins is None:
         return None
     if isinstance(bins, Mapping):
@@ -46,7 +47,9 @@ def checked_bins(bins: Any) -> int | dict[str, Array] | None:
 
 
 def checked_edges(layer: str, edges: ArrayLike) -> Array:
-    """Return edges as (neurons, bins - 1) float64.  Raises SpanmatchError if they are not, or do not ascend."""
+    """Return edges as (neurons, bins - 1) float64.  Raises SpanmatchError if they are not, or do
+    not ascend.
+    """
     values = np.asarray(edges, dtype=np.float64)
     if values.ndim != 2 or 0 in values.shape or not np.isfinite(values).all():
         raise SpanmatchError(

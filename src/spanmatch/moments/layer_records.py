@@ -36,7 +36,7 @@ class LayerRecord:
 
     @classmethod
     def of_no_rows(cls, shift: Array, folds: int, edges: Array | None, top: int) -> LayerRecord:
-        """Return the record before the first batch. `top` is how many inputs to keep for each neuron."""
+        """Return the record before the first batch; `top` inputs will be kept for each neuron."""
         none = np.zeros(folds, dtype=np.int64)
         top_inputs = TopInputs.none(len(shift), top) if top else None
         return cls(shift, none, none, 0, NUMBER_TYPES[0], edges, top_inputs)

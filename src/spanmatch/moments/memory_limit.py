@@ -22,7 +22,9 @@ def limit_in_bytes(max_memory_gb: float | None) -> float:
 
 
 def check_memory(needed: int, limit: float, layers: int, pairs: int) -> None:
-    """Say on a terminal how many bytes are needed, if many.  Raises SpanmatchError if it is more than the limit."""
+    """Say on a terminal how many bytes are needed, if many.  Raises SpanmatchError if it is more
+    than the limit.
+    """
     if needed > ANNOUNCED:
         announce(f"moments of {layers} layers and {pairs} pairs: {needed / 1e9:.2g} GB, however many rows")
     if needed > limit:

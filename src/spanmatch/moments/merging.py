@@ -1,7 +1,8 @@
 """Adding moments: checks that they fit, sums of both sets of rows, and sums moved to another shift.
 
-Lifted rows (x, a) with a = ||x||^2 become (x + d, a + 2 d.x + d.d) when the shift moves by -d: a linear map, and a
-shift by (d, d.d). Sums about one shift are so turned into those about another, exactly but for rounding.
+Lifted rows (x, a) with a = ||x||^2 become (x + d, a + 2 d.x + d.d) when the shift moves by -d: a
+linear map, and a shift by (d, d.d). Sums about one shift are so turned into those about another,
+exactly but for rounding.
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ def add_sums(total: Sums, other: Sums) -> None:
 def about_shifts_of(
     layers: Mapping[str, LayerRecord], other_layers: Mapping[str, LayerRecord], other_sums: Sums
 ) -> Sums:
-    """Return other sums, on the host, about the shifts of these layers; the same ones if those are theirs."""
+    """Return other sums, on the host, about the shifts of these layers, without a needless copy."""
     by = {layer: other_layers[layer].shift - record.shift for layer, record in layers.items()}
     if not any(shift.any() for shift in by.values()):
         return other_sums

@@ -4,11 +4,11 @@ For two layers X (n, p) and Y (n, q) whose rows correspond, every question of sp
 
     sum x,  sum y,  sum x x^T,  sum x y^T,  sum y y^T
 
-over the rows. They are summed about a shift c, the mean of the first rows: sum (x - c)(x - c)^T. Means far larger
-than the spread then cost no digits: the centred moments keep a relative error of at most about
-(1 + rows / first rows) roundings, whatever the order. The sums are kept per fold of the examples (for held-out
-values and intervals), and beside them the product of a null pairing, rows of X against rows of another example
-of Y (for what chance gives). See docs/theory.md.
+over the rows. They are summed about a shift c, the mean of the first rows: sum (x - c)(x - c)^T.
+Means far larger than the spread then cost no digits: the centred moments keep a relative error of
+at most about (1 + rows / first rows) roundings, whatever the order. The sums are kept per fold of
+the examples (for held-out values and intervals), and beside them the product of a null pairing,
+rows of X against rows of another example of Y (for what chance gives). See docs/theory.md.
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ Array = NDArray[np.float64]
 class Moments:
     """The joint second moments of named layers: update with batches, add to others, ask for pairs.
 
-    Layers are named "network:layer". Each layer's own moments are kept and, for the requested pairs, those between
-    them.
+    Layers are named "network:layer". Each layer's own moments are kept and, for the requested
+    pairs, those between them.
 
     Parameters
     ----------
@@ -64,15 +64,17 @@ class Moments:
     folds : int
         The number of folds; example e belongs to fold e mod folds. 1 keeps none apart.
     null : bool
-        Whether to keep the null pairing: within a batch, each row of x meets a row of y of another example, that
-        which comes next in the order of the hashes of their ids.
+        Whether to keep the null pairing: within a batch, each row of x meets a row of y of another
+        example, that which comes next in the order of the hashes of their ids.
     bins : int or mapping of layers to arrays of shape (neurons, bins - 1), optional
-        Whether to count also the rows in each pair of bins, for mutual information: the number of bins of a neuron,
-        its edges then being taken from the first batch; or the edges of each layer.
+        Whether to count also the rows in each pair of bins, for mutual information: the number of
+        bins of a neuron, its edges then being taken from the first batch; or the edges of each
+        layer.
     method : {"gram", "qr", "single"}
-        "gram" sums products, in float64; "qr" keeps a triangular factor of [1 X Y] for each pair, which
-        resolves distances to about 1e-14 x condition instead of 1e-7 x condition, at several times the cost;
-        "single" takes products in float32, 1.4 times as fast on a CPU, and resolves 3e-3 x condition.
+        "gram" sums products, in float64; "qr" keeps a triangular factor of [1 X Y] for each pair,
+        which resolves distances to about 1e-14 x condition instead of 1e-7 x condition, at several
+        times the cost; "single" takes products in float32, 1.4 times as fast on a CPU, and resolves
+        3e-3 x condition.
     top : int
         The number of inputs to keep for each neuron, those that excite it most; see `Moments.top`.
     max_memory_gb : float, optional
@@ -85,8 +87,8 @@ class Moments:
 
     Notes
     -----
-    Memory depends on neurons alone: 8 bytes x folds x (p^2 + q^2 + p q) a pair, and 8 p q for its null; with
-    "qr", 8 bytes x folds x (1 + p + q)^2; with bins, 8 bytes x p q bins^2 more.
+    Memory depends on neurons alone: 8 bytes x folds x (p^2 + q^2 + p q) a pair, and 8 p q for its
+    null; with "qr", 8 bytes x folds x (1 + p + q)^2; with bins, 8 bytes x p q bins^2 more.
     """
 
     def __init__(
@@ -136,8 +138,7 @@ class Moments:
 
     @property
     def edges(self) -> dict[str, Array]:
-        """The edges of each layer's bins, (neurons, bins - 1); to be given as `bins` to moments that are to be
-        added."""
+        """The edges of each layer's bins, (neurons, bins - 1): `bins` for moments to add to these."""
         return edges_of(self._layers)
 
     @property
@@ -157,7 +158,7 @@ class Moments:
 
     @property
     def source(self) -> str:
-        """What the rows are of, in words, as far as `describe` said; empty after adding those of another source."""
+        """What the rows are of, as far as `describe` said; empty after adding another source."""
         return self._source
 
     def describe(
@@ -167,12 +168,13 @@ class Moments:
         source: str | None = None,
         example_ids: ArrayLike | None = None,
     ) -> None:
-        """Say in words how the rows of some layers were made, and what of; results carry it, and files.
+        """Describe the rows in words, which results and files carry.
 
         Parameters
         ----------
         layout : mapping of layers to texts, optional
-            How the rows of these layers were made; layers may be described before their first batch.
+            How the rows of these layers were made; layers may be described before their first
+            batch.
         source : str, optional
             What the rows are of.
         example_ids : array of shape (k,), optional
@@ -194,18 +196,19 @@ class Moments:
         Parameters
         ----------
         batch : mapping of layers to arrays of shape (rows, neurons)
-            Floats or integers: NumPy arrays, PyTorch tensors, or arrays of a library of the array API standard, as
-            CuPy and JAX; the products run on their device, in float64 (JAX's on the CPU). Batches of some thousand
-            rows are the most efficient.
+            Floats or integers: NumPy arrays, PyTorch tensors, or arrays of a library of the array
+            API standard, as CuPy and JAX; the products run on their device, in float64 (JAX's on
+            the CPU). Batches of some thousand rows are the most efficient.
         example_ids : array of shape (rows,), or mapping of layers to such, optional
-            Whole numbers, 0 or more, the example that each row is of; by layer where layers have different numbers
-            of rows. By default each row is its own example, numbered as they come.
+            Whole numbers, 0 or more, the example that each row is of; by layer where layers have
+            different numbers of rows. By default each row is its own example, numbered as they
+            come.
 
         Raises
         ------
         SpanmatchError
-            With nothing added, if an array is not a finite real matrix, if the rows of paired layers do not
-            correspond, or if layers or widths are not those of the first batch.
+            With nothing added, if an array is not a finite real matrix, if the rows of paired
+            layers do not correspond, or if layers or widths are not those of the first batch.
 
         Notes
         -----
@@ -290,7 +293,7 @@ class Moments:
             raise SpanmatchError(f"no layer {layer!r}{among(layer, self._layers)}")
 
     def top(self, layer: str) -> TopInputs:
-        """Return for each neuron of a layer the examples that excite it most, with their activations.
+        """Return the examples that excite each neuron of a layer most, with their activations.
 
         Parameters
         ----------
@@ -313,7 +316,7 @@ class Moments:
         return top
 
     def __add__(self, other: Moments) -> Moments:
-        """Return the moments of both sets of rows.  Raises SpanmatchError if their layers or options differ."""
+        """Return the moments of both sets of rows, whose layers and options must be the same."""
         if not isinstance(other, Moments):
             return NotImplemented
         total = self._empty()
@@ -342,10 +345,11 @@ class Moments:
         return self
 
     def all_reduce(self, timeout: float = 300.0) -> Moments:
-        """Make these the moments of all ranks of torch.distributed together, on every rank; return them.
+        """Make these the moments of all ranks of torch.distributed together, on every rank.
 
-        Each rank calls it once, with what it captured; a rank that had no rows takes part all the same. Messages go
-        through a group of their own, from the host's memory, so that any default backend will do.
+        Each rank calls it once, with what it captured; a rank that had no rows takes part all the
+        same. Messages go through a group of their own, from the host's memory, so that any default
+        backend will do.
 
         Parameters
         ----------
@@ -360,7 +364,8 @@ class Moments:
         Raises
         ------
         SpanmatchError
-            With nothing changed, on every rank if moments cannot be added, on those that are left if one is lost.
+            With nothing changed, on every rank if moments cannot be added, on those that are left
+            if one is lost.
 
         Notes
         -----
@@ -389,8 +394,8 @@ class Moments:
         example_ids : array of shape (rows,), optional
             As in `update`.
         scheduler : str, int or distributed.Client, optional
-            The address of a Dask scheduler, the number of processes to start here, or a client; by default this
-            process's client, if it has one, else threads.
+            The address of a Dask scheduler, the number of processes to start here, or a client; by
+            default this process's client, if it has one, else threads.
         **options
             Of `Moments`. Shifts, and the edges of bins, are those of the first chunk.
 
@@ -412,7 +417,7 @@ class Moments:
         return total
 
     def save(self, path: Path_) -> None:
-        """Write the moments to a safetensors file, in one step: an earlier file of that name is replaced at the end.
+        """Write the moments to a safetensors file, which replaces an earlier one in one step.
 
         Parameters
         ----------
@@ -485,7 +490,7 @@ class Moments:
         return empty
 
     def _alike(self) -> Moments:
-        """Return moments of no rows that add up with these: about the same shift, with the same edges of bins."""
+        """Return moments of no rows about the same shift and with the same edges of bins."""
         alike = self._empty()
         alike._pairs = list(self._pairs)
         folds, top = self._options.folds, self._options.top

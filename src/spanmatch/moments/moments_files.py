@@ -43,7 +43,9 @@ class Contents:
 
 
 def write_moments(path: Path_, contents: Contents) -> None:
-    """Write moments to a safetensors file, in one step.  Raises SpanmatchError if it cannot be written."""
+    """Write moments to a safetensors file, in one step.  Raises SpanmatchError if it cannot be
+    written.
+    """
     description, arrays = state_of(contents)
     metadata = {"format": FORMAT, "version": str(VERSION), "about": json.dumps(description)}
     write_tensors(path, arrays, metadata)
@@ -52,7 +54,8 @@ def write_moments(path: Path_, contents: Contents) -> None:
 def read_moments(path: Path_) -> Contents:
     """Read moments from a file.
 
-    Raises SpanmatchError if it is missing, corrupt, not of moments, of another version, or inconsistent.
+    Raises SpanmatchError if it is missing, corrupt, not of moments, of another version, or
+    inconsistent.
     """
     arrays, metadata = read_tensors(path)
     if metadata.get("format") != FORMAT:
@@ -145,7 +148,9 @@ def _edges(layers: list[str], arrays: Arrays) -> dict[str, Array]:
 def _record(
     layer: str, description: dict[str, Any], arrays: Arrays, options: Options, edges: Array | None
 ) -> LayerRecord:
-    """Return the record of a layer.  Raises ValueError or KeyError if its parts do not fit together."""
+    """Return the record of a layer.  Raises ValueError or KeyError if its parts do not fit
+    together.
+    """
     layers = description["layers"]
     shift, rows, examples = (arrays[_array_name(layers, (kind, layer))] for kind in ("shift", "rows", "examples"))
     if shift.ndim != 1 or shift.dtype != np.float64 or not np.isfinite(shift).all():

@@ -75,7 +75,9 @@ def _requested_pairs(pairs: Pairs) -> RequestedPairs:
 
 
 def pairs_among(layers: list[str], requested: RequestedPairs) -> list[Layers]:
-    """Return the requested pairs of some layers.  Raises SpanmatchError if a layer of a listed pair is not there."""
+    """Return the requested pairs of some layers.  Raises SpanmatchError if a layer of a listed pair
+    is not there.
+    """
     if requested == "all":
         return list(combinations(layers, 2))
     if requested == "matching":
@@ -93,7 +95,7 @@ def _matching(x: str, y: str) -> bool:
 
 
 def connected_layers(layers: Iterable[str], pairs: Iterable[Layers]) -> list[list[str]]:
-    """Return the layers in groups: layers that pairs connect, directly or through others, are in one group."""
+    """Return the layers in groups that pairs connect, directly or through others."""
     group_of = {layer: [layer] for layer in layers}
     for x, y in pairs:
         if group_of[x] is not group_of[y]:

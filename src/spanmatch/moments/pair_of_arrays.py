@@ -31,10 +31,11 @@ def pair(
     example_ids, folds, null
         As in `Moments`.
     bins : int or tuple of two arrays, optional
-        For mutual information: the number of bins of each neuron, or the edges of x's and y's bins, of
-        shapes (p, bins - 1) and (q, bins - 1).
+        For mutual information: the number of bins of each neuron, or the edges of x's and y's bins,
+        of shapes (p, bins - 1) and (q, bins - 1).
     method : {"gram", "qr", "single"}, optional
-        As in `Moments`. By default "gram", and "qr" where "gram" would not resolve distances of 1e-3.
+        As in `Moments`. By default "gram", and "qr" where "gram" would not resolve distances of
+        1e-3.
 
     Returns
     -------

@@ -21,7 +21,7 @@ Array = NDArray[np.float64]
 def pair_of_layers(
     layers: Layers, records: tuple[LayerRecord, LayerRecord], sums: Sums, options: Options, layout: str
 ) -> Pair:
-    """Return the pair of two layers, given their records and sums on the host that hold their products."""
+    """Return the pair of two layers, given their records and the sums on the host."""
     shift = records[0].shift, records[1].shift
     counted = np.stack([records[0].rows, records[0].examples], axis=1).tolist()
     parts = [sums.joint(*layers, fold, (rows, n), shift) for fold, (rows, n) in enumerate(counted) if rows]

@@ -24,13 +24,14 @@ class PartnerSimilarity:
 
     Notes
     -----
-    With t_e the mean over the rows of example e, less the mean of all n examples, and batches B of m examples,
+    With t_e the mean over the rows of example e, less the mean of all n examples, and batches B of
+    m examples,
 
         similarity = sum over B of sum over e != f in B of t_e . t_f / (m - 1),   over sum of |t_e|^2:
 
-    the share of the examples' variance that an example has in common with another one of its batch, as the
-    intraclass correlation. Means over rows, because rows at one position are alike whichever examples they
-    are of.
+    the share of the examples' variance that an example has in common with another one of its batch,
+    as the intraclass correlation. Means over rows, because rows at one position are alike whichever
+    examples they are of.
     """
 
     similarity: float
@@ -45,10 +46,10 @@ class PartnerSimilarity:
 
     @classmethod
     def of(cls, sums: Array) -> PartnerSimilarity:
-        """Return it from [sum of t_e, sum of |t_e|^2, the sum over batches, n, sum over B of 2 m / (m - 1)].
+        """Return it from [sum t_e, sum |t_e|^2, sum over batches, n, sum over B of 2 m / (m - 1)].
 
-        Of exchangeable examples that vary in one direction the similarity has this variance, the last sum
-        over n^2, whatever they are distributed as; in more directions it has less.
+        Of exchangeable examples that vary in one direction the similarity has this variance, the
+        last sum over n^2, whatever they are distributed as; in more directions it has less.
         """
         total, (square, shared, n, variance) = sums[:-4], sums[-4:]
         common = float(total @ total) / n if n else 0.0
@@ -79,7 +80,7 @@ class ExampleMeans:
             self.part, self.rows_of_part = self.part * 0, 0
 
     def add_to(self, partners: Any, m: int) -> None:
-        """Add how alike the m examples of the batch are to the sums that `PartnerSimilarity.of` takes."""
+        """Add how alike the batch's m examples are to the sums of `PartnerSimilarity.of`."""
         total = self.total
         partners[:-3] += total
         partners[-3] += (total[:-1] @ total[:-1] - total[-1]) / (m - 1)

@@ -17,7 +17,7 @@ Array = NDArray[np.float64]
 
 
 def warn_unless_resolved(layer: str, record: LayerRecord, sums: Sums, stacklevel: int) -> None:
-    """Warn of a layer in which products will not resolve small distances, if there are enough rows to tell."""
+    """Warn if a layer's products will not resolve small distances, given rows enough to tell."""
     rows = int(record.rows.sum())
     if rows < 2 * record.neurons:
         return

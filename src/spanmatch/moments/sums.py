@@ -1,8 +1,8 @@
 """Sums: the accumulators behind Moments, about fixed shifts, additive, on one engine.
 
-Rows are lifted: a layer's columns are x - c and, as one more, the squared norm ||x - c||^2, so that the same products
-hold the fourth moments that unbiased measures need. A flat dictionary of float64 arrays, so that copying, adding and
-saving are one line each, with P = p + 1 and Q = q + 1:
+Rows are lifted: a layer's columns are x - c and, as one more, the squared norm ||x - c||^2, so that
+the same products hold the fourth moments that unbiased measures need. A flat dictionary of float64
+arrays, so that copying, adding and saving are one line each, with P = p + 1 and Q = q + 1:
 
     ("sum", x)         (folds, P)              sum of lifted x
     ("gram", x)        (folds, P, P)           sum of x x^T, lower triangle                   method "gram"
@@ -70,8 +70,8 @@ def bytes_of(shapes: Shapes) -> int:
 class Sums:
     """Accumulators by key, and the engine of the device that they are on.
 
-    Copy on write: an accumulator that was handed to a reader is copied before more is added, so that readers may keep
-    it without a copy of their own and never see it change.
+    Copy on write: an accumulator that was handed to a reader is copied before more is added, so
+    that readers may keep it without a copy of their own and never see it change.
     """
 
     engine: Engine
@@ -110,7 +110,8 @@ class Sums:
     ) -> None:
         """Add the rows of some layers, which share a plan, and their products in pairs.
 
-        Every layer is lifted once per piece of the plan, and once more where it is the second of a null pairing.
+        Every layer is lifted once per piece of the plan, and once more where it is the second of a
+        null pairing.
         """
         for layer in batch:
             if layer not in self.constants:
@@ -130,7 +131,7 @@ class Sums:
             layer_means.add_to(self.writable(("partners", layer)), plan.count)
 
     def _means(self, batch: Mapping[str, Any], plan: Plan) -> dict[str, ExampleMeans]:
-        """Return empty means of the examples of each layer, if the null pairing is kept and has partners."""
+        """Return empty means of each layer's examples, if a null pairing is kept and exists."""
         if plan.partner is None:
             return {}
         return {
@@ -198,7 +199,7 @@ class Sums:
         return PartnerSimilarity.of(self.arrays["partners", x])
 
     def counts(self, x: str, y: str, bins: tuple[int, int]) -> Array | None:
-        """Return the rows in each bin of each neuron of x and each bin of each of y, if they were counted."""
+        """Return the numbers of rows in each bin of x and each bin of y, if they were counted."""
         if ("above", y, x) in self.arrays:
             transposed = self.counts(y, x, bins[::-1])
             return None if transposed is None else transposed.transpose(2, 3, 0, 1)

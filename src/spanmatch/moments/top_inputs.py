@@ -1,7 +1,7 @@
-"""The inputs that excite each neuron most: kept beside the moments, and like them added up over parts of the data.
+"""The inputs that excite each neuron most, kept beside the moments and like them additive.
 
-An example's activation is the largest of its rows (of a convolution's positions, of a text's tokens), so that each of
-a neuron's top inputs is another example.
+An example's activation is the largest of its rows (of a convolution's positions, of a text's
+tokens), so that each of a neuron's top inputs is another example.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class TopInputs:
         return cls(np.full((neurons, k), -np.inf), empty, empty.copy())
 
     def __add__(self, other: TopInputs) -> TopInputs:
-        """Return the top inputs over both parts of the data.  Raises SpanmatchError if they are not of one kind."""
+        """Return the top inputs over both parts of the data, of as many neurons and inputs."""
         if self.values.shape != other.values.shape:
             raise SpanmatchError(
                 f"top inputs of {self.values.shape} and {other.values.shape} (neurons, how many) cannot be added"
@@ -58,8 +58,8 @@ class TopInputs:
 def top_of(maxima: Array, places: Whole, examples: Whole, k: int) -> TopInputs:
     """Return the top inputs of one batch.
 
-    Args: maxima (m, p), the largest activation of each example, places (m, p), its row, examples (m,), their numbers,
-    ascending.
+    `maxima` (m, p) are the largest activation of each example, `places` (m, p) its row, `examples`
+    (m,) the examples' numbers, ascending, and `k` how many to keep.
     """
     order = np.argsort(-maxima, axis=0, kind="stable")[:k].T
     found = TopInputs.none(maxima.shape[1], k)

@@ -1,4 +1,4 @@
-"""Sums over the processes of torch.distributed: arrays sent as they are, along a tree, with a bounded wait."""
+"""Sums over the processes of torch.distributed, along a tree, with a bounded wait."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ FAILED = "error"
 
 
 def summed_over_ranks(mine: State, add: Callable[[State, State], State], timeout: float) -> State:
-    """Return on every rank the sum of all ranks' states: added in pairs up to rank 0, and sent back.
+    """Return on every rank the sum of all ranks' states, added as a tree and sent back.
 
-    Args: timeout, seconds that a rank waits for another.
-    Raises SpanmatchError on every rank if an addition does, and on those that are left if one is lost.
-    Cost: log2(ranks) messages of one state up and as many down; memory for two states.
+    `timeout` is the seconds that a rank waits for another.
+    Raises SpanmatchError on every rank if an addition does, and on those that are left if one is
+    lost. Cost: log2(ranks) messages of one state up and as many down; memory for two states.
     """
     with _group(timeout) as (dist, group):
         rank, size = dist.get_rank(), dist.get_world_size()
