@@ -17,21 +17,26 @@ threadpool_limits(1, user_api="blas")  # for the small matrices that tests are m
 
 TRAINED = {"demo_study", "small_study", "trained_layers"}
 """Fixtures that train networks."""
-SLOW_FILES = (
+SLOW = (
     "activations/test_transformers.py",
+    "alignment/test_one_to_one.py::test_information_is_scikit_learns_on_the_same_bins",
+    "alignment/test_one_to_one.py::test_triangles_that_close_by_shared_factors_close_under_the_null",
+    "evidence/test_evidence.py::test_a_network_that_learned_nothing_does_not_pass_for_one_that_did",
+    "evidence/test_evidence.py::test_intervals_cover_what_they_claim",
     "match/test_exactness.py",
     "moments/test_dask_and_ranks.py",
     "reliability/",
     "report/test_page.py",
+    "test_saved_results.py::test_a_comparison_with_any_other_field",
 )
-"""Files, and folders, in which most tests take seconds."""
+"""Folders, files and tests that take seconds: what their names begin with."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark as slow the tests of slow files, and those for which networks are trained."""
+    """Mark as slow the tests that are listed as such, and those for which networks are trained."""
     for item in items:
         path = item.path.relative_to(Path(__file__).parent).as_posix()
-        if path.startswith(SLOW_FILES) or TRAINED & set(getattr(item, "fixturenames", ())):
+        if f"{path}::{item.name}".startswith(SLOW) or TRAINED & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.slow)
 
 
