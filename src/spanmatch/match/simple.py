@@ -63,7 +63,7 @@ class SimpleMatches(MatchResult):
 
     @property
     def sizes(self) -> dict[Neuron, int]:
-        """The size of the smallest v-minimum match found, for each neuron v of the maximum match."""
+        """The size of the smallest v-minimum match found, for each v of the maximum match."""
         sizes: dict[Neuron, int] = {}
         for match in self.matches:  # in ascending order of size
             for neuron in match.neurons:
