@@ -417,7 +417,7 @@ def maximum_match(pair: Pair, eps: float, *, centred: bool = False) -> Match:
     neurons, resolution, dimensions = list(pair.active(centred=centred)), 0.0, 0
     for peeling in _sharpened(pair, neurons, centred, enough=value):
         dimensions = max(dimensions, peeling.dimensions)
-        peeling.fall(max(value, peeling.resolution) ** 2)
+        peeling.drop_farther(max(value, peeling.resolution) ** 2)
         resolution = peeling.resolution
     fields = _match_result_fields(pair, centred, resolution, dimensions)
     match = Match(eps=value, x=neurons[0], y=neurons[1], **fields)
