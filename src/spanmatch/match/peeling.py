@@ -122,7 +122,7 @@ class Peeling:
             self.stale = any(removal.reach > self.largest_reach for removal in removals)
             if not self.stale:
                 for span, removal in zip(self.spans, removals, strict=True):
-                    span.apply(removal, span.held(removal))
+                    span.apply(removal, span.lost_components(removal))
             self.drop(dropped)
             self._watch()
 
@@ -284,10 +284,10 @@ class _Side:
             self.carriers.append(carrier)
 
     def peaks(self) -> Array:
-        """Return the largest distance of targets outside the panel after 0, 1... lost directions."""
+        """Return the largest distance outside the panel after 0, 1, 2, ... lost directions."""
         lost = _columns(self.lost, self.basis)
         self.removal = Removal(lost, _columns(self.relations, self.relation_basis), _columns(self.carriers, self.basis))
-        self.components = self.span.held(self.removal)
+        self.components = self.span.lost_components(self.removal)
         outsiders = np.ones(len(self.span.outside), dtype=bool)
         outsiders[self.targets] = False
         distances = np.vstack([self.span.outside[outsiders], self.components[:, outsiders] ** 2]).cumsum(axis=0)
