@@ -1,9 +1,9 @@
-"""Searches that need a map of what is known: the smallest match around a neuron, and all of them.
+"""Searches by integer programmes: the smallest match that contains a neuron, and all minimal ones.
 
-Both keep linear constraints over one 0/1 variable a neuron and ask an integer programme (SciPy's HiGHS) for the next
-set to try. A set that v falls in, made as large as it gets, says: any match that holds v has a neuron outside this set.
-Sources: implicit hitting sets, Ignatiev, Previti, Liffiton, Marques-Silva 2015; MARCO, Liffiton, Previti, Malik,
-Marques-Silva 2016.
+Both searches keep linear constraints over one 0/1 variable per neuron. An integer programme (HiGHS,
+through SciPy) proposes the next set to test. A set in which v drops out gives a constraint: every
+match that contains v has a neuron outside this set. The set is enlarged first, as far as v still
+drops out, because a larger set gives a stronger constraint.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ from ..moments.spans import Array, Index
 from .within import Basis, Within
 
 CONSTRAINTS_AT_ONCE = 3
-INFEASIBLE = 2  # milp's status
+INFEASIBLE = 2
+"""The status of `scipy.optimize.milp` that says that no solution exists."""
 
 
 class _Map:
-    """What is known of sets of neurons, as linear constraints on 0/1 variables."""
+    """The sets of neurons that are not ruled out, as linear constraints on 0/1 variables."""
 
     def __init__(self, everyone: Index, v: int) -> None:
         self.everyone = everyone
@@ -31,34 +32,34 @@ class _Map:
         self.bounds: list[float] = []
 
     def largest(self) -> Index | None:
-        """Return a largest set that holds v and is not ruled out, None if there is none."""
+        """Return a largest set that contains v and is not ruled out; None if there is none."""
         return self._solve(-np.ones(len(self.everyone)), [])[0]
 
     def below(self, size: int, seconds: float) -> tuple[Index | None, bool]:
-        """Return some set of fewer than `size` neurons that is not ruled out; none, and whether that is proven."""
-        few = np.ones((1, len(self.everyone))), -np.inf, size - 1
-        return self._solve(np.zeros(len(self.everyone)), [few], seconds)
+        """Return a set of fewer than `size` neurons, if any, and whether there is provably none."""
+        size_limit = np.ones((1, len(self.everyone))), -np.inf, size - 1
+        return self._solve(np.zeros(len(self.everyone)), [size_limit], seconds)
 
     def _solve(
         self, costs: Array, constraints: list[tuple[Any, Any, Any]], seconds: float = np.inf
     ) -> tuple[Index | None, bool]:
-        """Return what the integer programme gives; constraints are (matrix, lower, upper)."""
-        from scipy.optimize import Bounds, milp  # takes a quarter of a second to load
+        """Return a cheapest set, if any, under more constraints, each (matrix, lower, upper)."""
+        from scipy.optimize import Bounds, milp  # Importing it takes a quarter of a second.
         from scipy.sparse import csr_array
 
         if self.rows:
             constraints = [*constraints, (csr_array(np.array(self.rows)), np.array(self.bounds), np.inf)]
-        answer = milp(
+        solution = milp(
             costs,
             integrality=np.ones(len(costs)),
             bounds=Bounds(self.lower, np.ones(len(costs))),
             constraints=constraints,
             options={} if np.isinf(seconds) else {"time_limit": max(seconds, 0.01)},
         )
-        return (None if answer.x is None else self.everyone[answer.x > 0.5]), answer.status == INFEASIBLE
+        return (None if solution.x is None else self.everyone[solution.x > 0.5]), solution.status == INFEASIBLE
 
     def require(self, outside: Index, whenever: int | None = None) -> None:
-        """Rule out every set with none of some neurons, or only those of such sets that hold a certain one."""
+        """Rule out the sets with none of `outside`; if given, only those with `whenever`."""
         row: Array = np.isin(self.everyone, outside).astype(np.float64)
         if whenever is not None:
             row -= self.everyone == whenever
@@ -66,32 +67,59 @@ class _Map:
         self.bounds.append(1.0 if whenever is None else 0.0)
 
     def completed(self, group: Index) -> Index:
-        """Return a larger set that meets every constraint, by adding what meets the most."""
+        """Return a superset that meets every constraint, by adding greedily what meets the most."""
         rows, bounds = np.array(self.rows), np.array(self.bounds)
         inside = np.isin(self.everyone, group) * 1.0
         while len(unmet := np.flatnonzero(rows @ inside < bounds - 0.5)):
             inside[np.argmax((rows[unmet] > 0).sum(axis=0) * (1 - inside))] = 1.0
         return self.everyone[inside > 0.5]
 
-    def rule_out(self, found: Index) -> None:
-        """Rule out every set that holds all of some neurons."""
-        self.rows.append(-np.isin(self.everyone, found).astype(np.float64))
-        self.bounds.append(1.0 - len(found))
+    def rule_out(self, group: Index) -> None:
+        """Rule out every superset of a group, the group included."""
+        self.rows.append(-np.isin(self.everyone, group).astype(np.float64))
+        self.bounds.append(1.0 - len(group))
 
 
 def smallest_holding(within: Within, v: int, known: Index, time_limit: float | None) -> tuple[Index, bool]:
-    """Return a smallest match that holds v, and whether that is proven.
+    """Return a smallest match that contains v, and whether it is proven to be smallest.
 
-    A match that holds u has a neuron outside every set of the other side that leaves u farther than eps. A set of
-    fewer neurons than the smallest match known, which meets all such constraints found so far, is either a match, and
-    then smaller, or some of its neurons are farther than eps and give new ones. No such set: the proof.
+    Parameters
+    ----------
+    within : Within
+        The maximum match.
+    v : int
+        The number of a neuron in it.
+    known : array of int
+        The numbers of a known match that contains v.
+    time_limit : float or None
+        Seconds after which the search ends without a proof; None for no limit.
+
+    Returns
+    -------
+    match : array of int
+        The numbers of the neurons of the smallest match found.
+    proven : bool
+        Whether no match that contains v has fewer neurons.
+
+    Notes
+    -----
+    The search uses implicit hitting sets [1]_. A match that contains u needs a neuron outside every
+    set of the other layer's neurons that leaves u farther than eps. The integer programme proposes
+    a set that has fewer neurons than the smallest known match and meets all such constraints. The
+    set is either a smaller match, or some of its neurons are farther than eps and give new
+    constraints. If there is no such set, the smallest known match is proven smallest.
+
+    References
+    ----------
+    .. [1] Ignatiev, Previti, Liffiton, Marques-Silva, "Smallest MUS extraction with minimal hitting
+       set dualization", CP 2015.
     """
     ends = np.inf if time_limit is None else time.monotonic() + time_limit
     map_, random = _Map(within.everyone, v), np.random.default_rng(0)
     candidate: Index | None = np.array([v])
     proven = False
     while candidate is not None:
-        # A candidate is completed until it is a match, with constraints on the way, before the next is asked for.
+        # A candidate is completed to a match, with new constraints, before the next is proposed.
         while len(far := _far(within, candidate)):
             constraints = [
                 (u, _indispensable(within, u, candidate, random)) for u in far for _ in range(CONSTRAINTS_AT_ONCE)
@@ -109,45 +137,73 @@ def smallest_holding(within: Within, v: int, known: Index, time_limit: float | N
 
 
 def _far(within: Within, group: Index) -> list[int]:
-    """Return the neurons of a group that are farther than eps from its other side."""
+    """Return the neurons of a group that are farther than eps from the group's other side."""
     return [int(u) for u in group if within.is_far(int(u), group)]
 
 
 def _indispensable(within: Within, u: int, group: Index, random: np.random.Generator) -> Index:
-    """Return neurons of the other side, few, such that without all of them u is farther than eps.
+    """Return few neurons of the other layer, one of which is in every match that contains u.
 
-    What is useless to u is added to the group's other side, as long as u stays far: the rest is wanted. A little
-    chance in what counts as useless makes the sets differ. What the basis says of inner products is checked by
-    factoring them. Empty if the group has all of the other side, when u is far by rounding alone.
+    Neurons that help u little are added to the group's other side as long as u stays farther than
+    eps; the remaining ones are the result. The choice is slightly random, so that repeated calls
+    give different sets. Distances from the basis are verified by a factorisation. The result is
+    empty if the group contains all of the other side, where u is far by rounding alone.
     """
     side = 1 if u < within.split else 0
     chosen = within.sides(group)[side]
-    left = np.setdiff1d(within.sides(within.everyone)[side], chosen)
+    remaining = np.setdiff1d(within.sides(within.everyone)[side], chosen)
     basis = Basis(within.unit.gram)
     for neuron in chosen:
         basis.add(int(neuron))
     useless: list[int] = []
-    while len(left) > 1:
-        gains = basis.gains(left, np.array([u]))
-        fits = np.flatnonzero(basis.left[u] - gains > within.threshold)
-        if not len(fits):
+    while len(remaining) > 1:
+        gains = basis.gains(remaining, np.array([u]))
+        still_far = np.flatnonzero(basis.squared_distances[u] - gains > within.threshold)
+        if not len(still_far):
             break
-        least = fits[np.argmin(gains[fits] * random.uniform(0.5, 1, len(fits)))]
-        basis.add(int(left[least]))
-        useless.append(int(left[least]))
-        left = np.delete(left, least)
+        least = still_far[np.argmin(gains[still_far] * random.uniform(0.5, 1, len(still_far)))]
+        basis.add(int(remaining[least]))
+        useless.append(int(remaining[least]))
+        remaining = np.delete(remaining, least)
     while useless and not within.is_far(u, np.concatenate([chosen, np.array(useless, dtype=np.intp)])):
-        left = np.append(left, useless.pop())
-    return left
+        remaining = np.append(remaining, useless.pop())
+    return remaining
 
 
 def all_holding(
     within: Within, v: int, trim: Callable[[Index], Index], known: Index, ends: float
 ) -> Iterator[Index | None]:
-    """Yield every v-minimum match but a known one; the iterator ends when there is no other, or with None at a time.
+    """Yield every v-minimum match except a known one.
 
-    The largest set not ruled out is tried: if it holds v's match, that is trimmed and its supersets are ruled out;
-    if not, the set is made as large as it gets, and its subsets are.
+    Parameters
+    ----------
+    within : Within
+        The maximum match.
+    v : int
+        The number of a neuron in it.
+    trim : callable
+        Returns a v-minimum match within a given match that contains v.
+    known : array of int
+        The numbers of the known v-minimum match.
+    ends : float
+        The time, by `time.monotonic`, at which the search ends.
+
+    Yields
+    ------
+    array of int or None
+        The numbers of the neurons of another v-minimum match; None, as the last item, if the time
+        ended before the enumeration did.
+
+    Notes
+    -----
+    The method is MARCO [1]_. The largest set that is not ruled out is tested. If v is in a match
+    within it, the match is trimmed and its supersets are ruled out. Otherwise the set is enlarged
+    as far as v still drops out, and its subsets are ruled out.
+
+    References
+    ----------
+    .. [1] Liffiton, Previti, Malik, Marques-Silva, "Fast, flexible MUS enumeration", Constraints
+       2016.
     """
     map_ = _Map(within.everyone, v)
     map_.rule_out(known)
@@ -155,14 +211,14 @@ def all_holding(
         if time.monotonic() >= ends:
             yield None
             return
-        held = within.surviving(candidate, holding=v)
-        if len(held):
-            found = trim(held)
-            yield found
-            map_.rule_out(found)
+        match = within.surviving(candidate, containing=v)
+        if len(match):
+            minimum = trim(match)
+            yield minimum
+            map_.rule_out(minimum)
         else:
             for u in np.setdiff1d(within.everyone, candidate):
                 larger = np.sort(np.append(candidate, u))
-                if not len(within.surviving(larger, holding=v)):
+                if not len(within.surviving(larger, containing=v)):
                     candidate = larger
             map_.require(np.setdiff1d(within.everyone, candidate))

@@ -1,9 +1,10 @@
 """The lattice of simple matches at eps = 0.
 
-With independent neurons on each side of the maximum match, |A| = |B| and each neuron is a unique combination of the
-other side. Draw an edge v -> u wherever u's coefficient in v is not 0: then the one v-minimum match is what v reaches.
-The strongly connected components, ordered by who reaches whom, are the whole lattice of simple matches. Source:
-docs/theory.md.
+If the neurons on each side of the maximum match are linearly independent, then |A| = |B| and each
+neuron is a unique combination of the neurons of the other side. Draw an edge v -> u wherever u's
+coefficient in v is not 0. The only v-minimum match is then the set of neurons reachable from v. The
+strongly connected components, ordered by reachability, are the complete lattice of simple matches.
+Source: docs/theory.md.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._threads import few_threads
-from ..moments.pairs import Pair, checked_pair
+from ..moments.pairs import Pair, Unit, checked_pair
 from ..moments.spans import Index
 from .least_squares import coefficients
 from .maximum import MatchResult, maximum_match
@@ -24,23 +25,37 @@ from .minimum import Neuron
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class ExactStructure(MatchResult):
-    """Who needs whom in the exact maximum match of two layers."""
+    """All simple matches of two layers at eps = 0, as a directed graph of neurons."""
 
     x: Index
-    """Neurons of x in the match, sorted; those that were redundant are left out."""
+    """Sorted indices of the neurons of x in the match, without redundant ones."""
     y: Index
+    """Sorted indices of the neurons of y in the match, without redundant ones."""
     redundant: tuple[Neuron, ...]
-    """Neurons of the maximum match that are combinations of those before them in their own layer: left out, as with
-    them minimum matches are not unique."""
+    """Neurons of the maximum match that were left out, because they are linear combinations of
+    neurons of their own layer with smaller indices. With them, minimum matches are not unique."""
     component: NDArray[np.intp]
     """(|x| + |y|,) the strongly connected component of each neuron, x then y."""
     reaches: NDArray[np.bool_]
-    """(components, components) whether a component needs another; every component reaches itself."""
+    """(components, components) whether a component reaches another. Each one reaches itself."""
     needs: NDArray[np.bool_]
-    """(|x| + |y|, |x| + |y|) whether a neuron has another, of the other side, in its combination."""
+    """(|x| + |y|, |x| + |y|) whether neuron v (row) needs neuron u (column) of the other layer: u's
+    coefficient in v is not 0."""
 
     def minimum_match(self, neuron: Neuron) -> tuple[Index, Index] | None:
-        """Return the neurons x and y of the one v-minimum match, None if v is not in the exact match."""
+        """Return the only v-minimum match of a neuron v.
+
+        Parameters
+        ----------
+        neuron : tuple of str and int
+            The neuron v: ("x", index) or ("y", index).
+
+        Returns
+        -------
+        tuple of two arrays of int, or None
+            The sorted indices of the neurons of x and of y; None if v is redundant or not in the
+            exact match.
+        """
         side, index = neuron
         members = self.x if side == "x" else self.y
         place = int(np.searchsorted(members, index))
@@ -50,22 +65,47 @@ class ExactStructure(MatchResult):
         return self._members(int(self.component[number]))
 
     def simple_matches(self) -> list[tuple[Index, Index]]:
-        """Return neurons x and y of every simple match: one for each component."""
+        """Return all simple matches: one for each strongly connected component.
+
+        Returns
+        -------
+        list of tuple of two arrays of int
+            The sorted indices of the neurons of x and of y in each match.
+        """
         return [self._members(c) for c in range(len(self.reaches))]
 
     def edges(self) -> list[tuple[Neuron, Neuron]]:
-        """Return the edges v -> u, "v needs u", as `networkx.DiGraph` takes them."""
+        """Return the edges v -> u of the graph, in the form that `networkx.DiGraph` accepts.
+
+        Returns
+        -------
+        list of tuple of two neurons
+            (v, u) wherever u has a coefficient in v that is not 0. A neuron is ("x", index) or
+            ("y", index).
+        """
         names = [("x", int(i)) for i in self.x] + [("y", int(j)) for j in self.y]
         return [(names[v], names[u]) for v, u in np.argwhere(self.needs)]
 
     def order(self) -> list[tuple[int, int]]:
-        """Return the edges between components of the partial order, without those that follow from others."""
+        """Return the partial order of the components, without edges that follow by transitivity.
+
+        Returns
+        -------
+        list of tuple of two ints
+            (a, b) where component a reaches component b directly.
+        """
         above = self.reaches & ~np.eye(len(self.reaches), dtype=bool)
         implied = (above.astype(np.int64) @ above.astype(np.int64)) > 0
         return [(int(a), int(b)) for a, b in np.argwhere(above & ~implied)]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything as plain Python values."""
+        """Return everything as plain Python values.
+
+        Returns
+        -------
+        dict of str to object
+            The neurons, components, partial order and edges, and the fields of the provenance.
+        """
         return self._plain() | {
             "x": self.x.tolist(),
             "y": self.y.tolist(),
@@ -82,17 +122,38 @@ class ExactStructure(MatchResult):
         )
 
     def _members(self, component: int) -> tuple[Index, Index]:
+        """Return the neurons of x and of y that a component reaches, its own included."""
         inside = self.reaches[component][self.component]
         return self.x[inside[: len(self.x)]], self.y[inside[len(self.x) :]]
 
 
 @few_threads
 def exact_structure(pair: Pair, *, centred: bool = False) -> ExactStructure:
-    """Return who needs whom in the exact maximum match, eps = 0 up to the resolution.
+    """Return all simple matches at eps = 0, up to the resolution.
 
-    A coefficient counts as 0 if, in units of unit-norm neurons, it is below the resolution. Neurons that are
-    combinations of their own layer's, taken in the order of indices, are left out and named; the rest is matched again.
-    Cost: of a maximum match, and |match|^3.
+    Parameters
+    ----------
+    pair : Pair
+        The joint moments of two layers.
+    centred : bool
+        Whether to subtract each neuron's mean first.
+
+    Returns
+    -------
+    ExactStructure
+        The graph of the coefficients between the two layers, and its strongly connected components.
+
+    Raises
+    ------
+    SpanmatchError
+        If the resolution is too coarse for exact matches.
+
+    Notes
+    -----
+    A coefficient counts as 0 if it is at most the resolution, for neurons scaled to unit norm.
+    Redundant neurons, which are linear combinations of neurons of their own layer with smaller
+    indices, are left out and listed. The remaining neurons are matched again. Cost: a maximum match
+    and about m^3 operations for m matched neurons.
     """
     from scipy.sparse.csgraph import connected_components
 
@@ -101,15 +162,14 @@ def exact_structure(pair: Pair, *, centred: bool = False) -> ExactStructure:
     x, y = match.x, match.y
     redundant: list[Neuron] = []
     while True:
-        independent = [_independent(pair, x, y, side, centred, match.resolution) for side in (0, 1)]
-        redundant += [("x", int(i)) for i in np.setdiff1d(x, independent[0])]
-        redundant += [("y", int(j)) for j in np.setdiff1d(y, independent[1])]
-        if len(independent[0]) == len(x) and len(independent[1]) == len(y):
+        independent_x, independent_y = _independent(pair, x, y, centred, match.resolution)
+        redundant += [("x", int(i)) for i in np.setdiff1d(x, independent_x)]
+        redundant += [("y", int(j)) for j in np.setdiff1d(y, independent_y)]
+        if len(independent_x) == len(x) and len(independent_y) == len(y):
             break
-        x, y = _rematched(pair, independent[0], independent[1], centred, match.resolution)
+        x, y = _rematched(pair, independent_x, independent_y, centred, match.resolution)
     needs = _needs(pair, x, y, centred, match.resolution)
     count, component = connected_components(needs, directed=True, connection="strong")
-    about = match.shared()
     return ExactStructure(
         x=x,
         y=y,
@@ -117,24 +177,29 @@ def exact_structure(pair: Pair, *, centred: bool = False) -> ExactStructure:
         component=component.astype(np.intp),
         reaches=_reaches(needs, component, count),
         needs=needs,
-        **about,
+        **match.shared(),
     )
 
 
-def _independent(pair: Pair, x: Index, y: Index, side: int, centred: bool, floor: float) -> Index:
-    """Return the neurons of one side that are not combinations of those before them."""
+def _independent(pair: Pair, x: Index, y: Index, centred: bool, floor: float) -> tuple[Index, Index]:
+    """Return the neurons of each side that are not combinations of earlier ones of that side."""
     unit = pair.unit(x, y, centred=centred)
-    members, offset = ((x, 0), (y, len(x)))[side]
-    kept: list[int] = []
-    for k in range(len(members)):
-        chosen = np.array(kept, dtype=np.intp) + offset
-        if unit.outside(chosen, np.array([k + offset]))[0][0] > floor**2:
-            kept.append(k)
-    return members[kept]
+    a, b = np.arange(len(x)), np.arange(len(x), len(x) + len(y))
+    return x[_independent_columns(unit, a, floor)], y[_independent_columns(unit, b, floor) - len(x)]
+
+
+def _independent_columns(unit: Unit, columns: Index, floor: float) -> Index:
+    """Return those of the columns that are farther than `floor` from the span of earlier ones."""
+    independent: list[int] = []
+    for column in columns.tolist():
+        squared_distances, _ = unit.outside(np.array(independent, dtype=np.intp), np.array([column]))
+        if squared_distances[0] > floor**2:
+            independent.append(column)
+    return np.array(independent, dtype=np.intp)
 
 
 def _rematched(pair: Pair, x: Index, y: Index, centred: bool, floor: float) -> tuple[Index, Index]:
-    """Return the maximum match at eps = 0 within some neurons."""
+    """Return the maximum match at eps = 0 within two groups of neurons."""
     while True:
         unit = pair.unit(x, y, centred=centred)
         a, b = np.arange(len(x)), np.arange(len(x), len(x) + len(y))
@@ -145,7 +210,7 @@ def _rematched(pair: Pair, x: Index, y: Index, centred: bool, floor: float) -> t
 
 
 def _needs(pair: Pair, x: Index, y: Index, centred: bool, floor: float) -> NDArray[np.bool_]:
-    """Return whose coefficient in whom is not 0, on unit columns."""
+    """Return which coefficients between the groups are not 0, for neurons scaled to unit norm."""
     maps = coefficients(pair, x, y, centred=centred)
     a = np.sqrt(pair.energy("x", centred=centred)[x])
     b = np.sqrt(pair.energy("y", centred=centred)[y])
@@ -156,7 +221,7 @@ def _needs(pair: Pair, x: Index, y: Index, centred: bool, floor: float) -> NDArr
 
 
 def _reaches(needs: NDArray[np.bool_], component: Index, count: int) -> NDArray[np.bool_]:
-    """Return the transitive closure between components."""
+    """Return the transitive closure of the relation between components."""
     reaches = np.eye(count, dtype=bool)
     v, u = np.nonzero(needs)
     reaches[component[v], component[u]] = True

@@ -1,7 +1,7 @@
-"""Two groups of neurons in terms of each other, by least squares: coefficients, and distances to check others by.
+"""Least-squares maps between two groups of neurons, and distances that verify the searches.
 
-The route is another than that of `peeling` and `within`, so that one can verify the other: columns that have the
-pair's inner products, and an SVD.
+The computation is independent of `peeling` and `within`, so that each can verify the other. It uses
+columns that have the pair's inner products, and their singular value decomposition.
 """
 
 from __future__ import annotations
@@ -19,25 +19,50 @@ from ..moments.spans import Array, Index, Rounding
 class Coefficients:
     """The least-squares maps between two groups of neurons, in units of activations.
 
-    X[:, x] ~ Y[:, y] @ x_from_y + x_intercept, and the reverse; intercepts are 0 unless centred.
+    Notes
+    -----
+    X[:, x] ~ Y[:, y] @ x_from_y + x_intercept, and Y[:, y] ~ X[:, x] @ y_from_x + y_intercept. The
+    intercepts are 0 unless the neurons were centred.
     """
 
     x_from_y: Array
-    """(|y|, |x|)"""
+    """(|y|, |x|) coefficients that predict the neurons of x from those of y."""
     y_from_x: Array
-    """(|x|, |y|)"""
+    """(|x|, |y|) coefficients that predict the neurons of y from those of x."""
     x_intercept: Array
+    """(|x|,) intercepts of the predictions of x."""
     y_intercept: Array
+    """(|y|,) intercepts of the predictions of y."""
     x_distances: Array
-    """(|x|,) of each neuron of x to the span of y."""
+    """(|x|,) distance of each neuron of x to the span of y."""
     y_distances: Array
+    """(|y|,) distance of each neuron of y to the span of x."""
 
 
 @few_threads
 def coefficients(pair: Pair, x: Index, y: Index, *, centred: bool = False) -> Coefficients:
-    """Return the maps both ways between neurons x and y, of smallest norm where they are not unique.
+    """Return the least-squares maps between two groups of neurons, in both directions.
 
-    Cost: two singular value decompositions of (|x| + |y|)-square columns; no pass over rows.
+    Parameters
+    ----------
+    pair : Pair
+        The joint moments of two layers.
+    x : array of int, (|x|,)
+        Indices of neurons of the first layer, none of them silent.
+    y : array of int, (|y|,)
+        Indices of neurons of the second layer, none of them silent.
+    centred : bool
+        Whether to subtract each neuron's mean first.
+
+    Returns
+    -------
+    Coefficients
+        The maps of smallest norm where they are not unique, and the distances that they leave.
+
+    Notes
+    -----
+    Cost: two singular value decompositions, of matrices with |x| and with |y| columns. The rows are
+    not read again.
     """
     (A, of_x), (B, of_y) = _columns(pair, x, y, centred)
     x_from_y, x_distances = _fit(B, A, of_y)
@@ -53,13 +78,57 @@ def coefficients(pair: Pair, x: Index, y: Index, *, centred: bool = False) -> Co
 
 @few_threads
 def distances(pair: Pair, x: Index, y: Index, *, centred: bool = False) -> tuple[Array, Array]:
-    """Return the distance of each neuron of x to the span of y, and of each of y to that of x."""
+    """Return the distance of each neuron of two groups to the span of the other group.
+
+    Parameters
+    ----------
+    pair : Pair
+        The joint moments of two layers.
+    x : array of int, (|x|,)
+        Indices of neurons of the first layer, none of them silent.
+    y : array of int, (|y|,)
+        Indices of neurons of the second layer, none of them silent.
+    centred : bool
+        Whether to subtract each neuron's mean first.
+
+    Returns
+    -------
+    to_y : array of float, (|x|,)
+        The distance of each neuron of x to the span of y, in [0, 1].
+    to_x : array of float, (|y|,)
+        The distance of each neuron of y to the span of x, in [0, 1].
+    """
     (A, of_x), (B, of_y) = _columns(pair, x, y, centred)
     return _fit(B, A, of_y)[1], _fit(A, B, of_x)[1]
 
 
 def survivors(pair: Pair, x: Index, y: Index, eps: float, *, centred: bool = False) -> tuple[Index, Index]:
-    """Return the maximum match within neurons x and y, by dropping what is farther than eps, again and again."""
+    """Return the maximum match within two groups of neurons.
+
+    Parameters
+    ----------
+    pair : Pair
+        The joint moments of two layers.
+    x : array of int, (|x|,)
+        Indices of neurons of the first layer, none of them silent.
+    y : array of int, (|y|,)
+        Indices of neurons of the second layer, none of them silent.
+    eps : float
+        The largest distance that a match allows.
+    centred : bool
+        Whether to subtract each neuron's mean first.
+
+    Returns
+    -------
+    x : array of int
+        The neurons of x in the maximum match.
+    y : array of int
+        The neurons of y in the maximum match.
+
+    Notes
+    -----
+    All neurons farther than eps are dropped, repeatedly, until every distance is within eps.
+    """
     while len(x) or len(y):
         to_y, to_x = distances(pair, x, y, centred=centred)
         if (to_y <= eps).all() and (to_x <= eps).all():
@@ -69,14 +138,14 @@ def survivors(pair: Pair, x: Index, y: Index, eps: float, *, centred: bool = Fal
 
 
 def _columns(pair: Pair, x: Index, y: Index, centred: bool) -> tuple[tuple[Array, Rounding], tuple[Array, Rounding]]:
-    """Return unit columns with the pair's inner products: a symmetric root, or those kept; and their rounding."""
+    """Return unit columns of x and of y with the pair's inner products, each with its rounding."""
     unit = pair.unit(x, y, centred=centred)
     columns = unit.columns
     if columns is None:
         size, directions = np.linalg.eigh(unit.gram)
-        # What is below the rounding of inner products is not there.
-        kept = size > 4 * len(size) * unit.rounding[0].products * size.max(initial=0.0)
-        columns = np.sqrt(size[kept])[:, None] * directions[:, kept].T
+        # Eigenvalues below the rounding of the inner products count as 0.
+        resolved = size > 4 * len(size) * unit.rounding[0].products * size.max(initial=0.0)
+        columns = np.sqrt(size[resolved])[:, None] * directions[:, resolved].T
     return (columns[:, : len(x)], unit.rounding[0]), (columns[:, len(x) :], unit.rounding[1])
 
 
@@ -85,7 +154,8 @@ def _fit(S: Array, T: Array, rounding: Rounding) -> tuple[Array, Array]:
     if not S.shape[1] or not S.shape[0]:
         return np.zeros((S.shape[1], T.shape[1])), np.ones(T.shape[1])
     left, size, right = np.linalg.svd(S, full_matrices=False)
-    # The smallest singular value of m columns is up to sqrt(m) times smaller than the last direction of a factor.
-    kept = size > rounding.cutoff(len(S), S.shape[1]) / np.sqrt(S.shape[1])
-    B = right[kept].T @ ((left[:, kept].T @ T) / size[kept, None])
+    # For m columns, the smallest singular value is up to sqrt(m) times smaller than the last
+    # diagonal entry of a pivoted triangular factor, which the cutoff is made for.
+    resolved = size > rounding.cutoff(len(S), S.shape[1]) / np.sqrt(S.shape[1])
+    B = right[resolved].T @ ((left[:, resolved].T @ T) / size[resolved, None])
     return B, np.asarray(np.linalg.norm(T - S @ B, axis=0))

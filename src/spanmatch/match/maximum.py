@@ -1,9 +1,9 @@
 """The maximum match of two layers, at one eps and at every eps.
 
-A set of neurons A of X and B of Y is an eps-match when every neuron of each is within distance eps of the span
-of the other: dist(v, S) = min over u in span(S) of ||z_v - u|| / ||z_v||. There is one largest,
-the maximum match; its share of all neurons is the similarity s(eps) = (|A| + |B|) / (|X| + |Y|).
-Source: Wang et al., NeurIPS 2018; docs/theory.md.
+Sets of neurons A of X and B of Y are a match at eps if every neuron of each set is within distance
+eps of the span of the other set, where dist(v, S) = min over u in span(S) of ||z_v - u|| / ||z_v||.
+The maximum match is the largest match. The share of all neurons that are in it is the similarity
+s(eps) = (|A| + |B|) / (|X| + |Y|). Source: Wang et al., NeurIPS 2018; docs/theory.md.
 """
 
 from __future__ import annotations
@@ -31,50 +31,67 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 ROWS_PER_NEURON = 5
-"""Fewer rows than this for each neuron of the wider layer, and chance alone brings distances below 0.9."""
+"""With fewer rows than this per independent neuron, unrelated layers have distances below 0.9."""
 
 ADVICE: dict[Method, str] = {
     "single": "use method='gram' or 'qr'",
     "gram": "use method='qr'",
     "qr": "leave out neurons that nearly repeat others",
 }
+"""What error messages suggest for a finer resolution, by the method of the moments."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class MatchResult(Result):
-    """What is common to all results about matches."""
+    """The base class of all results about matches."""
 
     x_silent: tuple[int, ...]
-    """Neurons of x that never vary from 0: in no match, but counted in the similarity's denominator."""
+    """Neurons of x that are 0 on every row (centred: constant). They are in no match, but count in
+    the denominator of the similarity."""
     y_silent: tuple[int, ...]
+    """Neurons of y that are 0 on every row (centred: constant)."""
     chance_distance: float
-    """The distance of independent Gaussian layers of as many dimensions, over as many independent rows."""
+    """The distance at which independent Gaussian layers are that have the same number of dimensions
+    and of independent rows."""
     warnings: tuple[str, ...]
+    """Why the result may not be reliable, and what to do about it."""
 
     @property
     def resolution(self) -> float:
-        """The distance below which nothing can be told from 0.
+        """The smallest distance that can be distinguished from 0.
 
-        Smaller distances count as 0 if it is at most 1e-3, and are unresolved otherwise.
+        Smaller distances count as 0 if the resolution is at most 1e-3. Otherwise they are
+        unresolved.
         """
         assert self.provenance.resolution is not None
         return self.provenance.resolution
 
     def shared(self) -> dict[str, Any]:
-        """Return the fields that all results about matches of the same pair share."""
+        """Return the fields that all results about matches have.
+
+        Returns
+        -------
+        dict of str to object
+            The fields of `MatchResult`, as arguments for another result about the same pair.
+        """
         return {name: getattr(self, name) for name in MatchResult.__dataclass_fields__}
 
     def _plain(self) -> dict[str, Any]:
-        silent = {"x_silent": list(self.x_silent), "y_silent": list(self.y_silent)}
-        rest = {"chance_distance": self.chance_distance, "warnings": list(self.warnings)}
-        return self.provenance.to_dict() | silent | rest
+        """Return the fields that all results about matches have as plain Python values."""
+        return self.provenance.to_dict() | {
+            "x_silent": list(self.x_silent),
+            "y_silent": list(self.y_silent),
+            "chance_distance": self.chance_distance,
+            "warnings": list(self.warnings),
+        }
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class Match(MatchResult):
-    """A match at one eps: neurons x of one layer and y of the other, each within eps of the span of the others."""
+    """A match at one eps: every neuron of groups x and y is within eps of the other's span."""
 
     eps: float
+    """The largest distance that the match allows."""
     x: Index
     """Sorted indices of the matched neurons of x."""
     y: Index
@@ -82,22 +99,54 @@ class Match(MatchResult):
 
     @property
     def similarity(self) -> float:
-        """(|x| + |y|) / all neurons of both layers."""
+        """The share of all neurons of both layers that are matched: (|x| + |y|) / (p + q)."""
         return (len(self.x) + len(self.y)) / sum(self.provenance.neurons)
 
     def coefficients(self, pair: Pair) -> Coefficients:
-        """Return the least-squares maps both ways between the two groups, in units of activations."""
+        """Return the least-squares maps between the two groups, in both directions.
+
+        Parameters
+        ----------
+        pair : Pair
+            The pair that the match was computed from.
+
+        Returns
+        -------
+        Coefficients
+            The maps, in units of activations.
+        """
         return coefficients(pair, self.x, self.y, centred=self.provenance.centred)
 
     def verify(self, pair: Pair) -> bool:
-        """Tell, by least squares that share no code with the search, whether every distance is within eps."""
+        """Verify by an independent computation that this is a match.
+
+        Parameters
+        ----------
+        pair : Pair
+            The pair that the match was computed from.
+
+        Returns
+        -------
+        bool
+            True if every distance is within eps, or within the resolution if eps is smaller.
+
+        Notes
+        -----
+        The least squares of this method share no code with the search.
+        """
         eps = threshold_of(self) * (1 + 1e-9)
         return all((side <= eps).all() for side in distances(pair, self.x, self.y, centred=self.provenance.centred))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything as plain Python values."""
-        found = {"eps": self.eps, "similarity": self.similarity, "x": self.x.tolist(), "y": self.y.tolist()}
-        return found | self._plain()
+        """Return everything as plain Python values.
+
+        Returns
+        -------
+        dict of str to object
+            The fields of the match and those of its provenance.
+        """
+        match = {"eps": self.eps, "similarity": self.similarity, "x": self.x.tolist(), "y": self.y.tolist()}
+        return match | self._plain()
 
     def __repr__(self) -> str:
         return (
@@ -108,25 +157,34 @@ class Match(MatchResult):
 
 @dataclass(frozen=True)
 class Stability:
-    """The interval [low, high) of eps over which the maximum match is the same as at eps."""
+    """The interval [low, high) of eps in which the maximum match is the same as at a given eps."""
 
     eps: float
+    """The given eps."""
     low: float
+    """The lower end of the interval, which belongs to it."""
     high: float
+    """The upper end of the interval, which does not belong to it."""
     leaving: tuple[tuple[str, int], ...]
-    """Who leaves first as eps falls below low: ("x", index) or ("y", index)."""
+    """Neurons ("x", index) or ("y", index) with level low: the first to leave as eps decreases."""
     entering: tuple[tuple[str, int], ...]
-    """Who enters first as eps reaches high."""
+    """Neurons with level high: the first to enter as eps increases."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class MatchProfile(MatchResult):
-    """The maximum match at every eps, as the level of each neuron: the smallest eps at which it is in."""
+    """The maximum match at every eps, as the level of each neuron.
+
+    Notes
+    -----
+    The level of a neuron is the smallest eps at which it is in the maximum match M(eps), so
+    M(eps) = {v : level(v) <= eps}.
+    """
 
     x_levels: Array
-    """(p,) nan where silent."""
+    """(p,) the level of each neuron of x, in [0, 1]; nan if it is silent."""
     y_levels: Array
-    """(q,)"""
+    """(q,) the level of each neuron of y, in [0, 1]; nan if it is silent."""
 
     @overload
     def similarity(self, eps: float) -> float: ...
@@ -135,21 +193,34 @@ class MatchProfile(MatchResult):
     def similarity(self, eps: ArrayLike) -> float | Array:
         """Return s(eps), the share of all neurons that are in the maximum match at eps.
 
-        nan where neurons are nearer than the resolution and eps is smaller: how many are within eps cannot be told.
-        At eps = 0 they count as exact, if the resolution is at most 1e-3.
-        Args: eps in [0, 1), a number or an array. Raises SpanmatchError for others.
+        Parameters
+        ----------
+        eps : float or array of float
+            Values in [0, 1).
+
+        Returns
+        -------
+        float or array of float
+            The similarity at each eps. If a level is at or below the resolution, the similarity is
+            nan for every smaller eps above 0, because it is unknown which neurons are within eps.
+            It is nan at eps = 0 too if the resolution is coarser than 1e-3.
+
+        Raises
+        ------
+        SpanmatchError
+            If a value is outside [0, 1).
         """
-        asked = checked_eps(eps)
+        values = checked_eps(eps)
         levels = np.sort(np.concatenate([self.x_levels, self.y_levels]))  # nan comes last
-        share = np.searchsorted(levels, asked, side="right") / len(levels)
+        share = np.searchsorted(levels, values, side="right") / len(levels)
         if levels[0] <= self.resolution:
-            resolved = (asked >= self.resolution) | ((asked == 0) & (self.resolution <= RESOLVED))
+            resolved = (values >= self.resolution) | ((values == 0) & (self.resolution <= RESOLVED))
             share = np.where(resolved, share, np.nan)
         return float(share) if share.ndim == 0 else share
 
     @property
     def unresolved(self) -> tuple[Index, Index]:
-        """Neurons of x and of y whose level is at most the resolution, which is too coarse to call it 0."""
+        """Neurons of x and of y with a level at or below a resolution that is coarser than 1e-3."""
         x, y = (
             np.flatnonzero((levels <= self.resolution) & (self.resolution > RESOLVED))
             for levels in (self.x_levels, self.y_levels)
@@ -159,43 +230,75 @@ class MatchProfile(MatchResult):
     def at(self, eps: float) -> Match:
         """Return the maximum match at eps.
 
-        Raises SpanmatchError if eps is not in [0, 1), or where `similarity` is nan.
+        Parameters
+        ----------
+        eps : float
+            The largest distance that the match allows, in [0, 1).
+
+        Returns
+        -------
+        Match
+            The matched neurons of both layers.
+
+        Raises
+        ------
+        SpanmatchError
+            If eps is outside [0, 1), or if `similarity` is nan at eps.
         """
         value = self._resolved(eps)
         x, y = (np.flatnonzero(levels <= value) for levels in (self.x_levels, self.y_levels))
         return Match(eps=value, x=x, y=y, **self.shared())
 
     def stability(self, eps: float) -> Stability:
-        """Return how far eps can move before the maximum match changes, and who would enter and leave.
+        """Return the interval of eps in which the maximum match stays the same.
 
-        The match is the same on [low, high): below low the neurons of that level leave, at high others enter.
-        Raises SpanmatchError as `at` does.
+        Parameters
+        ----------
+        eps : float
+            A point in the interval, in [0, 1).
+
+        Returns
+        -------
+        Stability
+            The interval, and the neurons that leave and enter at its ends.
+
+        Raises
+        ------
+        SpanmatchError
+            If eps is outside [0, 1), or if `similarity` is nan at eps.
         """
         value = self._resolved(eps)
         levels = np.concatenate([self.x_levels, self.y_levels])
         low = float(levels[levels <= value].max(initial=0.0))
         high = float(levels[levels > value].min(initial=1.0))
 
-        def at(level: float) -> tuple[tuple[str, int], ...]:
-            return tuple(
-                (side, int(i))
-                for side, own in (("x", self.x_levels), ("y", self.y_levels))
-                for i in np.flatnonzero(own == level)
-            )
+        return Stability(value, low, high, leaving=self._neurons_of_level(low), entering=self._neurons_of_level(high))
 
-        return Stability(value, low, high, leaving=at(low), entering=at(high))
+    def _neurons_of_level(self, level: float) -> tuple[tuple[str, int], ...]:
+        """Return the neurons with exactly this level, as ("x", index) or ("y", index)."""
+        x, y = np.flatnonzero(self.x_levels == level), np.flatnonzero(self.y_levels == level)
+        return (*(("x", int(i)) for i in x), *(("y", int(j)) for j in y))
 
     def _resolved(self, eps: float) -> float:
-        """Return eps as a number.  Raises SpanmatchError where s(eps) is nan."""
+        """Return eps as a number; raise SpanmatchError if s(eps) is nan."""
         value = float(checked_eps(eps))
         if np.isnan(self.similarity(value)):
             raise _unresolved(self, value)
         return value
 
     def gaps(self, count: int = 5) -> list[tuple[float, float]]:
-        """Return the widest intervals of eps, widest first, over which a match that is not empty stays the same.
+        """Return the widest intervals of eps in which the maximum match stays the same.
 
-        Their insides are natural choices of eps.
+        Parameters
+        ----------
+        count : int
+            The largest number of intervals.
+
+        Returns
+        -------
+        list of tuple of two floats
+            Intervals [low, high), the widest first. The match is not empty in any of them. Values
+            inside them are natural choices of eps.
         """
         levels = np.concatenate([self.x_levels, self.y_levels])
         ends = np.unique(np.append(levels[levels < 1], 1.0))
@@ -203,7 +306,20 @@ class MatchProfile(MatchResult):
         return [(float(ends[i]), float(ends[i + 1])) for i in widest]
 
     def plot(self, ax: Axes | None = None, **line: Any) -> Axes:
-        """Draw s(eps) and return the axes; `line` goes to matplotlib's `step`."""
+        """Plot s(eps).
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            The axes to draw into; new ones by default.
+        **line
+            Options of matplotlib's `step`.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            The axes.
+        """
         ax = axes_for("profile.plot", ax)
         levels = np.concatenate([self.x_levels, self.y_levels])
         eps = np.unique(np.append(levels[levels < 1], 0.0))
@@ -214,15 +330,39 @@ class MatchProfile(MatchResult):
         return ax
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything as plain Python values; a silent neuron's level is None."""
+        """Return everything as plain Python values.
+
+        Returns
+        -------
+        dict of str to object
+            The levels, None for silent neurons, and the fields of the provenance.
+        """
         return {"x_levels": plain(self.x_levels), "y_levels": plain(self.y_levels)} | self._plain()
 
     def to_frame(self) -> pd.DataFrame:
-        """Return a table with one row for each neuron: layer, neuron, level, silent."""
+        """Return the levels as a table.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per neuron, with columns layer, neuron, level and silent.
+        """
         return data_frame("profile.to_frame", self.neurons(), columns=["layer", "neuron", "level", "silent"])
 
     def neurons(self) -> Iterator[tuple[str, int, float, bool]]:
-        """Yield layer, neuron, level, silent for every neuron of x, then of y."""
+        """Iterate over all neurons, first those of x, then those of y.
+
+        Yields
+        ------
+        layer : str
+            The name of the layer.
+        neuron : int
+            The index of the neuron.
+        level : float
+            Its level; nan if it is silent.
+        silent : bool
+            Whether it is silent.
+        """
         for layer, levels in ((self.x_layer, self.x_levels), (self.y_layer, self.y_levels)):
             for neuron, level in enumerate(levels.tolist()):
                 yield layer, neuron, level, bool(np.isnan(level))
@@ -237,14 +377,15 @@ class MatchProfile(MatchResult):
 
 @few_threads
 def maximum_match(pair: Pair, eps: float, *, centred: bool = False) -> Match:
-    """Return the maximum match at eps: start from all neurons, drop those farther than eps, until none is.
+    """Return the maximum match at eps.
 
     Parameters
     ----------
     pair : Pair
         The joint moments of two layers.
     eps : float
-        In [0, 1). 0 asks for exact matches, up to the resolution that the result names.
+        The largest distance that the match allows, in [0, 1). At 0, matches are exact up to the
+        resolution that the result states.
     centred : bool
         Whether to subtract each neuron's mean first.
 
@@ -256,20 +397,30 @@ def maximum_match(pair: Pair, eps: float, *, centred: bool = False) -> Match:
     Raises
     ------
     SpanmatchError
-        If eps is outside [0, 1), or below the resolution while neurons are nearer than that to the other layer.
+        If eps is outside [0, 1), or if it is below the resolution while a neuron is nearer than the
+        resolution to the other layer. eps = 0 is accepted if the resolution is at most 1e-3.
 
     Notes
     -----
-    Cost: 5 (p^3 + q^3) / 3 operations, and up to 4 p^3 + 4 q^3 + 4 p q (p + q) more for the neurons that drop.
+    The match is what remains of all neurons after those farther than eps from the span of the other
+    side have been dropped, repeatedly, until there are none [1]_.
+    Cost: 5 (p^3 + q^3) / 3 operations, and up to 4 p^3 + 4 q^3 + 4 p q (p + q) more for the neurons
+    that are dropped.
+
+    References
+    ----------
+    .. [1] Wang et al., "Towards understanding learning representations: to what extent do different
+       neural networks learn the same representation", NeurIPS 2018.
     """
     checked_pair(pair)
     value = float(checked_eps(eps))
     neurons, resolution, dimensions = list(pair.active(centred=centred)), 0.0, 0
     for peeling in _sharpened(pair, neurons, centred, enough=value):
         dimensions = max(dimensions, peeling.dimensions)
-        peeling.fall(max(value, peeling.resolution) ** 2)
+        peeling.drop_farther(max(value, peeling.resolution) ** 2)
         resolution = peeling.resolution
-    match = Match(eps=value, x=neurons[0], y=neurons[1], **_about(pair, centred, resolution, dimensions))
+    fields = _match_result_fields(pair, centred, resolution, dimensions)
+    match = Match(eps=value, x=neurons[0], y=neurons[1], **fields)
     exact = value == 0 and resolution <= RESOLVED
     if value < resolution and not exact and (len(match.x) or len(match.y)):
         raise _unresolved(match, value)
@@ -279,7 +430,7 @@ def maximum_match(pair: Pair, eps: float, *, centred: bool = False) -> Match:
 @remembered
 @few_threads
 def match_profile(pair: Pair, *, centred: bool = False) -> MatchProfile:
-    """Return the level of every neuron, and with them the maximum match at every eps.
+    """Return the level of every neuron, which gives the maximum match at every eps.
 
     Parameters
     ----------
@@ -295,10 +446,19 @@ def match_profile(pair: Pair, *, centred: bool = False) -> MatchProfile:
 
     Notes
     -----
-    level(v) = min {eps : v is in M(eps)}, so that M(eps) = {v : level(v) <= eps}, by peeling (see `peeling`).
-    Every level is right to the resolution of the result; a level that is at most the resolution is 0 if the
-    resolution is at most 1e-3, otherwise it is unresolved.
-    Cost: about 6 (p^3 + q^3) + 4 p q (p + q) operations as matrix products; no pass over the rows.
+    level(v) = min {eps : v is in M(eps)}, so M(eps) = {v : level(v) <= eps} for the maximum match
+    M(eps) [1]_. The levels are computed by peeling: repeatedly remove the neuron with the largest
+    distance r to the other side, and give it the smallest r so far as its level.
+    Every level is correct to the resolution of the result. A level at or below the resolution is
+    reported as 0 if the resolution is at most 1e-3. Otherwise it is unresolved and reported as the
+    resolution.
+    Cost: about 6 (p^3 + q^3) + 4 p q (p + q) operations, as matrix products. The rows are not read
+    again.
+
+    References
+    ----------
+    .. [1] Wang et al., "Towards understanding learning representations: to what extent do different
+       neural networks learn the same representation", NeurIPS 2018.
     """
     checked_pair(pair)
     neurons, dimensions = list(pair.active(centred=centred)), 0
@@ -308,60 +468,101 @@ def match_profile(pair: Pair, *, centred: bool = False) -> MatchProfile:
     for peeling in _sharpened(pair, neurons, centred):
         dimensions = max(dimensions, peeling.dimensions)
         before, threshold = threshold, peeling.peel(levels, threshold)
-        # What is left is a match at the threshold, however little of it is resolved.
+        # The remaining neurons are a match at the threshold, even if unresolved.
         resolution = min(peeling.resolution, float(np.sqrt(min(threshold, 1.0))))
         if threshold < before:
             wrong_by = max(wrong_by, peeling.wrong_by(float(np.sqrt(threshold))))
     resolution = max(resolution if len(neurons[0]) or len(neurons[1]) else 0.0, wrong_by)
-    for side, left in zip(levels, neurons, strict=True):
-        side[left] = 0.0
-        side[:] = np.sqrt(side)
-        side[side <= resolution] = 0.0 if resolution <= RESOLVED else resolution
-    about = _about(pair, centred, resolution, dimensions)
-    return MatchProfile(x_levels=levels[0], y_levels=levels[1], **about)
+    for side_levels, remaining in zip(levels, neurons, strict=True):
+        side_levels[remaining] = 0.0
+        side_levels[:] = np.sqrt(side_levels)
+        side_levels[side_levels <= resolution] = 0.0 if resolution <= RESOLVED else resolution
+    fields = _match_result_fields(pair, centred, resolution, dimensions)
+    return MatchProfile(x_levels=levels[0], y_levels=levels[1], **fields)
 
 
 def threshold_of(match: Match) -> float:
-    """Return the distance up to which neurons count as within the eps of a match: the resolution, if eps is below."""
+    """Return the distance up to which neurons count as within eps of the other side.
+
+    Parameters
+    ----------
+    match : Match
+        A match at some eps.
+
+    Returns
+    -------
+    float
+        eps, or the resolution if that is larger.
+    """
     return max(match.eps, match.resolution)
 
 
 def _unresolved(result: MatchResult, eps: float) -> SpanmatchError:
-    """Return the error that eps is below the resolution, and neurons are nearer than that to the other layer."""
-    exact = ", eps=0 for what is exact up to the resolution," if result.resolution <= RESOLVED else ""
+    """Return the error that eps is below the resolution and distances of neurons are too."""
+    exact = ", eps=0 for matches that are exact up to the resolution," if result.resolution <= RESOLVED else ""
     return SpanmatchError(
-        f"layers {result.x_layer!r} and {result.y_layer!r}: eps={eps:g} is below {result.resolution:.2g}, and "
-        "distances below that are rounding, as neurons of a layer are nearly combinations of others; "
-        f"give a larger eps{exact} or {ADVICE[result.provenance.method]}"
+        f"layers {result.x_layer!r} and {result.y_layer!r}: eps={eps:g} is below the resolution "
+        f"{result.resolution:.2g}; smaller distances are rounding, because neurons of a layer are nearly linear "
+        f"combinations of others; give a larger eps{exact} or {ADVICE[result.provenance.method]}"
     )
 
 
 def check_match(pair: Pair, match: Match) -> None:
-    """Raise SpanmatchError if a match is of other layers than a pair."""
+    """Check that a match and a pair are of the same layers.
+
+    Parameters
+    ----------
+    match : Match
+        A match.
+    pair : Pair
+        The joint moments of two layers.
+
+    Raises
+    ------
+    SpanmatchError
+        If the names of the layers differ.
+    """
     if (match.x_layer, match.y_layer) != (pair.x_layer, pair.y_layer):
         raise SpanmatchError(
-            f"a match of {match.x_layer!r} and {match.y_layer!r}, but a pair of {pair.x_layer!r} and {pair.y_layer!r}"
+            f"a match of {match.x_layer!r} and {match.y_layer!r}, but a pair of {pair.x_layer!r} and {pair.y_layer!r}; "
+            "give the pair that the match was computed from"
         )
 
 
 def checked_eps(eps: ArrayLike) -> Array:
-    """Return eps as an array.  Raises SpanmatchError if a value is not in [0, 1)."""
+    """Check values of eps.
+
+    Parameters
+    ----------
+    eps : float or array of float
+        Values of eps.
+
+    Returns
+    -------
+    array of float
+        The values.
+
+    Raises
+    ------
+    SpanmatchError
+        If a value is not a number in [0, 1).
+    """
     try:
         values = np.asarray(eps, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise SpanmatchError(f"eps={eps!r}: give numbers in [0, 1)") from error
-    wrong = values[~((values >= 0) & (values < 1))]
-    if wrong.size:
-        raise SpanmatchError(f"eps={wrong.flat[0]:g}: give a number in [0, 1); a distance is a sine")
+    outside = values[~((values >= 0) & (values < 1))]
+    if outside.size:
+        raise SpanmatchError(f"eps={outside.flat[0]:g}: give a number in [0, 1), because distances are sines of angles")
     return values
 
 
 def _sharpened(pair: Pair, neurons: list[Index], centred: bool, enough: float = 0.0) -> Iterator[Peeling]:
-    """Yield the two layers ready for peeling, until the resolution is enough or the best.
+    """Yield peelings of ever finer resolution until it is `enough` or the best possible.
 
-    Once distances reach the resolution, what is left is factored again: without the neurons that have gone it
-    is better conditioned, and more is resolved. So it is when a peeling has become stale.
-    Args: neurons, what is left, kept up to date.
+    Once distances reach the resolution, or a peeling has become stale, the remaining neurons are
+    factored again: without the removed ones they are often better conditioned. The list `neurons`
+    is updated to the remaining ones.
     """
     resolution, stale = np.inf, False
     while len(neurons[0]) or len(neurons[1]):
@@ -377,15 +578,16 @@ def _sharpened(pair: Pair, neurons: list[Index], centred: bool, enough: float = 
 
 
 def _spans(pair: Pair, neurons: list[Index], centred: bool) -> tuple[Span, Span]:
-    """Return the spans of some neurons, in memory of their own."""
-    if all(len(some) == len(active) for some, active in zip(neurons, pair.active(centred=centred), strict=True)):
+    """Return the spans of some neurons, in memory that may be overwritten."""
+    active_x, active_y = pair.active(centred=centred)
+    if len(neurons[0]) == len(active_x) and len(neurons[1]) == len(active_y):
         of_x, of_y = pair.all_spans(centred=centred)
         return of_x.copy(), of_y.copy()
     return pair.spans(neurons[0], neurons[1], centred=centred)
 
 
-def _about(pair: Pair, centred: bool, resolution: float, dimensions: int) -> dict[str, Any]:
-    """Return the fields of `MatchResult`; dimensions are those of the larger span, as many as independent neurons."""
+def _match_result_fields(pair: Pair, centred: bool, resolution: float, dimensions: int) -> dict[str, Any]:
+    """Return the fields of `MatchResult`, given the number of dimensions of the larger span."""
     silent = [np.flatnonzero(pair.energy(side, centred=centred) == 0).tolist() for side in ("x", "y")]
     chance = float(np.sqrt(max(0.0, 1 - dimensions / pair.rows)))
     warnings = []
@@ -396,8 +598,8 @@ def _about(pair: Pair, centred: bool, resolution: float, dimensions: int) -> dic
         )
     if resolution > RESOLVED:
         warnings.append(
-            f"neurons of a layer are so nearly combinations of others that distances below {resolution:.2g} "
-            f"are rounding, and s(eps) is nan for smaller eps; {ADVICE[pair.method]}"
+            f"neurons of a layer are nearly linear combinations of others: distances below {resolution:.2g} are "
+            f"rounding, and s(eps) is nan for smaller eps; {ADVICE[pair.method]}"
         )
     return {
         "provenance": replace(pair.provenance, centred=centred, resolution=resolution),

@@ -1,8 +1,9 @@
-"""v-minimum matches: a smallest group of neurons around a neuron v that is a match.
+"""v-minimum matches: minimal matches that contain a given neuron v.
 
-A v-minimum match is a match that holds v and of which no proper subset is a match that holds v. "v is in the
-maximum match within S" is monotone in S, so they are the minimal sets over a monotone predicate (Marques-Silva, Janota,
-Belov 2013). Source: Wang et al., NeurIPS 2018; docs/theory.md.
+A v-minimum match is a match that contains v and has no proper subset that is a match containing v.
+"v is in the maximum match within S" is monotone in S, so v-minimum matches are minimal sets over a
+monotone predicate (Marques-Silva, Janota, Belov 2013). Source: Wang et al., NeurIPS 2018;
+docs/theory.md.
 """
 
 from __future__ import annotations
@@ -24,49 +25,71 @@ from .within import Basis, Within
 
 Neuron = tuple[str, int]
 Order = Literal["small", "index", "random", "smallest"]
-# How much a candidate's own distance, over eps, counts against what it gives. No one weight is best everywhere.
 WEIGHTS = (0.1, 0.3, 1.0, 3.0)
-# So many of the groups grown are trimmed, the smallest ones: twice as fast as all, and hardly larger in the end.
+"""Weights of a candidate's own excess, see `grown`. No single weight is best everywhere."""
 TRIMMED = 2
+"""How many of the grown groups are trimmed, the smallest first. Trimming all of them takes twice as
+long and hardly makes the result smaller."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class MinimumMatch(Match):
-    """A v-minimum match: it holds the neuron v, and no proper subset of it is a match that does."""
+    """A v-minimum match: it contains neuron v, and no proper subset is a match that contains v."""
 
     neuron: Neuron
+    """The neuron v: ("x", index) or ("y", index)."""
     order: Order
+    """The search method: "small", "index", "random" or "smallest"."""
     seed: int | None
+    """The seed of order="random"; None for other orders."""
     smallest: bool
-    """Whether no match that holds the neuron has fewer neurons; proven only by order="smallest", and not if distances
-    of this match lie between eps and the resolution."""
+    """Whether it is proven that no match with the neuron has fewer neurons. Only order="smallest"
+    proves it, and not if distances of this match lie between eps and the resolution."""
 
     def verify(self, pair: Pair) -> bool:
-        """Tell, by least squares that share no code with the search, whether it is a match and minimal.
+        """Verify by an independent computation that this is a match and minimal.
 
-        Every single neuron is taken away in turn, and v must then fall; that is enough, since what holds for a
-        subset holds for all that contain it. Cost: of order (|x| + |y|)^4.
+        Parameters
+        ----------
+        pair : Pair
+            The pair that the match was computed from.
+
+        Returns
+        -------
+        bool
+            True if all distances are within eps, v is in the match, and v drops out whichever other
+            neuron is removed.
+
+        Notes
+        -----
+        The least squares of this method share no code with the search. Removing single neurons is
+        sufficient: v cannot be in the maximum match within a set if it is not in that of a
+        superset. Cost: of order (|x| + |y|)^4 operations.
         """
         if not super().verify(pair):
             return False
         eps = threshold_of(self) * (1 + 1e-9)
         side, index = self.neuron
-        own = "xy".index(side)
-        for gone in [("x", int(i)) for i in self.x] + [("y", int(j)) for j in self.y]:
-            if gone == self.neuron:
+        for removed_side, removed in [("x", int(i)) for i in self.x] + [("y", int(j)) for j in self.y]:
+            if (removed_side, removed) == self.neuron:
                 continue
-            groups = [self.x, self.y]
-            k = "xy".index(gone[0])
-            groups[k] = groups[k][groups[k] != gone[1]]
-            left = survivors(pair, groups[0], groups[1], eps, centred=self.provenance.centred)
-            if index in left[own]:
+            groups = {"x": self.x, "y": self.y}
+            groups[removed_side] = groups[removed_side][groups[removed_side] != removed]
+            x, y = survivors(pair, groups["x"], groups["y"], eps, centred=self.provenance.centred)
+            if index in (x if side == "x" else y):
                 return False
-        return index in (self.x, self.y)[own]
+        return index in (self.x if side == "x" else self.y)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything as plain Python values."""
-        found = {"neuron": list(self.neuron), "order": self.order, "seed": self.seed, "smallest": self.smallest}
-        return found | super().to_dict()
+        """Return everything as plain Python values.
+
+        Returns
+        -------
+        dict of str to object
+            The fields of the match, those of its provenance, and the search's options.
+        """
+        search = {"neuron": list(self.neuron), "order": self.order, "seed": self.seed, "smallest": self.smallest}
+        return search | super().to_dict()
 
 
 @few_threads
@@ -80,18 +103,56 @@ def minimum_match(
     time_limit: float | None = None,
     centred: bool = False,
 ) -> MinimumMatch | None:
-    """Return a v-minimum match at eps, None if the neuron is in no match.
+    """Return a v-minimum match at eps: a minimal match that contains a given neuron v.
 
-    Args:
-        neuron: ("x", i) or ("y", j).
-        order: "small" grows matches around the neuron, by what each next neuron would give, trims them and keeps the
-            smallest; "index" deletes from the maximum match in the order of indices, "random" in that of a seed;
-            "smallest" finds a smallest one and proves it, by implicit hitting sets, for up to some 40 neurons.
-        seed: of "random"; 0 if not given.
-        time_limit: seconds for "smallest", after which the smallest found comes back, not proven.
-    Raises SpanmatchError for a neuron, an eps or an order that does not exist.
-    Cost: "small" grows with the size of the result, s^3 times the neurons looked at; "index" and "random" ask for the
-    maximum match within about as many sets as the maximum match has neurons.
+    Parameters
+    ----------
+    pair : Pair
+        The joint moments of two layers.
+    neuron : tuple of str and int
+        The neuron v: ("x", index) or ("y", index).
+    eps : float
+        The largest distance that the match allows, in [0, 1).
+    order : {"small", "index", "random", "smallest"}
+        The search method:
+
+        - "small" grows several matches around v by the gain of each next neuron, trims them and
+          returns the smallest.
+        - "index" removes neurons from the maximum match in the order of their indices.
+        - "random" removes neurons from the maximum match in a random order.
+        - "smallest" finds a smallest match and proves it, by implicit hitting sets. It is feasible
+          for up to some 40 neurons.
+    seed : int, optional
+        The seed of order="random", 0 by default.
+    time_limit : float, optional
+        Seconds after which order="smallest" returns the smallest match found so far, unproven. No
+        limit by default.
+    centred : bool
+        Whether to subtract each neuron's mean first.
+
+    Returns
+    -------
+    MinimumMatch or None
+        The match; None if the neuron is in no match at eps.
+
+    Raises
+    ------
+    SpanmatchError
+        If the neuron or the order does not exist, if eps is outside [0, 1), or if eps is below the
+        resolution while a neuron is nearer than the resolution to the other layer.
+
+    Notes
+    -----
+    Cost: order="small" takes about s^2 |M| operations to grow a group of s neurons, where M is the
+    maximum match, and then trims it; it looks at few neurons. "index" and "random" compute the
+    maximum match within about |M| sets.
+
+    References
+    ----------
+    .. [1] Wang et al., "Towards understanding learning representations: to what extent do different
+       neural networks learn the same representation", NeurIPS 2018.
+    .. [2] Marques-Silva, Janota, Belov, "Minimal sets over monotone predicates in Boolean
+       formulae", CAV 2013.
     """
     checked_pair(pair)
     neuron = checked_neuron(pair, neuron)
@@ -104,23 +165,49 @@ def minimum_match(
     seed = (seed or 0) if order == "random" else None
     proven = False
     if order == "smallest":
-        found, proven = smallest_holding(within, v, small(within, v), time_limit)
-        proven = proven and within.is_certain(found)
+        group, proven = smallest_holding(within, v, small(within, v), time_limit)
+        proven = proven and within.is_certain(group)
     elif order == "small":
-        found = small(within, v)
+        group = small(within, v)
     else:
-        ranks = np.arange(len(within.everyone)) if seed is None else _shuffled(within, seed)
-        found = trimmed(within, within.everyone, v, lambda left: left[np.argsort(ranks[left])])
-    x, y = within.indices(found)
-    about = within.match.shared()
-    return MinimumMatch(eps=within.match.eps, x=x, y=y, neuron=neuron, order=order, seed=seed, smallest=proven, **about)
+        positions = np.arange(len(within.everyone)) if seed is None else _shuffled(within, seed)
+        group = trimmed(within, within.everyone, v, lambda neurons: neurons[np.argsort(positions[neurons])])
+    x, y = within.indices(group)
+    return MinimumMatch(
+        eps=within.match.eps,
+        x=x,
+        y=y,
+        neuron=neuron,
+        order=order,
+        seed=seed,
+        smallest=proven,
+        **within.match.shared(),
+    )
 
 
 def checked_neuron(pair: Pair, neuron: Neuron) -> Neuron:
-    """Return the neuron with a plain index.  Raises SpanmatchError unless it exists."""
+    """Check that a neuron exists.
+
+    Parameters
+    ----------
+    pair : Pair
+        The joint moments of two layers.
+    neuron : tuple of str and int
+        ("x", index) or ("y", index).
+
+    Returns
+    -------
+    tuple of str and int
+        The neuron, its index as a Python integer.
+
+    Raises
+    ------
+    SpanmatchError
+        If the pair has no such neuron.
+    """
     try:
         side, index = neuron
-        width = dict(zip(("x", "y"), pair.neurons, strict=True))[side]
+        width = {"x": pair.neurons[0], "y": pair.neurons[1]}[side]
         if not 0 <= int(index) < width or int(index) != index:
             raise SpanmatchError(f"neuron {neuron!r}: {side} has neurons 0 to {width - 1}")
         return side, int(index)
@@ -131,28 +218,63 @@ def checked_neuron(pair: Pair, neuron: Neuron) -> Neuron:
 
 
 def small(within: Within, v: int) -> Index:
-    """Return a v-minimum match: the smallest of groups grown around v with several weights, trimmed."""
-    groups = {tuple(group): group for weight in WEIGHTS for group in [grown(within, v, weight)]}
-    found = [
-        trimmed(within, group, v, lambda left: left[np.argsort(within.flow(left, v), kind="stable")])
+    """Return a v-minimum match that tends to be small.
+
+    Parameters
+    ----------
+    within : Within
+        The maximum match.
+    v : int
+        The number of a neuron in it.
+
+    Returns
+    -------
+    array of int
+        The numbers of the neurons of the match.
+
+    Notes
+    -----
+    One group is grown around v for each of `WEIGHTS`. The `TRIMMED` smallest groups are trimmed,
+    the neurons with the least flow from v first, and the smallest result is returned.
+    """
+    groups = {tuple(group): group for group in (grown(within, v, weight) for weight in WEIGHTS)}
+    matches = [
+        trimmed(within, group, v, lambda neurons: neurons[np.argsort(within.flow(neurons, v), kind="stable")])
         for group in sorted(groups.values(), key=len)[:TRIMMED]
     ]
-    return min(found, key=len)
+    return min(matches, key=len)
 
 
 def grown(within: Within, v: int, weight: float) -> Index:
-    """Return a match that holds v, grown from it.
+    """Return a match that contains v, grown from v by adding one neuron after the other.
 
-    As long as a neuron of the group is farther than eps from the group's other side, the other side gets the candidate
-    with the largest
+    Parameters
+    ----------
+    within : Within
+        The maximum match.
+    v : int
+        The number of a neuron in it.
+    weight : float
+        How much a candidate's own excess counts against its gain.
 
-        (what it takes off the squared distances that are too large) - weight (its own excess over eps^2):
+    Returns
+    -------
+    array of int, (s,)
+        The numbers of the neurons of the match; it need not be minimal.
 
-    the excess is what it will itself ask for next. Sides take turns by who is farthest. Cost: s^2 |M| for s neurons.
+    Notes
+    -----
+    As long as a neuron of the group is farther than eps from the group's other side, that side gets
+    the candidate with the largest
+
+        (reduction of the squared distances that are too large) - weight x (own excess over eps^2).
+
+    The candidate's own excess is what it would require next. The side of the farthest neuron is
+    served first. Cost: s^2 |M| operations.
     """
     everyone, gram = within.everyone, within.unit.gram
     bases = Basis(gram), Basis(gram)
-    free = np.zeros((2, len(gram)), dtype=bool)  # candidates, x and y
+    free = np.zeros((2, len(gram)), dtype=bool)  # candidates of x and of y
     free[0, everyone[everyone < within.split]] = True
     free[1, everyone[everyone >= within.split]] = True
     groups: tuple[list[int], list[int]] = ([], [])
@@ -161,34 +283,53 @@ def grown(within: Within, v: int, weight: float) -> Index:
         groups[side].append(chosen)
         free[side, chosen] = False
         bases[side].add(chosen)
-        squared = [bases[1 - k].left[groups[k]] for k in (0, 1)]
-        k = int(squared[1].max(initial=0.0) > squared[0].max(initial=0.0))
-        needy = np.array(groups[k])[squared[k] > within.threshold]
-        side = 1 - k
+        squared_distances = [bases[1 - k].squared_distances[groups[k]] for k in (0, 1)]
+        farthest = int(squared_distances[1].max(initial=0.0) > squared_distances[0].max(initial=0.0))
+        too_far = np.array(groups[farthest])[squared_distances[farthest] > within.threshold]
+        side = 1 - farthest
         candidates = np.flatnonzero(free[side])
-        if not len(needy) or not len(candidates):
+        if not len(too_far) or not len(candidates):
             break
-        excess = np.maximum(bases[k].left[candidates] - within.threshold, 0)
-        score = bases[side].gains(candidates, needy) - weight * excess
+        excess = np.maximum(bases[farthest].squared_distances[candidates] - within.threshold, 0)
+        score = bases[side].gains(candidates, too_far) - weight * excess
         chosen = int(candidates[np.argmax(score)])
-    held = within.surviving(np.sort(np.array(groups[0] + groups[1])), holding=v)
-    return held if len(held) else everyone
+    match = within.surviving(np.sort(np.array(groups[0] + groups[1])), containing=v)
+    return match if len(match) else everyone
 
 
 def trimmed(within: Within, neurons: Index, v: int, order: Callable[[Index], Index]) -> Index:
-    """Return a v-minimum match within some neurons that hold one, by trying to do without each in turn.
+    """Return a v-minimum match within some neurons, by trying to remove each of them.
 
-    What v once could not do without, it never can: each neuron is tried once. After every success the order is
-    asked for anew, and the search goes on within the maximum match of what is left.
+    Parameters
+    ----------
+    within : Within
+        The maximum match.
+    neurons : array of int
+        The numbers of neurons that form a match with v.
+    v : int
+        The number of the neuron that has to stay.
+    order : callable
+        Returns the given neurons in the order in which to try to remove them.
+
+    Returns
+    -------
+    array of int
+        The numbers of the neurons of the match.
+
+    Notes
+    -----
+    A neuron that v needs once is needed in all later, smaller sets, so each neuron is tried at most
+    once. After every removal, the search continues within the maximum match of the remaining
+    neurons, in an order computed anew for them.
     """
     needed = {v}
     while True:
         for u in order(neurons).tolist():
             if u in needed:
                 continue
-            left = within.surviving(neurons[neurons != u], holding=v)
-            if len(left):
-                neurons = left
+            remaining = within.surviving(neurons[neurons != u], containing=v)
+            if len(remaining):
+                neurons = remaining
                 break
             needed.add(u)
         else:
@@ -196,4 +337,5 @@ def trimmed(within: Within, neurons: Index, v: int, order: Callable[[Index], Ind
 
 
 def _shuffled(within: Within, seed: int) -> Index:
+    """Return a random position for every neuron number."""
     return np.random.default_rng(seed).permutation(int(within.everyone.max(initial=0)) + 1)

@@ -1,13 +1,20 @@
-"""Peeling: the level of every neuron, by taking neurons away in the order of their distance.
+"""Peeling: the level of every neuron, by removing neurons in the order of their distances.
 
-M(eps), the maximum match, grows with eps, so each neuron has a level: the smallest eps at which it is in. The
-levels come from one peeling (docs/theory.md): take the neuron with the largest distance r, lower the
-threshold t to min(t, r), give the neuron the level t, update the distances of the other side.
+The maximum match M(eps) grows with eps, so each neuron has a level: the smallest eps at which it is
+in M(eps). All levels come from one peeling (docs/theory.md). Repeat: take the neuron with the
+largest distance r, lower the threshold t to min(t, r), give the neuron level t, remove it, and
+update the distances of the other side.
 
-Done one at a time, that is a matrix times a vector per neuron, bound by memory. Here it goes in panels: the
-neurons with the largest distances are ordered among themselves, in a small span of their own; one matrix product then
-tells how far that order holds before a neuron outside the panel would have come first, and that much of
-it is taken. The levels are those of the one-at-a-time algorithm: nothing is approximated.
+One removal at a time is a product of a matrix and a vector, which memory bandwidth limits. Neurons
+are therefore removed in panels:
+
+1. The neurons with the largest distances are ordered by a peeling among themselves, in small
+   coordinates of their own.
+2. One matrix product gives the distances of all other neurons after each step.
+3. The order is valid up to the first step at which a neuron outside the panel should have been
+   removed before. The valid steps are applied to all neurons.
+
+The levels are identical to those of single removals.
 
 Distances, radii and thresholds are squared throughout this module.
 """
@@ -24,104 +31,177 @@ from ..moments.spans import Array, Compaction, Index, Removal, Span
 X, Y = 0, 1
 SMALLEST_PANEL, LARGEST_PANEL = 48, 256
 GROWTH = 30.0
-"""Once the dual bases have grown so many times, what they hold is rounding: the layers are factored again."""
+"""The growth of the dual bases, as a factor, from which the layers are factored again: rounding
+errors grow by the same factor."""
 
 
 @dataclass
 class Peeling:
-    """Two layers while neurons are taken away: spans[X] has regressors X and targets Y, spans[Y] the reverse."""
+    """Two layers from which neurons are removed.
+
+    Notes
+    -----
+    spans[X] has the neurons of X as regressors and those of Y as targets; spans[Y] is the reverse.
+    """
 
     spans: tuple[Span, Span]
+    """The spans of the remaining neurons of X and of Y."""
     neurons: list[Index]
+    """The indices of the remaining neurons of X and of Y in their layers."""
     stale: bool = False
-    """Whether the spans have to be factored again, as removals would amplify their rounding."""
+    """Whether the spans have to be factored again: removals would amplify their rounding."""
 
     def __post_init__(self) -> None:
         self.resolution = max(span.resolution for span in self.spans)
-        """The distance that could not be told from 0, at its largest so far."""
+        """The smallest distance that can be distinguished from 0, at its largest so far."""
         self.noise = max(span.noise.of_distances * span.condition for span in self.spans)
-        """What distances, however large, could be wrong by beside the rounding of their squares."""
+        """The error of distances of any size, at its largest so far, without that of squares."""
         self.largest_reach = GROWTH * max(span.condition for span in self.spans)
+        """The size of a dual basis from which the layers are factored again."""
 
     @property
     def dimensions(self) -> int:
-        """Those of the larger span."""
+        """The number of dimensions of the larger span."""
         return max(len(span.dual) for span in self.spans)
 
     def wrong_by(self, distance: float) -> float:
-        """Return what levels down to a distance can be wrong by."""
+        """Return a bound on the error of all levels down to a distance.
+
+        Parameters
+        ----------
+        distance : float
+            The smallest level, not squared.
+
+        Returns
+        -------
+        float
+            The bound, at most 1.
+        """
         return min(1.0, self.noise + self.resolution**2 / distance)
 
     def distances(self, side: int) -> Array:
-        """Return the squared distances of the remaining neurons of one side to the other side."""
+        """Return the distances of the remaining neurons of one side to the other side.
+
+        Parameters
+        ----------
+        side : int
+            `X` or `Y`.
+
+        Returns
+        -------
+        array of float
+            The squared distances.
+        """
         return self.spans[1 - side].outside
 
     def largest(self) -> float:
-        """Return the largest squared distance of all."""
+        """Return the largest distance of all remaining neurons.
+
+        Returns
+        -------
+        float
+            The squared distance; 0 if no neurons remain.
+        """
         return max(float(self.distances(side).max(initial=0.0)) for side in (X, Y))
 
-    def fall(self, threshold: float) -> None:
-        """Drop every neuron farther than the threshold, again and again: what is left is the maximum match."""
+    def drop_farther(self, threshold: float) -> None:
+        """Drop all neurons farther than a threshold, repeatedly, until the maximum match remains.
+
+        Parameters
+        ----------
+        threshold : float
+            The squared distance above which neurons are dropped.
+
+        Notes
+        -----
+        It stops earlier if the spans become stale.
+        """
         while self.largest() > threshold and not self.stale:
-            gone = [np.flatnonzero(self.distances(side) > threshold) for side in (X, Y)]
-            removals = [self.spans[side].removal(gone[side]) for side in (X, Y)]
+            dropped = [np.flatnonzero(self.distances(side) > threshold) for side in (X, Y)]
+            removals = [self.spans[side].removal(dropped[side]) for side in (X, Y)]
             self.stale = any(removal.reach > self.largest_reach for removal in removals)
             if not self.stale:
                 for span, removal in zip(self.spans, removals, strict=True):
-                    span.apply(removal, span.held(removal))
-            self.drop(gone)
+                    span.apply(removal, span.lost_components(removal))
+            self.drop(dropped)
             self._watch()
 
     def peel(self, levels: tuple[Array, Array], threshold: float) -> float:
-        """Peel until no distance is above the resolution, writing squared levels; return the threshold reached.
+        """Remove neurons in the order of their distances until none is above the resolution.
 
-        Cost: about 4 (p^3 + q^3) + 4 p q (p + q) operations to take all of p + q neurons, as matrix products.
+        Parameters
+        ----------
+        levels : tuple of two arrays of float, (p,) and (q,)
+            The squared levels of all neurons. Those of the removed neurons are written.
+        threshold : float
+            The smallest squared level so far; infinity at the start.
+
+        Returns
+        -------
+        float
+            The new threshold: the smallest squared level so far.
+
+        Notes
+        -----
+        It stops earlier if the spans become stale. If no neurons of one side remain, those of the
+        other side get the threshold as their level.
+        Cost: about 4 (p^3 + q^3) + 4 p q (p + q) operations to remove all p + q neurons, as matrix
+        products.
         """
         width = SMALLEST_PANEL
         while self.largest() > self.resolution**2 and len(self.neurons[X]) and len(self.neurons[Y]) and not self.stale:
             panel = _Panel(self, width)
             panel.order(threshold, self.resolution**2)
-            taken = panel.valid_steps(threshold)
-            threshold = panel.commit(taken, levels)
-            width = int(np.clip(2 * taken, SMALLEST_PANEL, LARGEST_PANEL))
+            n_steps = panel.valid_steps(threshold)
+            threshold = panel.commit(n_steps, levels)
+            width = int(np.clip(2 * n_steps, SMALLEST_PANEL, LARGEST_PANEL))
             self._watch()
-        if not len(self.neurons[X]) or not len(self.neurons[Y]):  # nothing is left to hold the other side
+        if not len(self.neurons[X]) or not len(self.neurons[Y]):
             for side in (X, Y):
                 levels[side][self.neurons[side]] = min(threshold, 1.0)
             self.drop([np.arange(len(neurons)) for neurons in self.neurons])
         return threshold
 
     def _watch(self) -> None:
-        """Take note of how large the dual bases have become."""
+        """Update the resolution, the noise and whether the spans are stale."""
         if self.stale:
             return
         self.resolution = max(self.resolution, *(span.resolution for span in self.spans))
         self.noise = max(self.noise, *(span.noise.of_distances * span.condition for span in self.spans))
         self.stale = max(span.condition for span in self.spans) > self.largest_reach
 
-    def drop(self, gone: list[Index]) -> None:
-        """Forget neurons, by their positions among the remaining ones of each side."""
-        self.spans[X].drop(gone[X], gone[Y])
-        self.spans[Y].drop(gone[Y], gone[X])
-        self.neurons = [
-            Compaction.of(len(neurons), places)(neurons) for neurons, places in zip(self.neurons, gone, strict=True)
-        ]
+    def drop(self, positions: list[Index]) -> None:
+        """Delete the columns of removed neurons.
+
+        Parameters
+        ----------
+        positions : list of two arrays of int
+            The positions of the neurons among the remaining ones of X and of Y.
+        """
+        self.spans[X].drop(positions[X], positions[Y])
+        self.spans[Y].drop(positions[Y], positions[X])
+        self.neurons = [Compaction.of(len(self.neurons[side]), positions[side])(self.neurons[side]) for side in (X, Y)]
 
 
 @dataclass(frozen=True)
 class _Step:
-    """One neuron taken from a panel, and how many directions and relations each side had lost before it."""
+    """The removal of one neuron of a panel, and what each side had lost before it."""
 
     side: int
     member: int
+    """The position of the neuron among the panel's neurons of its side."""
     radius: float
+    """The squared distance of the neuron."""
     threshold: float
+    """The squared level of the neuron."""
     lost: tuple[int, int]
+    """How many directions X and Y had lost before."""
     relations: tuple[int, int]
+    """How many relations X and Y had used up before."""
 
 
 class _Panel:
-    """The neurons with the largest distances, ordered among themselves."""
+    """The neurons with the largest distances, peeled among themselves."""
 
     def __init__(self, peeling: Peeling, width: int) -> None:
         self.peeling = peeling
@@ -129,10 +209,10 @@ class _Panel:
         self.sides = [_Side(peeling.spans[side], self.members[side], self.members[1 - side]) for side in (X, Y)]
         self.steps: list[_Step] = []
         self.ends_stale = False
-        """Whether the last step is one that the spans cannot follow."""
+        """Whether the last step was not applied, because it would make the dual bases too large."""
 
     def order(self, threshold: float, floor: float) -> None:
-        """Peel the panel alone, one neuron at a time."""
+        """Peel the panel alone, one neuron at a time, down to a squared distance."""
         of_x, of_y = distances = (self.sides[Y].small.outside, self.sides[X].small.outside)
         for _ in range(len(of_x) + len(of_y)):
             radius, side = max((float(of_x.max(initial=-1.0)), X), (float(of_y.max(initial=-1.0)), Y))
@@ -148,7 +228,11 @@ class _Panel:
             distances[side][member] = -np.inf
 
     def valid_steps(self, threshold: float) -> int:
-        """Return how many steps come before one at which a neuron outside the panel was farther."""
+        """Return the number of steps before the first at which a neuron outside should come first.
+
+        A step is valid if its neuron is the farthest of all, or if its distance is not below the
+        threshold, where the order does not matter.
+        """
         peaks = [side.peaks() for side in self.sides]
         outside = np.array([max(peaks[X][s.lost[X]], peaks[Y][s.lost[Y]]) for s in self.steps])
         radii = np.array([s.radius for s in self.steps])
@@ -156,29 +240,31 @@ class _Panel:
         wrong = (radii < before) & (radii < outside)
         return int(np.argmax(wrong)) if wrong.any() else len(radii)
 
-    def commit(self, taken: int, levels: tuple[Array, Array]) -> float:
-        """Take the first steps for good: write their levels, remove them, return the threshold reached."""
-        lost, relations = (
-            (self.steps[taken].lost, self.steps[taken].relations) if taken < len(self.steps) else self._counts()
-        )
-        gone = []
+    def commit(self, n_steps: int, levels: tuple[Array, Array]) -> float:
+        """Apply the first steps to all neurons, write the levels, and return the threshold."""
+        if n_steps < len(self.steps):
+            lost, relations = self.steps[n_steps].lost, self.steps[n_steps].relations
+        else:
+            lost, relations = self._counts()
+        removed = []
         for side in (X, Y):
-            steps = [s for s in self.steps[:taken] if s.side == side]
+            steps = [s for s in self.steps[:n_steps] if s.side == side]
             positions = self.members[side][[s.member for s in steps]]
             levels[side][self.peeling.neurons[side][positions]] = [s.threshold for s in steps]
             self.sides[side].commit(lost[side], relations[side])
-            gone.append(positions)
-        self.peeling.drop(gone)
-        self.peeling.stale = self.ends_stale and taken == len(self.steps)
-        return self.steps[taken - 1].threshold
+            removed.append(positions)
+        self.peeling.drop(removed)
+        self.peeling.stale = self.ends_stale and n_steps == len(self.steps)
+        return self.steps[n_steps - 1].threshold
 
     def _counts(self) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Return how many directions, and how many relations, X and Y have lost."""
         x, y = self.sides
         return (len(x.lost), len(y.lost)), (len(x.relations), len(y.relations))
 
 
 class _Side:
-    """One layer's panel members as regressors, the other's as targets, in coordinates of their own."""
+    """The panel's neurons of one layer as regressors and of the other as targets."""
 
     def __init__(self, span: Span, regressors: Index, targets: Index) -> None:
         self.span = span
@@ -189,7 +275,7 @@ class _Side:
         self.carriers: list[Array] = []
 
     def take(self, member: int) -> None:
-        """Take one regressor away: it loses a direction, or uses up a relation."""
+        """Remove one regressor: the span loses a direction, or a relation is used up."""
         direction, relation, carrier = self.small.take(member)
         if relation is None:
             self.lost.append(direction)
@@ -198,32 +284,32 @@ class _Side:
             self.carriers.append(carrier)
 
     def peaks(self) -> Array:
-        """Return the largest distance among the targets outside the panel, after 0, 1, 2, ... lost directions."""
+        """Return the largest distance outside the panel after 0, 1, 2, ... lost directions."""
         lost = _columns(self.lost, self.basis)
         self.removal = Removal(lost, _columns(self.relations, self.relation_basis), _columns(self.carriers, self.basis))
-        self.held = self.span.held(self.removal)
+        self.components = self.span.lost_components(self.removal)
         outsiders = np.ones(len(self.span.outside), dtype=bool)
         outsiders[self.targets] = False
-        grown = np.vstack([self.span.outside[outsiders], self.held[:, outsiders] ** 2]).cumsum(axis=0)
-        return np.asarray(grown.max(axis=1, initial=-1.0))
+        distances = np.vstack([self.span.outside[outsiders], self.components[:, outsiders] ** 2]).cumsum(axis=0)
+        return np.asarray(distances.max(axis=1, initial=-1.0))
 
     def commit(self, lost: int, relations: int) -> None:
-        """Apply the first directions and relations to the whole span."""
+        """Apply the loss of the first directions and relations to the span of all neurons."""
         full = self.removal
         part = Removal(full.lost[:, :lost], full.relations[:, :relations], full.carriers[:, :relations])
-        self.span.apply(part, self.held[:lost])
+        self.span.apply(part, self.components[:lost])
 
 
 def _farthest(distances: list[Array], width: int) -> list[Index]:
     """Return the positions, by side, of the `width` neurons with the largest distances."""
     both = np.concatenate(distances)
-    first = np.argpartition(-both, width)[:width] if width < len(both) else np.arange(len(both))
+    farthest = np.argpartition(-both, width)[:width] if width < len(both) else np.arange(len(both))
     split = len(distances[X])
-    return [first[first < split], first[first >= split] - split]
+    return [farthest[farthest < split], farthest[farthest >= split] - split]
 
 
 def _columns(vectors: list[Array], basis: Array) -> Array:
-    """Return basis @ [vectors], Fortran-ordered, with no columns if there are no vectors."""
+    """Return basis @ [vectors] in Fortran order; it has no columns if there are no vectors."""
     if not vectors:
         return np.zeros((basis.shape[0], 0), order="F")
     return np.asarray(blas.dgemm(1.0, basis, np.asfortranarray(np.column_stack(vectors))))

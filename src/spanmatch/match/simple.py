@@ -1,4 +1,7 @@
-"""Simple matches: those that are not the union of smaller ones. They are exactly the v-minimum matches, over all v."""
+"""Simple matches: matches that are not unions of smaller ones.
+
+The simple matches are exactly the v-minimum matches of all neurons v.
+"""
 
 from __future__ import annotations
 
@@ -22,41 +25,50 @@ from .within import Within
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class SimpleMatch(Match):
-    """One simple match, and the neurons for which it is v-minimum."""
+    """A simple match, and the neurons for which it is v-minimum."""
 
     neurons: tuple[Neuron, ...]
-    """Its neurons v for which no smaller match within it holds v."""
+    """The neurons v for which the match is v-minimum: no smaller match within it contains v."""
 
     @property
     def size(self) -> int:
-        """|x| + |y|."""
+        """The number of neurons, |x| + |y|."""
         return len(self.x) + len(self.y)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything as plain Python values."""
+        """Return everything as plain Python values.
+
+        Returns
+        -------
+        dict of str to object
+            The fields of the match and those of its provenance.
+        """
         return {"neurons": [list(neuron) for neuron in self.neurons]} | super().to_dict()
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class SimpleMatches(MatchResult):
-    """The simple matches found at one eps, smallest first, each once."""
+    """The simple matches found at one eps, smallest first, without repetition."""
 
     eps: float
+    """The largest distance that the matches allow."""
     matches: tuple[SimpleMatch, ...]
+    """The matches, in ascending order of size."""
     complete: bool
-    """Whether these are all that there are."""
+    """Whether these are all simple matches."""
     ended: str
     """Why the search ended: "complete", "limit", "time limit" or "interrupted"."""
     seed: int
+    """The seed of the order in which neurons were searched."""
 
     @property
     def sizes(self) -> dict[Neuron, int]:
-        """The size of the smallest match found that is v-minimum, for every neuron v of the maximum match."""
-        found: dict[Neuron, int] = {}
-        for match in self.matches:  # smallest first
+        """The size of the smallest v-minimum match found, for each v of the maximum match."""
+        sizes: dict[Neuron, int] = {}
+        for match in self.matches:  # in ascending order of size
             for neuron in match.neurons:
-                found.setdefault(neuron, match.size)
-        return found
+                sizes.setdefault(neuron, match.size)
+        return sizes
 
     def __len__(self) -> int:
         return len(self.matches)
@@ -65,13 +77,26 @@ class SimpleMatches(MatchResult):
         return iter(self.matches)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything as plain Python values."""
+        """Return everything as plain Python values.
+
+        Returns
+        -------
+        dict of str to object
+            The fields of the result, those of its provenance, and each match as indices x and y
+            and its `neurons`.
+        """
         matches = [
             {"x": m.x.tolist(), "y": m.y.tolist(), "neurons": [list(neuron) for neuron in m.neurons]}
             for m in self.matches
         ]
-        found = {"eps": self.eps, "matches": matches, "complete": self.complete, "ended": self.ended, "seed": self.seed}
-        return found | self._plain()
+        search = {
+            "eps": self.eps,
+            "matches": matches,
+            "complete": self.complete,
+            "ended": self.ended,
+            "seed": self.seed,
+        }
+        return search | self._plain()
 
     def __repr__(self) -> str:
         sizes = [match.size for match in self.matches]
@@ -92,67 +117,101 @@ def simple_matches(
     seed: int = 0,
     centred: bool = False,
 ) -> SimpleMatches:
-    """Return the simple matches at eps: all of them if they can be enumerated, else those found within the limits.
+    """Return the simple matches at eps: all of them, or as many as the limits allow.
 
-    First a small v-minimum match is found for every neuron v of the maximum match, so that each is covered; that
-    much is always done. Then, for each v in turn, all others are enumerated (MARCO) until there are `limit` of them or
-    `time_limit` seconds have passed; None for no limit. `seed` is of the order in which neurons take their turns.
-    Ctrl-C returns what was found. At eps > 0 there can be exponentially many.
+    Parameters
+    ----------
+    pair : Pair
+        The joint moments of two layers.
+    eps : float
+        The largest distance that a match allows, in [0, 1).
+    limit : int or None
+        The number of matches at which the enumeration ends; None for no limit.
+    time_limit : float or None
+        Seconds after which the enumeration ends; None for no limit.
+    seed : int
+        The seed of the order in which the neurons are searched.
+    centred : bool
+        Whether to subtract each neuron's mean first.
 
-    Raises SpanmatchError for an eps outside [0, 1), or limits that are not positive.
-    Cost: of one `minimum_match` for each neuron, then as the limits allow.
+    Returns
+    -------
+    SimpleMatches
+        The matches found, and whether they are all. Ctrl-C ends the search and returns the matches
+        found so far.
+
+    Raises
+    ------
+    SpanmatchError
+        If eps is outside [0, 1), if a limit is negative, or if eps is below the resolution while a
+        neuron is nearer than the resolution to the other layer.
+
+    Notes
+    -----
+    First, a small v-minimum match is searched for every neuron v of the maximum match. The limits
+    do not apply to this step, so every neuron is covered. Then all other v-minimum matches of each
+    v are enumerated [1]_. At eps > 0 there can be exponentially many. Cost: one `minimum_match` per
+    neuron, then as much as the limits allow.
+
+    References
+    ----------
+    .. [1] Liffiton, Previti, Malik, Marques-Silva, "Fast, flexible MUS enumeration", Constraints
+       2016.
     """
     for name, value in (("limit", limit), ("time_limit", time_limit)):
         if value is not None and not value >= 0:
             raise SpanmatchError(f"{name}={value!r}: give a number that is not negative, or None")
     within = Within(pair, float(checked_eps(eps)), centred=centred)
-    found: dict[bytes, SimpleMatch] = {}
+    matches: dict[bytes, SimpleMatch] = {}
     ended = "complete"
     try:
         first = {}
         for v in tracked(within.everyone.tolist(), "minimum matches"):
             first[v] = small(within, v)
-            _add(found, within, first[v])
+            _add(matches, within, first[v])
         ends = np.inf if time_limit is None else time.monotonic() + time_limit
         turns = np.random.default_rng(seed).permutation(within.everyone)
         for v in tracked(turns.tolist(), "all simple matches"):
-            ended = _enumerate(found, within, v, first[v], limit, ends)
+            ended = _enumerate(matches, within, v, first[v], limit, ends)
             if ended != "complete":
                 break
     except KeyboardInterrupt:
         ended = "interrupted"
-    about = within.match.shared()
-    matches = tuple(sorted(found.values(), key=lambda match: (match.size, match.x.tolist(), match.y.tolist())))
     return SimpleMatches(
-        eps=within.match.eps, matches=matches, complete=ended == "complete", ended=ended, seed=seed, **about
+        eps=within.match.eps,
+        matches=tuple(sorted(matches.values(), key=lambda match: (match.size, match.x.tolist(), match.y.tolist()))),
+        complete=ended == "complete",
+        ended=ended,
+        seed=seed,
+        **within.match.shared(),
     )
 
 
 def _enumerate(
-    found: dict[bytes, SimpleMatch], within: Within, v: int, first: Index, limit: int | None, ends: float
+    matches: dict[bytes, SimpleMatch], within: Within, v: int, first: Index, limit: int | None, ends: float
 ) -> str:
-    """Add v's other minimum matches; return why that ended."""
+    """Add all v-minimum matches except the first, and return why the enumeration ended."""
     if time.monotonic() >= ends:
         return "time limit"
-    for group in all_holding(within, v, lambda held: trimmed(within, held, v, np.sort), first, ends):
+    for group in all_holding(within, v, lambda match: trimmed(within, match, v, np.sort), first, ends):
         if group is None or time.monotonic() >= ends:
             return "time limit"
-        if limit is not None and len(found) >= limit:
+        if limit is not None and len(matches) >= limit:
             return "limit"
-        _add(found, within, group)
+        _add(matches, within, group)
     return "complete"
 
 
-def _add(found: dict[bytes, SimpleMatch], within: Within, group: Index) -> None:
+def _add(matches: dict[bytes, SimpleMatch], within: Within, group: Index) -> None:
+    """Add a simple match and the neurons for which it is v-minimum, unless it is known."""
     group = np.sort(group)
-    if group.tobytes() in found:
+    if group.tobytes() in matches:
         return
-    # v needs all of the group if it falls whichever other neuron is taken away.
-    falls = np.ones(len(group), dtype=int)
+    # The match is v-minimum for v if v drops out whichever other neuron is removed.
+    drops = np.ones(len(group), dtype=int)
     for u in group:
-        falls += ~np.isin(group, within.surviving(group[group != u]))
-    needs_all = group[falls == len(group) + 1]
+        drops += ~np.isin(group, within.surviving(group[group != u]))
+    needs_all = group[drops == len(group) + 1]
     x, y = within.indices(group)
-    about = within.match.shared()
     neurons = tuple(within.name(int(v)) for v in needs_all)
-    found[group.tobytes()] = SimpleMatch(eps=within.match.eps, x=x, y=y, neurons=neurons, **about)
+    matches[group.tobytes()] = SimpleMatch(eps=within.match.eps, x=x, y=y, neurons=neurons, **within.match.shared())

@@ -1,4 +1,4 @@
-"""Where a result comes from: one record for everything that is computed from a pair of layers."""
+"""The provenance of results: the layers, the rows and the options that they were computed from."""
 
 from __future__ import annotations
 
@@ -15,45 +15,56 @@ class Provenance:
     x_layer: str
     """The name of the first layer, "network:layer"."""
     y_layer: str
+    """The name of the second layer, "network:layer"."""
     x_neurons: int
+    """The number of neurons of the first layer, silent ones included."""
     y_neurons: int
+    """The number of neurons of the second layer, silent ones included."""
     rows: int
+    """The number of rows."""
     n_examples: int
-    """How many examples the rows are of."""
+    """The number of examples that the rows come from."""
     layout: str = ""
     """How activations became rows, in words."""
     method: Method = "gram"
-    """How the moments were kept."""
+    """How the moments were accumulated: "gram", "qr" or "single"."""
     centred: bool = False
     """Whether each neuron's mean was subtracted."""
     resolution: float | None = None
-    """The distance below which neurons cannot be told from dependent ones; None where nothing depends on it."""
+    """The smallest distance that can be distinguished from 0; None if the result has none."""
 
     @property
     def neurons(self) -> tuple[int, int]:
-        """The widths of both layers."""
+        """The numbers of neurons of both layers."""
         return self.x_neurons, self.y_neurons
 
     @property
     def x_network(self) -> str:
-        """The network of the first layer: what stands before the colon of its name."""
+        """The network of the first layer: the part of its name before the colon."""
         return network_and_layer(self.x_layer)[0]
 
     @property
     def y_network(self) -> str:
-        """The network of the second layer."""
+        """The network of the second layer: the part of its name before the colon."""
         return network_and_layer(self.y_layer)[0]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything as plain Python values."""
+        """Return all fields as plain Python values.
+
+        Returns
+        -------
+        dict of str to object
+            One entry for each field, by its name.
+        """
         return asdict(self)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Result:
-    """What is common to all results that are computed from a pair of layers."""
+    """The base class of all results that are computed from a pair of layers."""
 
     provenance: Provenance
+    """The layers, the rows and the options that the result was computed from."""
 
     @property
     def x_layer(self) -> str:
@@ -62,11 +73,24 @@ class Result:
 
     @property
     def y_layer(self) -> str:
-        """The name of the second layer."""
+        """The name of the second layer, "network:layer"."""
         return self.provenance.y_layer
 
 
 def network_and_layer(name: str) -> tuple[str, str]:
-    """Return the parts of "network:layer"."""
+    """Return the two parts of a layer's name.
+
+    Parameters
+    ----------
+    name : str
+        A name "network:layer".
+
+    Returns
+    -------
+    network : str
+        The part before the first colon; all of the name if it has no colon.
+    layer : str
+        The part after the first colon; empty if there is no colon.
+    """
     network, _, layer = name.partition(":")
     return network, layer

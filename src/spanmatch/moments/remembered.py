@@ -1,4 +1,4 @@
-"""Results that a pair of layers remembers: a pair never changes, so that nothing has to be computed twice."""
+"""Results that a pair of layers caches: pairs are immutable, so nothing is computed twice."""
 
 from __future__ import annotations
 
@@ -17,17 +17,29 @@ R = TypeVar("R")
 
 
 def remembered(function: Function) -> Function:
-    """Compute a pure function of a pair once for each choice of its other arguments, which must be hashable.
+    """Decorate a pure function of a pair so that the pair caches its results.
 
-    The results are kept by the pair and released with it. They are shared by all callers, so that their arrays are
-    made read-only. What raises an exception is not remembered.
+    Parameters
+    ----------
+    function : callable
+        A pure function whose first argument is a `Pair`. All other arguments must be hashable.
+
+    Returns
+    -------
+    callable
+        The same function. It is computed once for each pair and choice of the other arguments.
+
+    Notes
+    -----
+    Results are stored in `Pair.results` and released with the pair. All callers share them, so
+    their arrays are made read-only. Exceptions are not cached.
     """
     signature = inspect.signature(function)
 
     @wraps(function)
     def once(pair: Pair, *args: Any, **kwargs: Any) -> Any:
         if not isinstance(pair, Pair):
-            return function(pair, *args, **kwargs)  # which refuses it
+            return function(pair, *args, **kwargs)  # The function raises an error that says what is wrong.
         bound = signature.bind(pair, *args, **kwargs)
         bound.apply_defaults()
         key = (function, *list(bound.arguments.values())[1:])
@@ -39,7 +51,7 @@ def remembered(function: Function) -> Function:
 
 
 def _read_only(result: R) -> R:
-    """Return a result whose arrays cannot be written to: an array, a tuple or a dataclass of them, or neither."""
+    """Return a result with all its arrays, also in tuples and dataclasses, made read-only."""
     if isinstance(result, np.ndarray):
         result.flags.writeable = False
     elif isinstance(result, tuple):

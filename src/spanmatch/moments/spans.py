@@ -1,17 +1,18 @@
-"""Spans of neurons: dual bases of a layer, and what its span holds of another layer.
+"""Spans of neurons: the dual basis of a layer, and the distances of another layer to its span.
 
-The neurons of one layer (the *regressors*, columns A) span a subspace; the neurons of the other (the
-*targets*, columns T) lie partly inside it. With A = Q R of rank r, everything a match asks for is in
-four small arrays, all in the coordinates of Q (docs/theory.md):
+The neurons of one layer (the *regressors*, columns A) span a subspace. The neurons of the other
+layer (the *targets*, columns T) lie partly inside it. With A = Q R of rank r, matches need only
+four arrays, in the coordinates of Q (docs/theory.md):
 
     dual     W (r, m)   w_i . a_j = 1 if i = j else 0, for independent regressors: W = R^-T
-    null     Z (d, m)   the linear relations among the regressors: A n = 0 exactly when n is in the row space of Z
-    inside   C (r, t)   the targets' coordinates in the span, C = Q^T T
-    outside  (t,)       the targets' squared distances to the span
+    null     Z (d, m)   the linear relations of the regressors: A n = 0 for n in the row space of Z
+    inside   C (r, t)   the coordinates of the targets in the span, C = Q^T T
+    outside  (t,)       the squared distances of the targets to the span
 
-Taking regressors J away loses the directions that only they reach: the vectors W_J a with Z_J a = 0.
-A regressor with a relation left (its column of Z is not zero) is a combination of the others, so that its
-removal loses nothing and only uses the relation up. Columns are of unit norm, so all tolerances are relative.
+Removing the regressors J removes from the span the directions that only they reach: the vectors W_J
+a with Z_J a = 0. A regressor that takes part in a relation (its column of Z is not 0) is a
+combination of the others. Its removal loses no direction; it uses up the relation. Columns have
+unit norm, so all tolerances are relative.
 """
 
 from __future__ import annotations
@@ -31,101 +32,169 @@ Kind = TypeVar("Kind", bound=np.generic)
 
 UNIT = float(np.finfo(np.float64).eps)
 SINGLE = float(np.finfo(np.float32).eps)
-# Columns of Z below this are rounding: Z comes from an orthonormal basis, so that it is relative.
 RELATION_TOLERANCE = 1e-7
+"""The norm below which columns of Z are rounding; the rows of Z are orthonormal."""
 CLEAR = 2.0
 """A rank is clear if no direction is within this factor of the cutoff."""
 LARGEST_CUTOFF = 1e-4
-"""A direction of this size, relative to a neuron, is no rounding: a cutoff above it may not cut anything off."""
-# Two rounds of Cholesky QR are as orthogonal as Householder's up to a condition number of about 1e8.
+"""The largest cutoff, relative to a neuron's norm, with which directions may be dropped: larger
+directions may be real."""
 CHOLESKY_LIMIT = 1e-5
+"""The smallest relative pivot for which QR by Cholesky is used. Two rounds of it are as orthogonal
+as Householder's QR up to a condition number of about 1e8."""
 
 
 @dataclass(frozen=True)
 class Noise:
-    """What distances can be wrong by, times the condition of the regressors (||W||_F)."""
+    """Bounds on the error of distances, relative to the regressors' condition ||W||_F."""
 
     of_distances: float
-    """At any distance: rounding of columns, and relations that hold only so far."""
+    """The error of distances of any size, from the rounding of columns and of relations."""
     of_squares: float
-    """At distance 0; squared distances are wrong by the square of this, whatever the distance."""
+    """The error of a distance of 0. Squared distances of any size have the square of this error."""
 
 
 @dataclass(frozen=True)
 class Rounding:
-    """How much of a layer's unit columns is rounding, so that their rank can be told.
+    """The rounding errors of a layer's unit columns, which decide its rank.
 
-    A direction counts as rounding if it is below what rounds the numbers given, or what rounds the sums made of them:
-    8 u sqrt(m) of m columns with unit roundoff u, and 8 sqrt(m e) from inner products of relative rounding e, which are
-    squares. Types coarser than float32 count as float32: what their rounding adds is far above what sums in float64
-    resolve, and the results are exact for the numbers as they are.
+    Notes
+    -----
+    A direction of m columns counts as rounding if its size is below one of these cutoffs:
+
+    - 8 u sqrt(m), for given numbers of unit roundoff u;
+    - 8 sqrt(m e), for inner products of relative rounding e, which are squares;
+    - 4 max(n, m) 2^-52, for a triangular factor of columns of n coordinates.
+
+    Types coarser than float32 count as float32: their rounding errors are far above what sums in
+    float64 resolve, and results are exact for the numbers as given.
     """
 
     data: float = UNIT / 2
-    """Unit roundoff of the numbers given: 2^-53 or 2^-24."""
+    """The unit roundoff of the given numbers: 2^-53 or 2^-24."""
     products: float = 0.0
-    """Relative rounding of inner products; 0 where columns are kept instead."""
+    """The relative rounding of inner products; 0 if columns are used instead."""
 
     def cutoff(self, n: int, m: int) -> float:
-        """Return the size below which a direction of m unit columns of n coordinates is rounding."""
+        """Return the size below which a direction counts as rounding.
+
+        Parameters
+        ----------
+        n : int
+            The number of coordinates of a column; 0 if only inner products are known.
+        m : int
+            The number of unit columns.
+
+        Returns
+        -------
+        float
+            The cutoff, relative to the norm of a column.
+        """
         return float(max(8 * np.sqrt(m) * max(self.data, np.sqrt(self.products)), 4 * max(n, m) * UNIT))
 
     def noise(self, dropped: Array) -> Noise:
-        """Return what distances can be wrong by, given what each direction that was dropped leaves of a relation."""
+        """Return bounds on the error of distances to a span.
+
+        Parameters
+        ----------
+        dropped : array of float
+            The residual of each relation of the regressors, relative to its coefficients; empty if
+            the regressors are independent.
+
+        Returns
+        -------
+        Noise
+            The bounds, relative to the condition.
+        """
         rounded = 2 * self.data if dropped.size and self.data > UNIT else 0.0
         largest = float(dropped.max(initial=rounded))
         return Noise(32 * UNIT + largest, float(8 * np.sqrt(self.products)))
 
-    def is_clear(self, kept: Array, dropped: Array, cutoff: float) -> bool:
-        """Tell whether a rank decision is clear, from the sizes of the directions kept and dropped."""
+    def is_clear(self, retained: Array, dropped: Array, cutoff: float) -> bool:
+        """Return whether rounding could not have changed a decision about a rank.
+
+        Parameters
+        ----------
+        retained : array of float
+            The sizes of the directions that count.
+        dropped : array of float
+            The sizes of the directions that were dropped as rounding.
+        cutoff : float
+            The size that separates them.
+
+        Returns
+        -------
+        bool
+            True if no size is within a factor of 2 of the cutoff, and the cutoff is so small that
+            no dropped direction can be real.
+        """
         if dropped.size and cutoff > LARGEST_CUTOFF:
             return False
-        return bool(kept.min(initial=np.inf) > CLEAR * cutoff and dropped.max(initial=0.0) < cutoff / CLEAR)
+        return bool(retained.min(initial=np.inf) > CLEAR * cutoff and dropped.max(initial=0.0) < cutoff / CLEAR)
 
 
 @dataclass
 class Removal:
-    """What taking some regressors away does to a span, in the coordinates of its basis."""
+    """The effect of removing some regressors on a span, in the coordinates of its basis."""
 
     lost: Array
-    """(r, k) orthonormal directions that leave the span, in the order of removal."""
+    """(r, k) orthonormal directions that the span loses, in the order of removal."""
     relations: Array
     """(d, s) orthonormal directions of the relations that are used up."""
     carriers: Array
-    """(r, s) the dual vectors that take over: w_i -= carriers (relations^T z_i)."""
+    """(r, s) the vectors by which the dual basis changes: w_i -= carriers (relations^T z_i)."""
     reach: float = 0.0
-    """How large the dual basis can become by it; infinite if it is not clear which relations there are."""
+    """A bound on how large the dual basis becomes; infinite if the relations are not clear."""
 
 
 @dataclass
 class Span:
-    """The span of a layer's neurons (regressors) and what it holds of the other layer's (targets)."""
+    """The span of a layer's neurons (regressors), and the other layer's neurons (targets) in it."""
 
     dual: Array
+    """(r, m) W, the dual basis of the regressors."""
     null: Array
+    """(d, m) Z, the linear relations of the regressors."""
     inside: Array
+    """(r, t) C, the coordinates of the targets in the span."""
     outside: Array
+    """(t,) the squared distances of the targets to the span."""
     noise: Noise
+    """Bounds on the error of distances, relative to `condition`."""
     clear: bool
-    """Whether it is clear which directions are there, and which are rounding."""
+    """Whether the rank is clear: rounding could not have changed which directions count."""
     cutoff: float
-    """The size below which directions, and so coefficients of relations, are rounding."""
+    """The size below which directions, and coefficients of relations, count as rounding."""
 
     @property
     def condition(self) -> float:
-        """||W||_F, at least 1 / (smallest singular value) of the regressors' unit columns; at least 1."""
+        """||W||_F, at least 1 / (smallest singular value) of the unit columns; at least 1."""
         return float(np.sqrt(max(1.0, np.einsum("ij,ij->", self.dual, self.dual))))
 
     @property
     def resolution(self) -> float:
-        """The distance that cannot be told from 0: noise x condition, and 1 if the rank is not clear."""
+        """The smallest distance that can be distinguished from 0; 1 if the rank is not clear."""
         return min(1.0, (self.noise.of_distances + self.noise.of_squares) * self.condition) if self.clear else 1.0
 
     def reach(self, regressor: int) -> float:
-        """Return how large the dual basis can become where a regressor's removal uses up a relation; 0 if it does not.
+        """Return how large the dual basis can become if a regressor is removed.
 
-        A regressor that the others give only with enormous coefficients, as the difference of two that nearly repeat
-        each other: without it, the rest is as badly conditioned. Infinite if rounding may hide such a relation.
+        Parameters
+        ----------
+        regressor : int
+            The column of the regressor.
+
+        Returns
+        -------
+        float
+            A bound if the removal uses up a relation, and 0 if it does not. Infinite if rounding
+            may hide a relation.
+
+        Notes
+        -----
+        The bound is large if the other regressors express this one only with very large
+        coefficients, such as the difference of two neurons that nearly repeat each other. Without
+        it, the others are badly conditioned.
         """
         if not len(self.null):
             return 0.0
@@ -134,9 +203,24 @@ class Span:
             return float(np.linalg.norm(self.dual[:, regressor])) / size
         return np.inf if size > self.cutoff / CLEAR else 0.0
 
-    def removal(self, gone: Index) -> Removal:
-        """Return what taking the regressors `gone` away does, all at once.  Cost: O(r |gone|^2)."""
-        W, Z = self.dual[:, gone], self.null[:, gone]
+    def removal(self, regressors: Index) -> Removal:
+        """Return the effect of removing several regressors at once.
+
+        Parameters
+        ----------
+        regressors : array of int, (j,)
+            The columns of the regressors.
+
+        Returns
+        -------
+        Removal
+            The directions that the span loses and the relations that are used up.
+
+        Notes
+        -----
+        Cost: O(r j^2) operations.
+        """
+        W, Z = self.dual[:, regressors], self.null[:, regressors]
         if not len(Z):
             return Removal(_qr(W)[0], np.empty((0, 0)), np.empty((len(W), 0)))
         left, size, right = np.linalg.svd(Z, full_matrices=True)
@@ -146,10 +230,21 @@ class Span:
         reach = np.inf if hidden else float(np.linalg.norm(carriers, axis=0).max(initial=0.0))
         return Removal(_qr(W @ right[s:].T)[0], left[:, :s], carriers, reach)
 
-    def apply(self, removal: Removal, held: Array) -> None:
-        """Take the removal's directions out of the span, in place; `held` is lost^T C, (k, t).
+    def apply(self, removal: Removal, components: Array) -> None:
+        """Apply a removal in place: to the dual basis, the relations, and the targets.
 
-        Cost: 4 r k (m + t) operations, as matrix products.
+        Parameters
+        ----------
+        removal : Removal
+            The effect of the removal of some regressors.
+        components : array of float, (k, t)
+            The components of the targets along the lost directions, lost^T C: see
+            `lost_components`.
+
+        Notes
+        -----
+        W -= lost lost^T W, C -= lost lost^T C, and each squared distance grows by the squares of
+        the target's components. Cost: 4 r k (m + t) operations, as matrix products.
         """
         if removal.relations.size:
             used = _product(removal.relations, self.null)
@@ -157,13 +252,25 @@ class Span:
             _subtract(self.dual, removal.carriers, used)
         if removal.lost.size:
             _subtract(self.dual, removal.lost, _product(removal.lost, self.dual))
-            _subtract(self.inside, removal.lost, held)
-            self.outside += np.einsum("kt,kt->t", held, held)
+            _subtract(self.inside, removal.lost, components)
+            self.outside += np.einsum("kt,kt->t", components, components)
 
     def take(self, regressor: int) -> tuple[Array, Array | None, Array]:
-        """Take one regressor away, in place; for small spans, where the loop costs more than the products.
+        """Remove one regressor in place. It is the fast way for small spans.
 
-        Returns (lost direction, None, empty), or (empty, relation used up, carrier): see `Removal`.
+        Parameters
+        ----------
+        regressor : int
+            The column of the regressor.
+
+        Returns
+        -------
+        lost : array of float, (r,) or (0,)
+            The direction that the span lost; empty if a relation was used up instead.
+        relation : array of float, (d,), or None
+            The relation that was used up; None if a direction was lost.
+        carrier : array of float, (r,) or (0,)
+            The change of the dual basis by the relation, see `Removal`; empty without a relation.
         """
         w, z = self.dual[:, regressor], self.null[:, regressor]
         size = np.sqrt(z @ z) if len(z) else 0.0
@@ -174,60 +281,138 @@ class Span:
             _subtract_outer(self.dual, carrier, used)
             return w[:0], relation, carrier
         lost = w / np.sqrt(w @ w)
-        held = _row(lost, self.inside)
+        components = _row(lost, self.inside)
         _subtract_outer(self.dual, lost, _row(lost, self.dual))
-        _subtract_outer(self.inside, lost, held)
-        self.outside += held**2
+        _subtract_outer(self.inside, lost, components)
+        self.outside += components**2
         return lost, None, w[:0]
 
-    def held(self, removal: Removal) -> Array:
-        """Return lost^T C (k, t): the part of each target that each lost direction held."""
+    def lost_components(self, removal: Removal) -> Array:
+        """Return the components of the targets along the lost directions.
+
+        Parameters
+        ----------
+        removal : Removal
+            The effect of the removal of some regressors.
+
+        Returns
+        -------
+        array of float, (k, t)
+            lost^T C.
+        """
         return _product(removal.lost, self.inside)
 
     def drop(self, regressors: Index, targets: Index) -> None:
-        """Forget columns; the last columns move into the holes (see `Compaction`)."""
+        """Delete columns; the last columns move to their places (see `Compaction`).
+
+        Parameters
+        ----------
+        regressors : array of int
+            The columns of regressors to delete.
+        targets : array of int
+            The columns of targets to delete.
+        """
         of_regressors = Compaction.of(self.dual.shape[1], regressors)
         of_targets = Compaction.of(len(self.outside), targets)
         self.dual, self.null = of_regressors(self.dual), of_regressors(self.null)
         self.inside, self.outside = of_targets(self.inside), of_targets(self.outside)
 
     def copy(self) -> Span:
-        """Return the same span in memory of its own."""
+        """Return a copy whose arrays can be overwritten.
+
+        Returns
+        -------
+        Span
+            The same span.
+        """
         dual, null, inside = (array.copy(order="F") for array in (self.dual, self.null, self.inside))
         return Span(dual, null, inside, self.outside.copy(), self.noise, self.clear, self.cutoff)
 
     def panel(self, regressors: Index, targets: Index) -> tuple[Span, Array, Array]:
-        """Return the same span restricted to some neurons, and the bases of its coordinates.
+        """Return the span restricted to some neurons, in smaller coordinates.
 
-        The small span answers for the removal of these regressors what the large one would, at a size
-        of |regressors| only: W_J = B T, Z_J = E S and the small span has T, S and B^T C.
+        Parameters
+        ----------
+        regressors : array of int, (j,)
+            The columns J of some regressors.
+        targets : array of int, (k,)
+            The columns of some targets.
+
+        Returns
+        -------
+        small : Span
+            The span of at most j dimensions in which the removal of these regressors has the same
+            effect on these targets.
+        basis : array of float, (r, at most j)
+            B, the orthonormal basis of its coordinates.
+        relation_basis : array of float, (d, at most j)
+            E, the orthonormal basis of the coordinates of its relations.
+
+        Notes
+        -----
+        With W_J = B T and Z_J = E S, the small span has T, S and B^T C in place of W, Z and C.
         """
         basis, T = _qr(self.dual[:, regressors])
-        relations, S = _qr(self.null[:, regressors])
+        relation_basis, S = _qr(self.null[:, regressors])
         inside = _product(basis, self.inside[:, targets])
         small = Span(T, S, inside, self.outside[targets].copy(), self.noise, self.clear, self.cutoff)
-        return small, basis, relations
+        return small, basis, relation_basis
 
 
 def span_from_gram(aa: Array, at: Array, rounding: Rounding) -> Span:
-    """Return the span of unit regressors from inner products: R by pivoted Cholesky of A^T A.
+    """Return the span of unit regressors from inner products.
 
-    Args: aa (m, m) and at (m, t), inner products of unit columns, and their rounding. Squared distances
-    carry it, so distances below about its root x condition, 1e-8 x condition in float64, are noise.
-    Cost: 2 m^3 / 3 + m^2 t.
+    Parameters
+    ----------
+    aa : array of float, (m, m)
+        Inner products of the regressors, A^T A.
+    at : array of float, (m, t)
+        Inner products of the regressors and the targets, A^T T.
+    rounding : Rounding
+        The rounding of the inner products.
+
+    Returns
+    -------
+    Span
+        The span of the regressors, with the targets.
+
+    Notes
+    -----
+    R is the pivoted Cholesky factor of A^T A. The rounding of the inner products is that of squared
+    distances, so distances are resolved to about its root times the condition number: 1e-8 x
+    condition in float64. Cost: 2 m^3 / 3 + m^2 t operations.
     """
     if not len(aa):
         return _empty_span(at.shape[1])
     factored = _by_cholesky(aa, at, rounding)
-    # Below the rounding of the products there is nothing to be seen of what was dropped.
-    seen = factored.dropped**2 > 4 * len(aa) * rounding.products
-    return _span(factored, np.where(seen, factored.dropped, 0.0), rounding)
+    # Dropped directions below the rounding of the inner products count as 0.
+    resolved = factored.dropped**2 > 4 * len(aa) * rounding.products
+    return _span(factored, np.where(resolved, factored.dropped, 0.0), rounding)
 
 
 def outside_from_gram(aa: Array, at: Array, rounding: Rounding) -> tuple[Array, float]:
-    """Return the squared distances of unit targets to the span of unit regressors, and what distances can be wrong by.
+    """Return the distances of unit targets to the span of unit regressors, from inner products.
 
-    As `span_from_gram`, without the span. Raises SpanmatchError if the rank is not clear.
+    Parameters
+    ----------
+    aa : array of float, (m, m)
+        Inner products of the regressors, A^T A.
+    at : array of float, (m, t)
+        Inner products of the regressors and the targets, A^T T.
+    rounding : Rounding
+        The rounding of the inner products.
+
+    Returns
+    -------
+    squared_distances : array of float, (t,)
+        The squared distances of the targets.
+    noise : float
+        A bound on the error of the distances, not squared.
+
+    Raises
+    ------
+    SpanmatchError
+        If the rank is not clear.
     """
     if not len(aa):
         return np.ones(at.shape[1]), 0.0
@@ -237,10 +422,26 @@ def outside_from_gram(aa: Array, at: Array, rounding: Rounding) -> tuple[Array, 
 
 
 def span_from_columns(A: Array, T: Array, rounding: Rounding) -> Span:
-    """Return the span of unit regressors from columns: R by pivoted QR of A.
+    """Return the span of unit regressors from columns.
 
-    Args: A (n, m) and T (n, t), unit columns in any common orthonormal coordinates. Distances are norms
-    of residuals, not differences, so that they are resolved to about 1e-15 x condition. Cost: 2 n m (m + 2 t).
+    Parameters
+    ----------
+    A : array of float, (n, m)
+        The regressors, in any orthonormal coordinates.
+    T : array of float, (n, t)
+        The targets, in the same coordinates.
+    rounding : Rounding
+        The rounding of the columns.
+
+    Returns
+    -------
+    Span
+        The span of the regressors, with the targets.
+
+    Notes
+    -----
+    R is the factor of A by QR with pivoting. Distances are norms of residuals and not differences,
+    so they are resolved to about 1e-15 x condition. Cost: 2 n m (m + 2 t) operations.
     """
     if not A.shape[1]:
         return _empty_span(T.shape[1])
@@ -249,7 +450,29 @@ def span_from_columns(A: Array, T: Array, rounding: Rounding) -> Span:
 
 
 def outside_from_columns(A: Array, T: Array, rounding: Rounding) -> tuple[Array, float]:
-    """Return what `outside_from_gram` does, from columns."""
+    """Return the distances of unit targets to the span of unit regressors, from columns.
+
+    Parameters
+    ----------
+    A : array of float, (n, m)
+        The regressors, in any orthonormal coordinates.
+    T : array of float, (n, t)
+        The targets, in the same coordinates.
+    rounding : Rounding
+        The rounding of the columns.
+
+    Returns
+    -------
+    squared_distances : array of float, (t,)
+        The squared distances of the targets.
+    noise : float
+        A bound on the error of the distances, not squared.
+
+    Raises
+    ------
+    SpanmatchError
+        If the rank is not clear.
+    """
     if not A.shape[1]:
         return np.ones(T.shape[1]), 0.0
     factored = _by_qr(A, T, rounding)
@@ -258,7 +481,18 @@ def outside_from_columns(A: Array, T: Array, rounding: Rounding) -> tuple[Array,
 
 
 def cholesky(gram: Array) -> Array:
-    """Return R (r, m) with R^T R = gram, a matrix of inner products of columns of at most unit norm, of any rank."""
+    """Return a root of a matrix of inner products, which may be singular.
+
+    Parameters
+    ----------
+    gram : array of float, (m, m)
+        Inner products of columns of at most unit norm.
+
+    Returns
+    -------
+    array of float, (rank, m)
+        R with R^T R = gram.
+    """
     L, order, rank = _cholesky(gram, 4 * len(gram) * UNIT)
     root = np.zeros((rank, len(gram)))
     root[:, order] = L.T
@@ -267,66 +501,97 @@ def cholesky(gram: Array) -> Array:
 
 @dataclass(frozen=True)
 class Compaction:
-    """How columns that stay become a prefix of the same memory: the last ones fill the holes."""
+    """A deletion of columns in place: the last columns move to the places of the deleted ones."""
 
-    stay: int
+    remaining: int
+    """The number of columns that remain."""
     holes: Index
+    """The deleted columns among the first `remaining`."""
     movers: Index
+    """The remaining columns beyond the first `remaining`, which move into the holes."""
 
     @classmethod
-    def of(cls, count: int, gone: Index) -> Compaction:
-        """Return how to forget the columns `gone` of so many."""
-        stays = np.ones(count, dtype=bool)
-        stays[gone] = False
-        stay = count - len(gone)
-        return cls(stay, gone[gone < stay], stay + np.flatnonzero(stays[stay:]))
+    def of(cls, count: int, deleted: Index) -> Compaction:
+        """Return the deletion of some columns.
+
+        Parameters
+        ----------
+        count : int
+            The number of columns.
+        deleted : array of int
+            The columns to delete.
+
+        Returns
+        -------
+        Compaction
+            The deletion, for any array with so many columns.
+        """
+        remains = np.ones(count, dtype=bool)
+        remains[deleted] = False
+        remaining = count - len(deleted)
+        return cls(remaining, deleted[deleted < remaining], remaining + np.flatnonzero(remains[remaining:]))
 
     def __call__(self, columns: NDArray[Kind]) -> NDArray[Kind]:
-        """Return the columns that stay, in the memory of all."""
+        """Delete the columns of an array, which is overwritten.
+
+        Parameters
+        ----------
+        columns : array, (..., count)
+            The columns, along the last axis.
+
+        Returns
+        -------
+        array, (..., remaining)
+            A view of the remaining columns, in a new order.
+        """
         columns[..., self.holes] = columns[..., self.movers]
-        return columns[..., : self.stay]
+        return columns[..., : self.remaining]
 
 
 class _Factored(NamedTuple):
-    """Regressors A[:, order] = Q L^T by pivoting, what Q holds of the targets, and how the rank was decided."""
+    """Regressors A[:, order] = Q L^T by pivoting, the targets in the coordinates of Q, the rank."""
 
     L: Array
     """(m, rank) lower trapezoidal."""
     order: Index
+    """(m,) the regressors in the order of the pivots."""
     inside: Array
-    """(rank, t) the targets' coordinates Q^T T."""
+    """(rank, t) the coordinates of the targets, Q^T T."""
     outside: Array
-    """(t,) the targets' squared distances."""
+    """(t,) the squared distances of the targets."""
     dropped: Array
-    """(m - rank,) the sizes of what the regressors that were dropped have outside the span."""
+    """(m - rank,) the distances of the dropped regressors to the span."""
     cutoff: float
+    """The size below which directions count as rounding."""
     clear: bool
+    """Whether the rank is clear."""
 
     @property
     def smallest(self) -> float:
-        """The smallest direction that was kept."""
+        """The size of the smallest direction that counts."""
         return float(abs(self.L.diagonal()).min())
 
 
 def _check_clear(factored: _Factored) -> None:
+    """Raise SpanmatchError if the rank is not clear."""
     if not factored.clear:
         raise SpanmatchError(
-            "a group of neurons is so nearly dependent that rounding decides which directions it spans; "
+            "a group of neurons is so close to linearly dependent that rounding decides its rank; "
             "use method='qr', or leave out neurons that nearly repeat others"
         )
 
 
 def _by_qr(A: Array, T: Array, rounding: Rounding) -> _Factored:
     """Factor regressors A (n, m), with targets T (n, t)."""
-    live = A.any(axis=1)  # a triangular factor has rows that only the targets reach
-    n, m = int(live.sum()), A.shape[1]
-    R, order, tau, work, _ = lapack.dgeqp3(np.asfortranarray(A[live]))
+    nonzero = A.any(axis=1)  # In a triangular factor, some rows are 0 for all regressors.
+    n, m = int(nonzero.sum()), A.shape[1]
+    R, order, tau, work, _ = lapack.dgeqp3(np.asfortranarray(A[nonzero]))
     cutoff = rounding.cutoff(n, m)
     rank = int(np.count_nonzero(abs(R.diagonal()) > cutoff))
-    top = np.asfortranarray(T[live])
+    top = np.asfortranarray(T[nonzero])
     _, work, _ = lapack.dormqr("L", "T", R[:, : len(tau)], tau, top, -1)
     top, _, _ = lapack.dormqr("L", "T", R[:, : len(tau)], tau, top, int(work[0]), overwrite_c=True)
-    rest = T[~live]
+    rest = T[~nonzero]
     outside = np.einsum("kt,kt->t", top[rank:], top[rank:]) + np.einsum("kt,kt->t", rest, rest)
     L = np.tril(R.T)
     dropped = np.linalg.norm(L[rank:, rank:], axis=1)
@@ -340,17 +605,14 @@ def _by_cholesky(aa: Array, at: Array, rounding: Rounding) -> _Factored:
     L, order, rank = _cholesky(aa, cutoff**2)
     inside = np.asfortranarray(blas.dtrsm(1.0, np.asfortranarray(L[:rank, :rank]), at[order[:rank]], lower=1))
     outside = np.maximum(1.0 - np.einsum("kt,kt->t", inside, inside), 0.0)
-    left = aa.diagonal()[order[rank:]] - np.einsum("jk,jk->j", L[rank:], L[rank:])
-    dropped = np.sqrt(np.maximum(left, 0.0))
+    residuals = aa.diagonal()[order[rank:]] - np.einsum("jk,jk->j", L[rank:], L[rank:])
+    dropped = np.sqrt(np.maximum(residuals, 0.0))
     clear = rounding.is_clear(L.diagonal()[:rank], dropped, cutoff)
     return _Factored(L, order, inside, outside, dropped, cutoff, clear)
 
 
 def _span(factored: _Factored, dropped: Array, rounding: Rounding) -> Span:
-    """Return the span of factored regressors.
-
-    Args: dropped (m - r,), what can be seen of the regressors that were dropped outside the others' span.
-    """
+    """Return the span of factored regressors, given the resolved distances of the dropped ones."""
     L, order, inside, outside, _, cutoff, clear = factored
     m, rank = L.shape
     inverse, _ = lapack.dtrtri(np.asfortranarray(L[:rank, :rank]), lower=1)
@@ -360,19 +622,20 @@ def _span(factored: _Factored, dropped: Array, rounding: Rounding) -> Span:
     W = np.zeros((rank, m), order="F")
     W[:, order[:rank]] = inverse
     relations = np.vstack([-inverse.T @ L[rank:, :rank].T, np.eye(m - rank)])
-    # A relation among unit columns holds to what was dropped, over the norm of its coefficients.
+    # The residual of a relation is the dropped distance, relative to the norm of its coefficients.
     noise = rounding.noise(dropped / np.linalg.norm(relations, axis=0))
     return Span(W, _placed(_qr(relations)[0].T, order), inside, outside, noise, clear, cutoff)
 
 
 def _empty_span(targets: int) -> Span:
+    """Return the span of no regressors."""
     nothing = np.zeros((0, 0), order="F")
     inside = np.zeros((0, targets), order="F")
     return Span(nothing, nothing.copy(), inside, np.ones(targets), Noise(0.0, 0.0), True, 0.0)
 
 
 def _placed(columns: Array, order: Index) -> Array:
-    """Return the columns with the k-th at place order[k]."""
+    """Return the columns permuted: column k goes to position order[k]."""
     if np.array_equal(order, np.arange(len(order))):
         return np.asfortranarray(columns)
     placed = np.empty(columns.shape, order="F")
@@ -383,13 +646,14 @@ def _placed(columns: Array, order: Index) -> Array:
 def _cholesky(gram: Array, tolerance: float) -> tuple[Array, Index, int]:
     """Return L, order, rank of the symmetric gram[order][:, order] = L L^T."""
     symmetric = gram.T if gram.flags.c_contiguous else gram
-    # Always with pivoting: without it, amplified rounding can pass for a direction, depending on the neurons' order.
+    # Pivoting is required: without it, amplified rounding can count as a direction, depending on
+    # the order of the neurons.
     L, order, rank, _ = lapack.dpstrf(symmetric, tol=tolerance, lower=1)
     return np.tril(L)[:, :rank], order - 1, rank
 
 
 def _qr(columns: Array) -> tuple[Array, Array]:
-    """Return Q, R: by two rounds of Cholesky, all matrix products, or by Householder where those would not do."""
+    """Return Q and R, by two rounds of Cholesky QR if that is accurate, else by Householder QR."""
     if not columns.size:
         return np.zeros((len(columns), 0), order="F"), np.zeros((0, columns.shape[1]), order="F")
     Q, R = np.asfortranarray(columns), np.eye(columns.shape[1], order="F")
@@ -404,8 +668,8 @@ def _qr(columns: Array) -> tuple[Array, Array]:
     return Q, R
 
 
-# All products below go through the BLAS that SciPy's LAPACK uses: NumPy's own has another pool of threads,
-# and two pools that wait for work by spinning take the cores from each other.
+# The products below use the BLAS of SciPy's LAPACK. NumPy's BLAS has its own pool of threads, and
+# two pools that spin while they wait for work compete for the cores.
 
 
 def _product(A: Array, B: Array) -> Array:
@@ -416,7 +680,7 @@ def _product(A: Array, B: Array) -> Array:
 
 
 def _subtract(C: Array, A: Array, B: Array) -> None:
-    """C -= A B in place, for Fortran-ordered C."""
+    """Compute C -= A B in place, for C in Fortran order."""
     if A.size and B.size:
         blas.dgemm(-1.0, A, B, beta=1.0, c=C, overwrite_c=1)
 
@@ -427,6 +691,6 @@ def _row(u: Array, A: Array) -> Array:
 
 
 def _subtract_outer(A: Array, u: Array, v: Array) -> None:
-    """A -= u v^T in place, for Fortran-ordered A."""
+    """Compute A -= u v^T in place, for A in Fortran order."""
     if A.size:
         blas.dger(-1.0, u, v, a=A, overwrite_a=1)
