@@ -20,7 +20,7 @@ from ..errors import SpanmatchError
 from ..moments.pairs import Pair, checked_pair
 from ..moments.remembered import remembered
 from ..moments.spans import Array, Index
-from .chance import SIGNIFICANT, AlignmentResult, about, effective_sample_sizes
+from .chance import SIGNIFICANT, AlignmentResult, alignment_fields, effective_sample_sizes
 from .correlations import correlation
 from .information import mutual_information
 
@@ -182,7 +182,7 @@ def one_to_one(pair: Pair, method: Method = "bipartite", by: By = "correlation")
         x_baseline=_baseline(within[0], x, method),
         y_baseline=_baseline(within[1], y, method),
         scores=scores,
-        **about(pair),
+        **alignment_fields(pair),
     )
 
 

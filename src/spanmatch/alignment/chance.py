@@ -38,7 +38,7 @@ class AlignmentResult(Result):
 
 
 @remembered
-def about(pair: Pair) -> dict[str, Any]:
+def alignment_fields(pair: Pair) -> dict[str, Any]:
     """Return the fields of `AlignmentResult` for a pair."""
     p, q = pair.neurons
     x, y = pair.active(centred=True)

@@ -22,7 +22,7 @@ from .._warnings import ignoring
 from ..errors import SpanmatchError
 from ..moments.pairs import Pair, checked_pair
 from ..moments.spans import Array, Index
-from .chance import AlignmentResult, about, inverse
+from .chance import AlignmentResult, alignment_fields, inverse
 from .correlations import Correlation, correlation
 
 if TYPE_CHECKING:
@@ -241,7 +241,7 @@ def clusters(
         clusters=tuple(_cluster(pair, c, strength, i, j, centred) for i, j in groups),
         tree=tree,
         correlations=c,
-        **about(pair),
+        **alignment_fields(pair),
     )
 
 

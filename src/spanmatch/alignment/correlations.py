@@ -14,7 +14,7 @@ from .._threads import few_threads
 from ..moments.pairs import Pair, checked_pair
 from ..moments.remembered import remembered
 from ..moments.spans import Array
-from .chance import AlignmentResult, about, inverse
+from .chance import AlignmentResult, alignment_fields, inverse
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -55,5 +55,5 @@ def correlation(pair: Pair) -> Correlation:
         y_mean=pair.y_mean,
         x_deviation=np.sqrt(x / pair.rows),
         y_deviation=np.sqrt(y / pair.rows),
-        **about(pair),
+        **alignment_fields(pair),
     )

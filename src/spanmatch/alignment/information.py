@@ -19,7 +19,7 @@ from ..errors import SpanmatchError
 from ..moments.moments import pair as paired
 from ..moments.pairs import Pair
 from ..moments.spans import Array
-from .chance import AlignmentResult, about
+from .chance import AlignmentResult, alignment_fields
 from .contingency import chance_information, thinned
 
 
@@ -99,7 +99,7 @@ def mutual_information(
     counts = table[:, :, 0].sum(axis=2), table[0].sum(axis=0)
     x, y = _entropy(counts[0], (1,), n), _entropy(counts[1], (1,), n)
     plain = x[:, None] + y - _entropy(table, (1, 3), n)
-    facts = about(pair)
+    facts = alignment_fields(pair)
     tested = round(facts["effective_sample_size"])
     corrected = _rows_of_bins(pair, facts["effective_sample_size"])
     chance = {rows: _by_chance(counts, rows) for rows in {tested, corrected}}

@@ -12,7 +12,7 @@ from .._values import coarse, short
 from ..moments.pairs import Pair
 from ..moments.spans import Index
 from .assignment import Alignment, one_to_one
-from .chance import AlignmentResult, about
+from .chance import AlignmentResult, alignment_fields
 from .clustering import Clusters, clusters
 from .correlations import Correlation, correlation
 from .sparse import SparseMap, sparse_map
@@ -66,7 +66,7 @@ def align(pair: Pair, *, sparse: bool = False, grouped: bool = True, centred: bo
         by_information_only=_by_information_only(pair, information),
         maps=(sparse_map(pair), sparse_map(pair.swapped)) if sparse else (),
         clusters=clusters(pair, centred=centred) if grouped else None,
-        **about(pair),
+        **alignment_fields(pair),
     )
 
 

@@ -24,7 +24,7 @@ from .._warnings import ignoring
 from ..errors import SpanmatchError
 from ..moments.pairs import Pair, checked_pair
 from ..moments.spans import UNIT, Array, Rounding
-from .chance import AlignmentResult, about, inverse
+from .chance import AlignmentResult, alignment_fields, inverse
 from .correlations import correlation
 
 if TYPE_CHECKING:
@@ -215,7 +215,7 @@ def sparse_map(pair: Pair, penalties: int | ArrayLike = PENALTIES) -> SparseMap:
         _weights=[csc_array(w) for w in weights[1:-1]],
         _means=(pair.x_mean, pair.y_mean),
         _deviations=_deviations(pair),
-        **about(pair),
+        **alignment_fields(pair),
     )
 
 

@@ -20,7 +20,7 @@ from ..errors import SpanmatchError
 from ..moments.pairs import Pair
 from ..moments.remembered import remembered
 from ..moments.spans import UNIT, Array
-from .measure import Measured, cross_of_unit_layers, few_rows, resolved_spans, seen
+from .measure import Measured, cross_of_unit_layers, few_rows, measured_fields, resolved_spans
 
 TIED = 1e-6
 """Canonical correlations nearer than this tie: their variables are not determined."""
@@ -60,11 +60,11 @@ def cca(pair: Pair) -> CCA:
     >>> sm.cca(sm.pair(X, X @ X[:5] + 1)).coefficients.round(6).tolist()
     [1.0, 1.0, 1.0, 1.0, 1.0]
     """
-    about = seen(pair, "cca")
+    fields = measured_fields(pair, "cca")
     resolved_spans(pair, "cca")
     canonical = _canonical(pair)
     value, size = float(canonical.rho.mean()), _size(canonical.dimensions, pair)
-    return CCA(value=value, coefficients=canonical.rho, **size, **about)
+    return CCA(value=value, coefficients=canonical.rho, **size, **fields)
 
 
 @few_threads
@@ -80,7 +80,7 @@ def svcca(pair: Pair, variance: float = 0.99) -> CCA:
     """
     if not 0 < variance <= 1:
         raise SpanmatchError(f"variance={variance!r}: give a share in (0, 1]")
-    about = seen(pair, "svcca")
+    fields = measured_fields(pair, "svcca")
     whitened = []
     for layer, own, rounding in zip((pair.x_layer, pair.y_layer), (pair.xx, pair.yy), pair.rounding, strict=True):
         size, directions = eigh(own / np.trace(own))
@@ -96,7 +96,7 @@ def svcca(pair: Pair, variance: float = 0.99) -> CCA:
         whitened.append(directions[:, :kept] / np.sqrt(size[:kept]))
     between = whitened[0].T @ cross_of_unit_layers(pair) @ whitened[1]
     rho = np.minimum(np.linalg.svd(between, compute_uv=False), 1.0)
-    return CCA(value=float(rho.mean()), coefficients=rho, **_size(between.shape, pair), **about)
+    return CCA(value=float(rho.mean()), coefficients=rho, **_size(between.shape, pair), **fields)
 
 
 @few_threads
@@ -113,7 +113,7 @@ def pwcca(pair: Pair) -> CCA:
     >>> round(sm.pwcca(sm.pair(X, X[:, ::-1])).value, 6)
     1.0
     """
-    about = seen(pair, "pwcca")
+    fields = measured_fields(pair, "pwcca")
     resolved_spans(pair, "pwcca")
     canonical = _canonical(pair)
     rho = canonical.rho
@@ -121,7 +121,7 @@ def pwcca(pair: Pair) -> CCA:
     carried = canonical.variables @ canonical.neurons * norms[norms > 0] / norms.max()
     weights = np.concatenate([_weights(carried[tied]) for tied in _ties(rho)])
     value = float(weights @ rho / weights.sum())
-    return CCA(value=value, coefficients=rho, **_size(canonical.dimensions, pair), **about)
+    return CCA(value=value, coefficients=rho, **_size(canonical.dimensions, pair), **fields)
 
 
 def _ties(rho: Array) -> list[slice]:

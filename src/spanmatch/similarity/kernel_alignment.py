@@ -14,7 +14,7 @@ from .._threads import few_threads
 from ..errors import SpanmatchError
 from ..moments.pairs import Fourth, Pair, checked_pair
 from ..moments.spans import Array
-from .measure import Measured, cross_of_unit_layers, seen
+from .measure import Measured, cross_of_unit_layers, measured_fields
 
 FEWEST = 4
 
@@ -34,15 +34,15 @@ def cka(pair: Pair, debiased: bool = False) -> Measured:
     """
     checked_pair(pair)
     if not debiased:
-        about = seen(pair, "cka")
+        fields = measured_fields(pair, "cka")
         # Scaled first, so that squares of squares neither overflow nor vanish.
         xx, yy = (float(np.linalg.norm(own / np.trace(own))) for own in (pair.xx, pair.yy))
         xy = float(np.linalg.norm(cross_of_unit_layers(pair)))
-        return Measured(value=min(1.0, xy**2 / (xx * yy)), **about)
-    about = seen(pair, "debiased cka", FEWEST)
+        return Measured(value=min(1.0, xy**2 / (xx * yy)), **fields)
+    fields = measured_fields(pair, "debiased cka", FEWEST)
     if pair.fourth is None:
         raise SpanmatchError(f"debiased cka: no fourth moments of {pair.x_layer!r} and {pair.y_layer!r} were kept")
-    return Measured(value=_debiased(pair, pair.fourth), **about)
+    return Measured(value=_debiased(pair, pair.fourth), **fields)
 
 
 def debiased_cka(pair: Pair) -> Measured:

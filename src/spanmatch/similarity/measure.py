@@ -67,7 +67,7 @@ def cross_of_unit_layers(pair: Pair) -> Array:
     return np.asarray(pair.xy / np.sqrt(np.trace(pair.xx)) / np.sqrt(np.trace(pair.yy)))
 
 
-def seen(pair: Pair, name: str, at_least: int = 2) -> dict[str, Any]:
+def measured_fields(pair: Pair, name: str, at_least: int = 2) -> dict[str, Any]:
     """Return the fields of `Measured` that come from the pair.
 
     Raises SpanmatchError if a layer never varies, or there are fewer rows than the measure needs.

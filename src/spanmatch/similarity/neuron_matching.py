@@ -13,7 +13,7 @@ from ..alignment.assignment import partner_correlations
 from ..errors import SpanmatchError
 from ..match import match_profile
 from ..moments.pairs import Pair
-from .measure import Measured, seen
+from .measure import Measured, measured_fields
 
 
 @few_threads
@@ -27,8 +27,8 @@ def correlation_match(pair: Pair) -> Measured:
     >>> round(sm.correlation_match(sm.pair(X, X[:, ::-1])).value, 6)
     1.0
     """
-    about = seen(pair, "correlation match")
-    return Measured(value=float(partner_correlations(pair).mean()), **about)
+    fields = measured_fields(pair, "correlation match")
+    return Measured(value=float(partner_correlations(pair).mean()), **fields)
 
 
 @few_threads
@@ -43,7 +43,7 @@ def match_area(pair: Pair) -> Measured:
     >>> round(sm.match_area(sm.pair(X, X @ X[:5])).value, 6)
     1.0
     """
-    seen(pair, "match area")
+    measured_fields(pair, "match area")
     profile = match_profile(pair)
     if any(map(len, profile.unresolved)):
         raise SpanmatchError(

@@ -13,7 +13,7 @@ import numpy as np
 from .._threads import few_threads
 from ..moments.pairs import Pair
 from ..moments.spans import Array
-from .measure import Measured, energies, few_rows, resolved_spans, seen
+from .measure import Measured, energies, few_rows, measured_fields, resolved_spans
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -40,7 +40,7 @@ def linear_regression(pair: Pair) -> Regression:
     >>> round(result.value, 6), result.x_from_y < 0.6
     (1.0, True)
     """
-    about = seen(pair, "linear regression")
+    fields = measured_fields(pair, "linear regression")
     both = energies(pair)
     x, y = pair.active(centred=True)
     spans = resolved_spans(pair, "linear regression")
@@ -55,5 +55,5 @@ def linear_regression(pair: Pair) -> Regression:
         per_neuron=explained[1],
         x_per_neuron=explained[0],
         warnings=warnings,
-        **about,
+        **fields,
     )
