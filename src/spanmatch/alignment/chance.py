@@ -111,7 +111,7 @@ def _null_strengths(pair: Pair) -> Array | None:
     if null_pair is None:
         return None
     x, y = pair.active(centred=True)
-    a, b = (1 / np.sqrt(pair.energy(side, centred=True)[active]) for side, active in (("x", x), ("y", y)))  # type: ignore[arg-type]
+    a, b = 1 / np.sqrt(pair.energy("x", centred=True)[x]), 1 / np.sqrt(pair.energy("y", centred=True)[y])
     strengths = np.minimum(abs(a[:, None] * null_pair.xy[np.ix_(x, y)] * b), 1)
     return strengths if strengths.size else None
 
