@@ -106,12 +106,10 @@ def _cells(x: Array, y: Array, n: int) -> tuple[Array, Array, Array]:
     log = -(gammaln(N + 1) + gammaln(A - N + 1) + gammaln(B - N + 1) + gammaln(n - A - B + N + 1))
     weight = np.exp(log - log.max(axis=-1, keepdims=True)) * inside
     weight /= weight.sum(axis=-1, keepdims=True)
-    f, deviation = xlogy(N, N / mean) - N + mean, N - mean
+    f, d = xlogy(N, N / mean) - N + mean, N - mean
     excess = (weight * f).sum(axis=-1)
     f -= excess[..., None]
-    covariance, square, variance = (
-        (weight * a * b).sum(axis=-1) for a, b in ((f, deviation), (deviation, deviation), (f, f))
-    )
+    covariance, square, variance = ((weight * a * b).sum(axis=-1) for a, b in ((f, d), (d, d), (f, f)))
     slope = np.divide(covariance, square, out=np.zeros_like(covariance), where=square > 0)
     free = (1 - x[:, None] / n) * (1 - y / n)
     residual = np.maximum(variance - slope * covariance, 0)
