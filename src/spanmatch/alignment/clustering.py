@@ -390,10 +390,16 @@ def _second(weights: Array, scale: Array) -> float:
 
 def _between(c: Correlation, x: Index, y: Index) -> Callable[[np.random.Generator], Array]:
     """Return a function that draws chance correlations between layers, given those within each."""
-    within = c.within_x[np.ix_(x, x)], c.within_y[np.ix_(y, y)]
-    L, R = (cholesky(own + JITTER * np.eye(len(own)), lower=True) if len(own) else own for own in within)
+    L, R = _factor(c.within_x[np.ix_(x, x)]), _factor(c.within_y[np.ix_(y, y)])
     left, right = np.float32(L / np.sqrt(c.effective_sample_size)), np.float32(R.T)
     return lambda r: np.asarray(left @ r.standard_normal((len(x), len(y)), dtype=np.float32) @ right)
+
+
+def _factor(correlations: Array) -> Array:
+    """Return the lower Cholesky factor of correlations with `JITTER` added to their diagonal."""
+    if not len(correlations):
+        return correlations
+    return np.asarray(cholesky(correlations + JITTER * np.eye(len(correlations)), lower=True))
 
 
 def _among(neurons: int, rows: float) -> Callable[[np.random.Generator], Array]:
