@@ -308,7 +308,7 @@ class TriangleRecord(TypedDict):
     c: Text
     chains: Count  # neurons of a with a partner in b that has a partner in c
     closed: Count  # those of them whose own partner in c is the same
-    null_cycle_consistency: float | None  # the same under the null; null if there are no chains
+    chance: float | None  # share of cycle-consistent chains under the null; null without chains
 
 
 class MatrixRecord(TypedDict):
