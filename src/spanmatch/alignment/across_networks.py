@@ -224,38 +224,38 @@ def universality(
     ----------
     Li et al., ICLR 2016, section 3.
     """
-    named = {name.partition(":")[0]: name for name in moments.layers if name.partition(":")[2] == layer}
-    if len(named) < 2:
+    full_names = {name.partition(":")[0]: name for name in moments.layers if name.partition(":")[2] == layer}
+    if len(full_names) < 2:
         known = dict.fromkeys(name.partition(":")[2] for name in moments.layers)
         raise SpanmatchError(f"layer {layer!r} is in {len(named)} networks, two are needed{among(layer, known)}")
     partner: Partners = {}
-    null: list[Partners] = [{} for _ in range(_draws(moments.layers[name] for name in named.values()))]
+    null: list[Partners] = [{} for _ in range(_draws(moments.layers[name] for name in full_names.values()))]
     components: dict[str, Components] = {}
-    partners = {network: np.zeros(moments.layers[name], dtype=np.intp) for network, name in named.items()}
+    partners = {network: np.zeros(moments.layers[name], dtype=np.intp) for network, name in full_names.items()}
     matched = {network: counts.copy() for network, counts in partners.items()}
-    for a, b in combinations(named, 2):
-        pair = moments.pair(named[a], named[b])
+    for a, b in combinations(full_names, 2):
+        pair = moments.pair(full_names[a], full_names[b])
         partner[a, b], partner[b, a] = _partners(pair, min_correlation, by)
-        if len(named) > 2 and by != "information":
+        if len(full_names) > 2 and by != "information":
             _add_null(null, pair, (a, b), components, by, int(np.count_nonzero(partner[a, b] >= 0)), seed)
         match = maximum_match(pair, eps, centred=centred)
         matched[a][match.x] += 1
         matched[b][match.y] += 1
         partners[a] += partner[a, b] >= 0
         partners[b] += partner[b, a] >= 0
-    order = list(named).index
-    chains = [(a, b, c) for a, b, c in permutations(named, 3) if order(a) < order(c)]
+    order = list(full_names).index
+    chains = [(a, b, c) for a, b, c in permutations(full_names, 3) if order(a) < order(c)]
     triangles = [Triangle(*chain, *_closed(partner, *chain), _share(null, chain)) for chain in chains]
     return Universality(
         layer=layer,
-        networks=tuple(named),
-        rows=moments.rows[next(iter(named.values()))],
+        networks=tuple(full_names),
+        rows=moments.rows[next(iter(full_names.values()))],
         min_correlation=min_correlation,
         eps=eps,
         by=by,
         partners=partners,
         matched=matched,
-        everywhere=_everywhere(partner, list(named)),
+        everywhere=_everywhere(partner, list(full_names)),
         triangles=tuple(triangles),
         seed=seed,
     )
