@@ -227,7 +227,7 @@ def universality(
     full_names = {name.partition(":")[0]: name for name in moments.layers if name.partition(":")[2] == layer}
     if len(full_names) < 2:
         known = dict.fromkeys(name.partition(":")[2] for name in moments.layers)
-        raise SpanmatchError(f"layer {layer!r} is in {len(named)} networks, two are needed{among(layer, known)}")
+        raise SpanmatchError(f"layer {layer!r} is in {len(full_names)} networks, two are needed{among(layer, known)}")
     partner: Partners = {}
     null: list[Partners] = [{} for _ in range(_draws(moments.layers[name] for name in full_names.values()))]
     components: dict[str, Components] = {}

@@ -110,9 +110,7 @@ def measured_fields(pair: Pair, name: str, at_least: int = 2) -> dict[str, Any]:
         if not energy.any():
             raise SpanmatchError(f"{name}: layer {layer!r} never varies, so that there is nothing to compare")
     if pair.rows < at_least:
-        raise SpanmatchError(
-            f"{name}: {pair.rows} rows of {pair.x_layer!r} and {pair.y_layer!r}; at least {at_least} are needed"
-        )
+        raise SpanmatchError(f"{name}: {pair.rows} rows of {pair.x_layer!r} and {pair.y_layer!r}; it needs {at_least}")
     return {"name": name, "provenance": replace(pair.provenance, centred=True)}
 
 
