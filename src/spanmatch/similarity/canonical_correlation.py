@@ -20,7 +20,7 @@ from .._threads import few_threads
 from ..errors import SpanmatchError
 from ..moments.pairs import Pair
 from ..moments.remembered import remembered
-from ..moments.spans import UNIT, Array
+from ..moments.spans import UNIT, Array, Rounding
 from .measure import Measured, cross_of_unit_layers, few_rows, measured_fields, resolved_spans
 
 TIED = 1e-6
@@ -145,26 +145,31 @@ def svcca(pair: Pair, variance: float = 0.99) -> CCA:
     if not 0 < variance <= 1:
         raise SpanmatchError(f"variance={variance!r}: give a share in (0, 1]")
     fields = measured_fields(pair, "svcca")
-    whitened = []
-    for layer, moments, rounding in zip((pair.x_layer, pair.y_layer), (pair.xx, pair.yy), pair.rounding, strict=True):
-        variances, directions = eigh(moments / np.trace(moments))
-        variances, directions = variances[::-1], directions[:, ::-1]
-        rank = int(
-            np.count_nonzero(
-                variances > max(rounding.cutoff(0, len(variances)) ** 2, 4 * len(variances) * UNIT) * variances[0]
-            )
-        )
-        share = np.cumsum(variances[:rank]) / np.sum(variances[:rank])
-        if np.sum(variances[rank:]) > 1 - variance + UNRESOLVED:
-            raise SpanmatchError(
-                f"svcca: variance={variance:g}, but in layer {layer!r} rounding hides a share of "
-                f"{np.sum(size[rank:]):.1g}; give a smaller one, or use method='qr'"
-            )
-        components = min(rank, int(np.searchsorted(share, variance * (1 - 1e-12))) + 1)
-        whitened.append(directions[:, :components] / np.sqrt(variances[:components]))
-    between = whitened[0].T @ cross_of_unit_layers(pair) @ whitened[1]
+    x = _leading_components(pair.xx, variance, pair.rounding[0], pair.x_layer)
+    y = _leading_components(pair.yy, variance, pair.rounding[1], pair.y_layer)
+    between = x.T @ cross_of_unit_layers(pair) @ y
     rho = np.minimum(np.linalg.svd(between, compute_uv=False), 1.0)
     return CCA(value=float(rho.mean()), coefficients=rho, **_dimension_fields(between.shape, pair), **fields)
+
+
+def _leading_components(moments: Array, variance: float, rounding: Rounding, layer: str) -> Array:
+    """Return whitened principal components (neurons, k) of a layer of unit Frobenius norm.
+
+    Raises SpanmatchError if rounding hides more variance than may be left out.
+    """
+    variances, directions = eigh(moments / np.trace(moments))
+    variances, directions = variances[::-1], directions[:, ::-1]
+    cutoff = max(rounding.cutoff(0, len(variances)) ** 2, 4 * len(variances) * UNIT)
+    rank = int(np.count_nonzero(variances > cutoff * variances[0]))
+    unresolved = np.sum(variances[rank:])
+    if unresolved > 1 - variance + UNRESOLVED:
+        raise SpanmatchError(
+            f"svcca: variance={variance:g}, but in layer {layer!r} rounding hides a share of {unresolved:.1g}; give a "
+            "smaller one, or use method='qr'"
+        )
+    share = np.cumsum(variances[:rank]) / np.sum(variances[:rank])
+    k = min(rank, int(np.searchsorted(share, variance * (1 - 1e-12))) + 1)
+    return np.asarray(directions[:, :k] / np.sqrt(variances[:k]))
 
 
 @few_threads

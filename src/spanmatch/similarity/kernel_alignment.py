@@ -106,8 +106,8 @@ def _debiased(pair: Pair, fourth: Fourth) -> float:
     both = _hsic(n, pair.xy, s, t, np.trace(pair.xx), np.trace(pair.yy), fourth.x_by_y, fourth.y_by_x)
     if not (np.isfinite(both) and own_x > 0 and own_y > 0):
         raise SpanmatchError(
-            f"debiased cka: {n} rows of {pair.x_layer!r} and {pair.y_layer!r} give a layer's HSIC with itself an estimate "
-            "that is not positive; use more rows"
+            f"debiased cka: {n} rows of {pair.x_layer!r} and {pair.y_layer!r} give no positive estimate of a layer's "
+            "HSIC with itself; use more rows"
         )
     return float(both / np.sqrt(own_x) / np.sqrt(own_y))
 
