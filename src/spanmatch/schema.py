@@ -287,8 +287,8 @@ class UniversalityRecord(TypedDict):
     matched: dict[Text, list[Count]]  # by network, for each neuron: in how many others it is in the maximum match
     distribution: DistributionRecord
     everywhere: list[list[Neuron]]  # partners of each other in all networks, one neuron of each
-    consistency: Share | None  # the share of chains that close; null if there are none
-    chance: float | None  # the share that would close under the null
+    cycle_consistency: Share | None  # the share of cycle-consistent chains of partners; null without chains
+    null_cycle_consistency: float | None  # the same under the null
     seed: Count  # of the null
     triangles: list[TriangleRecord]
 
@@ -308,7 +308,7 @@ class TriangleRecord(TypedDict):
     c: Text
     chains: Count  # neurons of a with a partner in b that has a partner in c
     closed: Count  # those of them whose own partner in c is the same
-    chance: float | None  # the share that would close under the null; null if there are no chains
+    chance: float | None  # share of cycle-consistent chains under the null; null without chains
 
 
 class MatrixRecord(TypedDict):

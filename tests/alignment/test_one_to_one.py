@@ -575,7 +575,7 @@ def test_what_is_in_all_networks_is_found_in_all():
         assert_array_equal(u.matched[name][order], expected)
     found = {tuple(row) for row in u.everywhere.tolist()}
     assert found == {tuple(int(orders[name][k]) for name in "abc") for k in range(5)}
-    assert u.consistency == 1 and all(t.chains == 5 for t in u.triangles) and len(u.triangles) == 3
+    assert u.cycle_consistency == 1 and all(t.chains == 5 for t in u.triangles) and len(u.triangles) == 3
     assert u.distribution()["partners"].tolist() == [2 + 2 + 5, 6, 15]
     json.dumps(u.to_dict(), allow_nan=False)
 
@@ -585,7 +585,7 @@ def test_partners_at_random_close_few_triangles():
     moments = sm.Moments()
     moments.update({f"{name}:l": r.standard_normal((50, 40)) for name in "abc"})
     u = sm.universality(moments, "l", min_correlation=0.0)
-    assert u.consistency < 0.2 and 0.04 < u.triangles[0].chance < 0.1
+    assert u.cycle_consistency < 0.2 and 0.04 < u.triangles[0].chance < 0.1
     partner = {}
     for a, b in permutations("abc", 2):
         found = sm.one_to_one(moments.pair(f"{a}:l", f"{b}:l"))
@@ -601,7 +601,9 @@ def test_partners_at_random_close_few_triangles():
     by_b = next(t for t in u.triangles if (t.a, t.b, t.c) == ("a", "b", "c"))
     assert by_b.chains == len(around) and by_b.closed == sum(partner["a", "c"].get(i) == k for i, k in around.items())
     none = sm.universality(moments, "l", min_correlation=0.99)
-    assert np.isnan(none.consistency) and len(none.everywhere) == 0 and none.to_dict()["consistency"] is None
+    assert (
+        np.isnan(none.cycle_consistency) and len(none.everywhere) == 0 and none.to_dict()["cycle_consistency"] is None
+    )
 
 
 def factors(width: int, seed: int) -> sm.Moments:
@@ -617,7 +619,8 @@ def factors(width: int, seed: int) -> sm.Moments:
 @pytest.mark.parametrize(("width", "by"), [(4, "correlation"), (4, "absolute"), (8, "correlation")])
 def test_triangles_that_close_by_shared_factors_close_under_the_null(width, by):
     results = [sm.universality(factors(width, seed), "l", by=by) for seed in range(10)]
-    closed, chance = (np.mean([getattr(u, name) for u in results]) for name in ("consistency", "chance"))
+    closed = np.mean([u.cycle_consistency for u in results])
+    chance = np.mean([u.null_cycle_consistency for u in results])
     assert closed > 0.15 and max(t.chance for u in results for t in u.triangles) < 0.5
     assert chance == pytest.approx(closed, abs=0.08)  # drawn at random, partners would close 2.5%
     assert [t.chance for t in sm.universality(factors(4, 0), "l").triangles] == [
@@ -627,12 +630,12 @@ def test_triangles_that_close_by_shared_factors_close_under_the_null(width, by):
 
 def test_triangles_of_real_partners_close_more_than_under_the_null():
     u = sm.universality(three_networks()[0], "l", min_correlation=0.7)
-    assert u.consistency == 1 and u.chance < 0.45
-    assert u.to_dict()["chance"] == u.chance and "by chance" in repr(u)
+    assert u.cycle_consistency == 1 and u.null_cycle_consistency < 0.45
+    assert u.to_dict()["null_cycle_consistency"] == u.null_cycle_consistency and "under the null" in repr(u)
     moments, r = sm.Moments(bins=5), np.random.default_rng(0)
     moments.update({f"{name}:l": r.standard_normal((200, 6)) for name in "abc"})
     by_information = sm.universality(moments, "l", min_correlation=-1, by="information")
-    assert by_information.triangles[0].chains and by_information.to_dict()["chance"] is None
+    assert by_information.triangles[0].chains and by_information.to_dict()["null_cycle_consistency"] is None
 
 
 def test_the_null_of_triangles_keeps_covariances():

@@ -153,7 +153,7 @@ def test_coefficients_come_in_units_of_activations():
 
 @pytest.mark.parametrize("penalties", [0, -1, [], [0.1, -0.1], [float("nan")], "many", [[0.1]], 2.5])
 def test_wrong_penalties_are_refused(penalties):
-    with pytest.raises(sm.SpanmatchError, match="give how many, or a list of numbers"):
+    with pytest.raises(sm.SpanmatchError, match="give the number of penalties, or a list"):
         sm.sparse_map(sm.pair(*layers.random()), penalties)
 
 
@@ -344,7 +344,7 @@ def test_a_spectrum_without_a_gap_is_said_to_have_none():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"k": 0}, "k=0: give 1 to 55, the neurons of x and y that vary"),
+        ({"k": 0}, "k=0: give 1 to 55, the number of non-constant neurons of x and y"),
         ({"k": 56}, "k=56"),
         ({"k": 2.0}, r"k=2\.0"),
         ({"method": "ward"}, "'ward': give 'spectral' or 'hierarchical'"),

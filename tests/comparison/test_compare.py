@@ -156,8 +156,8 @@ def test_demo_finds_what_theory_says(demo_study):
     shared = {found["layer"]: found for found in comparison["universality"]}
     assert list(shared) == names
     # The ten outputs mean the same in every network; of the features below, few partnerships agree.
-    assert shared["fc2"]["everywhere"] == [[k, k, k] for k in range(10)] and shared["fc2"]["consistency"] == 1
-    assert 0.1 < shared["relu1"]["consistency"] < 0.7
+    assert shared["fc2"]["everywhere"] == [[k, k, k] for k in range(10)] and shared["fc2"]["cycle_consistency"] == 1
+    assert 0.1 < shared["relu1"]["cycle_consistency"] < 0.7
     maps = [one_way for pair in comparison["pairs"] for one_way in pair["alignment"]["sparse"]]
     assert len(maps) == 12
     for one_way in maps:

@@ -871,7 +871,7 @@ def test_a_measure_that_has_a_value_and_no_interval_gives_the_value():
     assert found.refusals.keys() == {measure.name for measure in found.measures if np.isnan(measure.low)}
 
 
-@pytest.mark.parametrize("module", ["null_pairing", "intervals", "heldout", "sample_size"])
+@pytest.mark.parametrize("module", ["null_pairing", "intervals", "held_out_distances", "sample_size"])
 def test_examples_in_docstrings(module):
     result = doctest.testmod(importlib.import_module(f"spanmatch.evidence.{module}"))
     assert result.attempted > 0 and result.failed == 0

@@ -265,7 +265,9 @@ def test_against_scipy_and_scikit_learn():
     assert_allclose(sm.linear_regression(pair).per_neuron, r2_score(Y, fitted, multioutput="raw_values"), atol=1e-9)
 
 
-@pytest.mark.parametrize("module", ["cka", "cca", "procrustes", "regression", "neurons"])
+@pytest.mark.parametrize(
+    "module", ["kernel_alignment", "canonical_correlation", "procrustes_analysis", "regression", "neuron_matching"]
+)
 def test_examples_in_docstrings(module):
     found = importlib.import_module(f"spanmatch.similarity.{module}")
     result = doctest.testmod(found)

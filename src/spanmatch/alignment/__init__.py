@@ -1,4 +1,6 @@
-"""Convergent learning: which neurons, or groups of neurons, of one network are found in another."""
+"""Convergent learning: which neurons, or groups of neurons, of one network correspond to those of
+another.
+"""
 
 from .across_networks import Universality, universality
 from .assignment import Alignment, one_to_one

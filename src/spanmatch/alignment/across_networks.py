@@ -1,10 +1,11 @@
-"""More than two networks: which neurons come back in every one of them.
+"""Alignment of more than two networks: which neurons recur in every one of them.
 
-A neuron has a partner in another network if its one-to-one partner there is at least so strong, and is matched there
-if it is in the maximum match at eps. Where partnerships are real they close triangles: a's partner in c is that of its
-partner in b. By chance some close too, many where neurons are mixtures of a few factors that the networks share. The
-null therefore mixes the principal components of each layer at random.
-Source: Li et al., ICLR 2016, section 3, for more than two; docs/convergent.md.
+A neuron has a partner in another network if its one-to-one partner there has at least a given
+strength. It is matched there if it is in the maximum match at eps. Partners are cycle-consistent if
+a's partner in c is the partner in c of a's partner in b. Some are by chance, and many where neurons
+are mixtures of a few factors that the networks share. The null therefore rotates the principal
+components of each layer at random.
+Source: Li et al., ICLR 2016, section 3, extended to more than two networks; docs/convergent.md.
 """
 
 from __future__ import annotations
@@ -32,22 +33,29 @@ if TYPE_CHECKING:
 Counts = NDArray[np.intp]
 Partners = dict[tuple[str, str], Index]
 NEGLIGIBLE = 1e-8
-"""Components of less of the largest variance are left as they are: their rounding would be rotated."""
+"""Components with a smaller share of the largest variance are not rotated, because they are
+rounding errors.
+"""
 
 
 @dataclass(frozen=True)
 class Triangle:
-    """Partnerships from network a by way of b to c."""
+    """Cycle consistency of the partners of network a's neurons, through network b, in network c."""
 
     a: str
+    """The first network."""
     b: str
+    """The network in between."""
     c: str
+    """The last network."""
     chains: int
-    """Neurons of a with a partner in b that has a partner in c."""
+    """Number of neurons of a with a partner in b that has a partner in c."""
     closed: int
-    """Of these, those whose own partner in c is the same."""
+    """Number of these that are cycle-consistent: their own partner in c is the same neuron."""
     chance: float
-    """What share of chains closes under the null; nan if there are none, or strength is mutual information."""
+    """Share of cycle-consistent partners under the null; nan without chains, or for mutual
+    information.
+    """
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
@@ -55,50 +63,77 @@ class Universality:
     """For every neuron of a layer of several networks, in how many of the others it is found."""
 
     layer: str
+    """The layer's name without the network."""
     networks: tuple[str, ...]
+    """The networks that have the layer."""
     rows: int
+    """Number of rows."""
     min_correlation: float
+    """The smallest strength of a partner."""
     eps: float
+    """Of the maximum match."""
     by: By
+    """What strength is, as in `one_to_one`."""
     partners: Mapping[str, Counts]
-    """By network, (neurons,): in how many other networks each neuron has a partner of that strength."""
+    """By network, (neurons,): number of other networks in which each neuron has a partner."""
     matched: Mapping[str, Counts]
-    """By network, (neurons,): in how many other networks each neuron is in the maximum match at eps."""
+    """By network, (neurons,): number of other networks with which each neuron is in the maximum
+    match.
+    """
     everywhere: Index
-    """(groups, networks) neurons of all networks that are partners of each other, each of each."""
+    """(groups, networks) neurons of all networks that are all partners of each other."""
     triangles: tuple[Triangle, ...]
+    """Cycle consistency for every three networks."""
     seed: int
-    """Of the null."""
+    """Seed of the null."""
 
     @property
-    def consistency(self) -> float:
-        """The share of chains a -> b -> c that agree with a -> c; nan if there are none."""
+    def cycle_consistency(self) -> float:
+        """Share of cycle-consistent partners: chains a -> b -> c that agree with a -> c; nan
+        without chains.
+        """
         chains = sum(triangle.chains for triangle in self.triangles)
         return sum(triangle.closed for triangle in self.triangles) / chains if chains else float("nan")
 
     @property
-    def chance(self) -> float:
-        """The share of chains that would close under the null; nan if that is known of none."""
+    def null_cycle_consistency(self) -> float:
+        """Expected share of cycle-consistent partners under the null; nan if it is unknown."""
         known = [triangle for triangle in self.triangles if triangle.chains and not np.isnan(triangle.chance)]
         chains = sum(triangle.chains for triangle in known)
         return sum(triangle.chains * triangle.chance for triangle in known) / chains if chains else float("nan")
 
     def distribution(self) -> dict[str, Counts]:
-        """Return how many neurons, over all networks, are found in 0, 1, ... others: by "partners" and by "matched"."""
-        most = len(self.networks)
+        """Return how many neurons, over all networks, are found in 0, 1, ... other networks.
+
+        Returns
+        -------
+        dict of str to ndarray of shape (networks,)
+            "partners" and "matched".
+        """
+        length = len(self.networks)
         return {
-            name: np.sum([np.bincount(counts, minlength=most) for counts in found.values()], axis=0)
-            for name, found in (("partners", self.partners), ("matched", self.matched))
+            name: np.sum([np.bincount(counts, minlength=length) for counts in counts_of.values()], axis=0)
+            for name, counts_of in (("partners", self.partners), ("matched", self.matched))
         }
 
     def plot(self) -> list[Axes]:
-        """Draw in how many other networks the neurons of each network have a partner, and are matched."""
+        """Draw the distribution of the numbers of other networks with a partner, and with a match.
+
+        Returns
+        -------
+        list of matplotlib.axes.Axes
+
+        Raises
+        ------
+        SpanmatchError
+            If matplotlib is not installed.
+        """
         axes = row_of_axes("universality.plot", 2)
         titles = f"partner of strength {self.min_correlation:g} or more", f"in the maximum match at eps {self.eps:g}"
         others = np.arange(len(self.networks))
-        for ax, title, found in zip(axes, titles, (self.partners, self.matched), strict=True):
-            for k, (network, counts) in enumerate(found.items()):
-                width = 0.8 / len(found)
+        for ax, title, counts_of in zip(axes, titles, (self.partners, self.matched), strict=True):
+            for k, (network, counts) in enumerate(counts_of.items()):
+                width = 0.8 / len(counts_of)
                 share = np.bincount(counts, minlength=len(others)) / len(counts)
                 ax.bar(others + (k + 0.5) * width - 0.4, share, width, label=network)
             ax.set(title=title, xlabel="other networks", ylabel="share of neurons", xticks=others, ylim=(0, 1))
@@ -118,8 +153,8 @@ class Universality:
             "matched": {network: counts.tolist() for network, counts in self.matched.items()},
             "distribution": {name: counts.tolist() for name, counts in self.distribution().items()},
             "everywhere": self.everywhere.tolist(),
-            "consistency": _or_none(self.consistency),
-            "chance": _or_none(self.chance),
+            "cycle_consistency": _or_none(self.cycle_consistency),
+            "null_cycle_consistency": _or_none(self.null_cycle_consistency),
             "triangles": [{**vars(triangle), "chance": _or_none(triangle.chance)} for triangle in self.triangles],
             "seed": self.seed,
         }
@@ -128,7 +163,8 @@ class Universality:
         chains = sum(triangle.chains for triangle in self.triangles)
         return (
             f"<Universality of {self.layer} over {len(self.networks)} networks: {len(self.everywhere)} partners "
-            f"in all, {self.consistency:.0%} of {chains} chains close, {self.chance:.0%} by chance>"
+            f"in all, {self.cycle_consistency:.0%} of {chains} cycle-consistent, "
+            f"{self.null_cycle_consistency:.0%} under the null>"
         )
 
 
@@ -142,62 +178,84 @@ def universality(
     centred: bool = False,
     seed: int = 0,
 ) -> Universality:
-    """Return in how many other networks each neuron of a layer is found, and whether partnerships agree.
+    """Return in how many other networks each neuron of a layer is found, with cycle consistency.
 
     Parameters
     ----------
-    moments : of at least two networks, as `sm.capture` makes them
-    layer : its name without the network
-    min_correlation : the least that a one-to-one partner must have, in what `by` says
-    eps, centred : of the maximum match
-    by : as in `one_to_one`
-    seed : of the null
+    moments : Moments
+        Of at least two networks, paired with each other, as from `sm.capture`.
+    layer : str
+        The layer's name without the network.
+    min_correlation : float
+        The smallest strength of a one-to-one partner, in units of `by`.
+    eps : float
+        Of the maximum match, in [0, 1).
+    by : {"correlation", "absolute", "information"}
+        What strength is, as in `one_to_one`.
+    centred : bool
+        Whether the maximum match is of centred activations.
+    seed : int
+        Seed of the null.
+
+    Returns
+    -------
+    Universality
+        Counts for each neuron, groups of partners over all networks, and cycle consistency with its
+        null.
 
     Raises
     ------
-    SpanmatchError : if fewer than two networks have the layer, or two of them were not paired.
+    SpanmatchError
+        If fewer than two networks have the layer, or two of them were not paired.
 
     Notes
     -----
-    The null keeps the covariance of every layer, and which of its principal components are strong: of every layer,
-    components whose variances are of the same factor of two are rotated among each other at random, while the neurons
-    stay the same combinations of components. As many of the strongest one-to-one partners are taken as were found.
+    The cycle consistency is the share of chains a -> b -> c of partners that agree with a -> c.
 
-    Cost: of one `one_to_one` and one `maximum_match` for every two networks, and of at least two assignments more for
-    the null.
+    The null keeps the covariance of every layer. In each layer, principal components whose
+    variances are within the same factor of two are rotated among each other at random; neurons stay
+    the same combinations of components. Of the partners after rotation, the strongest are kept, as
+    many as were observed.
+
+    Cost: `one_to_one` and `maximum_match` for every two networks, and at least two more assignments
+    for the null.
+
+    References
+    ----------
+    Li et al., ICLR 2016, section 3.
     """
-    named = {name.partition(":")[0]: name for name in moments.layers if name.partition(":")[2] == layer}
-    if len(named) < 2:
+    full_names = {name.partition(":")[0]: name for name in moments.layers if name.partition(":")[2] == layer}
+    if len(full_names) < 2:
         known = dict.fromkeys(name.partition(":")[2] for name in moments.layers)
-        raise SpanmatchError(f"layer {layer!r} is in {len(named)} networks, two are needed{among(layer, known)}")
+        raise SpanmatchError(f"layer {layer!r} is in {len(full_names)} networks, two are needed{among(layer, known)}")
     partner: Partners = {}
-    null: list[Partners] = [{} for _ in range(_draws(moments.layers[name] for name in named.values()))]
+    null: list[Partners] = [{} for _ in range(_draws(moments.layers[name] for name in full_names.values()))]
     components: dict[str, Components] = {}
-    partners = {network: np.zeros(moments.layers[name], dtype=np.intp) for network, name in named.items()}
+    partners = {network: np.zeros(moments.layers[name], dtype=np.intp) for network, name in full_names.items()}
     matched = {network: counts.copy() for network, counts in partners.items()}
-    for a, b in combinations(named, 2):
-        pair = moments.pair(named[a], named[b])
+    for a, b in combinations(full_names, 2):
+        pair = moments.pair(full_names[a], full_names[b])
         partner[a, b], partner[b, a] = _partners(pair, min_correlation, by)
-        if len(named) > 2 and by != "information":
+        if len(full_names) > 2 and by != "information":
             _add_null(null, pair, (a, b), components, by, int(np.count_nonzero(partner[a, b] >= 0)), seed)
         match = maximum_match(pair, eps, centred=centred)
         matched[a][match.x] += 1
         matched[b][match.y] += 1
         partners[a] += partner[a, b] >= 0
         partners[b] += partner[b, a] >= 0
-    order = list(named).index
-    chains = [(a, b, c) for a, b, c in permutations(named, 3) if order(a) < order(c)]
+    order = list(full_names).index
+    chains = [(a, b, c) for a, b, c in permutations(full_names, 3) if order(a) < order(c)]
     triangles = [Triangle(*chain, *_closed(partner, *chain), _share(null, chain)) for chain in chains]
     return Universality(
         layer=layer,
-        networks=tuple(named),
-        rows=moments.rows[next(iter(named.values()))],
+        networks=tuple(full_names),
+        rows=moments.rows[next(iter(full_names.values()))],
         min_correlation=min_correlation,
         eps=eps,
         by=by,
         partners=partners,
         matched=matched,
-        everywhere=_everywhere(partner, list(named)),
+        everywhere=_everywhere(partner, list(full_names)),
         triangles=tuple(triangles),
         seed=seed,
     )
@@ -211,31 +269,35 @@ def _partners(pair: Pair, min_correlation: float, by: By) -> tuple[Index, Index]
 
 
 def _both_ways(x: Index, y: Index, neurons: tuple[int, int]) -> tuple[Index, Index]:
+    """Return the partner of each neuron of x and of y, -1 where there is none."""
     forth, back = np.full(neurons[0], -1), np.full(neurons[1], -1)
     forth[x], back[y] = y, x
     return forth, back
 
 
 def _through(first: Index, second: Index) -> Index:
-    """Return where two steps lead, -1 where one is missing."""
+    """Return the partners of partners, -1 where one is missing."""
     return np.where(first >= 0, second[first], -1)
 
 
 def _closed(partner: Partners, a: str, b: str, c: str) -> tuple[int, int]:
-    """Return how many chains there are from a by way of b to c, and how many of them close."""
+    """Return the number of chains from a through b to c, and how many of them are cycle-consistent."""
     around, direct = _through(partner[a, b], partner[b, c]), partner[a, c]
     chains = around >= 0
     return int(np.count_nonzero(chains)), int(np.count_nonzero(chains & (around == direct)))
 
 
 def _share(null: list[Partners], chain: tuple[str, str, str]) -> float:
+    """Return the share of cycle-consistent chains over all draws of the null; nan without chains."""
     counts = [_closed(partner, *chain) for partner in null if partner]
     chains = sum(chains for chains, _ in counts)
     return sum(closed for _, closed in counts) / chains if chains else float("nan")
 
 
 def _draws(widths: Iterable[int]) -> int:
-    """Return how often to draw the null: fewer times for wider layers, which have more chains each time."""
+    """Return the number of draws of the null: fewer for wider layers, which have more chains in
+    each draw.
+    """
     return max(2, min(20, round(1000 / min(widths))))
 
 
@@ -248,11 +310,14 @@ def _add_null(
     count: int,
     seed: int,
 ) -> None:
-    """Add to every draw the partners of two networks, so many of the strongest, after rotations within both layers."""
+    """Add to every draw the partners of two networks after rotations within both layers.
+
+    As many of the strongest partners are kept as `count` says.
+    """
     c, neurons = correlation(pair), pair.active(centred=True)
-    for network, within, own in zip(networks, (c.within_x, c.within_y), neurons, strict=True):
+    for network, within, active in zip(networks, (c.within_x, c.within_y), neurons, strict=True):
         if network not in components:
-            components[network] = _components(within[np.ix_(own, own)], (seed, len(components)))
+            components[network] = _components(within[np.ix_(active, active)], (seed, len(components)))
     x, y = (components[network] for network in networks)
     between = x.directions.T @ c.between[np.ix_(*neurons)] @ y.directions
     for draw, partner in enumerate(null):
@@ -268,42 +333,48 @@ class Components:
     """Principal components of the standardised neurons of a layer, in groups of similar variance."""
 
     directions: Array
-    """(neurons, neurons) of each component, in a column."""
+    """(neurons, neurons) components in columns."""
     deviations: Array
-    """(neurons,) of each component, falling."""
+    """(neurons,) standard deviations of the components, in decreasing order."""
     groups: tuple[Index, ...]
-    """Components whose variances are of the same factor of two."""
+    """Components whose variances are within the same factor of two."""
     seed: tuple[int, int]
+    """Seed of the layer's rotations."""
 
     def rotated(self, products: Array, draw: int) -> Array:
-        """Return the products (components, ...) of a variable with the components, each group being rotated."""
+        """Return products (components, ...) with the components after a random rotation of each
+        group.
+        """
         r = np.random.default_rng((*self.seed, draw))
-        found = products.copy()
+        rotated = products.copy()
         for group in self.groups:
             Q, R = np.linalg.qr(r.standard_normal((len(group), len(group))))
             scale = self.deviations[group, None]
-            found[group] = scale * ((Q * np.sign(np.diagonal(R))).T @ (products[group] / scale))
-        return found
+            rotated[group] = scale * ((Q * np.sign(np.diagonal(R))).T @ (products[group] / scale))
+        return rotated
 
 
 def _components(within: Array, seed: tuple[int, int]) -> Components:
+    """Return the principal components of correlations within a layer."""
     variances, directions = np.linalg.eigh(within)
     variances, directions = variances[::-1], directions[:, ::-1]
-    kept = np.flatnonzero(variances > NEGLIGIBLE * variances.max(initial=0.0))
-    octave = np.floor(np.log2(variances.max(initial=1.0) / variances[kept]))
-    groups = tuple(kept[octave == value] for value in np.unique(octave))
+    resolved = np.flatnonzero(variances > NEGLIGIBLE * variances.max(initial=0.0))
+    octave = np.floor(np.log2(variances.max(initial=1.0) / variances[resolved]))
+    groups = tuple(resolved[octave == value] for value in np.unique(octave))
     return Components(directions, np.sqrt(np.maximum(variances, 0)), groups, seed)
 
 
 def _or_none(value: float) -> float | None:
+    """Return a number, None for nan."""
     return None if np.isnan(value) else value
 
 
 def _everywhere(partner: Partners, networks: list[str]) -> Index:
+    """Return the groups of one neuron of each network that are all partners of each other."""
     first = networks[0]
     start = np.arange(len(partner[first, networks[1]]))
     columns = [start] + [partner[first, other] for other in networks[1:]]
-    found = np.all([column >= 0 for column in columns], axis=0)
+    mutual = np.all([column >= 0 for column in columns], axis=0)
     for (a, i), (b, j) in combinations(list(zip(networks, columns, strict=True))[1:], 2):
-        found &= _through(i, partner[a, b]) == j
-    return np.stack(columns, axis=1)[found]
+        mutual &= _through(i, partner[a, b]) == j
+    return np.stack(columns, axis=1)[mutual]

@@ -1,7 +1,8 @@
-"""One-to-one alignment: for each neuron of one network its partner in the other.
+"""One-to-one alignment: the partner of each neuron of one network in the other.
 
-Semi-matching gives each neuron of x its best of y, so that some are taken twice; bipartite matching is the assignment
-of the largest total strength, in which each is taken once. Where the two part, neurons have no partner of their own.
+Semi-matching assigns each neuron of x its best neuron of y, which can be assigned several times.
+Bipartite matching is the assignment of the largest total strength, in which each neuron is taken
+once. Where the two differ, neurons have no partner of their own.
 Source: Li, Yosinski, Clune, Lipson, Hopcroft, ICLR 2016, section 3; docs/convergent.md.
 """
 
@@ -20,7 +21,7 @@ from ..errors import SpanmatchError
 from ..moments.pairs import Pair, checked_pair
 from ..moments.remembered import remembered
 from ..moments.spans import Array, Index
-from .chance import SIGNIFICANT, AlignmentResult, about, effective_sample_sizes
+from .chance import SIGNIFICANT, AlignmentResult, alignment_fields, effective_sample_sizes
 from .correlations import correlation
 from .information import mutual_information
 
@@ -29,38 +30,50 @@ if TYPE_CHECKING:
 
 Method = Literal["bipartite", "semi"]
 By = Literal["correlation", "absolute", "information"]
-Chance = Callable[[Index, Index], Array]
+PValues = Callable[[Index, Index], Array]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class Alignment(AlignmentResult):
-    """Partners, strongest first: neuron x[i] of one layer with y[i] of the other."""
+    """One-to-one partners, strongest first: neuron x[i] of one layer with neuron y[i] of the other."""
 
     method: Method
+    """"bipartite" or "semi"."""
     by: By
+    """What strength is: "correlation", "absolute" or "information"."""
     x: Index
-    """(m,) neurons of x, by falling strength."""
+    """(m,) neurons of x, in order of decreasing strength."""
     y: Index
-    """(m,) their partners; with method="semi" they can repeat."""
+    """(m,) their partners. With method="semi" they can repeat."""
     strength: Array
-    """(m,) the correlation, its absolute value, or the mutual information in nats, as `by` says."""
+    """(m,) the correlation, its absolute value, or the mutual information in nats, according to
+    `by`.
+    """
     p_value: Array
-    """(m,) how likely unrelated neurons of these layers have one such partnership among all that there could be."""
+    """(m,) probability that unrelated neurons of these layers have any partnership of at least this
+    strength.
+    """
     margin: Array
-    """(m,) strength less that of the next best candidate for x[i]; negative where the assignment left the best to
-    another."""
+    """(m,) strength minus that of the next best candidate for x[i]. It is negative where the
+    assignment gives the best candidate to another neuron.
+    """
     next_y: Index
-    """(m,) that candidate; -1 if there is no other, when the margin is to 0."""
+    """(m,) the next best candidate for x[i]. Without one it is -1, and the margin is the strength
+    itself.
+    """
     back_margin: Array
-    """(m,) strength less that of the next best candidate for y[i]."""
+    """(m,) strength minus that of the next best candidate for y[i]."""
     next_x: Index
-    """(m,) that candidate, or -1."""
+    """(m,) the next best candidate for y[i], or -1."""
     x_unmatched: Index
-    """Neurons of x without a partner: constant, or left over."""
+    """Neurons of x without a partner: constant ones, and those left over where x is wider."""
     y_unmatched: Index
+    """Neurons of y without a partner."""
     x_baseline: Array
-    """By falling strength: the same matching of the neurons of x with each other. Empty if `by` is "information"."""
+    """Strengths of the same matching within x, in decreasing order. Empty if `by` is "information".
+    """
     y_baseline: Array
+    """Strengths of the same matching within y."""
     scores: Array = field(repr=False)
     """(p, q) the strength of every possible partnership."""
 
@@ -70,14 +83,21 @@ class Alignment(AlignmentResult):
         return self.p_value <= SIGNIFICANT
 
     def permutation(self) -> Index:
-        """Return the order of y's neurons that lines them up with x's: Y[:, permutation] is like X.
+        """Return the order of y's neurons that aligns them with x's: Y[:, permutation] is like X.
 
-        Unmatched neurons of y take the places that are left, in order; where x is wider, places without a partner
-        close up.
-        Raises SpanmatchError for method="semi", in which neurons repeat.
+        Returns
+        -------
+        ndarray of shape (q,)
+            Unmatched neurons of y take the remaining places, in order. Where x is wider than y, the
+            neurons of x without a partner are skipped.
+
+        Raises
+        ------
+        SpanmatchError
+            If the method is "semi", in which neurons repeat.
         """
         if self.method != "bipartite":
-            raise SpanmatchError("a semi-matching is no permutation; align with method='bipartite'")
+            raise SpanmatchError("a semi-matching is not a permutation; use method='bipartite'")
         if self.provenance.x_neurons > self.provenance.y_neurons:
             return np.concatenate([self.y[np.argsort(self.x)], self.y_unmatched])
         order = np.full(self.provenance.y_neurons, -1)
@@ -86,14 +106,44 @@ class Alignment(AlignmentResult):
         return order
 
     def apart_from(self, other: Alignment) -> Index:
-        """Return the partnerships (k, 2) of this alignment that another of the same layers does not have."""
-        theirs = set(zip(other.x.tolist(), other.y.tolist(), strict=True))
-        mine = zip(self.x.tolist(), self.y.tolist(), strict=True)
-        return np.array([partners for partners in mine if partners not in theirs], dtype=np.intp).reshape(-1, 2)
+        """Return the partnerships of this alignment that another one of the same layers does not
+        have.
+
+        Parameters
+        ----------
+        other : Alignment
+            Of the same layers.
+
+        Returns
+        -------
+        ndarray of shape (k, 2)
+            Neurons of x and of y.
+        """
+        other_partners = set(zip(other.x.tolist(), other.y.tolist(), strict=True))
+        partnerships = zip(self.x.tolist(), self.y.tolist(), strict=True)
+        return np.array(
+            [partners for partners in partnerships if partners not in other_partners], dtype=np.intp
+        ).reshape(-1, 2)
 
     def plot(self, ax: Axes | None = None, **line: Any) -> Axes:
-        """Draw strengths from strongest to weakest over the within-network baselines; `line` goes to matplotlib's
-        `plot`."""
+        """Draw the strengths in decreasing order, over the within-network baselines.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; by default new axes.
+        **line
+            Keyword arguments of matplotlib's `plot`.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+
+        Raises
+        ------
+        SpanmatchError
+            If matplotlib is not installed.
+        """
         ax = axes_for("alignment.plot", ax)
         ax.plot(self.strength, **{"label": f"{self.method}: {self.x_layer} and {self.y_layer}"} | line)
         for layer, baseline in ((self.x_layer, self.x_baseline), (self.y_layer, self.y_baseline)):
@@ -104,11 +154,22 @@ class Alignment(AlignmentResult):
         return ax
 
     def plot_matrix(self) -> list[Axes]:
-        """Draw all strengths as they are, and with the neurons in the order of the matching."""
+        """Draw all strengths twice: with neurons in their original order, and with partners on the
+        diagonal.
+
+        Returns
+        -------
+        list of matplotlib.axes.Axes
+
+        Raises
+        ------
+        SpanmatchError
+            If matplotlib is not installed.
+        """
         left, right = axes = row_of_axes("alignment.plot_matrix", 2)
         x, y = np.append(self.x, self.x_unmatched), list(dict.fromkeys([*self.y.tolist(), *self.y_unmatched.tolist()]))
-        draw_matrix(left, self.scores, x=self.x_layer, y=self.y_layer, title=f"{_WORDS[self.by]}, as they come")
-        draw_matrix(right, self.scores[np.ix_(x, y)], x=self.x_layer, y=self.y_layer, title="partners in line")
+        draw_matrix(left, self.scores, x=self.x_layer, y=self.y_layer, title=f"{_WORDS[self.by]}, in original order")
+        draw_matrix(right, self.scores[np.ix_(x, y)], x=self.x_layer, y=self.y_layer, title="partners on the diagonal")
         return axes
 
     def to_dict(self) -> dict[str, Any]:
@@ -133,33 +194,52 @@ _WORDS = {"correlation": "correlation", "absolute": "|correlation|", "informatio
 @remembered
 @few_threads
 def one_to_one(pair: Pair, method: Method = "bipartite", by: By = "correlation") -> Alignment:
-    """Return each neuron's partner in the other layer, with its strength and the margin to the next best.
+    """Return each neuron's partner in the other layer, with its strength and margin.
 
     Parameters
     ----------
-    pair : the layers
-    method : "bipartite", the assignment of the largest total strength; or "semi", each neuron of x with its best of y
-    by : what strength is: "correlation", its "absolute" value, or the mutual "information" of a pair made with bins
+    pair : Pair
+        The layers, (n, p) and (n, q).
+    method : {"bipartite", "semi"}
+        "bipartite" is the assignment of the largest total strength. "semi" gives each neuron of x
+        its best neuron of y.
+    by : {"correlation", "absolute", "information"}
+        What strength is: the correlation, its absolute value, or the mutual information (nats) of a
+        pair with bins.
+
+    Returns
+    -------
+    Alignment
+        Partners in order of decreasing strength, with p-values, margins to the next best candidate,
+        and the same matching within each layer as a baseline.
 
     Raises
     ------
-    SpanmatchError : for other words, or if the pair has no histograms.
+    SpanmatchError
+        If `method` or `by` is another word, or the pair has no histograms for `by="information"`.
 
     Notes
     -----
-    bipartite: max over assignments of sum_i s_(i, partner of i); semi: partner of i = argmax_j s_ij.
+    "bipartite" maximises sum_i s_(i, partner of i) over assignments; for "semi" the partner of i is
+    argmax_j s_ij.
 
-    The p-value of a partnership is that of its strength alone, times the number of pairs of neurons that vary, of which
-    it was chosen (Bonferroni): with unrelated layers, any partner is significant in at most 5% of cases. For
-    correlations it is that of normal activations, c^2 ~ Beta(1/2, (n - 2) / 2) with the effective number of rows n, of
-    positive ones only if the sign counts; for information see `mutual_information`.
+    The p-value of a partnership is that of its strength alone, times the number of candidate pairs
+    of non-constant neurons (Bonferroni). With unrelated layers, any partner is significant in at
+    most 5% of cases. For correlations it assumes normal activations, c^2 ~ Beta(1/2, (n - 2) / 2)
+    with the effective sample size n, and is one-sided where the sign counts. For information see
+    `mutual_information`.
 
-    Cost: of sorting for "semi"; up to p q min(p, q) for "bipartite". No pass over the rows.
+    Cost: a maximum per row for "semi"; up to p q min(p, q) operations for "bipartite". It makes no
+    pass over the rows.
+
+    References
+    ----------
+    Li, Yosinski, Clune, Lipson, Hopcroft, ICLR 2016, section 3.
     """
     checked_pair(pair)
     if method not in ("bipartite", "semi"):
         raise SpanmatchError(f"method={method!r}: give 'bipartite' or 'semi'")
-    scores, within, chance = _scores(pair, by)
+    scores, within, p_values = _scores(pair, by)
     x, y = pair.active(centred=True)
     s = scores[np.ix_(x, y)]
     i, j = _strongest_first(s, method)
@@ -172,7 +252,7 @@ def one_to_one(pair: Pair, method: Method = "bipartite", by: By = "correlation")
         x=x[i],
         y=y[j],
         strength=s[i, j],
-        p_value=np.minimum(chance(x[i], y[j]) * s.size, 1),
+        p_value=np.minimum(p_values(x[i], y[j]) * s.size, 1),
         margin=margin,
         next_y=_named(y, next_y),
         back_margin=back_margin,
@@ -182,26 +262,32 @@ def one_to_one(pair: Pair, method: Method = "bipartite", by: By = "correlation")
         x_baseline=_baseline(within[0], x, method),
         y_baseline=_baseline(within[1], y, method),
         scores=scores,
-        **about(pair),
+        **alignment_fields(pair),
     )
 
 
 @remembered
 def partner_correlations(pair: Pair) -> Array:
-    """Return the correlations of one-to-one partners (bipartite), strongest first: a part of `one_to_one`."""
+    """Return the correlations of one-to-one partners (bipartite), strongest first: a part of
+    `one_to_one`.
+    """
     s = correlation(pair).between[np.ix_(*pair.active(centred=True))]
     return np.asarray(s[_strongest_first(s, "bipartite")])
 
 
 def _strongest_first(scores: Array, method: Method) -> tuple[Index, Index]:
+    """Return the partners of a matching in order of decreasing strength."""
     i, j = matched(scores, method)
     order = np.argsort(-scores[i, j], kind="stable")
     return i[order], j[order]
 
 
-def _scores(pair: Pair, by: By) -> tuple[Array, tuple[Array, Array], Chance]:
-    """Return the strength of every partnership between the layers, and within each if that is known; and what gives
-    the p-values of some partnerships."""
+def _scores(pair: Pair, by: By) -> tuple[Array, tuple[Array, Array], PValues]:
+    """Return the strengths between and within layers, and a function for p-values.
+
+    The strengths within layers are empty for mutual information. The function takes neurons of x
+    and their partners.
+    """
     if by == "information":
         m = mutual_information(pair)
         return m.between, (np.empty((0, 0)), np.empty((0, 0))), lambda i, j: m.p_value[i, j]
@@ -209,25 +295,27 @@ def _scores(pair: Pair, by: By) -> tuple[Array, tuple[Array, Array], Chance]:
         raise SpanmatchError(f"by={by!r}: give 'correlation', 'absolute' or 'information'")
     c = correlation(pair)
 
-    def chance(i: Index, j: Index) -> Array:
-        either = _either_sign(c.between[i, j], effective_sample_sizes(pair)[i, j])
-        return either if by == "absolute" else np.where(c.between[i, j] > 0, either / 2, 1 - either / 2)
+    def p_values(i: Index, j: Index) -> Array:
+        two_sided = _two_sided_p_values(c.between[i, j], effective_sample_sizes(pair)[i, j])
+        return two_sided if by == "absolute" else np.where(c.between[i, j] > 0, two_sided / 2, 1 - two_sided / 2)
 
     if by == "correlation":
-        return c.between, (c.within_x, c.within_y), chance
-    return abs(c.between), (abs(c.within_x), abs(c.within_y)), chance
+        return c.between, (c.within_x, c.within_y), p_values
+    return abs(c.between), (abs(c.within_x), abs(c.within_y)), p_values
 
 
-def _either_sign(correlations: Array, rows: Array) -> Array:
-    """Return how likely so many independent rows of normal values correlate as much, with either sign."""
+def _two_sided_p_values(correlations: Array, rows: Array) -> Array:
+    """Return the two-sided p-values of correlations of independent rows of normal values."""
     from scipy.special import betaincc
 
-    likely = betaincc(0.5, np.maximum(rows - 2, 1e-9) / 2, correlations**2)
-    return np.asarray(np.where(rows > 2, likely, 1.0))
+    tail = betaincc(0.5, np.maximum(rows - 2, 1e-9) / 2, correlations**2)
+    return np.asarray(np.where(rows > 2, tail, 1.0))
 
 
 def matched(s: Array, method: Method) -> tuple[Index, Index]:
-    """Return rows and their columns, by the largest total or each row's largest strength."""
+    """Return rows and the columns matched to them, for the largest total or the largest strength of
+    each row.
+    """
     if not s.size:
         return np.empty(0, dtype=np.intp), np.empty(0, dtype=np.intp)
     if method == "semi":
@@ -239,7 +327,9 @@ def matched(s: Array, method: Method) -> tuple[Index, Index]:
 
 
 def _rivals(s: Array, i: Index, j: Index) -> tuple[Index, Array]:
-    """Return the best column of each row i but for j, -1 if there is none, and by how much it falls short."""
+    """Return the best other column of each row i than j (-1 if there is none), and the margin of j
+    over it.
+    """
     if not s.size or s.shape[1] == 1:
         return np.full(len(i), -1), s[i, j]
     others = s[i].copy()
@@ -249,14 +339,17 @@ def _rivals(s: Array, i: Index, j: Index) -> tuple[Index, Array]:
 
 
 def _named(neurons: Index, places: Index) -> Index:
+    """Return the neurons at some places; -1 stays -1."""
     return np.where(places < 0, -1, neurons[places]) if len(neurons) else places
 
 
-def _baseline(own: Array, neurons: Index, method: Method) -> Array:
-    """Return the strengths of the same matching of a layer with itself, no neuron with itself."""
-    if len(neurons) < 2 or not own.size:
+def _baseline(within: Array, neurons: Index, method: Method) -> Array:
+    """Return the strengths of the same matching of a layer with itself, excluding each neuron with
+    itself.
+    """
+    if len(neurons) < 2 or not within.size:
         return np.empty(0)
-    s = own[np.ix_(neurons, neurons)].copy()
+    s = within[np.ix_(neurons, neurons)].copy()
     np.fill_diagonal(s, -len(s) * 4.0)  # worse than anything that an assignment could gain by it
     i, j = matched(s, method)
     return -np.sort(-s[i, j])

@@ -1,4 +1,8 @@
-"""Provenance of alignments, and what is due to chance in them: the effective sample size, and chance correlations."""
+"""The fields that all alignment results share, and two chance baselines.
+
+The baselines are the effective sample size of a correlation and the largest correlation that
+unrelated neurons are expected to have.
+"""
 
 from __future__ import annotations
 
@@ -18,17 +22,21 @@ SIGNIFICANT = 0.05
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class AlignmentResult(Result):
-    """What is common to all results about alignments."""
+    """The fields that all alignment results share."""
 
     x_constant: tuple[int, ...]
-    """Neurons of x that never vary, silent ones among them: they correlate with nothing and are left out."""
+    """Constant neurons of x, silent ones included. Their correlations are undefined, so they are
+    left out.
+    """
     y_constant: tuple[int, ...]
+    """Constant neurons of y."""
     effective_sample_size: float
-    """Effective sample size of a correlation: independent rows that would leave chance correlations as large."""
+    """Number of independent rows that would give equally large correlations under the null."""
     chance_correlation: float
-    """The best |correlation| of a neuron with the unrelated neurons of the other layer, on average."""
+    """Expected largest |correlation| of a neuron with the unrelated neurons of the other layer."""
 
     def _plain(self) -> dict[str, Any]:
+        """Return the shared fields as plain Python values."""
         return self.provenance.to_dict() | {
             "x_constant": list(self.x_constant),
             "y_constant": list(self.y_constant),
@@ -38,7 +46,7 @@ class AlignmentResult(Result):
 
 
 @remembered
-def about(pair: Pair) -> dict[str, Any]:
+def alignment_fields(pair: Pair) -> dict[str, Any]:
     """Return the fields of `AlignmentResult` for a pair."""
     p, q = pair.neurons
     x, y = pair.active(centred=True)
@@ -54,48 +62,69 @@ def about(pair: Pair) -> dict[str, Any]:
 
 
 def effective_sample_sizes(pair: Pair) -> Array:
-    """Return the effective sample size (p, q) of each correlation between the layers, for tests.
+    """Return the effective sample size of each correlation between the layers, for tests.
 
-    It is that of the layers, or fewer where the null correlations of both neurons are larger than of others: with mean
-    squares a_i and b_j over the other layer's neurons and m over all, rows / (1 + (rows a_i - 1) (rows b_j - 1) / (rows
-    m - 1)), as rows of one example that correlate r_i and s_j have the design effect 1 + (k - 1) r_i s_j.
+    Parameters
+    ----------
+    pair : Pair
+        The layers, (n, p) and (n, q).
+
+    Returns
+    -------
+    ndarray of shape (p, q)
+        At most the effective sample size of the layers. It is smaller where the null correlations
+        of both neurons are larger than those of others.
+
+    Notes
+    -----
+    With mean squared null correlations a_i and b_j of neurons i and j over the other layer's
+    neurons, m over all, and n rows, the effective sample size is
+
+        n / (1 + (n a_i - 1) (n b_j - 1) / (n m - 1)).
+
+    This is the form of the design effect 1 + (k - 1) r_i s_j of k rows of one example with
+    intraclass correlations r_i and s_j.
     """
     null = _null_strengths(pair)
-    found = np.full(pair.neurons, _effective(pair, null))
+    sizes = np.full(pair.neurons, _effective(pair, null))
     if null is None:
-        return found
+        return sizes
     a, b, m = (np.maximum(pair.rows * np.mean(null**2, axis=axis) - 1, 0) for axis in (1, 0, None))
-    own = pair.rows / (1 + np.outer(a, b) / m) if m else np.full(null.shape, float(pair.rows))
+    of_neurons = pair.rows / (1 + np.outer(a, b) / m) if m else np.full(null.shape, float(pair.rows))
     inside = np.ix_(*pair.active(centred=True))
-    found[inside] = np.minimum(found[inside], own)
-    return found
+    sizes[inside] = np.minimum(sizes[inside], of_neurons)
+    return sizes
 
 
 def _grouped(pair: Pair) -> bool:
+    """Return whether examples have several rows."""
     return 0 < pair.n_examples < pair.rows
 
 
 def _null_strengths(pair: Pair) -> Array | None:
-    """Return |correlations| of the null pairing between neurons that vary; None if rows are independent or there is no
-    null."""
+    """Return the absolute null correlations of non-constant neurons; None for independent rows or
+    without a null pairing.
+    """
     if not _grouped(pair):
         return None
-    paired_at_random, _ = pair.null_or_reason()
-    if paired_at_random is None:
+    null_pair, _ = pair.null_or_reason()
+    if null_pair is None:
         return None
     x, y = pair.active(centred=True)
-    a, b = (1 / np.sqrt(pair.energy(side, centred=True)[own]) for side, own in (("x", x), ("y", y)))  # type: ignore[arg-type]
-    null = np.minimum(abs(a[:, None] * paired_at_random.xy[np.ix_(x, y)] * b), 1)
-    return null if null.size else None
+    a, b = 1 / np.sqrt(pair.energy("x", centred=True)[x]), 1 / np.sqrt(pair.energy("y", centred=True)[y])
+    strengths = np.minimum(abs(a[:, None] * null_pair.xy[np.ix_(x, y)] * b), 1)
+    return strengths if strengths.size else None
 
 
 def _effective(pair: Pair, null: Array | None) -> float:
     """Return the effective sample size of a correlation.
 
-    All rows, where each is an example of its own; without a null pairing the examples. Otherwise the rows that would
-    leave the mean square of the null correlations, 1 / (rows - 1), and their largest: the fewer of the two, since
-    neurons differ in how alike the rows of one example are, and false partners come from those in which they are most.
-    What all examples share, as what depends on a row's position alone, lowers it too, even below the examples.
+    It is the number of rows if each example has one row, and the number of examples if there is no
+    null pairing. Otherwise two estimates are made: from the mean squared null correlation, 1 /
+    (rows - 1), and from the largest one. The smaller is taken, because intraclass correlation
+    differs between neurons and false partners come from the neurons where it is largest. Variation
+    that all examples share, such as an effect of position, lowers the estimate too, even below the
+    number of examples.
     """
     if not _grouped(pair):
         return float(pair.rows)
@@ -111,15 +140,16 @@ def _effective(pair: Pair, null: Array | None) -> float:
 
 
 def _mean_best(strengths: Array) -> float:
-    """Return the mean of neurons' best strengths, for the side with more candidates."""
+    """Return the mean over neurons of the largest strength, of the layer where it is larger."""
     return float(max(strengths.max(axis=1).mean(), strengths.max(axis=0).mean()))
 
 
 def _best(rows: float, candidates: int) -> float:
-    """Return the largest |correlation| of a neuron with so many unrelated ones over independent rows, on average.
+    """Return the expected largest |correlation| of a neuron with m unrelated candidates over
+    independent rows.
 
-    A squared correlation is distributed as Beta(1/2, (rows - 2) / 2); the mean of the largest of m is near the quantile
-    of exp(-exp(-gamma) / m), as for Gumbel's distribution.
+    A squared correlation follows Beta(1/2, (rows - 2) / 2). The mean of the largest of m is near
+    the quantile at exp(-exp(-gamma) / m), as for the Gumbel distribution.
     """
     from scipy.special import betaincinv
 
@@ -130,5 +160,5 @@ def _best(rows: float, candidates: int) -> float:
 
 
 def inverse(values: Array) -> Array:
-    """Return 1 / values, 0 where they are 0."""
+    """Return 1 / values, and 0 where they are 0."""
     return np.divide(1, values, out=np.zeros_like(values), where=values > 0)

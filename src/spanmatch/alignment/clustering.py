@@ -1,8 +1,9 @@
-"""Many-to-many: groups of neurons over both networks, and whether a group is also a match.
+"""Many-to-many alignment: clusters of neurons of both networks, and whether a cluster is a match.
 
-The neurons of both layers are the nodes of a graph whose edges weigh |c_ij|. With D the degrees and A the weights, the
-eigenvectors of I - D^(-1/2) A D^(-1/2) of smallest eigenvalue tell the clusters; a gap in the eigenvalues tells how
-many, among those that are smaller than chance correlations make them.
+The neurons of both layers are the nodes of a graph with edge weights |c_ij|. With the weights A and
+the degrees D, the eigenvectors of the normalised Laplacian I - D^(-1/2) A D^(-1/2) with the
+smallest eigenvalues give the clusters. A gap between the eigenvalues gives their number. Only
+eigenvalues below those of chance correlations are considered.
 Source: Li, Yosinski, Clune, Lipson, Hopcroft, ICLR 2016, section 5; docs/convergent.md.
 """
 
@@ -22,7 +23,7 @@ from .._warnings import ignoring
 from ..errors import SpanmatchError
 from ..moments.pairs import Pair, checked_pair
 from ..moments.spans import Array, Index
-from .chance import AlignmentResult, about, inverse
+from .chance import AlignmentResult, alignment_fields, inverse
 from .correlations import Correlation, correlation
 
 if TYPE_CHECKING:
@@ -31,37 +32,45 @@ if TYPE_CHECKING:
 Method = Literal["spectral", "hierarchical"]
 Labels = NDArray[np.intp]
 JITTER = 1e-4
-"""Added to correlations of one, so that those of neurons that are sums of others can be factored."""
+"""Added to the diagonal of correlations, so that those of linearly dependent neurons can be
+factored.
+"""
 SMALL = 8
-"""Of so few neurons, all singular values are taken."""
+"""Smallest dimension at which the second singular value is computed iteratively."""
 DRAWS = 5
-"""Graphs of chance correlations that are drawn."""
+"""Number of graphs of chance correlations that the null draws."""
 DEVIATIONS = 3.0
-"""So many standard deviations of these beyond their mean, an eigenvalue is not due to chance."""
+"""Number of standard deviations below the mean of the null at which an eigenvalue is not due to
+chance.
+"""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Cluster:
-    """Neurons of both layers that belong together."""
+    """A cluster: neurons of both layers, with their correlations and distances."""
 
     x: Index
-    """Sorted indices."""
+    """Neurons of x, sorted."""
     y: Index
+    """Neurons of y, sorted."""
     between: float
-    """Mean |correlation| between its two halves; 0 if one is empty."""
+    """Mean |correlation| between its neurons of x and of y; 0 if it has none of one layer."""
     within_x: float
-    """Mean |correlation| of different neurons of x; 0 if there is at most one."""
+    """Mean |correlation| of its different neurons of x; 0 for fewer than two."""
     within_y: float
+    """Mean |correlation| of its different neurons of y; 0 for fewer than two."""
     outside: float
-    """Mean |correlation| of its neurons with those of the other network outside it: what `between` is to be held
-    against."""
+    """Mean |correlation| of its neurons with the other network's neurons outside it: the reference
+    for `between`.
+    """
     x_distances: Array
-    """(|x|,) of each neuron of x to the span of the cluster's y."""
+    """(|x|,) distance of each neuron of x to the span of the cluster's neurons of y."""
     y_distances: Array
+    """(|y|,) distance of each neuron of y to the span of the cluster's neurons of x."""
 
     @property
     def eps(self) -> float:
-        """The smallest eps at which the cluster is a match: its largest distance. 1 if one half is empty."""
+        """The smallest eps at which the cluster is a match: its largest distance."""
         return float(np.concatenate([self.x_distances, self.y_distances]).max(initial=0.0))
 
     def to_dict(self) -> dict[str, Any]:
@@ -72,62 +81,102 @@ class Cluster:
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class Clusters(AlignmentResult):
-    """Groups of neurons over both layers, largest first."""
+    """Clusters of neurons of both layers, largest first."""
 
     method: Method
+    """"spectral" or "hierarchical"."""
     within: bool
-    """Whether correlations within each network count as edges too."""
+    """Whether correlations within each network are edges too."""
     seed: int
+    """Seed of k-means and of the null."""
     centred: bool
-    """Whether the distances are of centred activations; correlations always are."""
+    """Whether the distances are of centred activations. Correlations always are."""
     x_labels: Labels
-    """(p,) the cluster of each neuron of x; -1 if it is constant."""
+    """(p,) the cluster of each neuron of x; -1 for constant neurons."""
     y_labels: Labels
-    """(q,)"""
+    """(q,) the cluster of each neuron of y; -1 for constant neurons."""
     eigenvalues: Array
-    """Of the normalised Laplacian, ascending in [0, 2], one for each neuron that varies."""
+    """Of the normalised Laplacian, ascending in [0, 2], one for each non-constant neuron."""
     null_eigenvalue: float
-    """What chance correlations alone can lower the second eigenvalue to: only smaller ones tell of clusters."""
+    """Lower bound of the second eigenvalue under chance correlations. Only smaller ones indicate
+    clusters.
+    """
     gap: float
-    """From the eigenvalue of the last cluster to the next one."""
+    """The eigenvalue after those of the clusters minus the last of theirs."""
     clear: bool
-    """Whether the eigenvalues tell that there are so many clusters: the gap is twice as wide as any other below
-    `null_eigenvalue`, and wider by more than chance correlations move an eigenvalue. One cluster is clear if no
-    eigenvalue but the first is below."""
+    """Whether the eigenvalues determine the number of clusters.
+
+    The gap must be at least twice as wide as any other below `null_eigenvalue`, and wider by more
+    than chance correlations move an eigenvalue. One cluster is clear if only the first eigenvalue
+    is below `null_eigenvalue`.
+    """
     clusters: tuple[Cluster, ...]
+    """The clusters, largest first."""
     tree: Array | None = field(repr=False)
-    """The merges, as SciPy's `linkage` gives them, for method="hierarchical"; neurons of x first, constant ones left
-    out."""
+    """The merges as in SciPy's `linkage`, for method="hierarchical": neurons of x first, constant
+    ones left out.
+    """
     correlations: Correlation = field(repr=False)
+    """The correlations that were clustered."""
 
     def __len__(self) -> int:
         return len(self.clusters)
 
     def cut(self, k: int) -> tuple[Labels, Labels]:
-        """Return the labels of both layers when the tree is cut into at most k clusters; -1 for constant neurons.
+        """Return the labels of both layers when the tree is cut into at most k clusters.
 
-        Raises SpanmatchError if there is no tree.
+        Parameters
+        ----------
+        k : int
+            The largest number of clusters.
+
+        Returns
+        -------
+        x_labels, y_labels : ndarray of shape (p,) and (q,)
+            -1 for constant neurons.
+
+        Raises
+        ------
+        SpanmatchError
+            If there is no tree, because the method is "spectral".
         """
         if self.tree is None:
-            raise SpanmatchError("spectral clusters have no tree to cut; cluster with method='hierarchical'")
+            raise SpanmatchError("spectral clusters have no tree to cut; use method='hierarchical'")
         return self._spread(_cut(self.tree, k))
 
     def order(self) -> tuple[Index, Index]:
-        """Return both layers' neurons by cluster, in each the most typical first, constant ones last."""
+        """Return the neurons of both layers by cluster.
+
+        Returns
+        -------
+        x, y : ndarray of shape (p,) and (q,)
+            Within a cluster, neurons with the largest total |correlation| come first. Constant
+            neurons are last.
+        """
         strength = abs(self.correlations.between)
         together = self.x_labels[:, None] == self.y_labels
-        typical = (strength * together).sum(axis=1), (strength * together).sum(axis=0)
+        typicalities = (strength * together).sum(axis=1), (strength * together).sum(axis=0)
         return tuple(  # type: ignore[return-value]
-            np.lexsort((-own, np.where(labels < 0, len(self), labels)))
-            for own, labels in zip(typical, (self.x_labels, self.y_labels), strict=True)
+            np.lexsort((-typicality, np.where(labels < 0, len(self), labels)))
+            for typicality, labels in zip(typicalities, (self.x_labels, self.y_labels), strict=True)
         )
 
     def plot(self) -> list[Axes]:
-        """Draw |correlation| between the layers as it is, and with the neurons by cluster."""
+        """Draw |correlation| between the layers, in original order and by cluster.
+
+        Returns
+        -------
+        list of matplotlib.axes.Axes
+
+        Raises
+        ------
+        SpanmatchError
+            If matplotlib is not installed.
+        """
         left, right = axes = row_of_axes("clusters.plot", 2)
         strength, (x, y) = abs(self.correlations.between), self.order()
         names = {"x": self.x_layer, "y": self.y_layer}
-        draw_matrix(left, strength, title="|correlation|, as they come", **names)
+        draw_matrix(left, strength, title="|correlation|, in original order", **names)
         draw_matrix(right, strength[np.ix_(x, y)], title=f"{len(self)} clusters", **names)
         for k in range(1, len(self)):
             right.axhline(np.count_nonzero((self.x_labels >= 0) & (self.x_labels < k)) - 0.5, color="C1", linewidth=0.8)
@@ -135,9 +184,24 @@ class Clusters(AlignmentResult):
         return axes
 
     def plot_tree(self, ax: Axes | None = None) -> Axes:
-        """Draw the dendrogram.  Raises SpanmatchError if there is no tree."""
+        """Draw the dendrogram.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; by default new axes.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+
+        Raises
+        ------
+        SpanmatchError
+            If there is no tree, or matplotlib is not installed.
+        """
         if self.tree is None:
-            raise SpanmatchError("spectral clusters have no tree to draw; cluster with method='hierarchical'")
+            raise SpanmatchError("spectral clusters have no tree to draw; use method='hierarchical'")
         ax = axes_for("clusters.plot_tree", ax)
         names = [f"x{i}" for i in np.flatnonzero(self.x_labels >= 0)] + [
             f"y{j}" for j in np.flatnonzero(self.y_labels >= 0)
@@ -166,12 +230,13 @@ class Clusters(AlignmentResult):
         } | self._plain()
 
     def _spread(self, labels: Labels) -> tuple[Labels, Labels]:
+        """Return labels of non-constant neurons as labels of all neurons of each layer."""
         x, y = self.x_labels >= 0, self.y_labels >= 0
         return _spread(labels, np.flatnonzero(x), np.flatnonzero(y), len(x), len(y))
 
     def __repr__(self) -> str:
-        sizes = ", ".join(f"{len(c.x)}+{len(c.y)}" for c in self.clusters[:8]) + ", ..." * (len(self) > 8)
-        unclear = "" if self.clear else "; no clear gap between the eigenvalues tells how many"
+        sizes = ", ".join(f"{len(c.x)}+{len(c.y)}" for c in self.clusters[:8]) + (", ..." if len(self) > 8 else "")
+        unclear = "" if self.clear else "; no clear gap between the eigenvalues"
         return (
             f"<Clusters ({self.method}) of {self.x_layer} and {self.y_layer}: {len(self)} of {sizes} neurons{unclear}>"
         )
@@ -191,27 +256,47 @@ def clusters(
 
     Parameters
     ----------
-    pair : the layers
-    k : how many clusters; by default as many as eigenvalues come before the widest gap
-    within : whether neurons of one network are joined by their correlations too
-    method : "spectral", k-means on the k eigenvectors of the normalised Laplacian with the smallest eigenvalues
-        (scikit-learn); or "hierarchical", average linkage of 1 - |c| (SciPy)
-    seed : of k-means and of the null
-    centred : for the distances, as in `maximum_match`
+    pair : Pair
+        The layers, (n, p) and (n, q).
+    k : int, optional
+        Number of clusters; by default the number of eigenvalues before the widest gap.
+    within : bool
+        Whether correlations within each network are edges too.
+    method : {"spectral", "hierarchical"}
+        "spectral" is k-means on the k eigenvectors of the normalised Laplacian with the smallest
+        eigenvalues (scikit-learn). "hierarchical" is average linkage of 1 - |c| (SciPy).
+    seed : int
+        Seed of k-means and of the null.
+    centred : bool
+        Whether distances are of centred activations, as in `maximum_match`.
+
+    Returns
+    -------
+    Clusters
+        Labels, eigenvalues, and statistics of each cluster.
 
     Raises
     ------
-    SpanmatchError : for a k that there cannot be, or another method.
+    SpanmatchError
+        If `k` is not between 1 and the number of non-constant neurons, or `method` is another word.
 
     Notes
     -----
-    Only eigenvalues below `null_eigenvalue` tell of clusters; if the first alone is below, there is one cluster.
-    The null is of five graphs of chance correlations, weighted by the degrees that were observed: the mean of their
-    second eigenvalues less three standard deviations. The correlations are c = L_x G L_y^T / sqrt(n) with L L^T the
-    correlations within each layer, G of normal values and n the effective number of rows; with `within`, those of
-    unrelated neurons.
+    Only eigenvalues below `null_eigenvalue` indicate clusters. If only the first is below, there is
+    one cluster.
 
-    Cost: min(p, q)^2 max(p, q), times some ten; (p + q)^3 with `within` and for the eigenvectors.
+    The null draws five graphs of chance correlations and weights them by the observed degrees.
+    `null_eigenvalue` is the mean of their second eigenvalues minus three standard deviations. The
+    correlations are c = L_x G L_y^T / sqrt(n) with L L^T the correlations within each layer, G
+    standard normal and n the effective sample size. With `within`, they are those of unrelated
+    neurons.
+
+    Cost: about 10 min(p, q)^2 max(p, q) operations; (p + q)^3 with `within`, and for the
+    eigenvectors.
+
+    References
+    ----------
+    Li, Yosinski, Clune, Lipson, Hopcroft, ICLR 2016, section 5.
     """
     checked_pair(pair)
     if method not in ("spectral", "hierarchical"):
@@ -223,10 +308,10 @@ def clusters(
     lowest = _null(graph, _among(len(graph), c.effective_sample_size) if within else _between(c, x, y), seed)
     k = _eigengap(spectrum, lowest) if k is None else _checked(k, len(graph), pair)
     tree = _merged(graph) if method == "hierarchical" else None
-    found = _cut(tree, k) if tree is not None else _spectral(graph, k, seed)
-    x_labels, y_labels = _spread(_by_size(found), x, y, *pair.neurons)
+    labels = _cut(tree, k) if tree is not None else _spectral(graph, k, seed)
+    x_labels, y_labels = _spread(_by_size(labels), x, y, *pair.neurons)
     strength = abs(c.between)
-    groups = [(np.flatnonzero(x_labels == g), np.flatnonzero(y_labels == g)) for g in range(found.max(initial=-1) + 1)]
+    groups = [(np.flatnonzero(x_labels == g), np.flatnonzero(y_labels == g)) for g in range(labels.max(initial=-1) + 1)]
     return Clusters(
         method=method,
         within=within,
@@ -241,21 +326,25 @@ def clusters(
         clusters=tuple(_cluster(pair, c, strength, i, j, centred) for i, j in groups),
         tree=tree,
         correlations=c,
-        **about(pair),
+        **alignment_fields(pair),
     )
 
 
 def _graph(c: Correlation, x: Index, y: Index, within: bool) -> Array:
-    """Return the symmetric weights between neurons that vary, x's first."""
+    """Return the symmetric edge weights between non-constant neurons, those of x first."""
     between = abs(c.between[np.ix_(x, y)])
-    xx, yy = (abs(own[np.ix_(who, who)]) * within for own, who in ((c.within_x, x), (c.within_y, y)))
+    xx, yy = abs(c.within_x[np.ix_(x, x)]), abs(c.within_y[np.ix_(y, y)])
+    if not within:
+        xx, yy = np.zeros_like(xx), np.zeros_like(yy)
     graph = np.block([[xx, between], [between.T, yy]])
     np.fill_diagonal(graph, 0.0)
     return graph
 
 
 def _spectrum(graph: Array, p: int | None) -> Array:
-    """Return the eigenvalues of the Laplacian; p, of a graph of two parts, the neurons of the first."""
+    """Return the eigenvalues of the Laplacian; p is the number of neurons of x in a bipartite
+    graph.
+    """
     if not len(graph):
         return np.empty(0)
     degree = graph.sum(axis=0)
@@ -271,19 +360,24 @@ def _spectrum(graph: Array, p: int | None) -> Array:
 
 
 def _normalised(graph: Array, degree: Array) -> Array:
+    """Return the weights divided by the square roots of the degrees of both nodes."""
     scale = inverse(np.sqrt(degree))
     return np.asarray(scale[:, None] * graph * scale)
 
 
 def _null(graph: Array, draw: Callable[[np.random.Generator], Array], seed: int) -> float:
-    """Return how low chance correlations bring the second eigenvalue of a graph with these degrees."""
+    """Return the lower bound of the second eigenvalue under chance correlations, for the graph's
+    degrees.
+    """
     r, scale = np.random.default_rng(seed), inverse(np.sqrt(graph.sum(axis=0)))
     values = np.array([_second(draw(r), scale) for _ in range(DRAWS)])
     return float(np.clip(1 - values.mean() - DEVIATIONS * values.std(ddof=1), 0, 1))
 
 
 def _second(weights: Array, scale: Array) -> float:
-    """Return the second largest singular value of weights (m, k), scaled by the first m and last k of the scales."""
+    """Return the second largest singular value of weights (m, k), scaled by the first m and last k
+    scales.
+    """
     m, k = weights.shape
     weights = np.float32(scale[:m, None]) * abs(weights) * np.float32(scale[len(scale) - k :])
     if min(m, k) < SMALL:
@@ -295,15 +389,21 @@ def _second(weights: Array, scale: Array) -> float:
 
 
 def _between(c: Correlation, x: Index, y: Index) -> Callable[[np.random.Generator], Array]:
-    """Return what draws chance correlations between layers with the correlations that there are within each."""
-    within = c.within_x[np.ix_(x, x)], c.within_y[np.ix_(y, y)]
-    L, R = (cholesky(own + JITTER * np.eye(len(own)), lower=True) if len(own) else own for own in within)
+    """Return a function that draws chance correlations between layers, given those within each."""
+    L, R = _factor(c.within_x[np.ix_(x, x)]), _factor(c.within_y[np.ix_(y, y)])
     left, right = np.float32(L / np.sqrt(c.effective_sample_size)), np.float32(R.T)
     return lambda r: np.asarray(left @ r.standard_normal((len(x), len(y)), dtype=np.float32) @ right)
 
 
+def _factor(correlations: Array) -> Array:
+    """Return the lower Cholesky factor of correlations with `JITTER` added to their diagonal."""
+    if not len(correlations):
+        return correlations
+    return np.asarray(cholesky(correlations + JITTER * np.eye(len(correlations)), lower=True))
+
+
 def _among(neurons: int, rows: float) -> Callable[[np.random.Generator], Array]:
-    """Return what draws the chance correlations of unrelated neurons."""
+    """Return a function that draws the chance correlations of unrelated neurons."""
 
     def draw(r: np.random.Generator) -> Array:
         upper = np.triu(r.standard_normal((neurons, neurons), dtype=np.float32), 1) / np.float32(np.sqrt(rows))
@@ -313,43 +413,47 @@ def _among(neurons: int, rows: float) -> Callable[[np.random.Generator], Array]:
 
 
 def _eigengap(spectrum: Array, lowest: float) -> int:
+    """Return the number of clusters: the position of the widest gap below the null eigenvalue."""
     gaps = _gaps(spectrum, lowest)
     return 2 + int(gaps.argmax()) if len(gaps) else min(1, len(spectrum))
 
 
 def _gaps(spectrum: Array, lowest: float) -> Array:
-    """Return the gaps after the second, third, ... eigenvalue, as far as they are below the lowest by chance."""
+    """Return the gaps after the second, third, ... eigenvalue that are below the null eigenvalue."""
     below = np.count_nonzero(spectrum[1:] < lowest)
     return np.asarray(np.diff(np.minimum(spectrum[1 : below + 2], 1)))
 
 
 def _clear(spectrum: Array, lowest: float, k: int) -> bool:
+    """Return whether the gap after the k-th eigenvalue is clearly the widest."""
     gaps = _gaps(spectrum, lowest)
     if not len(gaps) or not 2 <= k < len(gaps) + 2:
         return not len(gaps) and k <= 1
-    own, other = gaps[k - 2], np.delete(gaps, k - 2).max(initial=0.0)
-    return bool(own >= 2 * other and own - other > 1 - lowest)
+    gap, next_gap = gaps[k - 2], np.delete(gaps, k - 2).max(initial=0.0)
+    return bool(gap >= 2 * next_gap and gap - next_gap > 1 - lowest)
 
 
 def _checked(k: int, neurons: int, pair: Pair) -> int:
+    """Return the number of clusters as an int.  Raises SpanmatchError if it is out of range."""
     if isinstance(k, bool) or not isinstance(k, int | np.integer) or not 1 <= k <= neurons:
         raise SpanmatchError(
-            f"k={k!r}: give 1 to {neurons}, the neurons of {pair.x_layer} and {pair.y_layer} that vary"
+            f"k={k!r}: give 1 to {neurons}, the number of non-constant neurons of {pair.x_layer} and {pair.y_layer}"
         )
     return int(k)
 
 
 def _spectral(graph: Array, k: int, seed: int) -> Labels:
+    """Return the spectral clusters of a graph."""
     from sklearn.cluster import spectral_clustering
 
     if k <= 1 or k == len(graph):
-        return np.arange(len(graph)) * (k > 1)
-    with ignoring(message="Graph is not fully connected"):  # the best case there is
+        return np.arange(len(graph)) if k > 1 else np.zeros(len(graph), dtype=np.intp)
+    with ignoring(message="Graph is not fully connected"):  # clusters without edges between them
         return np.asarray(spectral_clustering(graph, n_clusters=k, random_state=seed), dtype=np.intp)
 
 
 def _merged(graph: Array) -> Array | None:
-    """Return the tree of average linkage of 1 - weight, if there is anything to merge."""
+    """Return the tree of average linkage of 1 - weight; None for fewer than two nodes."""
     from scipy.cluster.hierarchy import linkage
     from scipy.spatial.distance import squareform
 
@@ -359,26 +463,31 @@ def _merged(graph: Array) -> Array | None:
 
 
 def _cut(tree: Array, k: int) -> Labels:
+    """Return the labels of a tree cut into at most k clusters."""
     from scipy.cluster.hierarchy import fcluster
 
     return np.asarray(fcluster(tree, k, "maxclust"), dtype=np.intp) - 1
 
 
 def _by_size(labels: Labels) -> Labels:
-    """Return labels renumbered, the largest cluster first, among equals the one with the first neuron."""
-    known, first, size = np.unique(labels, return_index=True, return_counts=True)
-    rank = np.empty(len(known), dtype=np.intp)
-    rank[np.lexsort((first, -size))] = np.arange(len(known))
-    return rank[np.searchsorted(known, labels)]
+    """Return labels renumbered by decreasing size, and equally large clusters by their first
+    neuron.
+    """
+    names, first, size = np.unique(labels, return_index=True, return_counts=True)
+    rank = np.empty(len(names), dtype=np.intp)
+    rank[np.lexsort((first, -size))] = np.arange(len(names))
+    return rank[np.searchsorted(names, labels)]
 
 
 def _spread(labels: Labels, x: Index, y: Index, p: int, q: int) -> tuple[Labels, Labels]:
+    """Return labels of non-constant neurons as labels of all neurons of each layer."""
     x_labels, y_labels = np.full(p, -1), np.full(q, -1)
     x_labels[x], y_labels[y] = labels[: len(x)], labels[len(x) :]
     return x_labels, y_labels
 
 
 def _cluster(pair: Pair, c: Correlation, between: Array, x: Index, y: Index, centred: bool) -> Cluster:
+    """Return a cluster with its mean correlations and distances."""
     inside = between[np.ix_(x, y)]
     crossing = between[x].sum() + between[:, y].sum() - 2 * inside.sum()
     edges = len(x) * (between.shape[1] - len(y)) + len(y) * (between.shape[0] - len(x))
@@ -395,6 +504,7 @@ def _cluster(pair: Pair, c: Correlation, between: Array, x: Index, y: Index, cen
     )
 
 
-def _mean_within(own: Array, neurons: Index) -> float:
+def _mean_within(correlations: Array, neurons: Index) -> float:
+    """Return the mean |correlation| of different neurons of one layer."""
     m = len(neurons)
-    return float((abs(own[np.ix_(neurons, neurons)]).sum() - m) / (m * (m - 1))) if m > 1 else 0.0
+    return float((abs(correlations[np.ix_(neurons, neurons)]).sum() - m) / (m * (m - 1))) if m > 1 else 0.0

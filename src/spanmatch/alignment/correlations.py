@@ -1,6 +1,6 @@
-"""Correlations of single neurons, between two networks and within each.
+"""Pearson correlations of single neurons, between two networks and within each.
 
-c_ij = sum (x_i - mean)(y_j - mean) / sqrt(sum (x_i - mean)^2 sum (y_j - mean)^2).
+c_ij = sum (x_i - mean)(y_j - mean) / sqrt(sum (x_i - mean)^2 sum (y_j - mean)^2), over the rows.
 Source: Li, Yosinski, Clune, Lipson, Hopcroft, ICLR 2016, section 2; docs/convergent.md.
 """
 
@@ -14,35 +14,59 @@ from .._threads import few_threads
 from ..moments.pairs import Pair, checked_pair
 from ..moments.remembered import remembered
 from ..moments.spans import Array
-from .chance import AlignmentResult, about, inverse
+from .chance import AlignmentResult, alignment_fields, inverse
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Correlation(AlignmentResult):
-    """Correlations between and within two layers; 0 where a neuron is constant."""
+    """Correlations between and within two layers; those of constant neurons are 0."""
 
     between: Array = field(repr=False)
-    """(p, q)"""
+    """(p, q) correlations of neurons of x with neurons of y."""
     within_x: Array = field(repr=False)
-    """(p, p)"""
+    """(p, p) correlations of the neurons of x with each other."""
     within_y: Array = field(repr=False)
-    """(q, q)"""
+    """(q, q) correlations of the neurons of y with each other."""
     x_mean: Array = field(repr=False)
-    """(p,) mean activation of each neuron."""
+    """(p,) mean activation of each neuron of x."""
     y_mean: Array = field(repr=False)
-    """(q,)"""
+    """(q,) mean activation of each neuron of y."""
     x_deviation: Array = field(repr=False)
-    """(p,) standard deviation of each neuron."""
+    """(p,) standard deviation of each neuron of x."""
     y_deviation: Array = field(repr=False)
-    """(q,)"""
+    """(q,) standard deviation of each neuron of y."""
 
 
 @remembered
 @few_threads
 def correlation(pair: Pair) -> Correlation:
-    """Return the correlations of all neurons, between the layers and within each, and their means and deviations.
+    """Return the correlations of all neurons, between the layers and within each.
 
-    Cost: (p + q)^2 operations; no pass over the rows.
+    Parameters
+    ----------
+    pair : Pair
+        The layers, (n, p) and (n, q).
+
+    Returns
+    -------
+    Correlation
+        `.between`, `.within_x` and `.within_y`, with the means and standard deviations of the
+        neurons.
+
+    Raises
+    ------
+    SpanmatchError
+        If `pair` is not a `Pair`.
+
+    Notes
+    -----
+        c_ij = sum (x_i - mean)(y_j - mean) / sqrt(sum (x_i - mean)^2 sum (y_j - mean)^2)
+
+    Cost: (p + q)^2 operations. It makes no pass over the rows.
+
+    References
+    ----------
+    Li, Yosinski, Clune, Lipson, Hopcroft, ICLR 2016, section 2.
     """
     checked_pair(pair)
     x, y = (pair.energy(side, centred=True) for side in ("x", "y"))
@@ -55,5 +79,5 @@ def correlation(pair: Pair) -> Correlation:
         y_mean=pair.y_mean,
         x_deviation=np.sqrt(x / pair.rows),
         y_deviation=np.sqrt(y / pair.rows),
-        **about(pair),
+        **alignment_fields(pair),
     )

@@ -1,4 +1,4 @@
-"""Everything that convergent learning asks of two layers, at once."""
+"""All alignments of convergent learning for two layers."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ from .._values import coarse, short
 from ..moments.pairs import Pair
 from ..moments.spans import Index
 from .assignment import Alignment, one_to_one
-from .chance import AlignmentResult, about
+from .chance import AlignmentResult, alignment_fields
 from .clustering import Clusters, clusters
 from .correlations import Correlation, correlation
 from .sparse import SparseMap, sparse_map
 
 DRAWN = 96
-"""Along each side of a matrix of correlations that is written out to be drawn; larger ones are drawn in blocks."""
+"""Largest side of a matrix of correlations in the JSON. Larger matrices are reduced to the maxima
+of blocks.
+"""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -26,37 +28,67 @@ class LayerAlignment(AlignmentResult):
     """One-to-one, few-to-one and many-to-many alignment of two layers."""
 
     correlation: Correlation = field(repr=False)
+    """Correlations between and within the layers."""
     bipartite: Alignment
+    """Partners by the largest total correlation."""
     semi: Alignment
+    """The best partner of each neuron of x."""
     information: Alignment | None
-    """The bipartite matching by mutual information, if bins were counted."""
+    """Bipartite partners by mutual information; None without bins."""
     by_information_only: Index = field(repr=False)
-    """(k, 2) partners by mutual information that are significant, and that absolute correlation pairs otherwise."""
+    """(k, 2) significant partners by mutual information that are not partners by absolute
+    correlation.
+    """
     maps: tuple[SparseMap, ...]
-    """y from x and x from y, if asked for."""
+    """Sparse maps of y from x and of x from y; empty if not requested."""
     clusters: Clusters | None
-    """If asked for."""
+    """Clusters of neurons of both layers; None if not requested."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything as plain Python values, to four digits, of sparse maps only the tables."""
-        grouped = self.clusters
+        """Return everything as plain Python values, to four digits; of sparse maps only the tables."""
+        clusters = self.clusters
         return {
             "constant": [list(self.x_constant), list(self.y_constant)],
             "chance_correlation": self.chance_correlation,
             "effective_sample_size": self.effective_sample_size,
             "mean_activation": [short(self.correlation.x_mean), short(self.correlation.y_mean)],
-            "bipartite": _aligned(self.bipartite),
-            "semi": _aligned(self.semi),
-            "information": None if self.information is None else _aligned(self.information),
+            "bipartite": _alignment_record(self.bipartite),
+            "semi": _alignment_record(self.semi),
+            "information": None if self.information is None else _alignment_record(self.information),
             "by_information_only": self.by_information_only.tolist(),
             "sparse": [{"from": m.x_layer, "to": m.y_layer, "table": m.table(), "few": m.few()} for m in self.maps],
-            "clusters": None if grouped is None else _grouped(grouped, self.correlation),
+            "clusters": None if clusters is None else _clusters_record(clusters, self.correlation),
         }
 
 
 @few_threads
 def align(pair: Pair, *, sparse: bool = False, grouped: bool = True, centred: bool = False) -> LayerAlignment:
-    """Return both one-to-one matchings, and where asked for the sparse maps both ways and the clusters."""
+    """Return both one-to-one matchings of two layers, and on request sparse maps and clusters.
+
+    Parameters
+    ----------
+    pair : Pair
+        The layers, (n, p) and (n, q). With bins, partners are also computed by mutual information.
+    sparse : bool
+        Whether to compute sparse maps in both directions.
+    grouped : bool
+        Whether to compute clusters.
+    centred : bool
+        Whether the distances within clusters are of centred activations.
+
+    Returns
+    -------
+    LayerAlignment
+
+    Raises
+    ------
+    SpanmatchError
+        If `pair` is not a `Pair`.
+
+    Notes
+    -----
+    Cost: see `one_to_one`, `sparse_map` and `clusters`.
+    """
     information = None if pair.counts is None else one_to_one(pair, by="information")
     return LayerAlignment(
         correlation=correlation(pair),
@@ -66,43 +98,50 @@ def align(pair: Pair, *, sparse: bool = False, grouped: bool = True, centred: bo
         by_information_only=_by_information_only(pair, information),
         maps=(sparse_map(pair), sparse_map(pair.swapped)) if sparse else (),
         clusters=clusters(pair, centred=centred) if grouped else None,
-        **about(pair),
+        **alignment_fields(pair),
     )
 
 
 def _by_information_only(pair: Pair, information: Alignment | None) -> Index:
+    """Return the significant partners by mutual information that are not partners by absolute
+    correlation.
+    """
     if information is None:
         return np.empty((0, 2), dtype=np.intp)
-    apart = information.apart_from(one_to_one(pair, by="absolute"))
-    return apart[np.isin(apart[:, 0], information.x[information.significant])]
+    partners = information.apart_from(one_to_one(pair, by="absolute"))
+    return partners[np.isin(partners[:, 0], information.x[information.significant])]
 
 
-def _aligned(alignment: Alignment) -> dict[str, Any]:
+def _alignment_record(alignment: Alignment) -> dict[str, Any]:
+    """Return an alignment for the JSON: indices, and values to four digits."""
     indices = {name: getattr(alignment, name).tolist() for name in ("x", "y", "next_y", "next_x")}
     values = ("strength", "p_value", "margin", "back_margin", "x_baseline", "y_baseline")
     return indices | {name: short(getattr(alignment, name)) for name in values}
 
 
-def _grouped(found: Clusters, correlation: Correlation) -> dict[str, Any]:
+def _clusters_record(clusters: Clusters, correlation: Correlation) -> dict[str, Any]:
+    """Return clusters for the JSON: statistics of each cluster, and the reordered correlations."""
     groups = [
         {"x": c.x.tolist(), "y": c.y.tolist()}
         | {name: short(getattr(c, name)) for name in ("between", "within_x", "within_y", "outside", "eps")}
-        for c in found.clusters
+        for c in clusters.clusters
     ]
     return {
-        "method": found.method,
-        "seed": found.seed,
-        "eigenvalues": short(found.eigenvalues),
-        "null_eigenvalue": short(found.null_eigenvalue),
-        "clear": found.clear,
-        "order": [side.tolist() for side in found.order()],
+        "method": clusters.method,
+        "seed": clusters.seed,
+        "eigenvalues": short(clusters.eigenvalues),
+        "null_eigenvalue": short(clusters.null_eigenvalue),
+        "clear": clusters.clear,
+        "order": [side.tolist() for side in clusters.order()],
         "groups": groups,
-        "drawn": _drawn(correlation, found.order()),
+        "drawn": _drawn(correlation, clusters.order()),
     }
 
 
 def _drawn(correlation: Correlation, order: tuple[Index, Index]) -> dict[str, list[list[int]]]:
-    """Return |correlation| in percent, with neurons as they come and by cluster, in blocks: the largest of each."""
+    """Return |correlation| in percent, in original order and by cluster, reduced to the maxima of
+    blocks.
+    """
     percent = np.rint(100 * np.abs(correlation.between)).astype(int)
     orders = {"as_they_come": percent, "by_cluster": percent[np.ix_(*order)]}
     return {name: coarse(values, DRAWN).tolist() for name, values in orders.items()}

@@ -1,14 +1,14 @@
-"""Few-to-one: each neuron of one network as a sparse combination of the other's.
+"""Few-to-one alignment: each neuron of one network as a sparse combination of the other's neurons.
 
-For every penalty a, standardised columns and each target y_j: min over w of ||y_j - X w||^2 / (2 n) + a ||w||_1
-(LASSO). Everything needed is in the correlations C = X^T X / n and c = X^T y_j / n.
+For standardised neurons, every penalty a and each target y_j, the LASSO solves min over w of ||y_j
+- X w||^2 / (2 n) + a ||w||_1. It needs only the correlations C = X^T X / n and c = X^T y_j / n.
 Source: Li, Yosinski, Clune, Lipson, Hopcroft, ICLR 2016, section 4; docs/convergent.md.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -24,7 +24,7 @@ from .._warnings import ignoring
 from ..errors import SpanmatchError
 from ..moments.pairs import Pair, checked_pair
 from ..moments.spans import UNIT, Array, Rounding
-from .chance import AlignmentResult, about, inverse
+from .chance import AlignmentResult, alignment_fields, inverse
 from .correlations import correlation
 
 if TYPE_CHECKING:
@@ -33,9 +33,13 @@ if TYPE_CHECKING:
     from scipy.sparse import csc_array
 
 PENALTIES, LOWEST = 50, 1e-3
+"""Default number of penalties, and the smallest of them."""
 TOLERANCE, MOST_SWEEPS = 1e-7, 2000
-SPLITS, FEW = 4, 5
-"""Folds are put together to so many for held-out errors, each of which needs all paths anew."""
+"""Relative duality gap at which coordinate descent stops, and the largest number of its sweeps."""
+SPLITS = 4
+"""Largest number of groups of folds for held-out errors. Each needs all paths again."""
+FEW = 5
+"""Default of `SparseMap.few`."""
 
 
 TableRow = dict[str, float | None]
@@ -44,68 +48,125 @@ TableRow = dict[str, float | None]
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class SparseMap(AlignmentResult):
-    """Every neuron of y from few of x, at every penalty. Errors are 1 - R^2; those of constant neurons are nan."""
+    """Predictions of every neuron of y from few neurons of x, at every penalty.
+
+    Errors are 1 - R^2. Those of constant neurons are nan.
+    """
 
     penalties: Array
-    """(k,) falling, for standardised neurons: at 1 or above nothing is predicted."""
+    """(k,) in decreasing order, for standardised neurons. At 1 or above, nothing is predicted."""
     predictors: NDArray[np.intp]
-    """(k, q) how many neurons of x have a coefficient that is not 0."""
+    """(k, q) number of neurons of x with a non-zero coefficient."""
     error: Array
-    """(k, q) on the rows fitted."""
+    """(k, q) error on the rows fitted."""
     held_out_error: Array
-    """(k, q) on folds of which neither coefficients nor means nor scales know; can be above 1. All nan without
-    folds."""
+    """(k, q) error on folds that neither coefficients nor means nor scales were fitted on.
+
+    It can exceed 1. Without folds, all entries are nan.
+    """
     one_predictor_error: Array
-    """(q,) from the single most correlated neuron of x, 1 - max c^2: the one-to-one end."""
+    """(q,) error of the most correlated neuron of x alone, 1 - max c^2."""
     one_predictor_held_out_error: Array
-    """(q,)"""
+    """(q,) the same on held-out folds."""
     regression_error: Array
-    """(q,) of least squares from all of x: the other end."""
+    """(q,) error of least squares from all neurons of x."""
     regression_held_out_error: Array
-    """(q,)"""
+    """(q,) the same on held-out folds."""
     gap: float
-    """The largest duality gap left, as a share of a target's variance: so near to the least are the objectives."""
+    """Largest remaining duality gap, relative to a target's variance: the largest error of an
+    objective.
+    """
     _weights: Sequence[csc_array] = field(repr=False)
     _means: tuple[Array, Array] = field(repr=False)
     _deviations: tuple[Array, Array] = field(repr=False)
 
     def coefficients(self, i: int) -> Array:
-        """Return W (p, q) at the i-th penalty, in units of activations: Y ~ X W + intercept(i)."""
+        """Return the coefficients at one penalty, in units of activations.
+
+        Parameters
+        ----------
+        i : int
+            Index of the penalty.
+
+        Returns
+        -------
+        ndarray of shape (p, q)
+            W, with Y ~ X W + intercept(i).
+        """
         x, y = self._deviations
         return np.asarray(self.standardised_coefficients(i) * inverse(x)[:, None] * y)
 
     def standardised_coefficients(self, i: int) -> Array:
-        """Return W (p, q) at the i-th penalty, for neurons of mean 0 and variance 1."""
+        """Return the coefficients at one penalty, for neurons of mean 0 and variance 1.
+
+        Parameters
+        ----------
+        i : int
+            Index of the penalty.
+
+        Returns
+        -------
+        ndarray of shape (p, q)
+        """
         return np.asarray(self._weights[i].toarray())
 
     def intercept(self, i: int) -> Array:
-        """Return what X W lacks, (q,)."""
+        """Return the intercepts at one penalty, in units of activations.
+
+        Parameters
+        ----------
+        i : int
+            Index of the penalty.
+
+        Returns
+        -------
+        ndarray of shape (q,)
+        """
         return np.asarray(self._means[1] - self._means[0] @ self.coefficients(i))
 
     def table(self) -> list[TableRow]:
-        """Return a row for each penalty with means over neurons: penalty, predictors, error, held_out_error.
+        """Return one row for each penalty, with means over the non-constant neurons of y.
 
-        The first row is of one predictor each (penalty None), the last of all of them, without penalty.
+        Returns
+        -------
+        list of dict
+            Keys "penalty", "predictors", "error" and "held_out_error". The first row has one
+            predictor for each neuron (penalty None); the last one has all predictors, without a
+            penalty. Empty if all neurons of y are constant.
         """
         alive = ~np.isnan(self.regression_error)
         if not alive.any():
             return []
         p = self.provenance.x_neurons - len(self.x_constant)
         errors = np.vstack([self.one_predictor_error, self.error, self.regression_error])
-        held = np.vstack([self.one_predictor_held_out_error, self.held_out_error, self.regression_held_out_error])
+        held_out_errors = np.vstack(
+            [self.one_predictor_held_out_error, self.held_out_error, self.regression_held_out_error]
+        )
         columns = {
             "penalty": [None, *self.penalties.tolist(), 0.0],
             "predictors": [min(p, 1), *self.predictors[:, alive].mean(axis=1).tolist(), p],
             "error": plain(errors[:, alive].mean(axis=1)),
-            "held_out_error": plain(held[:, alive].mean(axis=1)),
+            "held_out_error": plain(held_out_errors[:, alive].mean(axis=1)),
         }
         return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
     def few(self, most: int = FEW) -> list[dict[str, Any]]:
-        """Return each neuron's few predictors: at the penalty of the least error that leaves `most` of them or fewer.
+        """Return the few predictors of each neuron.
 
-        A row for each neuron that varies: neuron, predictors (of x, the largest coefficient first), coefficients
-        (standardised), error and held_out_error; of held-out errors the least, where there are any.
+        They are those at the penalty with the smallest held-out error (in-sample error without
+        folds) among the penalties with 1 to `most` predictors.
+
+        Parameters
+        ----------
+        most : int
+            The largest number of predictors.
+
+        Returns
+        -------
+        list of dict
+            One for each non-constant neuron of y that has such a penalty: "neuron", "predictors"
+            (neurons of x, in order of decreasing coefficient), "coefficients" (standardised),
+            "error" and "held_out_error".
         """
         rows = []
         for j in np.flatnonzero(~np.isnan(self.regression_error)):
@@ -129,26 +190,50 @@ class SparseMap(AlignmentResult):
         return rows
 
     def to_frame(self) -> pd.DataFrame:
-        """Return the table as a data frame."""
+        """Return the table as a data frame.
+
+        Returns
+        -------
+        pandas.DataFrame
+
+        Raises
+        ------
+        SpanmatchError
+            If pandas is not installed.
+        """
         return data_frame("sparse.to_frame", self.table())
 
     def plot(self, ax: Axes | None = None, **line: Any) -> Axes:
-        """Draw the mean error, and dashed the held-out error, against the mean number of predictors.
+        """Draw the mean error against the mean number of predictors; dashed, the held-out error.
 
-        `line` goes to matplotlib's `plot`. Raises SpanmatchError if no neuron of x varies, or none of y.
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; by default new axes.
+        **line
+            Keyword arguments of matplotlib's `plot`.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+
+        Raises
+        ------
+        SpanmatchError
+            If all neurons of x or all neurons of y are constant, or matplotlib is not installed.
         """
         if self.provenance.x_neurons == len(self.x_constant) or not self.table():
-            raise SpanmatchError(f"{self.y_layer!r} from {self.x_layer!r}: one of them never varies; nothing to draw")
+            raise SpanmatchError(f"{self.y_layer!r} from {self.x_layer!r}: a layer never varies; nothing to draw")
         ax = axes_for("sparse.plot", ax)
         one, *rows = [row for row in self.table() if (row["predictors"] or 0) >= 1]
-        counts, errors, held = (
+        counts, errors, held_out = (
             np.array([row[name] for row in rows], dtype=np.float64)
             for name in ("predictors", "error", "held_out_error")
         )
         label = f"{self.y_layer} from {self.x_layer}"
         (drawn,) = ax.plot(counts, errors, **{"label": label} | line)
-        ax.plot(counts, held, linestyle="--", color=drawn.get_color(), label=f"{label}, held out")
-        ax.plot([1], [one["error"] or 0.0], "o", color=drawn.get_color(), label=f"{label}, one neuron by least squares")
+        ax.plot(counts, held_out, linestyle="--", color=drawn.get_color(), label=f"{label}, held out")
+        ax.plot([1], [one["error"] or 0.0], "o", color=drawn.get_color(), label=f"{label}, one neuron (least squares)")
         ax.set(xscale="log", ylim=(0, None), xlabel="predictors", ylabel="error, 1 - R^2")
         ax.legend()
         return ax
@@ -171,16 +256,45 @@ class SparseMap(AlignmentResult):
 
 @few_threads
 def sparse_map(pair: Pair, penalties: int | ArrayLike = PENALTIES) -> SparseMap:
-    """Return sparse predictions of every neuron of y from those of x, over a path of penalties.
+    """Return sparse predictions of every neuron of y from the neurons of x, over a path of
+    penalties.
 
-    min over w of ||y_j - X w||^2 / (2 n) + penalty ||w||_1, every neuron standardised to mean 0 and variance 1, by
-    coordinate descent on the correlations (scikit-learn). `sm.sparse_map(pair.swapped)` predicts x from y. Held-out
-    errors are of four splits of the folds, each part predicted by what the others give: squared residuals over squared
-    deviations from the others' mean.
-    Args: penalties, how many, from 1 down to 0.001 in equal ratios; or numbers that are not negative.
-    Raises SpanmatchError for others.
-    Cost: 5 q paths of some ten milliseconds each for 512 predictors, on all cores, with progress; memory for
-    penalties x p x q coefficients.
+    `sm.sparse_map(pair.swapped)` predicts x from y.
+
+    Parameters
+    ----------
+    pair : Pair
+        The layers, (n, p) and (n, q).
+    penalties : int or array_like
+        The number of penalties, from 1 down to 0.001 in equal ratios; or non-negative penalties.
+
+    Returns
+    -------
+    SparseMap
+        Coefficients, numbers of predictors, and errors, in sample and held out.
+
+    Raises
+    ------
+    SpanmatchError
+        If the penalties are negative, not finite, or not numbers.
+
+    Notes
+    -----
+    With every neuron standardised to mean 0 and variance 1, coordinate descent on the correlations
+    (scikit-learn) solves
+
+        min over w of ||y_j - X w||^2 / (2 n) + penalty ||w||_1.
+
+    For held-out errors the folds are divided into at most four groups. Each is predicted by
+    coefficients, means and scales of the others. The error is the sum of squared residuals over the
+    sum of squared deviations from the others' mean.
+
+    Cost: 5 q paths of about ten milliseconds each for 512 predictors, on all cores, with a progress
+    bar. Memory: penalties x p x q coefficients.
+
+    References
+    ----------
+    Li, Yosinski, Clune, Lipson, Hopcroft, ICLR 2016, section 4.
     """
     from scipy.sparse import csc_array
 
@@ -191,35 +305,36 @@ def sparse_map(pair: Pair, penalties: int | ArrayLike = PENALTIES) -> SparseMap:
     with progress_bar() as bar:
         task = bar.add_task("sparse maps", total=(splits + 1) * q)
 
-        def solved(own: Pair) -> tuple[Array, float]:
-            return _solutions(own, grid, lambda: bar.advance(task))
+        def solved(part: Pair) -> tuple[Array, float]:
+            return _solutions(part, grid, lambda: bar.advance(task))
 
         weights, gap = solved(pair)
-        left, whole = np.zeros((len(weights), q)), np.zeros(q)
+        residuals, deviations = np.zeros((len(weights), q)), np.zeros(q)
         for rest, fold in pair.splits(SPLITS):
             squares = _held_out(rest, fold, solved(rest)[0])
-            left += squares[0]
-            whole += squares[1]
-    held = np.divide(left, whole, out=np.full_like(left, np.nan), where=alive & (whole > 0))
+            residuals += squares[0]
+            deviations += squares[1]
+    held_out = np.divide(residuals, deviations, out=np.full_like(residuals, np.nan), where=alive & (deviations > 0))
     error = np.where(alive, _errors(pair, weights), np.nan)
     return SparseMap(
         penalties=grid,
         predictors=np.count_nonzero(weights[1:-1], axis=1),
         error=error[1:-1],
-        held_out_error=held[1:-1],
+        held_out_error=held_out[1:-1],
         one_predictor_error=error[0],
-        one_predictor_held_out_error=held[0],
+        one_predictor_held_out_error=held_out[0],
         regression_error=error[-1],
-        regression_held_out_error=held[-1],
+        regression_held_out_error=held_out[-1],
         gap=gap,
         _weights=[csc_array(w) for w in weights[1:-1]],
         _means=(pair.x_mean, pair.y_mean),
         _deviations=_deviations(pair),
-        **about(pair),
+        **alignment_fields(pair),
     )
 
 
 def _grid(penalties: int | ArrayLike) -> Array:
+    """Return the penalties in decreasing order.  Raises SpanmatchError if they are not valid."""
     values = np.asarray(penalties)
     if values.ndim == 0 and values.dtype.kind in "iu" and values >= 1:
         return np.geomspace(1.0, LOWEST, int(values))
@@ -229,13 +344,18 @@ def _grid(penalties: int | ArrayLike) -> Array:
         or not len(values)
         or not (np.isfinite(values) & (values >= 0)).all()
     ):
-        raise SpanmatchError(f"penalties={penalties!r}: give how many, or a list of numbers that are not negative")
+        raise SpanmatchError(
+            f"penalties={penalties!r}: give the number of penalties, or a list of non-negative numbers"
+        )
     return np.sort(values.astype(np.float64))[::-1]
 
 
 def _solutions(pair: Pair, grid: Array, step: Callable[[], object]) -> tuple[Array, float]:
-    """Return standardised coefficients (k + 2, p, q): of one predictor, at every penalty, of least squares; and the
-    gap."""
+    """Return standardised coefficients (k + 2, p, q) and the largest duality gap.
+
+    The first are those of one predictor, the last those of least squares, with every penalty in
+    between.
+    """
     from sklearn.exceptions import ConvergenceWarning
 
     x, y = pair.active(centred=True)
@@ -250,28 +370,28 @@ def _solutions(pair: Pair, grid: Array, step: Callable[[], object]) -> tuple[Arr
     weights[-1][np.ix_(x, y)] = span.dual.T @ span.inside
     gap = 0.0
     with ignoring(ConvergenceWarning):  # the result carries the gap
-        for j, path, left in _paths(within, between, grid, pair.rounding[0]):
+        for j, path, target_gap in _paths(within, between, grid, pair.rounding[0]):
             weights[1:-1, x, y[j]] = path.T
-            gap = max(gap, left)
+            gap = max(gap, target_gap)
             step()
     return weights, gap
 
 
-def _paths(within: Array, between: Array, grid: Array, rounding: Rounding) -> Any:
-    """Yield each target's number, its coefficients (p, k), and the largest duality gap."""
+def _paths(within: Array, between: Array, grid: Array, rounding: Rounding) -> Iterator[tuple[int, Array, float]]:
+    """Yield each target's index, its coefficients (p, k), and its largest duality gap."""
     from sklearn.linear_model import lasso_path
 
-    # The solver wants rows beside the products: any that have these products will do.
-    size, directions = np.linalg.eigh(within)
-    kept = size > max(rounding.cutoff(0, len(size)) ** 2, 4 * len(size) * UNIT) * size[-1]
-    root = np.sqrt(size[kept])[:, None]
-    X = np.asfortranarray(root * directions[:, kept].T)
-    Y = np.asfortranarray(directions[:, kept].T @ between / root)
+    # The solver requires rows beside the products: any rows with these products are equivalent.
+    variances, directions = np.linalg.eigh(within)
+    resolved = variances > max(rounding.cutoff(0, len(variances)) ** 2, 4 * len(variances) * UNIT) * variances[-1]
+    root = np.sqrt(variances[resolved])[:, None]
+    X = np.asfortranarray(root * directions[:, resolved].T)
+    Y = np.asfortranarray(directions[:, resolved].T @ between / root)
     options = {
         "precompute": np.ascontiguousarray(within),
         "tol": TOLERANCE,
         "max_iter": MOST_SWEEPS,
-        "random_state": 0,  # coordinates come in turn; without this a number is drawn from NumPy's global state
+        "random_state": 0,  # unused by cyclic descent; without it NumPy's global state is advanced
     }
 
     def solve(j: int) -> tuple[int, Array, float]:
@@ -290,14 +410,17 @@ def _errors(pair: Pair, weights: Array) -> Array:
 
 
 def _held_out(rest: Pair, fold: Pair, weights: Array) -> tuple[Array, Array]:
-    """Return squared residuals (k + 2, q) and squared deviations (q,) of a fold, by what the rest gives."""
+    """Return the squared residuals (k + 2, q) and squared deviations (q,) of a fold, by
+    coefficients of the rest.
+    """
     (x, y), (p, q) = _deviations(rest), rest.neurons
-    found = []
+    fold_squares = []
     for w in weights:
         W = w * inverse(x)[:, None] * y
-        found.append(fold.squares(np.arange(p), np.arange(q), W, rest.y_mean - rest.x_mean @ W, rest.y_mean))
-    return np.array([left for left, _ in found]), found[0][1]
+        fold_squares.append(fold.squares(np.arange(p), np.arange(q), W, rest.y_mean - rest.x_mean @ W, rest.y_mean))
+    return np.array([residuals for residuals, _ in fold_squares]), fold_squares[0][1]
 
 
 def _deviations(pair: Pair) -> tuple[Array, Array]:
+    """Return the standard deviations of the neurons of x and of y."""
     return np.sqrt(pair.energy("x", centred=True) / pair.rows), np.sqrt(pair.energy("y", centred=True) / pair.rows)

@@ -266,7 +266,10 @@ def _universality(comparison: Comparison) -> Table:
     for found in comparison.universality:
         shares = [100 * counts / counts.sum() for counts in found.distribution().values()]
         cells = ["/".join(f"{value:.0f}" for value in share) + "%" for share in shares]
-        closing = ("-" if np.isnan(share) else f"{share:.0%}" for share in (found.consistency, found.chance))
+        closing = (
+            "-" if np.isnan(share) else f"{share:.0%}"
+            for share in (found.cycle_consistency, found.null_cycle_consistency)
+        )
         table.add_row(escape(found.layer), *cells, *closing)
     return table
 

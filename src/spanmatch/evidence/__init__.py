@@ -1,8 +1,8 @@
 """Whether the value of a measure is more than chance: null values, intervals, held-out rows, and sample size."""
 
-from .assessing import Evidence, MeasureEvidence, assess
-from .heldout import HeldOut, held_out
+from .held_out_distances import HeldOut, held_out
 from .intervals import Interval, jackknife
+from .measure_evidence import Evidence, MeasureEvidence, assess
 from .null_pairing import Null, null
 from .profile import ProfileEvidence, profile_evidence
 from .sample_size import RowsNeeded, rows_needed

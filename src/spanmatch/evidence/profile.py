@@ -19,7 +19,7 @@ from ..match.maximum import checked_eps
 from ..moments.pairs import Pair, checked_pair
 from ..moments.provenance import Result
 from ..moments.spans import Array
-from .heldout import held_out
+from .held_out_distances import held_out
 from .intervals import check_level, pseudo, reach_of
 
 if TYPE_CHECKING:

@@ -1,5 +1,4 @@
-"""Measures that give a pair of layers one number, each a function of a `Pair`, with what it does not see declared as
-data."""
+"""Similarity measures: functions of a `Pair` that return one number, with declared invariances."""
 
 from .canonical_correlation import CCA, cca, pwcca, svcca
 from .kernel_alignment import cka, debiased_cka
@@ -15,7 +14,15 @@ _ALL: frozenset[Invariance] = frozenset({*_ROTATIONS, *_SCALINGS, "invertible li
 
 
 def measures() -> tuple[Measure, ...]:
-    """Return all measures, each with its range, the value of a layer with itself, and its invariances."""
+    """Return all measures with their ranges, the value of a layer with itself, and their
+    invariances.
+
+    Returns
+    -------
+    tuple of Measure
+        CKA and debiased CKA, CCA, SVCCA and PWCCA, Procrustes, linear regression, correlation match
+        and match area.
+    """
     return (
         Measure("cka", cka, _ROTATIONS),
         Measure("debiased cka", debiased_cka, _ROTATIONS, range=(-1.0, 1.0)),

@@ -1,9 +1,10 @@
-"""Canonical correlations, and the measures made of them.
+"""Canonical correlations and the measures derived from them: CCA, SVCCA and PWCCA.
 
-With orthonormal bases Qx, Qy of the centred spans of both layers, the canonical correlations are the singular values
-of Qx' Qy.
-Sources: Hotelling 1936; Raghu et al., NeurIPS 2017 (SVCCA); Morcos, Raghu, Bengio, NeurIPS 2018 (PWCCA);
-Yanai 1974 and Ramsay, ten Berge, Styan 1984 (Yanai's coefficient); Pillai 1955; docs/measures.md.
+With orthonormal bases Qx and Qy of the centred spans of both layers, the canonical correlations are
+the singular values of Qx' Qy.
+Sources: Hotelling 1936; Raghu et al., NeurIPS 2017 (SVCCA); Morcos, Raghu, Bengio, NeurIPS 2018
+(PWCCA); Yanai 1974 and Ramsay, ten Berge, Styan 1984 (Yanai's coefficient); Pillai 1955;
+docs/measures.md.
 """
 
 from __future__ import annotations
@@ -19,60 +20,123 @@ from .._threads import few_threads
 from ..errors import SpanmatchError
 from ..moments.pairs import Pair
 from ..moments.remembered import remembered
-from ..moments.spans import UNIT, Array
-from .measure import Measured, cross_of_unit_layers, few_rows, resolved_spans, seen
+from ..moments.spans import UNIT, Array, Rounding
+from .measure import Measured, cross_of_unit_layers, few_rows, measured_fields, resolved_spans
 
 TIED = 1e-6
-"""Canonical correlations nearer than this tie: their variables are not determined."""
-UNSEEN = 1e-9
-"""The most of a layer's variance that SVCCA may leave out beside what it was asked to."""
+"""Canonical correlations with a smaller difference are tied: their variables are not uniquely
+determined.
+"""
+UNRESOLVED = 1e-9
+"""The largest share of a layer's variance below the resolution that SVCCA accepts in addition to
+what `variance` leaves out.
+"""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class CCA(Measured):
-    """Canonical correlations; the value is their mean."""
+    """Canonical correlations of two layers, with their mean (weighted for PWCCA) as the value."""
 
     coefficients: Array = field(repr=False)
-    """Canonical correlations, descending, as many as the smaller dimension of the two spans."""
+    """Canonical correlations in descending order, as many as the smaller dimension of the two
+    spans.
+    """
     dimensions: tuple[int, int]
-    """Dimensions of the two spans compared."""
+    """Dimensions of the two spans that were compared."""
 
     @property
     def yanai(self) -> float:
-        """Yanai's generalised coefficient of determination: sum of squares / sqrt(product of dimensions)."""
+        """Yanai's generalised coefficient of determination: sum of squares / sqrt(product of
+        dimensions).
+        """
         return float(np.sum(self.coefficients**2) / np.sqrt(self.dimensions[0] * self.dimensions[1]))
 
     @property
     def pillai(self) -> float:
-        """Pillai's trace over the smaller dimension: mean of squares."""
+        """Pillai's trace over the smaller dimension: the mean of squares."""
         return float(np.mean(self.coefficients**2))
 
 
 @few_threads
 def cca(pair: Pair) -> CCA:
-    """Return the canonical correlations of the centred layers, with their mean as value.
+    """Return the canonical correlations of the centred layers, with their mean as the value.
 
-    Exact for rank-deficient layers: only the dimensions that are there count. Raises SpanmatchError if a layer never
-    varies, or rounding decides the value. Cost: about 20 (p^3 + q^3) operations.
+    Parameters
+    ----------
+    pair : Pair
+        The layers, (n, p) and (n, q).
 
+    Returns
+    -------
+    CCA
+        `.value`, `.coefficients` and `.dimensions`.
+
+    Raises
+    ------
+    SpanmatchError
+        If a layer is constant, or rounding decides the value.
+
+    Notes
+    -----
+    The value is the mean of the singular values of Qx' Qy, where Qx and Qy are orthonormal bases of
+    the centred spans. It is exact for rank-deficient layers, because the bases have as many columns
+    as the layers have dimensions.
+
+    Cost: about 20 (p^3 + q^3) operations.
+
+    References
+    ----------
+    Hotelling, Biometrika 28, 1936.
+
+    Examples
+    --------
     >>> import spanmatch as sm
     >>> X = np.random.default_rng(0).standard_normal((100, 5))
     >>> sm.cca(sm.pair(X, X @ X[:5] + 1)).coefficients.round(6).tolist()
     [1.0, 1.0, 1.0, 1.0, 1.0]
     """
-    about = seen(pair, "cca")
+    fields = measured_fields(pair, "cca")
     resolved_spans(pair, "cca")
     canonical = _canonical(pair)
-    value, size = float(canonical.rho.mean()), _size(canonical.dimensions, pair)
-    return CCA(value=value, coefficients=canonical.rho, **size, **about)
+    rho = canonical.rho
+    return CCA(value=float(rho.mean()), coefficients=rho, **_dimension_fields(canonical.dimensions, pair), **fields)
 
 
 @few_threads
 def svcca(pair: Pair, variance: float = 0.99) -> CCA:
-    """Return CCA of the principal components that hold a share of each layer's variance.
+    """Return CCA of the leading principal components of each layer.
 
-    Args: variance, in (0, 1]. Raises SpanmatchError for another, or if a layer never varies.
+    Parameters
+    ----------
+    pair : Pair
+        The layers, (n, p) and (n, q).
+    variance : float
+        Share of each layer's variance that the components must hold, in (0, 1].
 
+    Returns
+    -------
+    CCA
+        `.dimensions` are the numbers of components.
+
+    Raises
+    ------
+    SpanmatchError
+        If `variance` is not in (0, 1], a layer is constant, or rounding hides more variance than
+        may be left out.
+
+    Notes
+    -----
+    Of each layer, the smallest number of principal components that hold the given share of variance
+    is kept. The value is the mean of their canonical correlations.
+
+    Cost: about 10 (p^3 + q^3) operations.
+
+    References
+    ----------
+    Raghu et al., NeurIPS 2017.
+
+    Examples
+    --------
     >>> import spanmatch as sm
     >>> X = np.random.default_rng(0).standard_normal((100, 5))
     >>> sm.svcca(sm.pair(X * [9, 9, 9, 0.1, 0.1], X)).dimensions
@@ -80,66 +144,103 @@ def svcca(pair: Pair, variance: float = 0.99) -> CCA:
     """
     if not 0 < variance <= 1:
         raise SpanmatchError(f"variance={variance!r}: give a share in (0, 1]")
-    about = seen(pair, "svcca")
-    whitened = []
-    for layer, own, rounding in zip((pair.x_layer, pair.y_layer), (pair.xx, pair.yy), pair.rounding, strict=True):
-        size, directions = eigh(own / np.trace(own))
-        size, directions = size[::-1], directions[:, ::-1]
-        rank = int(np.count_nonzero(size > max(rounding.cutoff(0, len(size)) ** 2, 4 * len(size) * UNIT) * size[0]))
-        share = np.cumsum(size[:rank]) / np.sum(size[:rank])
-        if np.sum(size[rank:]) > 1 - variance + UNSEEN:
-            raise SpanmatchError(
-                f"svcca: variance={variance:g}, but in layer {layer!r} rounding hides a share of "
-                f"{np.sum(size[rank:]):.1g}; give a smaller one, or use method='qr'"
-            )
-        kept = min(rank, int(np.searchsorted(share, variance * (1 - 1e-12))) + 1)
-        whitened.append(directions[:, :kept] / np.sqrt(size[:kept]))
-    between = whitened[0].T @ cross_of_unit_layers(pair) @ whitened[1]
+    fields = measured_fields(pair, "svcca")
+    x = _leading_components(pair.xx, variance, pair.rounding[0], pair.x_layer)
+    y = _leading_components(pair.yy, variance, pair.rounding[1], pair.y_layer)
+    between = x.T @ cross_of_unit_layers(pair) @ y
     rho = np.minimum(np.linalg.svd(between, compute_uv=False), 1.0)
-    return CCA(value=float(rho.mean()), coefficients=rho, **_size(between.shape, pair), **about)
+    return CCA(value=float(rho.mean()), coefficients=rho, **_dimension_fields(between.shape, pair), **fields)
+
+
+def _leading_components(moments: Array, variance: float, rounding: Rounding, layer: str) -> Array:
+    """Return whitened principal components (neurons, k) of a layer of unit Frobenius norm.
+
+    Raises SpanmatchError if rounding hides more variance than may be left out.
+    """
+    variances, directions = eigh(moments / np.trace(moments))
+    variances, directions = variances[::-1], directions[:, ::-1]
+    cutoff = max(rounding.cutoff(0, len(variances)) ** 2, 4 * len(variances) * UNIT)
+    rank = int(np.count_nonzero(variances > cutoff * variances[0]))
+    unresolved = np.sum(variances[rank:])
+    if unresolved > 1 - variance + UNRESOLVED:
+        raise SpanmatchError(
+            f"svcca: variance={variance:g}, but in layer {layer!r} rounding hides a share of {unresolved:.1g}; give a "
+            "smaller one, or use method='qr'"
+        )
+    share = np.cumsum(variances[:rank]) / np.sum(variances[:rank])
+    k = min(rank, int(np.searchsorted(share, variance * (1 - 1e-12))) + 1)
+    return np.asarray(directions[:, :k] / np.sqrt(variances[:k]))
 
 
 @few_threads
 def pwcca(pair: Pair) -> CCA:
-    """Return CCA with each canonical correlation weighted by how much of x its direction carries.
+    """Return CCA with the canonical correlations weighted by their importance for x.
 
-    value = sum_i w_i rho_i / sum_i w_i with w_i = sum_j |<h_i, x_j>|, h_i the i-th canonical variable of x. It is not
-    symmetric: `sm.pwcca(pair.swapped)` weighs by y. Where canonical correlations tie, as those of what both layers
-    span, their variables are the principal axes of x in the subspace that they span, so that the value is unique.
-    Raises SpanmatchError if a layer never varies, or rounding decides the value.
+    Parameters
+    ----------
+    pair : Pair
+        The layers, (n, p) and (n, q).
 
+    Returns
+    -------
+    CCA
+        `.coefficients` are not weighted; `.value` is.
+
+    Raises
+    ------
+    SpanmatchError
+        If a layer is constant, or rounding decides the value.
+
+    Notes
+    -----
+    With h_i the i-th canonical variable of x and x_j the centred neurons of x:
+
+        value = sum_i w_i rho_i / sum_i w_i,   w_i = sum_j |<h_i, x_j>|
+
+    It is not symmetric: `sm.pwcca(pair.swapped)` uses weights from y. Where canonical correlations
+    are tied, for example in a subspace that both layers span, their variables are chosen as the
+    principal axes of x in the tied subspace, so that the value is unique.
+
+    Cost: about 20 (p^3 + q^3) operations.
+
+    References
+    ----------
+    Morcos, Raghu, Bengio, NeurIPS 2018.
+
+    Examples
+    --------
     >>> import spanmatch as sm
     >>> X = np.random.default_rng(0).standard_normal((100, 5))
     >>> round(sm.pwcca(sm.pair(X, X[:, ::-1])).value, 6)
     1.0
     """
-    about = seen(pair, "pwcca")
+    fields = measured_fields(pair, "pwcca")
     resolved_spans(pair, "pwcca")
     canonical = _canonical(pair)
     rho = canonical.rho
     norms = np.sqrt(pair.energy("x", centred=True))
-    carried = canonical.variables @ canonical.neurons * norms[norms > 0] / norms.max()
-    weights = np.concatenate([_weights(carried[tied]) for tied in _ties(rho)])
+    projections = canonical.variables @ canonical.neurons * norms[norms > 0] / norms.max()
+    weights = np.concatenate([_weights(projections[tied]) for tied in _ties(rho)])
     value = float(weights @ rho / weights.sum())
-    return CCA(value=value, coefficients=rho, **_size(canonical.dimensions, pair), **about)
+    return CCA(value=value, coefficients=rho, **_dimension_fields(canonical.dimensions, pair), **fields)
 
 
 def _ties(rho: Array) -> list[slice]:
-    """Return the runs of canonical correlations, in descending order, that are the same up to rounding."""
+    """Return the runs of tied canonical correlations, in descending order."""
     breaks = np.flatnonzero(-np.diff(rho) > TIED) + 1
     ends = [0, *breaks.tolist(), len(rho)]
     return [slice(a, b) for a, b in pairwise(ends)]
 
 
-def _weights(carried: Array) -> Array:
-    """Return how much of x some canonical variables carry, given their products (k, p) with x's neurons.
+def _weights(projections: Array) -> Array:
+    """Return the weights of tied canonical variables, given their products (k, p) with x's neurons.
 
-    Variables whose correlations tie can be rotated among themselves: they are taken along the principal axes of what
-    they carry of x.
+    Tied variables are determined only up to a rotation. They are chosen along the principal axes of
+    their projections of x.
     """
-    if len(carried) > 1:
-        carried = np.linalg.svd(carried, full_matrices=False)[0].T @ carried
-    return np.asarray(np.abs(carried).sum(axis=1))
+    if len(projections) > 1:
+        projections = np.linalg.svd(projections, full_matrices=False)[0].T @ projections
+    return np.asarray(np.abs(projections).sum(axis=1))
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,17 +248,18 @@ class _Canonical:
     """Canonical correlations of two layers, and the canonical variables of x."""
 
     rho: Array
-    """(k,) descending."""
+    """(k,) canonical correlations in descending order."""
     variables: Array
-    """(k, r) the variables of x in an orthonormal basis Qx of its span."""
+    """(k, r) canonical variables of x in an orthonormal basis Qx of its span."""
     neurons: Array
-    """(r, p) the unit neurons of x that vary, in the same basis."""
+    """(r, p) the normalised non-constant neurons of x in the same basis."""
     dimensions: tuple[int, int]
+    """Dimensions of the two spans."""
 
 
 @remembered
 def _canonical(pair: Pair) -> _Canonical:
-    """Return the canonical correlations, from the singular values of Qx' Qy."""
+    """Return the canonical correlations from the singular values of Qx' Qy."""
     of_x, of_y = pair.all_spans(centred=True)
     x, y = pair.active(centred=True)
     unit, of_layer = pair.unit(x, y, centred=True), np.arange(len(x))
@@ -168,7 +270,8 @@ def _canonical(pair: Pair) -> _Canonical:
     return _Canonical(np.minimum(rho, 1.0), u.T, neurons, (between.shape[0], between.shape[1]))
 
 
-def _size(dimensions: tuple[int, int], pair: Pair) -> dict[str, Any]:
+def _dimension_fields(dimensions: tuple[int, int], pair: Pair) -> dict[str, Any]:
     # Independent layers have a mean squared canonical correlation of max(p, q) / (n - 1).
-    chance = float(np.sqrt(max(dimensions) / max(1, pair.rows - 1)))
-    return {"dimensions": dimensions, "warnings": few_rows(pair, dimensions, chance)}
+    """Return the dimensions, with a warning if there are few rows for them."""
+    expected = float(np.sqrt(max(dimensions) / max(1, pair.rows - 1)))
+    return {"dimensions": dimensions, "warnings": few_rows(pair, dimensions, expected)}

@@ -1,4 +1,4 @@
-"""What a measure declares of itself, and what it returns."""
+"""The value of a measure, and the declaration of a measure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..moments.provenance import Result
 from ..moments.spans import Array, Span
 
 WRONG_BY = 1e-3
-"""The most that a share of variance may be wrong by."""
+"""The largest error of a share of variance that is accepted."""
 Invariance = Literal[
     "orthogonal", "invertible linear", "isotropic scaling", "neuron scaling", "translation", "permutation"
 ]
@@ -22,11 +22,14 @@ Invariance = Literal[
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Measured(Result):
-    """The value of a measure, and where it comes from."""
+    """The value of a measure for a pair of layers."""
 
     name: str
+    """The measure's name."""
     value: float
+    """The value."""
     warnings: tuple[str, ...] = ()
+    """Reasons not to rely on the value, such as too few rows."""
 
     def __float__(self) -> float:
         """Return the value."""
@@ -35,11 +38,28 @@ class Measured(Result):
 
 @dataclass(frozen=True)
 class Measure:
-    """A measure as data: what it is, and what it does not see.
+    """A measure with its declared properties.
 
-    An invariance holds if both layers are transformed so, each by a transformation of its own: orthogonal or
-    invertible linear maps of the neurons, one positive factor for a layer or one for each neuron, a constant added to
-    each neuron, another order.
+    An invariance holds if both layers are transformed, each by a transformation of its own:
+    orthogonal or invertible linear maps of the neurons, one positive factor for a layer or one for
+    each neuron, a constant added to each neuron, or a permutation of the neurons.
+
+    Parameters
+    ----------
+    name : str
+        The measure's name.
+    function : callable
+        A function of a `Pair` that returns a `Measured`.
+    invariances : frozenset of str
+        Transformations that leave the value unchanged.
+    range : tuple of float
+        Lower and upper bound of the value.
+    itself : float
+        The value of a layer with itself.
+    kind : {"similarity", "distance"}
+        Whether larger values mean more similar, or less similar, layers.
+    symmetric : bool
+        Whether exchanging the layers leaves the value unchanged.
     """
 
     name: str
@@ -47,18 +67,31 @@ class Measure:
     invariances: frozenset[Invariance]
     range: tuple[float, float] = (0.0, 1.0)
     itself: float = 1.0
-    """The value of a layer with itself."""
     kind: Literal["similarity", "distance"] = "similarity"
     symmetric: bool = True
-    """Whether the layers can be exchanged."""
 
     def __call__(self, pair: Pair) -> Measured:
-        """Return the measure of a pair."""
+        """Return the measure of a pair of layers.
+
+        Parameters
+        ----------
+        pair : Pair
+            The layers.
+
+        Returns
+        -------
+        Measured
+
+        Raises
+        ------
+        SpanmatchError
+            If the measure is not defined for these layers.
+        """
         return self.function(pair)
 
 
 def energies(pair: Pair) -> tuple[Array, Array]:
-    """Return the centred squared norms of the neurons of x and of y; 0 where a neuron is constant."""
+    """Return the centred squared norms of the neurons of x and of y; 0 for constant neurons."""
     return pair.energy("x", centred=True), pair.energy("y", centred=True)
 
 
@@ -67,10 +100,10 @@ def cross_of_unit_layers(pair: Pair) -> Array:
     return np.asarray(pair.xy / np.sqrt(np.trace(pair.xx)) / np.sqrt(np.trace(pair.yy)))
 
 
-def seen(pair: Pair, name: str, at_least: int = 2) -> dict[str, Any]:
+def measured_fields(pair: Pair, name: str, at_least: int = 2) -> dict[str, Any]:
     """Return the fields of `Measured` that come from the pair.
 
-    Raises SpanmatchError if a layer never varies, or there are fewer rows than the measure needs.
+    Raises SpanmatchError if a layer is constant, or there are fewer rows than the measure needs.
     """
     checked_pair(pair)
     for energy, layer in zip(energies(pair), (pair.x_layer, pair.y_layer), strict=True):
@@ -82,22 +115,25 @@ def seen(pair: Pair, name: str, at_least: int = 2) -> dict[str, Any]:
 
 
 def resolved_spans(pair: Pair, name: str) -> tuple[Span, Span]:
-    """Return the spans of the neurons of the centred layers that vary.
+    """Return the spans of the non-constant neurons of the centred layers.
 
-    Raises SpanmatchError if shares of variance, squares of distances, could be wrong by more than 1e-3.
+    Raises SpanmatchError if a share of variance, a squared distance, could be wrong by more than
+    1e-3.
     """
     spans = pair.all_spans(centred=True)
     for span, layer in zip(spans, (pair.x_layer, pair.y_layer), strict=True):
         if span.resolution**2 > WRONG_BY:
             raise SpanmatchError(
-                f"{name}: neurons of layer {layer!r} are so nearly combinations of others that rounding decides the "
-                f"value; use method='qr', or leave out neurons that nearly repeat others"
+                f"{name}: neurons of layer {layer!r} are nearly combinations of others, so that rounding decides the "
+                f"value; use method='qr', or leave out near-duplicate neurons"
             )
     return spans
 
 
 def few_rows(pair: Pair, dimensions: Iterable[int], chance: float) -> tuple[str, ...]:
-    """Return the warning for a measure that independent layers would bring to `chance` by themselves."""
+    """Return a warning if independent layers are expected to have a value over 0.2, given in
+    `chance`.
+    """
     if chance <= 0.2:
         return ()
     p, q = dimensions
@@ -105,7 +141,9 @@ def few_rows(pair: Pair, dimensions: Iterable[int], chance: float) -> tuple[str,
 
 
 def value_or_nan(measure: Callable[[Pair], SupportsFloat], pair: Pair) -> float:
-    """Return the value of a measure; nan for layers that it refuses, as those that never vary."""
+    """Return the value of a measure; nan if it is not defined for the layers, for example constant
+    ones.
+    """
     try:
         return float(measure(pair))
     except SpanmatchError:

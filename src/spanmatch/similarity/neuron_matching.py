@@ -1,7 +1,7 @@
-"""One number for what matches and alignments say neuron by neuron.
+"""Summaries of one-to-one alignments and of match profiles as one number.
 
-Sources: Li et al., ICLR 2016 (correlation match); Wang et al., NeurIPS 2018 (the profile's area is spanmatch's own);
-docs/measures.md.
+Sources: Li et al., ICLR 2016 (correlation match); Wang et al., NeurIPS 2018 (match profile; its
+area is spanmatch's own); docs/measures.md.
 """
 
 from __future__ import annotations
@@ -13,37 +13,85 @@ from ..alignment.assignment import partner_correlations
 from ..errors import SpanmatchError
 from ..match import match_profile
 from ..moments.pairs import Pair
-from .measure import Measured, seen
+from .measure import Measured, measured_fields
 
 
 @few_threads
 def correlation_match(pair: Pair) -> Measured:
     """Return the mean correlation of one-to-one partners (bipartite), in [-1, 1].
 
-    Raises SpanmatchError if a layer never varies. Cost: of an assignment.
+    Parameters
+    ----------
+    pair : Pair
+        The layers, (n, p) and (n, q).
 
+    Returns
+    -------
+    Measured
+
+    Raises
+    ------
+    SpanmatchError
+        If a layer is constant.
+
+    Notes
+    -----
+    The value is the mean over partners of c_(i, partner of i), for the assignment of the largest
+    total correlation.
+
+    Cost: one assignment, up to p q min(p, q) operations.
+
+    References
+    ----------
+    Li et al., ICLR 2016, section 3.
+
+    Examples
+    --------
     >>> import spanmatch as sm
     >>> X = np.random.default_rng(0).standard_normal((100, 5))
     >>> round(sm.correlation_match(sm.pair(X, X[:, ::-1])).value, 6)
     1.0
     """
-    about = seen(pair, "correlation match")
-    return Measured(value=float(partner_correlations(pair).mean()), **about)
+    fields = measured_fields(pair, "correlation match")
+    return Measured(value=float(partner_correlations(pair).mean()), **fields)
 
 
 @few_threads
 def match_area(pair: Pair) -> Measured:
-    """Return the area under the match profile, the mean of s(eps) over eps from 0 to 1: one number without an eps.
+    """Return the area under the match profile: the mean of s(eps) over eps from 0 to 1.
 
-    area = mean over all neurons of 1 - level, 0 for a silent one. Of activations as they are, not centred.
-    Raises SpanmatchError if a layer never varies, or levels are unresolved. Cost: of `sm.match_profile`.
+    Parameters
+    ----------
+    pair : Pair
+        The layers, (n, p) and (n, q). Activations are not centred.
 
+    Returns
+    -------
+    Measured
+
+    Raises
+    ------
+    SpanmatchError
+        If a layer is constant, or levels are unresolved.
+
+    Notes
+    -----
+    The area is the mean over all neurons of 1 - level, where silent neurons contribute 0.
+
+    Cost: of `sm.match_profile`.
+
+    References
+    ----------
+    Wang et al., NeurIPS 2018, for the match profile.
+
+    Examples
+    --------
     >>> import spanmatch as sm
     >>> X = np.random.default_rng(0).standard_normal((100, 5))
     >>> round(sm.match_area(sm.pair(X, X @ X[:5])).value, 6)
     1.0
     """
-    seen(pair, "match area")
+    measured_fields(pair, "match area")
     profile = match_profile(pair)
     if any(map(len, profile.unresolved)):
         raise SpanmatchError(
