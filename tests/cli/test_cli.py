@@ -107,8 +107,8 @@ def test_all_layers_and_evidence_from_the_command_line(run):
     assert [matrix["name"] for matrix in saved["matrices"]] == ["cka", "debiased cka"]
     assert saved["pairs"][0]["evidence"] is None and not Path("results/measures.csv").exists()
     shown = run("compare", "a.npz", "b.npz", "--evidence")
-    assert "Measures [by chance]" in shown.stdout and "rows worth" in shown.stdout
-    small = run("compare", "a.npz", "b.npz", "--memory", "0.00001")
+    assert "Measures [under the null]" in shown.stdout and "effective n" in shown.stdout
+    small = run("compare", "a.npz", "b.npz", "--max-memory-gb", "0.00001")
     assert small.exit_code == 1 and "would take" in small.stderr and "over the limit" in small.stderr
     wrong = run("compare", "a.npz", "b.npz", "--pool", "median")
     assert wrong.exit_code == 1 and "pool='median': give 'mean'" in wrong.stderr
@@ -122,7 +122,7 @@ def test_evidence_that_cannot_be_had_is_said_and_the_rest_is_shown(run):
     assert result.exit_code == 0, result.stderr
     reason = "not all evidence can be had: layer 'c:off' never varies, so that there is nothing to compare"
     assert f"warning: off: {reason}\n" in result.stdout
-    table = result.stdout.partition("Measures [by chance]")[2].splitlines()
+    table = result.stdout.partition("Measures [under the null]")[2].splitlines()
     assert next(line for line in table if line.startswith("  off")).split()[1:] == ["-"] * 5 + ["0.00"]
 
 
