@@ -218,9 +218,12 @@ class Pair:
 
     Notes
     -----
-    For rows x and y with means m and k: xx = sum (x - m)(x - m)^T, xy = sum (x - m)(y - k)^T and yy
-    = sum (y - k)(y - k)^T. The spans of two layers are compared by functions of these sums and the
-    means alone. A pair is immutable.
+    For rows x and y with means m and k, summed over the rows:
+
+        xx = sum (x - m)(x - m)^T,  xy = sum (x - m)(y - k)^T,  yy = sum (y - k)(y - k)^T.
+
+    The spans of two layers are compared by functions of these sums and the means alone. A pair is
+    immutable.
     """
 
     x_layer: str
