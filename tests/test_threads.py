@@ -115,5 +115,5 @@ def test_callers_in_several_threads_leave_the_count_as_it_was():
 
 
 def test_what_is_no_pair_is_still_refused_by_the_function():
-    with pytest.raises(sm.SpanmatchError, match="a ndarray where a pair of layers is needed"):
+    with pytest.raises(sm.SpanmatchError, match="expected a pair of layers, got ndarray"):
         sm.cka(np.ones((3, 2)))

@@ -462,7 +462,7 @@ def match_profile(pair: Pair, *, centred: bool = False) -> MatchProfile:
     """
     checked_pair(pair)
     neurons, dimensions = list(pair.active(centred=centred)), 0
-    resolution = wrong_by = 0.0
+    resolution = level_error = 0.0
     levels = (np.full(pair.neurons[0], np.nan), np.full(pair.neurons[1], np.nan))
     threshold = np.inf
     for peeling in _sharpened(pair, neurons, centred):
@@ -471,8 +471,8 @@ def match_profile(pair: Pair, *, centred: bool = False) -> MatchProfile:
         # The remaining neurons are a match at the threshold, even if unresolved.
         resolution = min(peeling.resolution, float(np.sqrt(min(threshold, 1.0))))
         if threshold < before:
-            wrong_by = max(wrong_by, peeling.wrong_by(float(np.sqrt(threshold))))
-    resolution = max(resolution if len(neurons[0]) or len(neurons[1]) else 0.0, wrong_by)
+            level_error = max(level_error, peeling.error_bound(float(np.sqrt(threshold))))
+    resolution = max(resolution if len(neurons[0]) or len(neurons[1]) else 0.0, level_error)
     for side_levels, remaining in zip(levels, neurons, strict=True):
         side_levels[remaining] = 0.0
         side_levels[:] = np.sqrt(side_levels)
@@ -558,7 +558,7 @@ def checked_eps(eps: ArrayLike) -> Array:
 
 
 def _sharpened(pair: Pair, neurons: list[Index], centred: bool, enough: float = 0.0) -> Iterator[Peeling]:
-    """Yield peelings of ever finer resolution until it is `enough` or the best possible.
+    """Yield peelings of the remaining neurons until the resolution is `enough` or does not improve.
 
     Once distances reach the resolution, or a peeling has become stale, the remaining neurons are
     factored again: without the removed ones they are often better conditioned. The list `neurons`

@@ -64,7 +64,7 @@ class Peeling:
         """The number of dimensions of the larger span."""
         return max(len(span.dual) for span in self.spans)
 
-    def wrong_by(self, distance: float) -> float:
+    def error_bound(self, distance: float) -> float:
         """Return a bound on the error of all levels down to a distance.
 
         Parameters

@@ -1,4 +1,4 @@
-"""Pair: the joint second moments of two layers, the argument of every question."""
+"""Pair: the joint second moments of two layers, the argument of all functions that compare them."""
 
 from __future__ import annotations
 
@@ -27,45 +27,74 @@ from .spans import (
 )
 
 PRODUCTS: dict[Method, float] = {"gram": UNIT, "qr": 0.0, "single": SINGLE}
-"""The relative rounding of the inner products that a method keeps; a triangular factor is used as it is."""
+"""The relative rounding of the inner products, by the method of the moments. With "qr", the
+triangular factor is used instead of inner products."""
 REMEMBERED = 2048
-"""Neurons of two layers together, up to which a pair remembers the pairs of its folds; more would take gigabytes."""
+"""The number of neurons of both layers up to which a pair caches the pairs of its folds. For wider
+layers the cache would take gigabytes."""
 RESOLVED = 1e-3
-"""Distances have to be resolved to this for what is nearer to count as 0."""
+"""The largest resolution with which distances at or below it count as 0."""
 FAR_OFF = 1e-2
-"""Neurons whose spread is below this share of their norm are factored about their means."""
+"""The spread, relative to the norm, below which layers are factored about their means."""
 
 
 @dataclass(frozen=True, eq=False)
 class Joint:
-    """Sums over lifted rows of two layers, (x - c, ||x - c||^2) with a fixed shift c: what a pair is made from.
+    """Sums over lifted rows of two layers, from which a pair is made.
 
-    Without `factor`: own (lower triangles of sum x x^T) and cross, (P, P), (Q, Q) and (P, Q) with P = p + 1, Q = q +
-    1. With it: the triangular factor of [1 x y ||x||^2 ||y||^2], (1 + P + Q) square, in their place.
+    Notes
+    -----
+    The lifted row of x is (x - c, ||x - c||^2) with a fixed shift c; that of y is (y - d, ||y -
+    d||^2) with a fixed shift d. With p and q neurons, P = p + 1 and Q = q + 1. There are either the
+    sums of products (`within` and `cross`) or the triangular factor (`factor`).
     """
 
     rows: int
+    """The number of rows."""
     n_examples: int
+    """The number of examples that the rows come from."""
     shift: tuple[Array, Array]
+    """c (p,) and d (q,)."""
     sums: tuple[Array, Array]
-    own: tuple[Array, Array] | None
+    """(P,) and (Q,) the sums of the lifted rows."""
+    within: tuple[Array, Array] | None
+    """(P, P) and (Q, Q) the lower triangles of the sums of x x^T and of y y^T of lifted rows."""
     cross: Array | None
+    """(P, Q) the sum of x y^T of lifted rows."""
     factor: Array | None
+    """(1 + P + Q, 1 + P + Q) the triangular factor of the rows [1, x - c, y - d, ||x - c||^2,
+    ||y - d||^2]."""
 
     def swapped(self) -> Joint:
-        """Return the same sums with the layers exchanged."""
-        own = None if self.own is None else self.own[::-1]
+        """Return the same sums with the layers exchanged.
+
+        Returns
+        -------
+        Joint
+            The sums of y and x.
+        """
+        within = None if self.within is None else self.within[::-1]
         cross = None if self.cross is None else self.cross.T
         p, q = (len(shift) for shift in self.shift)
         order = [0, *range(1 + p, 1 + p + q), *range(1, 1 + p), 2 + p + q, 1 + p + q]
         factor = None if self.factor is None else stacked_factor(self.factor[:, order])
-        return Joint(self.rows, self.n_examples, self.shift[::-1], self.sums[::-1], own, cross, factor)
+        return Joint(self.rows, self.n_examples, self.shift[::-1], self.sums[::-1], within, cross, factor)
 
     def products(self) -> tuple[Array, Array, Array]:
-        """Return the sums of x x^T (of which only the lower triangle counts), x y^T and y y^T of lifted rows."""
+        """Return the sums of products of lifted rows.
+
+        Returns
+        -------
+        xx : array of float, (P, P)
+            The sum of x x^T; only the lower triangle counts.
+        xy : array of float, (P, Q)
+            The sum of x y^T.
+        yy : array of float, (Q, Q)
+            The sum of y y^T; only the lower triangle counts.
+        """
         if self.factor is None:
-            assert self.own is not None and self.cross is not None
-            return self.own[0], self.cross, self.own[1]
+            assert self.within is not None and self.cross is not None
+            return self.within[0], self.cross, self.within[1]
         p, q = (len(shift) for shift in self.shift)
         X = self.factor[:, [*range(1, 1 + p), 1 + p + q]]
         Y = self.factor[:, [*range(1 + p, 1 + p + q), 2 + p + q]]
@@ -74,108 +103,169 @@ class Joint:
 
 @dataclass(frozen=True, eq=False)
 class Fourth:
-    """Sums of squared norms a = ||x - c||^2 and b = ||y - d||^2, times each other and times the rows."""
+    """Third and fourth moments: squared norms of rows, multiplied by rows and by each other.
+
+    Notes
+    -----
+    a = ||x - c||^2 and b = ||y - d||^2 with fixed shifts c and d. All sums are over the rows.
+    """
 
     shift: tuple[Array, Array]
+    """c (p,) and d (q,)."""
     x: Array = field(repr=False)
-    """(p + 1,) sum a (x - c), and sum a^2 last."""
+    """(p + 1,) sum a (x - c), and sum a^2 as the last entry."""
     y: Array = field(repr=False)
-    """(q + 1,) sum b (y - d), and sum b^2."""
+    """(q + 1,) sum b (y - d), and sum b^2 as the last entry."""
     x_by_y: Array = field(repr=False)
-    """(p + 1,) sum b (x - c), and sum a b."""
+    """(p + 1,) sum b (x - c), and sum a b as the last entry."""
     y_by_x: Array = field(repr=False)
-    """(q + 1,) sum a (y - d), and sum a b."""
+    """(q + 1,) sum a (y - d), and sum a b as the last entry."""
 
     def swapped(self) -> Fourth:
-        """Return the same with the layers exchanged."""
+        """Return the same sums with the layers exchanged.
+
+        Returns
+        -------
+        Fourth
+            The sums of y and x.
+        """
         return Fourth(self.shift[::-1], self.y, self.x, self.y_by_x, self.x_by_y)
 
 
 @dataclass(frozen=True, eq=False)
 class Counts:
-    """In how many rows a neuron of x is in one bin and a neuron of y in another."""
+    """The joint histograms of every neuron of x with every neuron of y."""
 
     table: Array = field(repr=False)
-    """(p, x's bins, q, y's bins)"""
+    """(p, bins of x, q, bins of y) the numbers of rows."""
     edges: tuple[Array, Array] = field(repr=False)
-    """(p, x's bins - 1), (q, y's bins - 1): a value is in the bin numbered by how many edges it is above."""
+    """(p, bins of x - 1) and (q, bins of y - 1) the edges between bins. The bin of a value is the
+    number of edges that are below it."""
 
 
 @dataclass(frozen=True, eq=False)
 class Unit:
-    """Neurons of both layers as columns of unit norm, x then y: their inner products and, if any, coordinates."""
+    """Neurons of both layers as columns of unit norm, those of x first."""
 
     gram: Array
+    """(m, m) the inner products of the columns."""
     columns: Array | None
+    """(n, m) the columns in orthonormal coordinates; None if only inner products are known."""
     rounding: tuple[Rounding, Rounding]
-    """Of x and of y."""
+    """The rounding of the columns of x and of y."""
     split: int
-    """How many neurons are x's."""
+    """The number of columns of x."""
 
     def outside(self, regressors: Index, targets: Index) -> tuple[Array, float]:
-        """Return the squared distances of some columns to the span of others, and what distances can be wrong by.
+        """Return the distances of some columns to the span of others.
 
-        Args: regressors, neurons of one layer. Raises SpanmatchError if it is not clear which directions they span.
+        Parameters
+        ----------
+        regressors : array of int, (r,)
+            Columns of one layer.
+        targets : array of int, (t,)
+            Columns.
+
+        Returns
+        -------
+        squared_distances : array of float, (t,)
+            The squared distances of the targets to the span of the regressors.
+        noise : float
+            A bound on the error of the distances, not squared.
+
+        Raises
+        ------
+        SpanmatchError
+            If the rank of the regressors is not clear.
         """
         rounding = self._rounding_of(regressors)
         if self.columns is not None:
             return outside_from_columns(self.columns[:, regressors], self.columns[:, targets], rounding)
-        return outside_from_gram(*self._between(regressors, targets), rounding)
+        return outside_from_gram(*self._inner_products(regressors, targets), rounding)
 
     def coefficients(self, regressors: Index, targets: Index) -> Array:
-        """Return the least-squares coefficients (|regressors|, |targets|) of some columns on others."""
-        span = span_from_gram(*self._between(regressors, targets), self._rounding_of(regressors))
+        """Return the least-squares coefficients of some columns on others.
+
+        Parameters
+        ----------
+        regressors : array of int, (r,)
+            Columns of one layer.
+        targets : array of int, (t,)
+            Columns.
+
+        Returns
+        -------
+        array of float, (r, t)
+            The coefficients.
+        """
+        span = span_from_gram(*self._inner_products(regressors, targets), self._rounding_of(regressors))
         return np.asarray(span.dual.T @ span.inside)
 
-    def _between(self, regressors: Index, targets: Index) -> tuple[Array, Array]:
-        rows = regressors[:, None]  # (np.ix_ would take longer than the products of small groups)
+    def _inner_products(self, regressors: Index, targets: Index) -> tuple[Array, Array]:
+        """Return the inner products of regressors among each other and with targets."""
+        rows = regressors[:, None]  # For small groups, np.ix_ would take longer than the products.
         return self.gram[rows, regressors], self.gram[rows, targets]
 
     def _rounding_of(self, regressors: Index) -> Rounding:
-        return self.rounding[int(len(regressors) > 0 and regressors[0] >= self.split)]
+        """Return the rounding of columns of one layer."""
+        of_x, of_y = self.rounding
+        return of_y if len(regressors) and regressors[0] >= self.split else of_x
 
 
 @dataclass(frozen=True, eq=False)
 class Pair:
-    """The joint moments of two layers over the same rows.
+    """The joint moments of two layers over the same rows, made by `sm.pair` or `Moments.pair`.
 
-    With m the means over n rows: xx = sum (x - m)(x - m)^T, and so xy, yy. Everything that can be asked of two
-    layers' spans is a function of these. Made by `sm.pair` and `Moments.pair`; not changed afterwards.
+    Notes
+    -----
+    For rows x and y with means m and k, summed over the rows:
+
+        xx = sum (x - m)(x - m)^T,  xy = sum (x - m)(y - k)^T,  yy = sum (y - k)(y - k)^T.
+
+    The spans of two layers are compared by functions of these sums and the means alone. A pair is
+    immutable.
     """
 
     x_layer: str
+    """The name of the first layer, "network:layer"."""
     y_layer: str
+    """The name of the second layer, "network:layer"."""
     method: Method
+    """How the moments were accumulated: "gram", "qr" or "single"."""
     rows: int
+    """The number of rows."""
     x_mean: Array
-    """(p,) mean activation of each neuron."""
+    """(p,) the mean activation of each neuron of x."""
     y_mean: Array
-    """(q,)"""
+    """(q,) the mean activation of each neuron of y."""
     xx: Array
-    """(p, p) centred second moments, summed over rows (not divided by them)."""
+    """(p, p) the centred second moments of x: sums over the rows, not divided by their number."""
     xy: Array
-    """(p, q)"""
+    """(p, q) the centred second moments of x with y."""
     yy: Array
-    """(q, q)"""
+    """(q, q) the centred second moments of y."""
     factor: Array | None
-    """(p + q, p + q), with method="qr": upper triangular, factor^T factor = [xx xy; yx yy]."""
+    """(p + q, p + q) with method="qr": upper triangular, factor^T factor = [xx xy; yx yy]."""
     counts: Counts | None = None
-    """The joint histograms, if bins were asked for."""
+    """The joint histograms; None if no bins were requested."""
     fourth: Fourth | None = None
-    """What unbiased measures need beside the second moments."""
+    """Further sums that unbiased measures need."""
     layout: str = ""
-    """How the rows were made, in words."""
+    """How outputs became rows, in words."""
     n_examples: int = 0
-    """How many examples the rows are of; one that comes in several batches counts in each."""
+    """The number of examples of the rows. An example in several batches counts in each."""
     dtypes: tuple[str, str] = ("float64", "float64")
-    """The coarsest number types in which x and y came: what is below their rounding is no direction of a layer."""
+    """The coarsest number types of x and of y. Directions below their rounding do not count."""
     partner_similarity: float = float("nan")
-    """The share of their variance that examples of one batch have in common, at the layer where they share more: near
-    0 if the examples are shuffled, and the null then pairs rows of unrelated examples. nan if no null was kept."""
+    """How similar the examples are that the null pairs: the share of their variance that examples
+    of one batch have in common, in the layer where it is larger. It is near 0 if the examples are
+    shuffled, and nan if no null pairing was kept."""
     _parts: Sequence[Joint] = ()
+    """The sums of each fold."""
     _null_product: Callable[[], Array] | None = None
+    """Returns the sum of products of lifted rows under the null pairing, (p + 1, q + 1)."""
     results: dict[Hashable, Any] = field(default_factory=dict, repr=False)
-    """What functions of this pair returned: see `remembered`."""
+    """Cached results of functions of this pair, see `remembered`."""
 
     @classmethod
     def of(
@@ -189,9 +279,36 @@ class Pair:
         single: bool = False,
         dtypes: tuple[str, str] = ("float64", "float64"),
     ) -> Pair:
-        """Return the pair that the sums of some folds make.  Raises SpanmatchError if squares overflow.
+        """Return the pair of two layers from the sums of all folds.
 
-        Args: single, whether the products were taken in single precision.
+        Parameters
+        ----------
+        layers : tuple of two strs
+            The names of the layers.
+        parts : sequence of Joint
+            The sums of each fold.
+        null_product : callable, optional
+            Returns the sum of products of lifted rows under the null pairing.
+        counts : Counts, optional
+            The joint histograms.
+        layout : str
+            How outputs became rows, in words.
+        partner_similarity : float
+            How similar the examples are that the null pairs.
+        single : bool
+            Whether the products were computed in single precision.
+        dtypes : tuple of two strs
+            The coarsest number types of the layers.
+
+        Returns
+        -------
+        Pair
+            The joint moments over the rows of all folds.
+
+        Raises
+        ------
+        SpanmatchError
+            If the squares of a neuron overflow.
         """
         joint = total(parts)
         n, (c, d), (s, t) = joint.rows, joint.shift, (side[:-1] for side in joint.sums)
@@ -203,7 +320,7 @@ class Pair:
             finite = np.isfinite(moments).all(axis=1)
             if not finite.all():
                 neuron = int(np.argmin(finite))
-                raise SpanmatchError(f"layer {layer!r}: the squares of neuron {neuron} overflow; scale it down")
+                raise SpanmatchError(f"layer {layer!r}: the squares of neuron {neuron} overflow; scale the layer down")
         method: Method = "single" if single else "gram" if factor is None else "qr"
         means = c + s / n, d + t / n
         return cls(
@@ -228,18 +345,18 @@ class Pair:
     def __repr__(self) -> str:
         p, q = self.neurons
         folds = f"{self.n_folds} folds" if self.n_folds else ""
-        kept = " and ".join(filter(None, (folds, "a null" if self.keeps_null else "")))
-        with_ = f", with {kept}" if kept else ""
-        return f"<Pair of {self.x_layer} ({p}) and {self.y_layer} ({q}): {self.rows:,} rows by {self.method}{with_}>"
+        extras = " and ".join(filter(None, (folds, "a null" if self.keeps_null else "")))
+        ending = f", with {extras}" if extras else ""
+        return f"<Pair of {self.x_layer} ({p}) and {self.y_layer} ({q}): {self.rows:,} rows by {self.method}{ending}>"
 
     @property
     def neurons(self) -> tuple[int, int]:
-        """The widths (p, q)."""
+        """The numbers of neurons (p, q)."""
         return len(self.x_mean), len(self.y_mean)
 
     @cached_property
     def provenance(self) -> Provenance:
-        """Where results that are computed from this pair come from."""
+        """The provenance of results that are computed from this pair."""
         p, q = self.neurons
         return Provenance(
             x_layer=self.x_layer,
@@ -254,18 +371,28 @@ class Pair:
 
     @property
     def n_folds(self) -> int:
-        """How many folds of the examples were kept apart; 0 if none were."""
+        """The number of folds; 0 if the moments were not kept separately."""
         return len(self._parts) if len(self._parts) > 1 else 0
 
     @cached_property
     def folds(self) -> tuple[Pair, ...]:
-        """The pair on each fold of the examples; empty if no folds were kept apart."""
-        return tuple(self._on([part]) for part in self._parts) if self.n_folds else ()
+        """The pair of each fold; empty if the moments were not kept separately."""
+        return tuple(self._from_parts([part]) for part in self._parts) if self.n_folds else ()
 
     def splits(self, n_splits: int | None = None) -> Iterable[tuple[Pair, Pair]]:
-        """Return, for each fold, the pair on all others and the pair on that one; none if no folds were kept apart.
+        """Return, for each fold, the pair of all other folds and the pair of that fold.
 
-        Args: n_splits, at most so many splits, by putting folds together. Pairs of few neurons remember them.
+        Parameters
+        ----------
+        n_splits : int, optional
+            The largest number of splits; folds are joined if there are more. One split per fold by
+            default.
+
+        Returns
+        -------
+        iterable of tuple of two Pairs
+            (the others, the fold); empty if the moments were not kept separately. The splits of
+            narrow layers are cached.
         """
         groups = self.n_folds if n_splits is None else min(n_splits, self.n_folds)
         if sum(self.neurons) > REMEMBERED:
@@ -277,50 +404,69 @@ class Pair:
         return splits
 
     def _splits(self, groups: int) -> Iterator[tuple[Pair, Pair]]:
+        """Yield the splits of the folds into so many groups."""
         for group in range(groups):
-            inside = [i % groups == group for i in range(len(self._parts))]
-            yield (
-                self._on([part for part, held in zip(self._parts, inside, strict=True) if not held]),
-                self._on([part for part, held in zip(self._parts, inside, strict=True) if held]),
-            )
+            others = [part for i, part in enumerate(self._parts) if i % groups != group]
+            members = [part for i, part in enumerate(self._parts) if i % groups == group]
+            yield self._from_parts(others), self._from_parts(members)
 
-    def _on(self, parts: Sequence[Joint]) -> Pair:
+    def _from_parts(self, parts: Sequence[Joint]) -> Pair:
+        """Return the pair of some folds."""
         layers, single = (self.x_layer, self.y_layer), self.method == "single"
         return Pair.of(layers, parts, layout=self.layout, single=single, dtypes=self.dtypes)
 
     @property
     def keeps_null(self) -> bool:
-        """Whether a null pairing was kept; it may be refused all the same."""
+        """Whether a null pairing was kept. `null` may still be refused."""
         return self._null_product is not None
 
     @property
     def rounding(self) -> tuple[Rounding, Rounding]:
-        """How much of x's and of y's numbers is rounding."""
+        """The rounding of the numbers of x and of y."""
         x, y = (UNIT / 2 if dtype == "float64" else SINGLE / 2 for dtype in self.dtypes)
         return Rounding(x, PRODUCTS[self.method]), Rounding(y, PRODUCTS[self.method])
 
     @cached_property
     def null(self) -> Pair:
-        """The pair in a world where nothing corresponds: rows of x against rows of other examples of y.
+        """The pair under the null: rows of x paired with rows of other examples of y.
 
-        Raises SpanmatchError if no null pairing was kept, or not of all rows, or if the examples that it pairs are
-        alike.
+        Raises
+        ------
+        SpanmatchError
+            If no null pairing was kept, if it does not include all rows, or if the examples that it
+            pairs are too similar.
         """
         if self._null_product is None:
             raise SpanmatchError(
                 f"layers {self.x_layer!r} and {self.y_layer!r}: no null pairing was kept; "
-                "make the moments with null=True"
+                "accumulate the moments with null=True"
             )
         assert self.fourth is not None
         (s, t), lifted = total(self._parts).sums, self._null_product()
         xy = lifted[:-1, :-1] - np.outer(s[:-1] / self.rows, t[:-1])
         fourth = replace(self.fourth, x_by_y=lifted[:, -1], y_by_x=lifted[-1])
-        options: dict[str, Any] = {"factor": None, "counts": None, "_parts": (), "_null_product": None, "results": {}}
-        method: Method = "single" if self.method == "single" else "gram"
-        return replace(self, method=method, xy=xy, fourth=fourth, **options)
+        return replace(
+            self,
+            method="single" if self.method == "single" else "gram",
+            xy=xy,
+            factor=None,
+            counts=None,
+            fourth=fourth,
+            _parts=(),
+            _null_product=None,
+            results={},
+        )
 
     def null_or_reason(self) -> tuple[Pair | None, str]:
-        """Return the null pair; or None, and why it is refused, which is empty if no null pairing was kept."""
+        """Return the pair under the null, or the reason why there is none.
+
+        Returns
+        -------
+        pair : Pair or None
+            The pair under the null; None if there is none.
+        reason : str
+            Why the null is refused; empty if there is a pair, and if no null pairing was kept.
+        """
         if not self.keeps_null:
             return None, ""
         try:
@@ -330,7 +476,7 @@ class Pair:
 
     @cached_property
     def swapped(self) -> Pair:
-        """The pair with the two layers exchanged: what was asked of x is asked of y."""
+        """The pair with the two layers exchanged."""
         p = len(self.x_mean)
         product, counts = self._null_product, self.counts
         return Pair(
@@ -355,11 +501,29 @@ class Pair:
         )
 
     def energy(self, side: Literal["x", "y"], *, centred: bool = False) -> Array:
-        """Return each neuron's squared norm over the rows: sum z^2, or sum (z - mean)^2.  Exactly 0 if silent."""
-        own, mean, which = (self.xx, self.x_mean, 0) if side == "x" else (self.yy, self.y_mean, 1)
-        shift = mean if self.fourth is None else self.fourth.shift[which]
-        spread = np.clip(np.diagonal(own), 0.0, None)
-        # Of some folds only: a neuron that is constant in them, elsewhere than the shift, leaves rounding.
+        """Return the squared norm of each neuron over the rows.
+
+        Parameters
+        ----------
+        side : {"x", "y"}
+            The layer.
+        centred : bool
+            Whether to subtract each neuron's mean first.
+
+        Returns
+        -------
+        array of float, (p,) or (q,)
+            sum z^2, or sum (z - mean)^2 if centred. It is exactly 0 for silent (centred: constant)
+            neurons.
+        """
+        moments, mean = (self.xx, self.x_mean) if side == "x" else (self.yy, self.y_mean)
+        shift = mean
+        if self.fourth is not None:
+            x_shift, y_shift = self.fourth.shift
+            shift = x_shift if side == "x" else y_shift
+        spread = np.clip(np.diagonal(moments), 0.0, None)
+        # A neuron that is constant within some folds, at a value other than the shift, leaves
+        # rounding only.
         spread = np.where(spread <= 8 * UNIT * self.rows * (mean - shift) ** 2, 0.0, spread)
         if not centred:
             return np.asarray(spread + self.rows * np.where(abs(mean) <= 8 * UNIT * abs(shift), 0.0, mean) ** 2)
@@ -367,25 +531,69 @@ class Pair:
         return np.asarray(np.where(constant, 0.0, spread))
 
     def active(self, *, centred: bool = False) -> tuple[Index, Index]:
-        """Return the neurons of x and of y that are not silent or, centred, not constant."""
+        """Return the neurons that are not silent (centred: not constant).
+
+        Parameters
+        ----------
+        centred : bool
+            Whether to subtract each neuron's mean first.
+
+        Returns
+        -------
+        x : array of int
+            The sorted indices of the neurons of x.
+        y : array of int
+            The sorted indices of the neurons of y.
+        """
         x, y = self.energy("x", centred=centred), self.energy("y", centred=centred)
         return np.flatnonzero(x), np.flatnonzero(y)
 
     def squares(self, x: Index, y: Index, W: Array, intercept: Array, reference: Array) -> tuple[Array, Array]:
-        """Return squared residuals of y - (x W + intercept), and squares of y - reference, summed over these rows.
+        """Return the squared errors of a linear and of a constant prediction of y.
 
-        Args: indices x and y of neurons, W (|x|, |y|), intercept and reference (|y|,): coefficients from other rows,
-        say.
+        Parameters
+        ----------
+        x : array of int, (|x|,)
+            Indices of neurons of x.
+        y : array of int, (|y|,)
+            Indices of neurons of y.
+        W : array of float, (|x|, |y|)
+            Coefficients, usually fitted on other rows.
+        intercept : array of float, (|y|,)
+            Intercepts of the prediction.
+        reference : array of float, (|y|,)
+            Constant predictions, such as the means over other rows.
+
+        Returns
+        -------
+        residuals : array of float, (|y|,)
+            The squares of y - (x W + intercept), summed over the rows.
+        deviations : array of float, (|y|,)
+            The squares of y - reference, summed over the rows.
         """
-        own = np.diagonal(self.yy)[y]
-        left = own + np.einsum("pj,pj->j", W, self.xx[np.ix_(x, x)] @ W - 2 * self.xy[np.ix_(x, y)])
-        off = self.y_mean[y] - intercept - self.x_mean[x] @ W
-        return np.maximum(left, 0) + self.rows * off**2, own + self.rows * (self.y_mean[y] - reference) ** 2
+        spread = np.diagonal(self.yy)[y]
+        residuals = spread + np.einsum("pj,pj->j", W, self.xx[np.ix_(x, x)] @ W - 2 * self.xy[np.ix_(x, y)])
+        bias = self.y_mean[y] - intercept - self.x_mean[x] @ W
+        return np.maximum(residuals, 0) + self.rows * bias**2, spread + self.rows * (self.y_mean[y] - reference) ** 2
 
     def all_spans(self, *, centred: bool = False) -> tuple[Span, Span]:
-        """Return the spans of all neurons that are not silent (centred: not constant), computed once.
+        """Return the spans of all neurons that are not silent (centred: not constant).
 
-        They are shared: whoever takes neurons away needs `spans`, or a copy.
+        Parameters
+        ----------
+        centred : bool
+            Whether to subtract each neuron's mean first.
+
+        Returns
+        -------
+        of_x : Span
+            The span of x, with y as targets.
+        of_y : Span
+            The span of y, with x as targets.
+
+        Notes
+        -----
+        The spans are cached and shared by all callers. Copy them before removing neurons.
         """
         key = ("spans", centred)
         if key not in self.results:
@@ -394,10 +602,28 @@ class Pair:
         return spans
 
     def spans(self, x: Index, y: Index, *, centred: bool = False) -> tuple[Span, Span]:
-        """Return what the span of neurons x holds of neurons y, and the reverse, on columns of unit norm.
+        """Return the spans of some neurons, scaled to unit norm.
 
-        Args: x and y, indices of neurons that are not silent. Cost: of two triangular factors, about
-        5 (p^3 + q^3) / 3 operations from products, three times that from a triangular factor.
+        Parameters
+        ----------
+        x : array of int, (p,)
+            Indices of neurons of x, none of them silent.
+        y : array of int, (q,)
+            Indices of neurons of y, none of them silent.
+        centred : bool
+            Whether to subtract each neuron's mean first.
+
+        Returns
+        -------
+        of_x : Span
+            The span of the neurons of x, with those of y as targets.
+        of_y : Span
+            The span of the neurons of y, with those of x as targets.
+
+        Notes
+        -----
+        Cost: two triangular factors, about 5 (p^3 + q^3) / 3 operations from inner products, and
+        three times as many from a triangular factor.
         """
         columns, (of_x, of_y) = self._columns(x, y, centred)
         if columns is not None:
@@ -407,14 +633,44 @@ class Pair:
         return span_from_gram(xx, xy, of_x), span_from_gram(yy, xy.T, of_y)
 
     def resolution(self, *, centred: bool = False) -> float:
-        """Return the distance that cannot be told from 0 in these two layers.  Cost: of two triangular factors."""
+        """Return the smallest distance between these layers that can be distinguished from 0.
+
+        Parameters
+        ----------
+        centred : bool
+            Whether to subtract each neuron's mean first.
+
+        Returns
+        -------
+        float
+            The resolution, in [0, 1].
+
+        Notes
+        -----
+        Cost: two triangular factors.
+        """
         x, y = self.active(centred=centred)
         return max(
             self.spans(x, y[:0], centred=centred)[0].resolution, self.spans(x[:0], y, centred=centred)[1].resolution
         )
 
     def unit(self, x: Index, y: Index, *, centred: bool = False) -> Unit:
-        """Return neurons x and y, which are not silent, scaled to unit norm and side by side."""
+        """Return some neurons of both layers as columns of unit norm.
+
+        Parameters
+        ----------
+        x : array of int
+            Indices of neurons of x, none of them silent.
+        y : array of int
+            Indices of neurons of y, none of them silent.
+        centred : bool
+            Whether to subtract each neuron's mean first.
+
+        Returns
+        -------
+        Unit
+            The columns, those of x first.
+        """
         columns, rounding = self._columns(x, y, centred)
         if columns is not None:
             return Unit(columns.T @ columns, columns, rounding, len(x))
@@ -422,10 +678,11 @@ class Pair:
         return Unit(np.block([[xx, xy], [xy.T, yy]]), None, rounding, len(x))
 
     def _columns(self, x: Index, y: Index, centred: bool) -> tuple[Array | None, tuple[Rounding, Rounding]]:
-        """Return unit columns in orthonormal coordinates of the rows, if they are better than products; their rounding.
+        """Return unit columns, or None if inner products are as accurate, and the rounding.
 
-        They are if there is a triangular factor, or if means are far larger than the spread: then inner products of
-        activations hold little but the means, while those of centred activations are known as well as ever.
+        Columns are more accurate if there is a triangular factor, or if all means are far larger
+        than the spread. Inner products of activations are then dominated by the means, whereas
+        those of centred activations are accurate.
         """
         energy = np.concatenate([self.energy("x", centred=centred)[x], self.energy("y", centred=centred)[y]])
         if self.factor is not None:
@@ -437,23 +694,23 @@ class Pair:
             return None, self.rounding
         xx, xy, yy = self._scaled(x, y, np.where(spread > 0, spread, np.inf), 0)
         root = cholesky(np.block([[xx, xy], [xy.T, yy]])) * spread
-        of_x, of_y = (replace(own, products=own.products * largest**2) for own in self.rounding)
+        of_x, of_y = (replace(rounding, products=rounding.products * largest**2) for rounding in self.rounding)
         return self._with_means(root, x, y, False) / np.sqrt(energy), (of_x, of_y)
 
     def _with_means(self, centred_columns: Array, x: Index, y: Index, centred: bool) -> Array:
-        """Return columns of activations as they are: those of the centred ones, and one more coordinate, the mean."""
+        """Return columns of activations: centred columns, and the means as one more coordinate."""
         if centred:
             return centred_columns
         means = np.sqrt(self.rows) * np.concatenate([self.x_mean[x], self.y_mean[y]])
         return stacked_factor(means[None], centred_columns)
 
     def _products(self, x: Index, y: Index, centred: bool) -> tuple[Array, Array, Array]:
-        """Return the inner products of unit columns, from products."""
+        """Return the inner products of unit columns: x with x, x with y, y with y."""
         energy = np.concatenate([self.energy("x", centred=centred)[x], self.energy("y", centred=centred)[y]])
         return self._scaled(x, y, np.sqrt(energy), 0 if centred else self.rows)
 
     def _scaled(self, x: Index, y: Index, norms: Array, rows: int) -> tuple[Array, Array, Array]:
-        """Return the inner products of neurons over their norms: of the activations, or (rows = 0) of centred ones."""
+        """Return inner products of neurons divided by their norms; centred if rows = 0."""
         u, v, a, b = self.x_mean, self.y_mean, 1 / norms[: len(x)], 1 / norms[len(x) :]
         xx = _unit(self.xx, x, x, (a, a), (u, u), rows)
         xy = _unit(self.xy, x, y, (a, b), (u, v), rows)
@@ -462,66 +719,108 @@ class Pair:
 
 
 def checked_pair(pair: Pair) -> Pair:
-    """Return the pair.  Raises SpanmatchError for what is none, as two arrays are not."""
+    """Check that an argument is a pair of layers.
+
+    Parameters
+    ----------
+    pair : Pair
+        The argument.
+
+    Returns
+    -------
+    Pair
+        The same pair.
+
+    Raises
+    ------
+    SpanmatchError
+        If it is anything else, such as an array.
+    """
     if not isinstance(pair, Pair):
-        raise SpanmatchError(f"a {type(pair).__name__} where a pair of layers is needed; make one with sm.pair(X, Y)")
+        raise SpanmatchError(f"expected a pair of layers, got {type(pair).__name__}; create one with sm.pair(X, Y)")
     return pair
 
 
 def total(parts: Sequence[Joint]) -> Joint:
-    """Return the sums over all rows of the parts, which have the same shift."""
+    """Return the sums over the rows of all parts.
+
+    Parameters
+    ----------
+    parts : sequence of Joint
+        Sums over different rows, with the same shifts.
+
+    Returns
+    -------
+    Joint
+        The sums over all rows.
+    """
     if len(parts) == 1:
         return parts[0]
 
-    def add(arrays: Sequence[Array]) -> Array:
-        added = arrays[0].copy()
-        for array in arrays[1:]:
-            added += array
-        return added
-
     first = parts[0]
-    sums = (add([part.sums[0] for part in parts]), add([part.sums[1] for part in parts]))
+    sums = (_added([part.sums[0] for part in parts]), _added([part.sums[1] for part in parts]))
     count = sum(part.rows for part in parts), sum(part.n_examples for part in parts)
     if first.factor is not None:
         factor = stacked_factor(*(part.factor for part in parts if part.factor is not None))
         return Joint(*count, first.shift, sums, None, None, factor)
-    own = [part.own for part in parts if part.own is not None]
-    cross = add([part.cross for part in parts if part.cross is not None])
-    return Joint(*count, first.shift, sums, (add([o[0] for o in own]), add([o[1] for o in own])), cross, None)
+    within_x = _added([part.within[0] for part in parts if part.within is not None])
+    within_y = _added([part.within[1] for part in parts if part.within is not None])
+    cross = _added([part.cross for part in parts if part.cross is not None])
+    return Joint(*count, first.shift, sums, (within_x, within_y), cross, None)
+
+
+def _added(arrays: Sequence[Array]) -> Array:
+    """Return the sum of arrays, in new memory."""
+    result = arrays[0].copy()
+    for array in arrays[1:]:
+        result += array
+    return result
 
 
 def stacked_factor(*factors: Array) -> Array:
-    """Return the triangular factor of matrices stacked."""
+    """Return the triangular factor of stacked matrices.
+
+    Parameters
+    ----------
+    *factors : array of float, (rows, m)
+        Matrices with the same number of columns.
+
+    Returns
+    -------
+    array of float, (at most m, m)
+        Upper triangular R, with R^T R the sum of the matrices' F^T F.
+    """
     width = factors[0].shape[1]
     return np.asarray(qr(np.vstack(factors), mode="r", check_finite=False)[0][:width])
 
 
 def _centred(joint: Joint, lifted: tuple[Array, Array, Array]) -> tuple[Array, Array, Array, Array | None]:
-    """Return xx, xy, yy and, if there is one, the factor of the centred columns."""
+    """Return xx, xy, yy and the factor of the centred columns, None without method="qr"."""
     n, (s, t) = joint.rows, (side[:-1] for side in joint.sums)
     if joint.factor is not None:
-        # The first row of the factor carries the means: below it is the factor of the centred columns.
+        # The first row of the factor contains the means. The rows below it are the factor of the
+        # centred columns.
         end = 1 + len(s) + len(t)
         factor = joint.factor[1:end, 1:end]
         X, Y = factor[:, : len(s)], factor[:, len(s) :]
         return X.T @ X, X.T @ Y, Y.T @ Y, factor
-    xx, xy, yy = _whole(lifted[0][:-1, :-1]), lifted[1][:-1, :-1].copy(), _whole(lifted[2][:-1, :-1])
+    xx, xy, yy = _symmetric(lifted[0][:-1, :-1]), lifted[1][:-1, :-1].copy(), _symmetric(lifted[2][:-1, :-1])
     for moments, u, v in ((xx, s, s), (xy, s, t), (yy, t, t)):
         moments -= np.outer(u / n, v)
     return xx, xy, yy, None
 
 
-def _whole(lower: Array) -> Array:
-    """Return the symmetric matrix of a lower triangle."""
-    whole = lower + lower.T
-    np.fill_diagonal(whole, lower.diagonal())
-    return whole
+def _symmetric(lower: Array) -> Array:
+    """Return the symmetric matrix with a given lower triangle."""
+    symmetric = lower + lower.T
+    np.fill_diagonal(symmetric, lower.diagonal())
+    return symmetric
 
 
 def _unit(
     moments: Array, i: Index, j: Index, scales: tuple[Array, Array], means: tuple[Array, Array], rows: int
 ) -> Array:
-    """Return inner products of unit columns: of the activations, or (rows = 0) of the centred ones."""
+    """Return inner products of scaled neurons, given centred moments; centred if rows = 0."""
     chosen = moments[np.ix_(i, j)]
     if rows:
         chosen += np.outer(rows * means[0][i], means[1][j])

@@ -9,10 +9,10 @@ four arrays, in the coordinates of Q (docs/theory.md):
     inside   C (r, t)   the coordinates of the targets in the span, C = Q^T T
     outside  (t,)       the squared distances of the targets to the span
 
-Removing the regressors J removes from the span the directions that only they reach: the vectors W_J
-a with Z_J a = 0. A regressor that takes part in a relation (its column of Z is not 0) is a
-combination of the others. Its removal loses no direction; it uses up the relation. Columns have
-unit norm, so all tolerances are relative.
+Removing the regressors J removes from the span the directions that only they reach, which are the
+vectors W_J a with Z_J a = 0. A regressor that takes part in a relation (its column of Z is not 0)
+is a combination of the others. Its removal loses no direction; it uses up the relation. Columns
+have unit norm, so all tolerances are relative.
 """
 
 from __future__ import annotations
