@@ -170,10 +170,9 @@ def layer_matrices(moments: Moments, requests: Sequence[_MatrixRequest]) -> tupl
             values[k, i, j] = values[k, j, i] = _value(request.measure, pair, refusals[k])
             if not request.symmetric:
                 values[k, j, i] = _value(request.measure, pair.swapped, refusals[k])
-    layout = "; ".join(filter(None, layouts))
+    layout, pairs = "; ".join(filter(None, layouts)), len(moments.pairs)
     return tuple(
-        _matrix(request, layers, values[k], share, layout, refusals[k], len(moments.pairs))
-        for k, request in enumerate(requests)
+        _matrix(request, layers, values[k], share, layout, refusals[k], pairs) for k, request in enumerate(requests)
     )
 
 
@@ -205,8 +204,7 @@ def _value(measure: Callable[[Pair], SupportsFloat], pair: Pair, refusals: dict[
 
 def _first_component(moments: Array) -> float:
     """Return the share of variance in the first principal component; nan for a constant layer."""
-    total = float(np.trace(moments))
-    last = len(moments) - 1
-    return (
-        float(eigh(moments, eigvals_only=True, subset_by_index=[last, last])[0] / total) if total > 0 else float("nan")
-    )
+    total, last = float(np.trace(moments)), len(moments) - 1
+    if total <= 0:
+        return float("nan")
+    return float(eigh(moments, eigvals_only=True, subset_by_index=[last, last])[0] / total)
