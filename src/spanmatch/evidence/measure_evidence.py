@@ -137,9 +137,8 @@ def assess(
     rows, no_rows = _or_reason(lambda: rows_needed(pair, eps), "rows needed")
     curves, no_curves = _or_reason(lambda: profile_evidence(pair, profile, held=held, level=level), "profile")
     measure_evidence = tuple(_measure_evidence(pair, measure, level) for measure in measures())
-    reasons = {"rows needed": no_rows, "profile evidence": no_curves} | {
-        measure.name: measure.reason for measure in measure_evidence
-    }
+    reasons = {"rows needed": no_rows, "profile evidence": no_curves}
+    reasons |= {measure.name: measure.reason for measure in measure_evidence}
     return Evidence(
         provenance=profile.provenance,
         level=level,

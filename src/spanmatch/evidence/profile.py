@@ -20,7 +20,7 @@ from ..moments.pairs import Pair, checked_pair
 from ..moments.provenance import Result
 from ..moments.spans import Array
 from .held_out_distances import held_out
-from .intervals import check_level, pseudo, reach_of
+from .intervals import check_level, pseudo_value_statistics, reach_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -101,7 +101,7 @@ def profile_evidence(
     for rest, fold in pair.splits():
         rests.append(match_profile(rest, centred=centred).similarity(at))
         sizes.append(fold.rows)
-    error = pseudo(similarity, np.array(rests), np.array(sizes), pair)[1]
+    error = pseudo_value_statistics(similarity, np.array(rests), np.array(sizes), pair)[1]
     reach = reach_of(level, len(rests)) * error
     some = np.union1d(at[np.linspace(0, len(at) - 1, HELD_OUT_AT).round().astype(int)], checked_eps(held))
     return ProfileEvidence(
