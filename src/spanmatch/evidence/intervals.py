@@ -132,7 +132,7 @@ def check_level(level: float) -> None:
         raise SpanmatchError(f"level={level!r}: give a number between 0 and 1, as 0.95")
 
 
-def pseudo_value_statistics(total: Array, without: Array, sizes: Any, pair: Pair) -> tuple[Array, Array]:
+def pseudo_value_statistics(value: Array, without: Array, sizes: Any, pair: Pair) -> tuple[Array, Array]:
     """Return the mean of the pseudo-values and the standard error; `without` has folds on its first
     axis.
     """
@@ -140,7 +140,7 @@ def pseudo_value_statistics(total: Array, without: Array, sizes: Any, pair: Pair
         raise SpanmatchError(
             f"layers {pair.x_layer!r} and {pair.y_layer!r}: {len(without)} folds; intervals need moments with folds=8"
         )
-    h = (sizes.sum() / sizes).reshape(-1, *(1 for _ in total.shape))
-    values = h * total - (h - 1) * without
-    mean = np.sum(values / h, axis=0)  # weighs folds by their size
-    return np.asarray(mean), np.sqrt(np.mean((values - mean) ** 2 / (h - 1), axis=0))
+    h = (sizes.sum() / sizes).reshape(-1, *(1 for _ in value.shape))
+    pseudo_values = h * value - (h - 1) * without
+    mean = np.sum(pseudo_values / h, axis=0)  # weighs folds by their size
+    return np.asarray(mean), np.sqrt(np.mean((pseudo_values - mean) ** 2 / (h - 1), axis=0))
