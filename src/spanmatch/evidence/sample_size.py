@@ -63,8 +63,8 @@ class RowsNeeded(Result):
         return (
             f"the effective sample size of {self.provenance.rows:,} rows of {self.provenance.n_examples:,} examples is "
             f"{self.effective_sample_size:,.0f}; at eps {self.eps:g}, {self.needed:,} are needed so that the "
-            f"chance distance ({self.chance_distance:.2f}) is far from eps: use {self.more:.1f} times as many examples, "
-            "or a smaller eps"
+            f"chance distance ({self.chance_distance:.2f}) is far from eps: use {self.more:.1f} times as many "
+            "examples, or a smaller eps"
         )
 
 
@@ -93,13 +93,11 @@ def rows_needed(pair: Pair, eps: float = 0.3) -> RowsNeeded:
 
     Notes
     -----
-    With w the dimensions of the wider layer and R^2 the share of variance that it explains under
-    the null:
+    With v the dimensions of a layer and R^2 the mean share of variance of the other layer's neurons
+    that it explains under the null, the effective sample size is 1 + v / R^2, the smaller value of
+    both layers, and at most the number of rows. With w the dimensions of the wider layer:
 
-        effective = 1 + w / R^2,   chance distance = sqrt(1 - w / (effective - 1)),
-        needed = 1 + w / (1 - ((1 + eps) / 2)^2)
-
-    The effective sample size is the smaller one of both directions, and at most the number of rows.
+        chance distance = sqrt(1 - w / (effective - 1)),   needed = 1 + w / (1 - ((1 + eps) / 2)^2)
 
     Cost: two regressions.
 
