@@ -43,7 +43,7 @@ def test_what_is_no_measure_or_no_pair_is_refused():
     X, Y = layers.random()
     pair = sm.pair(X, Y)
     for ask in (sm.null, sm.jackknife):
-        with pytest.raises(sm.SpanmatchError, match=r"measure='cka': give a function of a pair, as sm\.cka"):
+        with pytest.raises(sm.SpanmatchError, match=r"measure='cka': give a function of a pair, such as sm\.cka"):
             ask(pair, "cka")
     for ask in (
         *(sm.cka, sm.cca, sm.procrustes, sm.linear_regression, sm.match_area, sm.match_profile, sm.exact_structure),
@@ -166,7 +166,7 @@ def test_a_comparison_of_sorted_data_goes_on_and_says_why_there_is_no_null(monke
         and np.isnan(found.rows.more)
         and np.isnan(found.rows.chance_distance)
     )
-    assert found.rows.enough is False and "is not known" in found.rows.advice and "alike" in found.rows.advice
+    assert found.rows.enough is False and "is unknown" in found.rows.advice and "alike" in found.rows.advice
     comparison.save(tmp_path)
     header, *table = (line.split(",") for line in (tmp_path / "measures.csv").read_text().splitlines())
     assert {(row[header.index("null_value")], row[header.index("effective_sample_size")]) for row in table} == {
@@ -350,7 +350,9 @@ def test_profile_evidence_puts_it_together():
     more = sm.profile_evidence(pair, eps=eps, held=[0.4, 0.5])
     assert more.held_out_eps.tolist() == [0.05, 0.35, 0.4, 0.5, 0.98]
     assert more.held_out_at(0.4) == sm.held_out(pair, profile.at(0.4)).share * profile.similarity(0.4) > 0
-    with pytest.raises(sm.SpanmatchError, match=r"eps 0.45: held out were 0.05, 0.35, 0.4, 0.5, 0.98"):
+    with pytest.raises(
+        sm.SpanmatchError, match=r"eps 0.45: the held-out share was computed at 0.05, 0.35, 0.4, 0.5, 0.98"
+    ):
         more.held_out_at(0.45)
     one = sm.jackknife(pair, lambda pair: sm.match_profile(pair).similarity(0.5))
     assert found.high[2] == pytest.approx(min(1, one.high)) and found.low[2] == pytest.approx(max(0, one.low))

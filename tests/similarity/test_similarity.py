@@ -266,7 +266,8 @@ def test_against_scipy_and_scikit_learn():
 
 
 @pytest.mark.parametrize(
-    "module", ["kernel_alignment", "canonical_correlation", "procrustes_analysis", "regression", "neuron_matching"]
+    "module",
+    ["kernel_alignment", "canonical_correlation", "procrustes_analysis", "regression", "neuron_matching"],
 )
 def test_examples_in_docstrings(module):
     found = importlib.import_module(f"spanmatch.similarity.{module}")

@@ -1,4 +1,7 @@
-"""Whether the value of a measure is more than chance: null values, intervals, held-out rows, and sample size."""
+"""Evidence that the value of a measure is not due to chance.
+
+It consists of null values, intervals, held-out rows, and the effective sample size.
+"""
 
 from .held_out_distances import HeldOut, held_out
 from .intervals import Interval, jackknife

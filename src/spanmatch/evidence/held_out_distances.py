@@ -1,7 +1,8 @@
-"""Distances on rows that the coefficients did not see.
+"""Distances of a match on rows that its coefficients were not fitted on.
 
-With coefficients B of the other side's neurons from all folds but one, and G the second moments of that fold,
-distance^2 = diag(Gxx - 2 B' Gyx + B' Gyy B) / diag(Gxx), numerators and denominators added up over folds.
+With coefficients B of the other layer's neurons from all folds but one, and the second moments G of
+that fold, distance^2 = diag(Gxx - 2 B' Gyx + B' Gyy B) / diag(Gxx). Numerators and denominators are
+summed over folds.
 Source: docs/evidence.md.
 """
 
@@ -22,27 +23,33 @@ from ..moments.provenance import Result
 from ..moments.spans import Array, Index, Span
 
 Squares = tuple[Array, Array]
-"""Squared residuals and squared norms, of each neuron."""
+"""Squared residuals and squared norms of each neuron."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class HeldOut(Result):
-    """A match on rows that its coefficients did not see."""
+    """The distances of a match's neurons on held-out rows."""
 
     eps: float
+    """Of the match."""
     x: Index
-    """The match's neurons."""
+    """(|x|,) the match's neurons of x."""
     y: Index
+    """(|y|,) the match's neurons of y."""
     x_distances: Array
-    """(|x|,) over all folds; can be above 1, and is so where the coefficients do harm."""
+    """(|x|,) over all folds. They exceed 1 where the prediction is worse than 0 (the mean if
+    centred).
+    """
     y_distances: Array
-    """(|y|,)"""
+    """(|y|,) over all folds."""
     x_folds: Array
     """(folds, |x|) in each fold; nan where a neuron is silent in it."""
     y_folds: Array
+    """(folds, |y|) in each fold."""
     x_in_sample: Array
     """(|x|,) on the rows fitted."""
     y_in_sample: Array
+    """(|y|,) on the rows fitted."""
 
     def __repr__(self) -> str:
         count = len(self.x) + len(self.y)
@@ -53,28 +60,56 @@ class HeldOut(Result):
 
     @property
     def share(self) -> float:
-        """The share of the match's neurons whose held-out distance is within eps; nan for an empty match."""
+        """The share of the match's neurons whose held-out distance is at most eps; nan for an empty
+        match.
+        """
         distances = np.concatenate([self.x_distances, self.y_distances])
         return float(np.mean(distances <= self.eps)) if len(distances) else float("nan")
 
     @property
     def optimism(self) -> float:
-        """How much nearer neurons look in sample: mean of held-out less in-sample distances; nan for an empty match."""
-        held = np.concatenate([self.x_distances, self.y_distances])
-        seen = np.concatenate([self.x_in_sample, self.y_in_sample])
-        return float(np.mean(held - seen)) if len(held) else float("nan")
+        """Mean held-out distance minus mean in-sample distance; nan for an empty match."""
+        held_out = np.concatenate([self.x_distances, self.y_distances])
+        in_sample = np.concatenate([self.x_in_sample, self.y_in_sample])
+        return float(np.mean(held_out - in_sample)) if len(held_out) else float("nan")
 
 
 @few_threads
 def held_out(pair: Pair, match: Match) -> HeldOut:
     """Return the distances of a match's neurons on held-out folds.
 
-    Raises SpanmatchError if no folds were kept apart, or the match is of other layers.
-    Cost: for each fold, of two triangular factors and solves of the match's size.
+    Parameters
+    ----------
+    pair : Pair
+        The layers, (n, p) and (n, q), with folds.
+    match : Match
+        Of that pair.
 
+    Returns
+    -------
+    HeldOut
+        Distances held out and in sample, the share within eps, and the optimism.
+
+    Raises
+    ------
+    SpanmatchError
+        If no folds were kept, or the match is of other layers.
+
+    Notes
+    -----
+    With coefficients B from all folds but one, and the second moments G of that fold:
+
+        distance^2 = diag(Gxx - 2 B' Gyx + B' Gyy B) / diag(Gxx)
+
+    Numerators and denominators are summed over folds.
+
+    Cost: for each fold, two triangular factorisations and solves of the match's size.
+
+    Examples
+    --------
     >>> import numpy as np, spanmatch as sm
     >>> r = np.random.default_rng(0)
-    >>> pair = sm.pair(r.standard_normal((60, 25)), r.standard_normal((60, 25)))  # chance, and few rows
+    >>> pair = sm.pair(r.standard_normal((60, 25)), r.standard_normal((60, 25)))  # unrelated, few rows
     >>> result = sm.held_out(pair, sm.maximum_match(pair, 0.9))
     >>> result.share, result.optimism > 0.3
     (0.0, True)
@@ -101,7 +136,9 @@ def held_out(pair: Pair, match: Match) -> HeldOut:
 
 
 def _fold(rest: Pair, fold: Pair, x: Index, y: Index, centred: bool) -> tuple[Squares, Squares]:
-    """Return the squares of x's neurons from y's, and of y's from x's, on a fold."""
+    """Return the squares of x's neurons predicted from y's on a fold, and of y's predicted from
+    x's.
+    """
     i, j = (np.isin(side, alive) for side, alive in zip((x, y), rest.active(centred=centred), strict=True))
     of_x, of_y = rest.spans(x[i], y[j], centred=centred)
     return (
@@ -113,9 +150,10 @@ def _fold(rest: Pair, fold: Pair, x: Index, y: Index, centred: bool) -> tuple[Sq
 def _squares(
     rest: Pair, fold: Pair, span: Span, x: Index, y: Index, alive: NDArray[np.bool_], centred: bool
 ) -> Squares:
-    """Return the squared residuals and norms of neurons y on a fold, predicted from the span that x has in the rest.
+    """Return the squared residuals and norms of neurons y on a fold, predicted from the span of x
+    in the rest.
 
-    A neuron that is silent in the rest, not `alive`, predicts nothing, and is predicted to be silent.
+    A neuron of y that is silent in the rest (not `alive`) is predicted to be silent.
     """
     a, b = rest.energy("x", centred=centred), rest.energy("y", centred=centred)
     W = np.zeros((len(x), len(y)))
@@ -125,5 +163,8 @@ def _squares(
 
 
 def _distances(folds: Sequence[Squares]) -> Array:
-    left, whole = (np.sum([fold[i] for fold in folds], axis=0) for i in (0, 1))
-    return np.asarray(np.sqrt(np.divide(left, whole, out=np.full_like(left, np.nan), where=whole > 0)))
+    """Return distances from the squares of several folds; nan where a neuron is silent in all of
+    them.
+    """
+    residuals, totals = (np.sum([fold[i] for fold in folds], axis=0) for i in (0, 1))
+    return np.asarray(np.sqrt(np.divide(residuals, totals, out=np.full_like(residuals, np.nan), where=totals > 0)))

@@ -1,9 +1,9 @@
-"""Intervals from folds: how much a measure would vary over other examples.
+"""Intervals over examples: the delete-a-group jackknife over folds.
 
-Delete-a-group jackknife: with theta on all rows, theta_j without fold j, and h_j = n / n_j, the pseudo-values are
-h_j theta - (h_j - 1) theta_j; their mean t, weighed by size, estimates without bias of order 1/n, and
-variance = mean over j of (pseudo-value_j - t)^2 / (h_j - 1). The interval is theta +- Student's t, k - 1 degrees of
-freedom.
+With theta on all rows, theta_j without fold j, and h_j = n / n_j, the pseudo-values are h_j theta -
+(h_j - 1) theta_j. Their mean t, weighted by size, is an estimate without bias of order 1/n, and
+variance = mean over j of (pseudo-value_j - t)^2 / (h_j - 1). The interval is theta +- Student's t
+with k - 1 degrees of freedom, times the standard error.
 Sources: Tukey 1958; Busing, Meijer, van der Leeden 1999 (folds of unequal size); docs/evidence.md.
 """
 
@@ -24,18 +24,24 @@ from .null_pairing import Statistic, name_of
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Interval(Result):
-    """A measure with its interval."""
+    """A measure with its interval over examples."""
 
     name: str
+    """The measure's name."""
     value: float
+    """The value on all rows."""
     low: float
+    """Lower end of the interval."""
     high: float
+    """Upper end of the interval."""
     level: float
+    """Level of the interval."""
     error: float
     """Standard error."""
     bias: float
-    """What the value has too much, to first order in 1 / rows; it is not taken off."""
+    """Estimated bias of the value, to first order in 1 / rows. It is not subtracted."""
     folds: int
+    """Number of folds."""
 
     def __float__(self) -> float:
         """Return the value."""
@@ -44,13 +50,46 @@ class Interval(Result):
 
 @few_threads
 def jackknife(pair: Pair, measure: Statistic, level: float = 0.95) -> Interval:
-    """Return a measure with an interval from the folds, which are of whole examples.
+    """Return a measure with an interval over examples.
 
-    The interval is of sampling error around the value: a measure's own bias with few rows, as that of CKA, is not
-    in it (see `bias`). Args: measure, any smooth function of a pair that gives a number; level, in (0, 1).
-    Raises SpanmatchError for another level, or if the moments have fewer than two folds with rows.
-    Cost: of the measure and of adding up the moments, once for each fold.
+    Parameters
+    ----------
+    pair : Pair
+        The layers, (n, p) and (n, q), with folds of complete examples.
+    measure : callable
+        A smooth function of a `Pair` that returns a number, such as `sm.cka`.
+    level : float
+        Level of the interval, in (0, 1).
 
+    Returns
+    -------
+    Interval
+        The value, its interval, standard error and bias.
+
+    Raises
+    ------
+    SpanmatchError
+        If `level` is out of range, or the moments have fewer than two folds with rows.
+
+    Notes
+    -----
+    With theta on all rows, theta_j without fold j, h_j = n / n_j and the pseudo-values v_j = h_j
+    theta - (h_j - 1) theta_j, whose mean weighted by size is t:
+
+        error^2 = mean over j of (v_j - t)^2 / (h_j - 1),   bias = theta - t
+
+    The interval is theta +- t(k - 1) error for k folds. It covers sampling error only, not the bias
+    of a measure with few rows, such as CKA's (see `Interval.bias`).
+
+    Cost: the measure, and the sum of moments, once for each fold.
+
+    References
+    ----------
+    Tukey, Annals of Mathematical Statistics 29, 1958; Busing, Meijer, van der Leeden, Statistics
+    and Computing 9, 1999.
+
+    Examples
+    --------
     >>> import numpy as np, spanmatch as sm
     >>> X, noise = np.random.default_rng(0).standard_normal((2, 1000, 5))
     >>> interval = sm.jackknife(sm.pair(X, X + noise), sm.linear_regression)
@@ -65,7 +104,7 @@ def jackknife(pair: Pair, measure: Statistic, level: float = 0.95) -> Interval:
     for rest, fold in pair.splits():
         values.append(float(measure(rest)))
         sizes.append(fold.rows)
-    mean, error = pseudo(np.array(value), np.array(values), np.array(sizes), pair)
+    mean, error = pseudo_value_statistics(np.array(value), np.array(values), np.array(sizes), pair)
     reach = float(reach_of(level, len(values)) * error)
     return Interval(
         name=name,
@@ -81,25 +120,27 @@ def jackknife(pair: Pair, measure: Statistic, level: float = 0.95) -> Interval:
 
 
 def reach_of(level: float, folds: int) -> float:
-    """Return how many standard errors an interval reaches to each side, by Student's t."""
-    from scipy.special import stdtrit  # SciPy's parts beyond linalg are slow to load: taken where they are used
+    """Return the half-width of an interval in standard errors, by Student's t."""
+    from scipy.special import stdtrit  # slow to import
 
     return float(stdtrit(folds - 1, (1 + level) / 2))
 
 
 def check_level(level: float) -> None:
-    """Raise SpanmatchError if level is not in (0, 1)."""
+    """Raise SpanmatchError if a level is not in (0, 1)."""
     if not 0 < level < 1:
         raise SpanmatchError(f"level={level!r}: give a number between 0 and 1, as 0.95")
 
 
-def pseudo(whole: Array, without: Array, sizes: Any, pair: Pair) -> tuple[Array, Array]:
-    """Return the mean of the pseudo-values, and the standard error; folds along the first axis of `without`."""
+def pseudo_value_statistics(value: Array, without: Array, sizes: Any, pair: Pair) -> tuple[Array, Array]:
+    """Return the mean of the pseudo-values and the standard error; `without` has folds on its first
+    axis.
+    """
     if len(without) < 2:
         raise SpanmatchError(
             f"layers {pair.x_layer!r} and {pair.y_layer!r}: {len(without)} folds; intervals need moments with folds=8"
         )
-    h = (sizes.sum() / sizes).reshape(-1, *(1 for _ in whole.shape))
-    values = h * whole - (h - 1) * without
-    mean = np.sum(values / h, axis=0)  # weighs folds by their size
-    return np.asarray(mean), np.sqrt(np.mean((values - mean) ** 2 / (h - 1), axis=0))
+    h = (sizes.sum() / sizes).reshape(-1, *(1 for _ in value.shape))
+    pseudo_values = h * value - (h - 1) * without
+    mean = np.sum(pseudo_values / h, axis=0)  # weighs folds by their size
+    return np.asarray(mean), np.sqrt(np.mean((pseudo_values - mean) ** 2 / (h - 1), axis=0))

@@ -28,42 +28,65 @@ class MeasureEvidence:
     """A measure with its interval, and its value under the null."""
 
     name: str
+    """The measure's name."""
     value: float
+    """The value of the pair."""
     low: float
+    """Lower end of the interval over examples."""
     high: float
+    """Upper end of the interval over examples."""
     null_value: float
+    """The value of the null pairing."""
     reason: str
     """Why a number is nan; empty if none is."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Evidence(Result):
-    """What is known of two layers beside their match, and how sure it is."""
+    """The evidence for a pair of layers: all measures, the match profile, and the rows needed."""
 
     level: float
+    """Level of the intervals."""
     rows: RowsNeeded | None
-    """None if it cannot be had; `refusals["rows needed"]` says why."""
+    """Whether there are enough rows. If None, `refusals["rows needed"]` says why."""
     measures: tuple[MeasureEvidence, ...]
-    """All of `sm.measures()`."""
+    """The evidence of all of `sm.measures()`."""
     profile: ProfileEvidence | None = field(repr=False)
-    """None if it cannot be had; `refusals["profile evidence"]` says why."""
+    """The evidence of the match profile. If None, `refusals["profile evidence"]` says why."""
     refusals: Mapping[str, str]
-    """Why anything is missing, whole or in part: by "rows needed", "profile evidence" or the name of a measure."""
+    """Why a result is missing or incomplete, by "rows needed", "profile evidence" or the name of a
+    measure.
+    """
 
     def __getitem__(self, name: str) -> MeasureEvidence:
-        """Return one measure.  Raises KeyError if it is not there."""
+        """Return one measure.
+
+        Parameters
+        ----------
+        name : str
+            The measure's name.
+
+        Returns
+        -------
+        MeasureEvidence
+
+        Raises
+        ------
+        KeyError
+            If there is no such measure.
+        """
         return {measure.name: measure for measure in self.measures}[name]
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain Python values; nan as None."""
         return {
             "level": self.level,
-            "rows": None if self.rows is None else _rows(self.rows),
+            "rows": None if self.rows is None else _rows_record(self.rows),
             "measures": [
                 {name: value if isinstance(value, str) else short(value) for name, value in vars(measure).items()}
                 for measure in self.measures
             ],
-            "profile": None if self.profile is None else _curves(self.profile),
+            "profile": None if self.profile is None else _profile_record(self.profile),
         }
 
 
@@ -71,35 +94,37 @@ class Evidence(Result):
 def assess(
     pair: Pair, profile: MatchProfile, *, eps: float = 0.3, held: Sequence[float] = (), level: float = 0.95
 ) -> Evidence:
-    """Return every measure with interval and null, the profile with band, null and held-out curve, and the rows needed.
+    """Return the evidence for a pair of layers: all measures, the match profile, and the rows
+    needed.
 
     Parameters
     ----------
     pair : Pair
-        With folds.
+        The layers, (n, p) and (n, q), with folds.
     profile : MatchProfile
         Of that pair.
     eps : float
-        For which the rows are to be enough.
+        The eps at which there should be enough rows, in [0, 1).
     held : sequence of float
-        Where to look for the held-out share, beside eight other eps.
+        Values of eps at which to compute the held-out share, in addition to eight others.
     level : float
-        Of the intervals, in (0, 1).
+        Level of the intervals, in (0, 1).
 
     Returns
     -------
     Evidence
-        What layers do not allow, as one that never varies, is missing with its reason in `.refusals`: a measure is
-        nan, `.rows` or `.profile` is None.
+        Every measure with its interval and null value, and the profile with its interval, null and
+        held-out share. What is not defined for the layers, for example if one is constant, has its
+        reason in `.refusals`: a measure is nan; `.rows` or `.profile` is None.
 
     Raises
     ------
     SpanmatchError
-        If no folds were kept, or eps or level is none.
+        If no folds were kept, or `eps` or `level` is out of range.
 
     Notes
     -----
-    Cost: of all measures, once for each fold and twice more, and of `profile_evidence`.
+    Cost: all measures once for each fold and twice more, and `profile_evidence`.
     """
     checked_pair(pair)
     check_level(level)
@@ -111,20 +136,21 @@ def assess(
         )
     rows, no_rows = _or_reason(lambda: rows_needed(pair, eps), "rows needed")
     curves, no_curves = _or_reason(lambda: profile_evidence(pair, profile, held=held, level=level), "profile")
-    assessed = tuple(_assessed(pair, measure, level) for measure in measures())
-    reasons = {"rows needed": no_rows, "profile evidence": no_curves} | {one.name: one.reason for one in assessed}
+    measure_evidence = tuple(_measure_evidence(pair, measure, level) for measure in measures())
+    reasons = {"rows needed": no_rows, "profile evidence": no_curves}
+    reasons |= {measure.name: measure.reason for measure in measure_evidence}
     return Evidence(
         provenance=profile.provenance,
         level=level,
         rows=rows,
-        measures=assessed,
+        measures=measure_evidence,
         profile=curves,
         refusals={name: reason for name, reason in reasons.items() if reason},
     )
 
 
-def _assessed(pair: Pair, measure: Measure, level: float) -> MeasureEvidence:
-    """Return a measure with what can be had of it."""
+def _measure_evidence(pair: Pair, measure: Measure, level: float) -> MeasureEvidence:
+    """Return a measure with as much of its evidence as is defined."""
     interval, no_interval = _or_reason(lambda: jackknife(pair, measure, level), measure.name)
     if interval is None:
         value, no_value = _number(lambda: measure(pair), measure.name)
@@ -137,22 +163,23 @@ def _assessed(pair: Pair, measure: Measure, level: float) -> MeasureEvidence:
     return MeasureEvidence(measure.name, value, low, high, null, "; ".join(reasons))
 
 
-def _number(ask: Callable[[], SupportsFloat], name: str) -> tuple[float, str]:
-    """Return a number, or nan and why."""
-    found, reason = _or_reason(ask, name)
-    value = NAN if found is None else float(found)
+def _number(compute: Callable[[], SupportsFloat], name: str) -> tuple[float, str]:
+    """Return a number and an empty string, or nan and the reason."""
+    result, reason = _or_reason(compute, name)
+    value = NAN if result is None else float(result)
     return value, reason or ("not defined for these layers" if np.isnan(value) else "")
 
 
-def _or_reason(ask: Callable[[], Outcome], name: str) -> tuple[Outcome | None, str]:
-    """Return a result, or None and why there is none, without the name of what was asked."""
+def _or_reason(compute: Callable[[], Outcome], name: str) -> tuple[Outcome | None, str]:
+    """Return a result and an empty string, or None and the reason without the name of the request."""
     try:
-        return ask(), ""
+        return compute(), ""
     except SpanmatchError as error:
         return None, str(error).removeprefix(f"{name}: ")
 
 
-def _rows(rows: RowsNeeded) -> dict[str, Any]:
+def _rows_record(rows: RowsNeeded) -> dict[str, Any]:
+    """Return the rows needed for the JSON."""
     names = ("needed", "enough", "advice", "eps")
     numbers = {
         "effective_sample_size": short(rows.effective_sample_size),
@@ -162,6 +189,7 @@ def _rows(rows: RowsNeeded) -> dict[str, Any]:
     return counts | {name: getattr(rows, name) for name in names} | numbers
 
 
-def _curves(profile: ProfileEvidence) -> dict[str, Any]:
+def _profile_record(profile: ProfileEvidence) -> dict[str, Any]:
+    """Return the evidence of the profile for the JSON."""
     names = ("eps", "similarity", "low", "high", "null", "held_out_eps", "held_out")
     return {name: short(getattr(profile, name)) for name in names}

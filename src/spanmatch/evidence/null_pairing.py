@@ -1,7 +1,8 @@
 """The value of a measure under the null, in which nothing corresponds.
 
-Rows of x are paired with rows of other examples of y: both layers stay as they are, only what they have in common is
-gone. The other example is of the same batch, so that examples must not be more alike within a batch than over all.
+Rows of x are paired with rows of other examples of y. Both layers keep their own distribution; only
+their relation is removed. The other example is from the same batch, so examples must not be more
+similar within batches than over all data.
 Source: docs/evidence.md.
 """
 
@@ -17,60 +18,71 @@ from ..moments.pairs import Pair, checked_pair
 from ..moments.provenance import Result
 
 Statistic = Callable[[Pair], SupportsFloat]
-"""A measure, or any function of a pair that gives a number."""
+"""A measure, or any other function of a pair that returns a number."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Null(Result):
-    """A measure, and its value under the null."""
+    """The value of a measure, and its value under the null."""
 
     name: str
+    """The measure's name."""
     value: float
-    """As observed."""
+    """The value of the pair."""
     null_value: float
-    """Under the null."""
+    """The value of the null pairing."""
     partner_similarity: float
-    """The share of their variance that examples have in common which the null may pair, those of one batch; of the
-    layer where it is larger. Near 0, on either side of it: a larger one is refused."""
+    """How similar the examples of one batch are, which the null may pair.
+
+    It is their common share of variance, of the layer where it is larger. It is near 0 (of either
+    sign) for shuffled data; larger values are refused.
+    """
 
     @property
     def excess(self) -> float:
-        """What there is beyond chance: value - null_value."""
+        """The value minus the null value."""
         return self.value - self.null_value
 
     def __float__(self) -> float:
-        """Return the value, as observed."""
+        """Return the value of the pair."""
         return self.value
 
 
 @few_threads
 def null(pair: Pair, measure: Statistic) -> Null:
-    """Return a measure of the null pairing, beside that of the pair itself.
+    """Return the value of a measure for a pair and for its null pairing.
 
     Parameters
     ----------
-    pair : two layers, of moments with ``null=True``.
-    measure : any function of a pair that gives a number, as `sm.cka`.
+    pair : Pair
+        The layers, (n, p) and (n, q), of moments with ``null=True``.
+    measure : callable
+        A function of a `Pair` that returns a number, such as `sm.cka`.
 
     Returns
     -------
-    Null : the measure under the null and of the pair, and how alike the examples are that the null pairs.
+    Null
+        The value, the null value, and how similar the examples are that the null pairs.
 
     Raises
     ------
     SpanmatchError
-        If no null pairing was kept; if batches were mostly of one example; if the examples of one batch are more alike
-        than those of shuffled data, as in data sorted by class, whose null would hold what a class has in common.
+        If no null pairing was kept, most batches had one example, or the examples of one batch are
+        more similar than shuffled data. The last is the case for data sorted by class: the null
+        would keep what a class has in common.
 
     Notes
     -----
-    Within a batch, examples are put in the order of the hashes of their ids, and each is paired with the next. With t_e
-    the mean over the rows of example e, less the mean of all examples, the similarity of examples of one batch is
+    Within a batch, examples are ordered by the hashes of their ids, and each is paired with the
+    next. With t_e the mean over the rows of example e minus the mean of all examples, and m
+    examples in a batch, the partner similarity is
 
-        sum over batches of sum over e != f of t_e . t_f / (m - 1),   over sum over e of t_e . t_e,
+        sum over batches of sum over e != f of t_e . t_f / (m - 1),   over sum over e of t_e . t_e.
 
-    with m examples in a batch. It is refused above 0.01 and eight standard deviations of what it is for shuffled
-    examples. Cost: of the measure, twice.
+    It is refused if it is above 0.01 and above its mean for shuffled examples by eight standard
+    deviations.
+
+    Cost: the measure, twice.
 
     Examples
     --------
@@ -92,7 +104,7 @@ def null(pair: Pair, measure: Statistic) -> Null:
 
 
 def name_of(measure: Statistic) -> str:
-    """Return what to call a measure.  Raises SpanmatchError for what is no function."""
+    """Return the name of a measure.  Raises SpanmatchError if it is not callable."""
     if not callable(measure):
-        raise SpanmatchError(f"measure={measure!r}: give a function of a pair, as sm.cka")
+        raise SpanmatchError(f"measure={measure!r}: give a function of a pair, such as sm.cka")
     return str(getattr(measure, "name", None) or getattr(measure, "__name__", None) or type(measure).__name__)

@@ -1,9 +1,9 @@
-"""Are there enough rows?
+"""Whether there are enough rows: effective sample size and chance distance.
 
-By chance, n independent rows and neurons that span w dimensions leave a distance of sqrt(1 - w / n). Rows of one
-example are not independent; how many they are worth is read off the null pairing, in which only chance is left: R^2 =
-w / (n_effective - 1) on average over neurons. A match at eps is far from chance if the chance distance is at least
-halfway from eps to 1.
+For n independent rows and neurons that span w dimensions, independent layers have a distance of
+sqrt(1 - w / n). Rows of one example are dependent. Their effective sample size is derived from the
+null pairing, where R^2 = w / (n_effective - 1) on average over neurons. There are enough rows for a
+match at eps if the chance distance is at least halfway from eps to 1.
 Source: docs/evidence.md.
 """
 
@@ -22,54 +22,91 @@ from ..moments.spans import Span
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class RowsNeeded(Result):
-    """How many rows there are, what they are worth, and how many a match at eps needs."""
+    """The effective sample size, and the one that a match at eps needs."""
 
     eps: float
+    """Of the match."""
     effective_sample_size: float
-    """Independent rows that would leave the same chance distances; at most the rows there are."""
+    """Number of independent rows that would give the same chance distances; at most the number of
+    rows.
+    """
     needed: int
-    """Effective rows for the chance distance to be halfway from eps to 1."""
+    """Effective sample size at which the chance distance is halfway from eps to 1."""
     chance_distance: float
-    """At the effective number of rows, for the layer of more dimensions."""
+    """The distance of independent layers at the effective sample size, for the layer of more
+    dimensions.
+    """
     unknown: str = ""
-    """Why there is no null to read the effective rows off, which are then nan; empty if there is one."""
+    """Why there is no null pairing, so that the effective sample size is nan; empty if there is
+    one.
+    """
 
     @property
     def enough(self) -> bool:
-        """Whether the effective rows are as many as needed."""
+        """Whether the effective sample size is at least the one needed."""
         return self.effective_sample_size >= self.needed
 
     @property
     def more(self) -> float:
-        """How many times as many examples would be enough; 1 if there are enough."""
+        """The factor by which to increase the number of examples; 1 if there are enough."""
         return float(np.maximum(1.0, self.needed / self.effective_sample_size))
 
     @property
     def advice(self) -> str:
-        """Say in words what there is, and what would be enough; empty if there is enough."""
+        """The effective sample size and how many examples would be enough, in words; empty if there
+        are enough.
+        """
         if self.unknown:
-            return f"the effective sample size is not known, as there is no null: {self.unknown}"
+            return f"the effective sample size is unknown, because there is no null pairing: {self.unknown}"
         if self.enough:
             return ""
         return (
             f"the effective sample size of {self.provenance.rows:,} rows of {self.provenance.n_examples:,} examples is "
-            f"{self.effective_sample_size:,.0f}; at eps {self.eps:g}, {self.needed:,} are needed for the chance "
-            f"distance ({self.chance_distance:.2f}) to be far from eps: use {self.more:.1f} times as many examples, "
-            "or a smaller eps"
+            f"{self.effective_sample_size:,.0f}; at eps {self.eps:g}, {self.needed:,} are needed so that the "
+            f"chance distance ({self.chance_distance:.2f}) is far from eps: use {self.more:.1f} times as many "
+            "examples, or a smaller eps"
         )
 
 
 @few_threads
 def rows_needed(pair: Pair, eps: float = 0.3) -> RowsNeeded:
-    """Return whether there are enough rows for a match at eps to be far from chance.
+    """Return whether there are enough rows for a match at eps not to be due to chance.
 
-    Args: eps in [0, 1). Raises SpanmatchError for another, or if a layer never varies. If no null pairing was kept,
-    every row counts as independent; if it is refused, the effective rows are nan. Cost: of two regressions.
+    Parameters
+    ----------
+    pair : Pair
+        The layers, (n, p) and (n, q).
+    eps : float
+        Of the match, in [0, 1).
 
+    Returns
+    -------
+    RowsNeeded
+        The effective sample size, the one needed, and the chance distance. Without a null pairing,
+        every row counts as independent. If the null pairing is refused, the effective sample size
+        is nan.
+
+    Raises
+    ------
+    SpanmatchError
+        If `eps` is out of range, or a layer is constant.
+
+    Notes
+    -----
+    With v the dimensions of a layer and R^2 the mean share of variance of the other layer's neurons
+    that it explains under the null, the effective sample size is 1 + v / R^2, the smaller value of
+    both layers, and at most the number of rows. With w the dimensions of the wider layer:
+
+        chance distance = sqrt(1 - w / (effective - 1)),   needed = 1 + w / (1 - ((1 + eps) / 2)^2)
+
+    Cost: two regressions.
+
+    Examples
+    --------
     >>> import numpy as np, spanmatch as sm
     >>> r = np.random.default_rng(0)
-    >>> found = sm.rows_needed(sm.pair(r.standard_normal((60, 40)), r.standard_normal((60, 40))), eps=0.5)
-    >>> found.enough, found.needed
+    >>> result = sm.rows_needed(sm.pair(r.standard_normal((60, 40)), r.standard_normal((60, 40))), eps=0.5)
+    >>> result.enough, result.needed
     (False, 93)
     """
     checked_pair(pair)
@@ -79,21 +116,23 @@ def rows_needed(pair: Pair, eps: float = 0.3) -> RowsNeeded:
     if not (len(x) and len(y)):
         layer = pair.y_layer if len(x) else pair.x_layer
         raise SpanmatchError(f"rows needed: layer {layer!r} never varies, so that there is nothing to compare")
-    wide = max(len(span.dual) for span in pair.all_spans(centred=True))
-    world, unknown = pair.null_or_reason()
-    worth = [] if world is None else [_worth(span) for span in world.spans(x, y, centred=True)]
-    effective = float("nan") if unknown else float(min([pair.rows, *worth]))
+    dimensions = max(len(span.dual) for span in pair.all_spans(centred=True))
+    null_pair, unknown = pair.null_or_reason()
+    sizes = [] if null_pair is None else [_effective_sample_size(span) for span in null_pair.spans(x, y, centred=True)]
+    effective = float("nan") if unknown else float(min([pair.rows, *sizes]))
     return RowsNeeded(
         provenance=pair.provenance,
         eps=float(eps),
         effective_sample_size=effective,
-        needed=int(np.ceil(wide / (1 - ((1 + eps) / 2) ** 2) + 1)),
-        chance_distance=float(np.sqrt(np.maximum(0.0, 1 - wide / np.maximum(1.0, effective - 1)))),
+        needed=int(np.ceil(dimensions / (1 - ((1 + eps) / 2) ** 2) + 1)),
+        chance_distance=float(np.sqrt(np.maximum(0.0, 1 - dimensions / np.maximum(1.0, effective - 1)))),
         unknown=unknown,
     )
 
 
-def _worth(span: Span) -> float:
-    """Return how many independent rows would explain as much by chance as a span does in the null world."""
+def _effective_sample_size(span: Span) -> float:
+    """Return the number of independent rows at which a span explains as much of independent neurons
+    as under the null.
+    """
     explained = float(np.mean(1 - span.outside))
     return 1 + len(span.dual) / explained if explained > 0 else np.inf

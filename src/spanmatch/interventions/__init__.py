@@ -1,4 +1,4 @@
-"""Interventions: what changes networks, or what they compute."""
+"""Interventions: changes to networks, or to their activations while they run."""
 
 from .outcomes import Difference, Outcome, Transplant
 from .permute import apply_permutation

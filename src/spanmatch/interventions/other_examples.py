@@ -1,8 +1,9 @@
-"""What a layer gives for other examples: each example's values go to another of the same 256.
+"""A layer's values for other examples: within blocks of 256, each example receives those of another
+one.
 
-Values are permuted and not changed, so that every neuron keeps its mean, its energy and its distribution over each 256
-examples; only what they say of the example is gone. Who gets whose values depends on the seed and on the numbers of
-the examples, not on batches.
+Values are permuted and not changed, so every neuron keeps its mean, its energy and its distribution
+within the block, and only its relation to the example is removed. The permutation depends on the
+seed and on the positions of the examples, not on batches.
 """
 
 from __future__ import annotations
@@ -19,17 +20,20 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 BLOCK = 256
+"""Number of examples that exchange their values."""
 
 
 def other_examples(n: int, seed: int) -> Index:
-    """Return for each of n examples the number of another one; a single example can only have itself."""
-    starts = range(0, max(n - 1, 1), BLOCK)  # a last example alone joins those before it
+    """Return for each of n examples the position of another one; a single example is assigned
+    itself.
+    """
+    starts = range(0, max(n - 1, 1), BLOCK)  # a single last example joins the previous block
     ends = [*starts[1:], n]
     return np.concatenate([_cycle(start, end - start, seed) for start, end in zip(starts, ends, strict=True)])
 
 
 def _cycle(start: int, size: int, seed: int) -> Index:
-    """Return a cyclic permutation, which leaves none in place, of the numbers from start."""
+    """Return a cyclic permutation, which has no fixed point, of the positions from start."""
     order = np.random.default_rng([seed, start]).permutation(size)
     partner = np.empty(size, dtype=np.intp)
     partner[order] = np.roll(order, 1)
@@ -37,7 +41,7 @@ def _cycle(start: int, size: int, seed: int) -> Index:
 
 
 class Others:
-    """Batches that wait until there are values of other examples for all of theirs."""
+    """A queue of batches that wait until values of other examples are available for all of theirs."""
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
@@ -49,7 +53,9 @@ class Others:
         self.total = self.drawn = self.dropped = 0
 
     def add(self, batch: Any, values: Tensor) -> Iterator[tuple[Any, Tensor, Tensor | None]]:
-        """Take a batch and a layer's values for it; yield the batches that are ready, with both kinds of values."""
+        """Add a batch and a layer's values for it; yield the ready batches with both kinds of
+        values.
+        """
         self.waiting.append((self.total, batch, values))
         self.rows.update(enumerate(values, self.total))
         self.total += len(values)
@@ -62,18 +68,20 @@ class Others:
         self.dropped = needed
 
     def end(self) -> Iterator[tuple[Any, Tensor, Tensor | None]]:
-        """Yield the batches that are left."""
+        """Yield the remaining batches."""
         if self.total == 1:
-            self.refused = "there is one example, and no other"
+            self.refused = "there is only one example"
         if self.total > self.drawn:
             self._draw(self.total - self.drawn)
         yield from self._ready()
 
     def _draw(self, size: int) -> None:
+        """Assign other examples to the next block of examples."""
         self.partner.update(enumerate(_cycle(self.drawn, size, self.seed).tolist(), self.drawn))
         self.drawn += size
 
     def _ready(self) -> Iterator[tuple[Any, Tensor, Tensor | None]]:
+        """Yield the waiting batches whose examples all have others assigned."""
         while self.waiting:
             first, batch, values = self.waiting[0]
             if first + len(values) > self.drawn:
@@ -82,9 +90,10 @@ class Others:
             yield batch, values, self._of_others(first, values)
 
     def _of_others(self, first: int, values: Tensor) -> Tensor | None:
+        """Return the values of other examples; None if their shapes differ."""
         import torch
 
         rows = [self.rows[self.partner[example]] for example in range(first, first + len(values))]
         if any(row.shape != values.shape[1:] for row in rows):
-            self.refused = "examples differ in shape from batch to batch, so that none can stand in for another"
+            self.refused = "examples of different batches differ in shape, so that values cannot be exchanged"
         return None if self.refused else torch.stack(rows)

@@ -1,4 +1,6 @@
-"""What transplants give: how network A does under each condition, and by how much conditions differ."""
+"""Outcomes of transplants: the scores of network A under each condition, and differences between
+conditions.
+"""
 
 from __future__ import annotations
 
@@ -20,12 +22,13 @@ if TYPE_CHECKING:
 
 Of = Literal["accuracy", "loss"]
 LEVEL = 0.95
+"""Default level of intervals."""
 UNTOUCHED, MATCHED, STITCHED = "untouched", "transplant", "stitch"
 ABLATION, OTHERS, UNTRAINED = CONTROLS = ("ablation", "other examples", "untrained")
 
 
 def control_of(first: str, control: str) -> str:
-    """Return what a control of "transplant", or of "stitch", is called."""
+    """Return the name of a control of "transplant" or of "stitch"."""
     return control if first == MATCHED else f"{first} {control}"
 
 
@@ -33,71 +36,102 @@ CONDITIONS = (
     UNTOUCHED,
     *(name for first in (MATCHED, STITCHED) for name in (first, *(control_of(first, c) for c in CONTROLS))),
 )
-"""All of them, in the order of outcomes."""
+"""All conditions, in the order of outcomes."""
 
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """How network A does when some of a layer's neurons are replaced."""
+    """The scores of network A when some of a layer's neurons are replaced."""
 
     condition: str
+    """Name of the condition."""
     neurons: int
-    """How many neurons of A are replaced."""
+    """Number of neurons of A that are replaced."""
     predictors: int
-    """From how many neurons of the other network."""
+    """Number of neurons of the other network that predict them."""
     losses: Array = field(repr=False)
-    """(examples,)"""
+    """(examples,) loss of each example."""
     correct: Array = field(repr=False)
-    """(examples,) 1 or 0; of sequences the share of positions that are right; nan if outputs are no class scores."""
+    """(examples,) 1 or 0; for sequences the share of correct positions; nan if outputs are not
+    class scores.
+    """
 
     @property
     def loss(self) -> float:
-        """The mean over examples."""
+        """Mean loss over examples."""
         return float(np.mean(self.losses))
 
     @property
     def accuracy(self) -> float:
-        """The mean over examples; nan if outputs are no class scores."""
+        """Mean accuracy over examples; nan if outputs are not class scores."""
         return float(np.mean(self.correct))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the numbers; nan as None."""
+        """Return the numbers as plain Python values; nan as None."""
         numbers = {"loss": self.loss, "accuracy": None if np.isnan(self.accuracy) else self.accuracy}
         return {"condition": self.condition, "neurons": self.neurons, "predictors": self.predictors, **numbers}
 
 
 @dataclass(frozen=True)
 class Difference:
-    """The mean over examples of one condition less another, on the same examples, with its interval."""
+    """The mean over examples of one condition minus another, on the same examples, with its
+    interval.
+    """
 
     condition: str
+    """Name of the condition."""
     control: str
+    """Name of the condition that is subtracted."""
     of: Of
+    """"accuracy" or "loss"."""
     value: float
+    """Mean difference."""
     low: float
+    """Lower end of the interval over examples."""
     high: float
+    """Upper end of the interval over examples."""
     level: float
+    """Level of the interval."""
     n_examples: int
+    """Number of examples."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return value and interval, to four digits; nan as None."""
+        """Return value and interval to four digits; nan as None."""
         return {name: short(getattr(self, name)) for name in ("value", "low", "high")}
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Transplant(Result):
-    """Outcomes under all conditions: first untouched, then the matched neurons, then the full layer."""
+    """Outcomes under all conditions: untouched, then the matched neurons, then the full layer."""
 
     eps: float
+    """Of the match."""
     n_examples: int
-    """How many labelled examples the network is scored on."""
+    """Number of labelled examples on which the network is scored."""
     seed: int
+    """Seed of the untrained weights and of the other examples."""
     outcomes: tuple[Outcome, ...]
+    """One outcome for each condition."""
     refused: Mapping[str, str] = field(default_factory=dict)
-    """Why a condition, or "accuracy", cannot be had."""
+    """Why a condition, or "accuracy", is missing."""
 
     def __getitem__(self, condition: str) -> Outcome:
-        """Return one outcome.  Raises SpanmatchError if there is no such condition, or why it was refused."""
+        """Return the outcome of one condition.
+
+        Parameters
+        ----------
+        condition : str
+            Such as "transplant" or "untrained".
+
+        Returns
+        -------
+        Outcome
+
+        Raises
+        ------
+        SpanmatchError
+            If there is no such condition, or it was refused; the message says why.
+        """
         outcomes = {outcome.condition: outcome for outcome in self.outcomes}
         if condition in outcomes:
             return outcomes[condition]
@@ -107,9 +141,26 @@ class Transplant(Result):
         )
 
     def recovered(self, condition: str = MATCHED, against: str = ABLATION) -> float:
-        """Return what share of the loss that the other condition costs this one saves: 1 is all, below 0 is worse.
+        """Return the share of the loss added by one condition that another condition avoids.
 
-        nan if the other costs nothing, so that there is nothing to save.
+        Parameters
+        ----------
+        condition : str
+            The condition in question.
+        against : str
+            The condition that adds loss.
+
+        Returns
+        -------
+        float
+            (loss of `against` - loss of `condition`) / (loss of `against` - untouched loss): 1 if
+            all of it is avoided, negative if `condition` is worse than `against`, nan if `against`
+            adds no loss.
+
+        Raises
+        ------
+        SpanmatchError
+            If there is no such condition, or it was refused.
         """
         best, worst, now = (self[name].loss for name in (UNTOUCHED, against, condition))
         return (worst - now) / (worst - best) if worst > best else float("nan")
@@ -117,55 +168,80 @@ class Transplant(Result):
     def difference(
         self, control: str, condition: str = MATCHED, *, of: Of = "accuracy", level: float = LEVEL
     ) -> Difference:
-        """Return a condition less a control: the mean of the differences of the same examples, with its interval.
+        """Return a condition minus a control: the mean difference on the same examples, with its
+        interval.
 
         Parameters
         ----------
-        control, condition : str
-            Conditions, such as "untrained" and "transplant".
-        of : "accuracy" or "loss"
-            Above 0, the condition has the higher accuracy, or the higher loss.
+        control : str
+            The condition that is subtracted, such as "untrained".
+        condition : str
+            The condition in question, by default "transplant".
+        of : {"accuracy", "loss"}
+            What is compared. A positive value means that the condition has the higher accuracy, or
+            the higher loss.
         level : float
-            Of the interval, in (0, 1).
+            Level of the interval, in (0, 1).
 
         Returns
         -------
         Difference
-            `.value`, `.low`, `.high`; nan where accuracy is (`refused["accuracy"]` says why), and an interval of nan
-            for the loss of a single example.
+            `.value`, `.low` and `.high`. They are nan where the accuracy is (`refused["accuracy"]`
+            says why); the interval of the loss is nan for a single example.
 
         Raises
         ------
         SpanmatchError
-            If there is no such condition, or it was refused; `of` or `level` is none.
+            If there is no such condition, it was refused, or `of` or `level` is not valid.
 
         Notes
         -----
-        With d the n differences, the interval of the loss is Student's: mean(d) +- t(n - 1) sd(d) / sqrt(n).
-        Accuracies agree on most examples, often on all, where that interval would have no width. Theirs is the normal
-        one after two more examples, one with d = 1 and one with d = -1: of single labels, the adjusted Wald interval
-        of Bonett and Price. It is never wider than [-1, 1]. Both are of sampling examples: neither accounts for other
-        seeds of the networks, nor for other draws of the untrained weights.
+        With d the n differences, the interval of the loss is Student's: mean(d) +- t(n - 1) sd(d) /
+        sqrt(n).
+
+        Accuracies agree on most examples, often on all, where that interval would have no width.
+        Their interval is the normal one after adding two examples, one with d = 1 and one with d =
+        -1. For single labels this is the adjusted Wald interval of Bonett and Price. It is limited
+        to [-1, 1].
+
+        Both intervals are over examples. They account neither for other seeds of the networks nor
+        for other draws of the untrained weights.
 
         References
         ----------
-        Bonett, Price, Journal of Educational and Behavioral Statistics 37, 2012; Fagerland, Lydersen, Laake,
-        Statistics in Medicine 33, 2014.
+        Bonett, Price, Journal of Educational and Behavioral Statistics 37, 2012; Fagerland,
+        Lydersen, Laake, Statistics in Medicine 33, 2014.
         """
         check_level(level)
         if of not in get_args(Of):
             raise SpanmatchError(f"of={of!r}: give 'accuracy' or 'loss'")
-        ours, theirs = self[condition], self[control]
+        outcome, control_outcome = self[condition], self[control]
         if of == "loss":
-            d = ours.losses - theirs.losses
+            d = outcome.losses - control_outcome.losses
             low, high = _students(d, level)
         else:
-            d = ours.correct - theirs.correct
+            d = outcome.correct - control_outcome.correct
             low, high = _adjusted(d, level)
         return Difference(condition, control, of, float(np.mean(d)), low, high, level, len(d))
 
     def differences(self, level: float = LEVEL) -> list[Difference]:
-        """Return "transplant" less each of its controls, and "stitch" less each of its own, of accuracy and loss."""
+        """Return the differences of "transplant" and of "stitch" from each of their controls.
+
+        Parameters
+        ----------
+        level : float
+            Level of the intervals, in (0, 1).
+
+        Returns
+        -------
+        list of Difference
+            Of accuracy and loss, for each control that is present.
+
+        Raises
+        ------
+        SpanmatchError
+            If `level` is not valid.
+        """
         present = {outcome.condition for outcome in self.outcomes}
         return [
             self.difference(control, first, of=of, level=level)
@@ -177,8 +253,8 @@ class Transplant(Result):
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain Python values; nan as None."""
-        found = self.differences()
-        pairs = zip(found[::2], found[1::2], strict=True)
+        differences = self.differences()
+        pairs = zip(differences[::2], differences[1::2], strict=True)
         return {
             **{name: getattr(self, name) for name in ("x_layer", "y_layer", "eps", "n_examples", "seed")},
             "level": LEVEL,
@@ -191,11 +267,22 @@ class Transplant(Result):
         }
 
     def to_frame(self) -> pd.DataFrame:
-        """Return a table with one row for each condition."""
+        """Return a data frame with one row for each condition.
+
+        Returns
+        -------
+        pandas.DataFrame
+
+        Raises
+        ------
+        SpanmatchError
+            If pandas is not installed.
+        """
         return data_frame("transplant.to_frame", [outcome.to_dict() for outcome in self.outcomes])
 
 
 def _students(d: Array, level: float) -> tuple[float, float]:
+    """Return Student's interval of the mean of differences; nan for a single one."""
     if len(d) < 2:
         return float("nan"), float("nan")
     reach = reach_of(level, len(d)) * np.std(d, ddof=1) / np.sqrt(len(d))
@@ -203,6 +290,7 @@ def _students(d: Array, level: float) -> tuple[float, float]:
 
 
 def _adjusted(d: Array, level: float) -> tuple[float, float]:
+    """Return the adjusted Wald interval of the mean of differences in [-1, 1]."""
     more = np.concatenate([d, [1.0, -1.0]])
     reach = NormalDist().inv_cdf((1 + level) / 2) * np.std(more) / np.sqrt(len(more))
     mean = float(np.mean(more))

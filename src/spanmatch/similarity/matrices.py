@@ -1,7 +1,8 @@
-"""One measure of all layers against all layers, from moments that were taken in one pass.
+"""One measure of all layers against all layers, from moments of a single pass.
 
-Beside it each layer's share of variance in its first principal component: blocks of layers that are alike are often
-those that one dominant component carries. Source: Nguyen, Raghu, Kornblith, ICLR 2021; docs/measures.md.
+Each matrix also gives each layer's share of variance in its first principal component, because a
+block of similar layers is often due to one dominant component.
+Source: Nguyen, Raghu, Kornblith, ICLR 2021; docs/measures.md.
 """
 
 from __future__ import annotations
@@ -32,18 +33,35 @@ class LayerMatrix:
     """A measure of every two layers that were paired."""
 
     name: str
+    """The measure's name."""
     layers: tuple[str, ...]
+    """Names of the layers."""
     values: Array = field(repr=False)
-    """(layers, layers); row is x, column is y; nan where the moments were not kept."""
+    """(layers, layers), rows for x and columns for y; nan for layers that were not paired."""
     first_component: Array = field(repr=False)
     """(layers,) share of each layer's variance in its first principal component."""
     layout: str
-    """How the rows were made, in words."""
+    """How outputs became rows, in words."""
     refusals: Mapping[tuple[str, str], str] = field(default_factory=dict, repr=False)
-    """Why the measure of two layers cannot be had; their values are nan."""
+    """Why a value of two layers is nan."""
 
     def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw the matrix as a heat map."""
+        """Draw the matrix as a heat map.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; by default new axes.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+
+        Raises
+        ------
+        SpanmatchError
+            If matplotlib is not installed.
+        """
         ax = axes_for("matrix.plot", ax)
         image = ax.imshow(self.values, cmap="magma", vmin=0, vmax=1, interpolation="nearest")
         ax.figure.colorbar(image, ax=ax)
@@ -53,11 +71,21 @@ class LayerMatrix:
         return ax
 
     def to_frame(self) -> pd.DataFrame:
-        """Return the matrix as a table with the layers as index and columns."""
+        """Return the matrix as a data frame with the layers as index and columns.
+
+        Returns
+        -------
+        pandas.DataFrame
+
+        Raises
+        ------
+        SpanmatchError
+            If pandas is not installed.
+        """
         return data_frame("matrix.to_frame", self.values, index=list(self.layers), columns=list(self.layers))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything as plain Python values; nan as None."""
+        """Return the matrix as plain Python values; nan as None."""
         return {
             "name": self.name,
             "layers": list(self.layers),
@@ -75,46 +103,49 @@ def layer_matrix(
     itself: float = 1.0,
     symmetric: bool = False,
 ) -> LayerMatrix:
-    """Return a measure of every two layers that were paired; pairs="all" gives all, within networks and between.
+    """Return a measure of every two layers that were paired.
+
+    Moments with pairs="all" give all layers against all, within and between networks.
 
     Parameters
     ----------
     moments : Moments
+        Of the layers.
     measure : callable
         A function of a `Pair` that returns a number.
     name : str
-        Of the measure.
+        The measure's name.
     itself : float
         The value of a layer with itself.
     symmetric : bool
-        Whether the value is the same both ways, and need not be computed twice.
+        Whether the value is the same in both directions, so that one is enough.
 
     Returns
     -------
     LayerMatrix
-        Layers that never vary are nan, with the reason in `.refusals`.
+        Entries of constant layers are nan, with the reason in `.refusals`.
 
     Raises
     ------
     SpanmatchError
-        If the measure cannot be had of any two layers, as one of histograms that were not kept.
+        If the measure is not defined for any two layers, for example for want of histograms.
 
     Notes
     -----
-    Cost: of the measure, for every pair.
+    Cost: one evaluation of the measure for every pair, or two if it is not symmetric.
     """
-    (matrix,) = layer_matrices(moments, [_Asked(name, measure, itself, symmetric)])
+    (matrix,) = layer_matrices(moments, [_MatrixRequest(name, measure, itself, symmetric)])
     return matrix
 
 
 def matrices_of(moments: Moments, measures: Sequence[Measure]) -> tuple[LayerMatrix, ...]:
     """Return one matrix for each measure, from one visit of every pair: see `layer_matrix`."""
-    return layer_matrices(moments, [_Asked(m.name, m, m.itself, m.symmetric) for m in measures])
+    return layer_matrices(moments, [_MatrixRequest(m.name, m, m.itself, m.symmetric) for m in measures])
 
 
 @dataclass(frozen=True)
-class _Asked:
-    """A measure to be computed for every pair of layers."""
+class _MatrixRequest:
+    """A measure to compute for every pair of layers."""
 
     name: str
     measure: Callable[[Pair], SupportsFloat]
@@ -122,31 +153,31 @@ class _Asked:
     symmetric: bool
 
 
-def layer_matrices(moments: Moments, asked: Sequence[_Asked]) -> tuple[LayerMatrix, ...]:
-    """Visit every pair of layers once, and return a matrix for each measure."""
+def layer_matrices(moments: Moments, requests: Sequence[_MatrixRequest]) -> tuple[LayerMatrix, ...]:
+    """Return a matrix for each measure, from one visit of every pair."""
     layers = list(moments.layers)
-    values = np.full((len(asked), len(layers), len(layers)), np.nan)
+    values = np.full((len(requests), len(layers), len(layers)), np.nan)
     share = np.full(len(layers), np.nan)
-    refusals: list[dict[tuple[str, str], str]] = [{} for _ in asked]
+    refusals: list[dict[tuple[str, str], str]] = [{} for _ in requests]
     layouts: dict[str, None] = {}
-    for x, y in tracked(moments.pairs, ", ".join(one.name for one in asked) or "measuring"):
+    for x, y in tracked(moments.pairs, ", ".join(request.name for request in requests) or "measuring"):
         pair, i, j = moments.pair(x, y), layers.index(x), layers.index(y)
         layouts[pair.layout] = None
         for layer, moments_of_layer in ((i, pair.xx), (j, pair.yy)):
             if np.isnan(share[layer]):
                 share[layer] = _first_component(moments_of_layer)
-        for k, one in enumerate(asked):
-            values[k, i, j] = values[k, j, i] = _value(one.measure, pair, refusals[k])
-            if not one.symmetric:
-                values[k, j, i] = _value(one.measure, pair.swapped, refusals[k])
-    layout = "; ".join(filter(None, layouts))
+        for k, request in enumerate(requests):
+            values[k, i, j] = values[k, j, i] = _value(request.measure, pair, refusals[k])
+            if not request.symmetric:
+                values[k, j, i] = _value(request.measure, pair.swapped, refusals[k])
+    layout, pairs = "; ".join(filter(None, layouts)), len(moments.pairs)
     return tuple(
-        _matrix(one, layers, values[k], share, layout, refusals[k], len(moments.pairs)) for k, one in enumerate(asked)
+        _matrix(request, layers, values[k], share, layout, refusals[k], pairs) for k, request in enumerate(requests)
     )
 
 
 def _matrix(
-    asked: _Asked,
+    request: _MatrixRequest,
     layers: list[str],
     values: Array,
     share: Array,
@@ -154,15 +185,16 @@ def _matrix(
     refusals: dict[tuple[str, str], str],
     pairs: int,
 ) -> LayerMatrix:
+    """Return one measure's matrix.  Raises SpanmatchError if it is not defined for any pair."""
     unordered = {frozenset(layers) for layers in refusals}
     if pairs and len(unordered) == pairs:
-        raise SpanmatchError(f"{asked.name}: cannot be had of any two layers: {next(iter(refusals.values()))}")
-    np.fill_diagonal(values, asked.itself)
-    return LayerMatrix(asked.name, tuple(layers), values, share, layout, refusals)
+        raise SpanmatchError(f"{request.name}: not defined for any two layers: {next(iter(refusals.values()))}")
+    np.fill_diagonal(values, request.itself)
+    return LayerMatrix(request.name, tuple(layers), values, share, layout, refusals)
 
 
 def _value(measure: Callable[[Pair], SupportsFloat], pair: Pair, refusals: dict[tuple[str, str], str]) -> float:
-    """Return the value of a measure; nan where it is refused, with the reason in `refusals`."""
+    """Return the value of a measure; nan if it is refused, with the reason added to `refusals`."""
     try:
         return float(measure(pair))
     except SpanmatchError as error:
@@ -170,7 +202,9 @@ def _value(measure: Callable[[Pair], SupportsFloat], pair: Pair, refusals: dict[
         return float("nan")
 
 
-def _first_component(own: Array) -> float:
-    total = float(np.trace(own))
-    last = len(own) - 1
-    return float(eigh(own, eigvals_only=True, subset_by_index=[last, last])[0] / total) if total > 0 else float("nan")
+def _first_component(moments: Array) -> float:
+    """Return the share of variance in the first principal component; nan for a constant layer."""
+    total, last = float(np.trace(moments)), len(moments) - 1
+    if total <= 0:
+        return float("nan")
+    return float(eigh(moments, eigvals_only=True, subset_by_index=[last, last])[0] / total)
