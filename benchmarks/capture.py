@@ -7,7 +7,9 @@ a first small run are not counted.
 
 from __future__ import annotations
 
-import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,8 +18,13 @@ from measure import machine, seconds
 import spanmatch as sm
 from spanmatch.study.networks import resnet
 
-IMAGES, SIZE, AT_ONCE, ROUNDS, ASKED = 2000, 32, 256, 3, 1.3
+IMAGES, SIZE, AT_ONCE, ROUNDS = 2000, 32, 256, 3
 LAYERS = ["relu", "block?_[123].relu2"]
+CASES: list[tuple[str, Callable[..., object], dict[str, Any]]] = [
+    ("sm.compare, asked at most 1.3", sm.compare, {}),
+    ("sm.capture", sm.capture, {}),
+    ("sm.capture, all pairs, a grid of 8 x 8", sm.capture, {"pairs": "all", "pool": 8}),
+]
 
 
 def main() -> None:
@@ -32,26 +39,14 @@ def main() -> None:
                 for network in networks.values():
                     network(batch)
 
-    print(
-        f"\nresnet20 and resnet56, {IMAGES:,} images of {SIZE} x {SIZE}, ten layers of each: time over forward passes"
-    )
-    for pairs in ("matching", "all"):
-        work = {
-            "capture": lambda batches, pairs=pairs: sm.capture(networks, batches, layers=LAYERS, pairs=pairs),
-            "compare": lambda batches, pairs=pairs: sm.compare(networks, batches, layers=LAYERS, pairs=pairs),
-        }
-        ratios: dict[str, list[float]] = {name: [] for name in work}
-        for task in (forward, *work.values()):
-            task(images[:64])
-        for _ in range(ROUNDS):  # side by side, so that whatever else the machine does falls on both
-            for name, task in work.items():
-                forward_seconds = seconds(lambda: forward(images))
-                ratios[name].append(seconds(lambda task=task: task(images)) / forward_seconds)
-                time.sleep(0.2)
-        asked = {"compare": f"   (asked: {ASKED})"} if pairs == "matching" else {}
-        for name, values in ratios.items():
-            listed = ", ".join(f"{value:.2f}" for value in values)
-            print(f"  pairs={pairs!r:10} sm.{name}: {np.median(values):.2f} ({listed}){asked.get(name, '')}")
+    print(f"\nresnet20 and resnet56, {IMAGES:,} images, ten layers of each: time over forward passes")
+    for name, function, options in CASES:
+        run = partial(function, networks, layers=LAYERS, **options)
+        forward(images[:64])
+        run(images[:64])
+        # Side by side, so that whatever else the machine does falls on both.
+        times = [(seconds(partial(forward, images)), seconds(partial(run, images))) for _ in range(ROUNDS)]
+        print(f"  {name}: {np.median([taken / alone for alone, taken in times]):.2f}")
 
 
 if __name__ == "__main__":
