@@ -68,7 +68,7 @@ def test_centred_is_the_profile_of_centred_activations(method):
     X, Y = layers.correlated()
     profile = sm.match_profile(sm.pair(X, Y, method=method), centred=True)
     assert_levels(profile, X - X.mean(axis=0), Y - Y.mean(axis=0))
-    assert profile.centred
+    assert profile.provenance.centred
     plain = sm.match_profile(sm.pair(X, Y, method=method))
     assert np.abs(plain.x_levels - profile.x_levels).max() > 1e-3  # it does make a difference
 
