@@ -593,7 +593,7 @@ def test_what_cannot_be_transplanted_is_refused():
     ):
         with pytest.raises(sm.SpanmatchError, match=message):
             sm.transplant(networks, [(images, labels)], pair, match, **options)
-    with pytest.raises(sm.SpanmatchError, match="label 3: give 0 to 2, or -100 for none"):
+    with pytest.raises(sm.SpanmatchError, match="label 3: give 0 to 2, or -100 for positions"):
         sm.transplant(networks, [(images, labels + 1)], pair, match)
     assert not a.conv._forward_hooks and not b.conv._forward_hooks
 
@@ -656,7 +656,7 @@ def test_other_examples_that_are_no_control_are_refused():
     alike = labels == labels[0]
     assert ask((inputs[alike], labels[alike])).refused["other examples"] == "all examples have the same label"
     one = ask((inputs[:1], labels[:1]))
-    assert one.refused["other examples"] == "there is one example, and no other"
+    assert one.refused["other examples"] == "there is only one example"
     assert np.isnan(one.difference("ablation", of="loss").low) and one.difference("ablation").low > -1.01
     tokens = inputs.reshape(60, 10, 9)
     labels = labels.reshape(60, 10)
@@ -780,7 +780,9 @@ class Marked(nn.Module):
 def test_what_cannot_be_drawn_again_is_refused_by_name():
     torch.manual_seed(0)
     a, b = Marked().double(), Marked().double()
-    with pytest.raises(sm.SpanmatchError, match="no module's reset_parameters draws token; make an untrained network"):
+    with pytest.raises(
+        sm.SpanmatchError, match="no module's reset_parameters draws token; create an untrained network"
+    ):
         sm.untrained_copy(b)
     with pytest.raises(sm.SpanmatchError, match=r"draws parametrizations\.weight\.original0"):
         sm.untrained_copy(nn.utils.parametrizations.weight_norm(nn.Linear(3, 2)))
