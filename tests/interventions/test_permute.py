@@ -167,7 +167,7 @@ class Branching(nn.Module):
             lambda: made("perceptron")[0],
             "0",
             [0, 1, 2],
-            r"layer '0': \[0, 1, 2\] is not a permutation of its 7 neurons",
+            r"layer '0': \[0, 1, 2\] is not a permutation of its 7",
         ),
         (lambda: made("perceptron")[0], "0", [0, 0, 2, 3, 4, 5, 6], "is not a permutation"),
         (lambda: made("perceptron")[0], "0", np.eye(7), r"an array of shape \(7, 7\)"),
@@ -181,7 +181,7 @@ class Branching(nn.Module):
         (lambda: sequential(nn.Linear(4, 4), nn.Softmax(1), nn.Linear(4, 2)), "0", [1, 0, 2, 3], "Softmax"),
         (lambda: sequential(nn.Conv2d(1, 2, 3), nn.Linear(2, 2)), "0", [1, 0], r"reaches _1 \(Linear\)"),
         (lambda: sequential(nn.Linear(4, 4), nn.MaxPool1d(2), nn.Linear(2, 2)), "0", [1, 0, 2, 3], "MaxPool1d"),
-        (lambda: sequential(nn.ReLU(), nn.Linear(4, 2)), "0", [1, 0], "input is not a Linear or Conv layer, and does"),
+        (lambda: sequential(nn.ReLU(), nn.Linear(4, 2)), "0", [1, 0], "input is neither a Linear or Conv layer nor"),
         (
             lambda: sequential(nn.Conv1d(1, 4, 3), nn.Flatten(1, 2), nn.Flatten(0, 1), nn.Linear(4, 2)),
             "0",
@@ -192,7 +192,7 @@ class Branching(nn.Module):
             lambda: sequential(nn.utils.parametrizations.weight_norm(nn.Linear(4, 4)), nn.Linear(4, 2)),
             "0",
             [1, 0, 2, 3],
-            "no module that the network calls|parametrised|no Linear",
+            "not a module that the network calls|parametrised|neither a Linear",
         ),
     ],
 )

@@ -110,7 +110,7 @@ class _Network:
         while self.kind(node) not in PRODUCERS:
             if self.kind(node) not in (*POINTWISE, *POOLING, *NORMS) or len(node.all_input_nodes) != 1:
                 raise SpanmatchError(
-                    f"layer {layer!r}: {self.kind(node)} is not a Linear or Conv layer, and does not follow one"
+                    f"layer {layer!r}: {self.kind(node)} is neither a Linear or Conv layer nor after one"
                 )
             node = node.all_input_nodes[0]
         return node
@@ -134,9 +134,7 @@ class _Network:
                 continue
             flattening = self._flattens(node)
             if not (kind in (*POINTWISE, *NORMS) or flattening or (kind in POOLING and not flat)):
-                raise SpanmatchError(
-                    f"layer {layer!r}: the order of its neurons reaches {node.name} ({kind}), which depends on it"
-                )
+                raise SpanmatchError(f"layer {layer!r}: the order of its neurons reaches {node.name} ({kind})")
             front += [(user, flat or flattening) for user in node.users]
 
     def _flattens(self, node: Node) -> bool:

@@ -100,11 +100,9 @@ class Place:
         first = channels_first(self.module, tensor)
         for units in UNITS:
             mask = None if units == "location" else mask_of(batch)
-            rows, examples_of_rows, _ = Layout(units).rows(
-                self.layer, tensor, example_ids, channels_first=first, mask=mask
-            )
+            rows, examples, _ = Layout(units).rows(self.layer, tensor, example_ids, channels_first=first, mask=mask)
             if rows.shape[-1] == width:
-                return rows, examples_of_rows
+                return rows, examples
         raise SpanmatchError(f"layer {self.layer!r} gives {tuple(tensor.shape)}, which has no axis of {width} neurons")
 
 

@@ -82,9 +82,7 @@ def _cross_entropies(logits: Tensor, labels: Tensor) -> Tensor:
     counted, classes = _counted(labels), logits.shape[-1]
     wrong = labels[counted & ((labels < 0) | (labels >= classes))]
     if len(wrong):
-        raise SpanmatchError(
-            f"label {int(wrong[0])}: give 0 to {classes - 1}, or {NOT_COUNTED} for positions that do not count"
-        )
+        raise SpanmatchError(f"label {int(wrong[0])}: give 0 to {classes - 1}, or {NOT_COUNTED} to ignore it")
     losses = cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=NOT_COUNTED, reduction="none")
     return losses.reshape(labels.shape).sum(1) / counted.sum(1)
 

@@ -67,7 +67,7 @@ def untrained_copy(network: Network, seed: int = 0) -> Network:
     if undrawn:
         more = f" and {len(undrawn) - SHOWN} more" if len(undrawn) > SHOWN else ""
         raise SpanmatchError(
-            f"untrained copy: no module's reset_parameters draws {', '.join(undrawn[:SHOWN])}{more}; create an untrained "
-            "network yourself"
+            f"untrained copy: no module's reset_parameters draws {', '.join(undrawn[:SHOWN])}{more}; create an "
+            "untrained network yourself"
         )
     return untrained.to(next(iter(device.values()), "cpu"))
