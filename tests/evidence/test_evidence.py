@@ -587,13 +587,13 @@ def test_what_cannot_be_transplanted_is_refused():
         ),
         ({"loss": lambda outputs, _: outputs[:, 0] / 0}, "untouched: the loss of example 0 of a batch is"),
         ({"untrained": b}, "untrained: give fit_batches="),
-        ({"fit_batches": images[:7]}, "112 rows of 7 examples, but the pair is of 3,200 rows of 200"),
+        ({"fit_batches": images[:7]}, "112 rows of 7 examples, but the pair has 3,200 rows of 200"),
         ({"fit_batches": images, "untrained": nn.ReLU()}, "network 'untrained' has no module 'conv'"),
         ({"fit_batches": []}, "fit_batches: no batches"),
     ):
         with pytest.raises(sm.SpanmatchError, match=message):
             sm.transplant(networks, [(images, labels)], pair, match, **options)
-    with pytest.raises(sm.SpanmatchError, match="label 3: give 0 to 2, or -100 for none"):
+    with pytest.raises(sm.SpanmatchError, match="label 3: give 0 to 2, or -100 to ignore it"):
         sm.transplant(networks, [(images, labels + 1)], pair, match)
     assert not a.conv._forward_hooks and not b.conv._forward_hooks
 
@@ -649,14 +649,14 @@ def test_other_examples_that_are_no_control_are_refused():
 
     order = torch.argsort(labels)
     ordered = ask((inputs[order], labels[order]))
-    assert "of them have the example's own label" in ordered.refused["other examples"]
+    assert "of them have the example's label" in ordered.refused["other examples"]
     with pytest.raises(sm.SpanmatchError, match=r"stitch other examples: \d+% of them .*: shuffle the batches"):
         ordered["stitch other examples"]
     assert "other examples" not in ask((inputs, labels)).refused
     alike = labels == labels[0]
     assert ask((inputs[alike], labels[alike])).refused["other examples"] == "all examples have the same label"
     one = ask((inputs[:1], labels[:1]))
-    assert one.refused["other examples"] == "there is one example, and no other"
+    assert one.refused["other examples"] == "there is only one example"
     assert np.isnan(one.difference("ablation", of="loss").low) and one.difference("ablation").low > -1.01
     tokens = inputs.reshape(60, 10, 9)
     labels = labels.reshape(60, 10)
@@ -687,7 +687,7 @@ def test_sequences_are_scored_example_by_example():
     regression = sm.transplant(
         {"a": a, "b": b}, [(tokens, values)], pair, match, loss=lambda z, y: (z.mean((1, 2)) - y) ** 2
     )
-    assert np.isnan(regression["untouched"].accuracy) and "no class scores" in regression.refused["accuracy"]
+    assert np.isnan(regression["untouched"].accuracy) and "not class scores" in regression.refused["accuracy"]
     assert regression.difference("ablation", of="loss").low < 0
     saved = regression.to_dict()
     assert saved["outcomes"][0]["accuracy"] is None and saved["differences"][0]["accuracy"]["low"] is None
@@ -780,7 +780,7 @@ class Marked(nn.Module):
 def test_what_cannot_be_drawn_again_is_refused_by_name():
     torch.manual_seed(0)
     a, b = Marked().double(), Marked().double()
-    with pytest.raises(sm.SpanmatchError, match="no module's reset_parameters draws token; make an untrained network"):
+    with pytest.raises(sm.SpanmatchError, match="no module's reset_parameters draws token; create an untrained"):
         sm.untrained_copy(b)
     with pytest.raises(sm.SpanmatchError, match=r"draws parametrizations\.weight\.original0"):
         sm.untrained_copy(nn.utils.parametrizations.weight_norm(nn.Linear(3, 2)))

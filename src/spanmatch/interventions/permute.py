@@ -1,4 +1,4 @@
-"""Reordering the neurons of a PyTorch network without changing its function."""
+"""Permutation of the neurons of a PyTorch network, which leaves its function unchanged."""
 
 from __future__ import annotations
 
@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 
 PRODUCERS = ("Linear", "Conv1d", "Conv2d", "Conv3d")
 NORMS = ("BatchNorm1d", "BatchNorm2d", "BatchNorm3d")
-# What acts on each number alone, and what acts on each channel of a convolution alone: the order of neurons goes
-# through.
+# Operations on single numbers, and operations on single channels: both commute with permutations of the neurons.
 # fmt: off
 POINTWISE = (
     "ReLU", "ReLU6", "LeakyReLU", "ELU", "SELU", "CELU", "GELU", "SiLU", "Mish", "Sigmoid", "LogSigmoid", "Tanh",
@@ -40,29 +39,47 @@ POOLING = (
 
 
 def apply_permutation(network: nn.Module, permutations: Mapping[str, ArrayLike]) -> nn.Module:
-    """Return a copy of a network with the neurons of some layers in another order, and the same function.
+    """Return a copy of a network with the neurons of some layers permuted, and the same function.
 
-    Neuron i of the layer becomes what neuron permutation[i] was: with `alignment.permutation()`, what lines it up
-    with the first network. The layer's rows are reordered, the batch normalisation behind it, and the columns of
-    all layers that read it: a Linear or Conv, through activations, pooling, dropout and flattening.
+    Neuron i of a layer becomes its former neuron permutation[i]. `alignment.permutation()` aligns a
+    network's neurons with those of the first network.
 
-    Args: permutations, {layer: (neurons,)}; a layer is a Linear or Conv module, or what follows it up to the next:
-        "relu1" stands for the layer behind it. Networks are followed with torch.fx.
-    Raises SpanmatchError if a permutation is none of the layer's width, torch.fx cannot follow the network, weights are
-        shared, or the neurons' order reaches something else (an addition, a concatenation, a grouped convolution, the
-        output).
+    Parameters
+    ----------
+    network : torch.nn.Module
+        The network, which is not changed. It is traced with torch.fx.
+    permutations : mapping of str to array_like of shape (neurons,)
+        By layer. A layer is a Linear or Conv module, or an operation between it and the next one:
+        "relu1" is the layer before it.
+
+    Returns
+    -------
+    torch.nn.Module
+        The layer's rows are permuted, with the batch normalisation after it and the columns of all
+        layers that read it, a Linear or Conv, through activations, pooling, dropout and flattening.
+
+    Raises
+    ------
+    SpanmatchError
+        If a permutation does not fit the layer's width, torch.fx cannot trace the network, weights
+        are shared, or the neurons' order reaches another operation (an addition, a concatenation, a
+        grouped convolution, the output).
+
+    Notes
+    -----
+    Cost: memory for a second copy of the network.
     """
     if find_spec("torch") is None:
         raise missing_extra("PyTorch", "torch", "sm.apply_permutation")
     changed = deepcopy(network)
-    followed = _Network(changed)
+    traced = _Network(changed)
     for layer, order in permutations.items():
-        _reorder(followed, layer, np.asarray(order))
+        _reorder(traced, layer, np.asarray(order))
     return changed
 
 
 class _Network:
-    """A network as torch.fx sees it."""
+    """A network as traced by torch.fx."""
 
     def __init__(self, network: nn.Module) -> None:
         from torch import fx
@@ -70,7 +87,7 @@ class _Network:
         try:
             self.nodes: list[Node] = list(fx.Tracer().trace(network).nodes)
         except Exception as error:  # whatever the network's own code raises on symbols
-            raise SpanmatchError(f"torch.fx cannot follow {type(network).__name__}: {error}") from error
+            raise SpanmatchError(f"torch.fx cannot trace {type(network).__name__}: {error}") from error
         self.modules: dict[str, nn.Module] = dict(network.named_modules())
         self.shared = Counter(id(values) for _, values in network.named_parameters(remove_duplicate=False))
 
@@ -79,32 +96,36 @@ class _Network:
         return self.modules[str(node.target)]
 
     def kind(self, node: Node) -> str:
-        """Return what a node calls: the type of the module, or the name of the function."""
+        """Return the type of the module, or the name of the function, that a node calls."""
         if node.op == "call_module":
             return type(self.module(node)).__name__
         return str(node.target) if node.op == "call_method" else str(getattr(node.target, "__name__", node.target))
 
     def producer(self, layer: str) -> Node:
-        """Go back from a layer to the Linear or Conv whose neurons it has."""
+        """Return the Linear or Conv node that produces a layer's neurons."""
         called = [node for node in self.nodes if node.op == "call_module" and node.target == layer]
         if not called:
-            raise SpanmatchError(f"layer {layer!r} is no module that the network calls{among(layer, self.modules)}")
+            raise SpanmatchError(f"layer {layer!r} is not a module that the network calls{among(layer, self.modules)}")
         node = called[0]
         while self.kind(node) not in PRODUCERS:
             if self.kind(node) not in (*POINTWISE, *POOLING, *NORMS) or len(node.all_input_nodes) != 1:
-                raise SpanmatchError(f"layer {layer!r}: {self.kind(node)} is no Linear or Conv layer, nor follows one")
+                raise SpanmatchError(
+                    f"layer {layer!r}: {self.kind(node)} is neither a Linear or Conv layer nor after one"
+                )
             node = node.all_input_nodes[0]
         return node
 
     def downstream(self, first: Node, layer: str) -> Iterator[tuple[Node, bool]]:
-        """Yield the normalisations behind a producer and the layers that read it, and whether it is flat by then."""
+        """Yield the normalisations after a producer and the layers that read it, and whether its
+        output is flat there.
+        """
         flat = self.kind(first) == "Linear"
-        front, seen = [(node, flat) for node in first.users], set()
+        front, visited = [(node, flat) for node in first.users], set()
         while front:
             node, flat = front.pop()
-            if node in seen:
+            if node in visited:
                 continue
-            seen.add(node)
+            visited.add(node)
             kind = self.kind(node)
             reads = kind == "Linear" if flat else kind in PRODUCERS[1:]
             if reads or kind in NORMS:
@@ -117,22 +138,22 @@ class _Network:
             front += [(user, flat or flattening) for user in node.users]
 
     def _flattens(self, node: Node) -> bool:
-        """Tell whether all but the first axis become one, or (the mean over space) only channels are left."""
-        given = [*node.args[1:], *(value for key, value in node.kwargs.items() if key != "input")]
+        """Return whether a node joins all but the first axis, or takes the mean over space."""
+        arguments = [*node.args[1:], *(value for key, value in node.kwargs.items() if key != "input")]
         if self.kind(node) == "mean":
-            return len(given) == 1 and sorted(np.atleast_1d(np.array(given[0])).tolist()) in ([2, 3], [-2, -1])
+            return len(arguments) == 1 and sorted(np.atleast_1d(np.array(arguments[0])).tolist()) in ([2, 3], [-2, -1])
         if node.op == "call_module" and self.kind(node) == "Flatten":
             module: Any = self.module(node)
             return (module.start_dim, module.end_dim) == (1, -1)
-        return self.kind(node) == "flatten" and given in ([1], [1, -1])
+        return self.kind(node) == "flatten" and arguments in ([1], [1, -1])
 
     def check_alone(self, node: Node, layer: str) -> None:
-        """Raise SpanmatchError if a layer's weights serve elsewhere too, or are made of others."""
+        """Raise SpanmatchError if a layer's weights are shared, parametrised or grouped."""
         calls = sum(other.op == "call_module" and other.target == node.target for other in self.nodes)
-        own = dict(self.module(node).named_parameters())
-        if calls > 1 or any(self.shared[id(values)] > 1 for values in own.values()):
+        parameters = dict(self.module(node).named_parameters())
+        if calls > 1 or any(self.shared[id(values)] > 1 for values in parameters.values()):
             raise SpanmatchError(f"layer {layer!r}: the weights of {node.target!r} are used in more than one place")
-        if not own.keys() <= {"weight", "bias"}:
+        if not parameters.keys() <= {"weight", "bias"}:
             raise SpanmatchError(f"layer {layer!r}: the weights of {node.target!r} are parametrised; remove that first")
         if getattr(self.module(node), "groups", 1) != 1:
             raise SpanmatchError(
@@ -141,15 +162,16 @@ class _Network:
 
 
 def _reorder(network: _Network, layer: str, order: NDArray[Any]) -> None:
+    """Permute the neurons of one layer in place."""
     first = network.producer(layer)
-    behind = list(network.downstream(first, layer))
-    for node in [first, *(node for node, _ in behind)]:
+    affected = list(network.downstream(first, layer))
+    for node in [first, *(node for node, _ in affected)]:
         network.check_alone(node, layer)
     width = len(network.module(first).weight)  # type: ignore[arg-type]
     if order.shape != (width,) or not np.array_equal(np.sort(order), np.arange(width)):
-        raise SpanmatchError(f"layer {layer!r}: {_short(order)} is no permutation of its {width} neurons")
+        raise SpanmatchError(f"layer {layer!r}: {_short(order)} is not a permutation of its {width} neurons")
     _take_rows(network.module(first), order)
-    for node, flat in behind:
+    for node, flat in affected:
         module: Any = network.module(node)
         if network.kind(node) in NORMS:
             if module.num_features != width:
@@ -168,12 +190,14 @@ def _reorder(network: _Network, layer: str, order: NDArray[Any]) -> None:
 
 
 def _take_rows(module: nn.Module, order: NDArray[Any]) -> None:
+    """Permute the first axis of a module's parameters and buffers."""
     for values in (*module.parameters(recurse=False), *module.buffers(recurse=False)):
         if values.ndim:  # batch normalisation counts its batches in a scalar
             _take(values, order, 0)
 
 
 def _take(values: Tensor, order: NDArray[Any], axis: int) -> None:
+    """Permute one axis of a tensor in place."""
     import torch
 
     index = torch.from_numpy(np.ascontiguousarray(order, dtype=np.int64)).to(values.device)
@@ -181,4 +205,7 @@ def _take(values: Tensor, order: NDArray[Any], axis: int) -> None:
 
 
 def _short(order: NDArray[Any]) -> str:
-    return f"an array of shape {order.shape}" if order.ndim != 1 else f"{order[:8].tolist()}{'...' * (len(order) > 8)}"
+    """Return a short description of a permutation for error messages."""
+    if order.ndim != 1:
+        return f"an array of shape {order.shape}"
+    return f"{order[:8].tolist()}{'...' if len(order) > 8 else ''}"

@@ -1,4 +1,6 @@
-"""A layer inside a network that runs: what it gives for a batch, and other values in its place."""
+"""A layer inside a network: its output for a batch, and the replacement of that output while the
+network runs.
+"""
 
 from __future__ import annotations
 
@@ -20,16 +22,21 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 UNITS: tuple[Units, Units] = ("channel", "location")
+"""Kinds of neurons that a layer's width may refer to."""
 
 
 @dataclass(frozen=True, eq=False)
 class Place:
-    """A module of a network, and which of its calls in a forward pass gives the layer."""
+    """A module of a network, and which of its calls in a forward pass is the layer."""
 
     network: nn.Module
+    """The network."""
     module: nn.Module
+    """The module whose output is the layer."""
     call: int
+    """Which call of the module in a forward pass, from 1."""
     layer: str
+    """The layer's name "network:module", with "#call" for calls after the first."""
 
     @property
     def name(self) -> str:
@@ -49,7 +56,7 @@ class Place:
     def output(self, batch: Any) -> Tensor:
         """Return the layer's output for a batch.  Raises SpanmatchError if the layer does not run."""
         outputs: list[Tensor] = []
-        # The next module may work in place: the tensor must be its own.
+        # The next module may work in place, so the tensor is copied.
         with self.changed(lambda output: outputs.append(first_tensor(self.layer, output).clone())):
             self.run(batch)
         if not outputs:
@@ -58,7 +65,9 @@ class Place:
 
     @contextlib.contextmanager
     def changed(self, change: Callable[[Any], Any]) -> Iterator[None]:
-        """Pass the layer's output through a function while this lasts; None leaves it as it is."""
+        """Replace the layer's output by a function of it within the context; None leaves it
+        unchanged.
+        """
         calls = 0
 
         def hook(_: nn.Module, __: Any, output: Any) -> Any:
@@ -73,32 +82,32 @@ class Place:
             handle.remove()
 
     def neurons_last(self, tensor: Tensor, width: int) -> Tensor:
-        """Return an output with its neurons, channels or locations, on the last axis."""
+        """Return an output with its neurons (channels or locations) on the last axis."""
         by_channel = tensor.movedim(1, -1) if channels_first(self.module, tensor) else tensor
         for arranged in (by_channel, tensor.flatten(1)):
             if arranged.shape[-1] == width:
                 return arranged
-        raise SpanmatchError(f"layer {self.layer!r} gives {tuple(tensor.shape)}, in which there are no {width} neurons")
+        raise SpanmatchError(f"layer {self.layer!r} gives {tuple(tensor.shape)}, which has no axis of {width} neurons")
 
     def neurons_back(self, changed: Tensor, tensor: Tensor) -> Tensor:
-        """Return what `neurons_last` arranged as the output was."""
+        """Return the result of `neurons_last` in the layout of the output."""
         if channels_first(self.module, tensor) and changed.ndim == tensor.ndim:
             return changed.movedim(-1, 1)
         return changed.reshape(tensor.shape)
 
     def rows(self, tensor: Tensor, width: int, batch: Any, example_ids: NDArray[np.int64]) -> tuple[Any, Any]:
-        """Return an output as rows x neurons, without masked tokens, and the example of each row."""
+        """Return an output as rows x neurons without masked tokens, and the example of each row."""
         first = channels_first(self.module, tensor)
         for units in UNITS:
             mask = None if units == "location" else mask_of(batch)
-            rows, each, _ = Layout(units).rows(self.layer, tensor, example_ids, channels_first=first, mask=mask)
+            rows, examples, _ = Layout(units).rows(self.layer, tensor, example_ids, channels_first=first, mask=mask)
             if rows.shape[-1] == width:
-                return rows, each
-        raise SpanmatchError(f"layer {self.layer!r} gives {tuple(tensor.shape)}, in which there are no {width} neurons")
+                return rows, examples
+        raise SpanmatchError(f"layer {self.layer!r} gives {tuple(tensor.shape)}, which has no axis of {width} neurons")
 
 
 def place_of(networks: Mapping[str, nn.Module], layer: str) -> Place:
-    """Return where a layer "network:module" is.  Raises SpanmatchError if there is no such network or module."""
+    """Return the place of a layer "network:module".  Raises SpanmatchError if it does not exist."""
     name, _, path = layer.partition(":")
     if name not in networks:
         raise SpanmatchError(f"layer {layer!r}: no network {name!r}{among(name, networks)}")
@@ -110,7 +119,7 @@ def place_of(networks: Mapping[str, nn.Module], layer: str) -> Place:
 
 
 def on_device(neurons: Index, tensor: Tensor) -> Tensor:
-    """Return indices as a tensor where another one is."""
+    """Return indices as a tensor on the device of another tensor."""
     import torch
 
     return torch.from_numpy(np.ascontiguousarray(neurons)).to(tensor.device)

@@ -1,4 +1,4 @@
-"""How right a network's outputs are, example by example."""
+"""Loss and accuracy of a network's outputs for each example."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ if TYPE_CHECKING:
 
 Loss = Callable[[Any, Any], Any]
 NOT_COUNTED = -100
-"""The label of a position that does not count, as in PyTorch's cross-entropy."""
+"""The label of a position that is not counted, as in PyTorch's cross-entropy."""
 
 
 def scores_of(outputs: Any, labels: Any, loss: Loss | None, condition: str) -> Array:
-    """Return (2, examples): the loss of each example, and the share of it that is right, nan if that cannot be told.
+    """Return an array (2, examples) of losses and accuracies; accuracies are nan if outputs are not
+    class scores.
 
-    Raises SpanmatchError if a loss is not finite or there is not one for each example; without a loss given, if outputs
-    are no class scores of the labels.
+    Raises SpanmatchError if a loss is not finite or there is not one for each example, or if no
+    loss is given and outputs are not class scores of the labels.
     """
     import torch
 
@@ -52,18 +53,20 @@ def scores_of(outputs: Any, labels: Any, loss: Loss | None, condition: str) -> A
     return np.stack([values.detach().double().cpu().numpy() for values in (losses, correct)])
 
 
-def class_labels(labelled: Sequence[Any]) -> NDArray[np.int64] | None:
-    """Return the labels of all batches, if each example has one and it is a class."""
+def class_labels(batches_of_labels: Sequence[Any]) -> NDArray[np.int64] | None:
+    """Return the labels of all batches if each example has one class label, else None."""
     import torch
 
-    tensors = [torch.as_tensor(labels) for labels in labelled]
+    tensors = [torch.as_tensor(labels) for labels in batches_of_labels]
     if any(labels.is_floating_point() or labels.is_complex() or labels.numel() != len(labels) for labels in tensors):
         return None
     return np.concatenate([labels.reshape(-1).cpu().numpy() for labels in tensors]).astype(np.int64)
 
 
 def _by_position(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor] | None:
-    """Return class scores (n, positions, classes) and labels (n, positions); None if the outputs are not such."""
+    """Return class scores (n, positions, classes) and labels (n, positions); None if outputs are
+    not class scores.
+    """
     n = len(labels)
     if labels.is_floating_point() or labels.is_complex() or logits.ndim < 2 or len(logits) != n or not n:
         return None
@@ -73,23 +76,25 @@ def _by_position(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor] | None
 
 
 def _cross_entropies(logits: Tensor, labels: Tensor) -> Tensor:
-    """Return the mean over each example's positions."""
+    """Return the mean cross-entropy of each example's counted positions."""
     from torch.nn.functional import cross_entropy
 
     counted, classes = _counted(labels), logits.shape[-1]
     wrong = labels[counted & ((labels < 0) | (labels >= classes))]
     if len(wrong):
-        raise SpanmatchError(f"label {int(wrong[0])}: give 0 to {classes - 1}, or {NOT_COUNTED} for none")
-    each = cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=NOT_COUNTED, reduction="none")
-    return each.reshape(labels.shape).sum(1) / counted.sum(1)
+        raise SpanmatchError(f"label {int(wrong[0])}: give 0 to {classes - 1}, or {NOT_COUNTED} to ignore it")
+    losses = cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=NOT_COUNTED, reduction="none")
+    return losses.reshape(labels.shape).sum(1) / counted.sum(1)
 
 
 def _share_correct(logits: Tensor, labels: Tensor) -> Tensor:
+    """Return the share of each example's counted positions that are correct."""
     counted = _counted(labels)
     return ((logits.argmax(-1) == labels) & counted).sum(1).double() / counted.sum(1)
 
 
 def _counted(labels: Tensor) -> Tensor:
+    """Return which labels count.  Raises SpanmatchError if an example has none."""
     counted = labels != NOT_COUNTED
     if not counted.any(1).all():
         i = int((~counted.any(1)).nonzero()[0])

@@ -1,9 +1,11 @@
-"""Does a match matter to the network? Its neurons are replaced by what the other network's neurons say they should be.
+"""Transplants: whether a match matters to the network that computes with it.
 
-In network A, the matched neurons of a layer are overwritten by their linear prediction from B's matched neurons, and
-A's forward pass goes on. Controls say what it means if A does as well as before: the same neurons at their means, the
-same predictions made for other examples, and predictions from a network that has learned nothing.
-Sources: docs/meaning.md; stitching of full layers: Lenc and Vedaldi, CVPR 2015; Bansal, Nakkiran, Barak, NeurIPS 2021.
+In network A, the matched neurons of a layer are replaced by their linear prediction from B's
+matched neurons, and A's forward pass continues. Controls give the result a scale: the same neurons
+at their means, the same predictions made for other examples, and predictions from an untrained
+network.
+Sources: docs/meaning.md; stitching of full layers: Lenc and Vedaldi, CVPR 2015; Bansal, Nakkiran,
+Barak, NeurIPS 2021.
 """
 
 from __future__ import annotations
@@ -47,13 +49,17 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 Source = Literal["same", "others", "untrained"]
-"""Whose activations predict: B's for the same examples, B's for other examples, or the untrained network's."""
+"""Whose activations predict: B's for the same examples, B's for other examples, or the untrained
+network's.
+"""
 Values = Mapping[Source, "Tensor | None"]
 
 
 @dataclass(frozen=True, eq=False)
 class _Graft:
-    """Neurons x of A's layer as neurons y of another times W, plus a constant."""
+    """A replacement: neurons x of A's layer become neurons y of another layer times W, plus a
+    constant.
+    """
 
     x: Index
     y: Index
@@ -76,56 +82,65 @@ def transplant(
     loss: Loss | None = None,
     seed: int = 0,
 ) -> Transplant:
-    """Return how well network A does with the matched neurons of a layer predicted from B's, and with controls.
+    """Return the scores of network A with the matched neurons of a layer predicted from B's, and of
+    controls.
 
     Parameters
     ----------
     networks : mapping of str to torch.nn.Module
         Those of the pair's layers "name:module": A has layer x, B has layer y.
     batches : iterable
-        (inputs, labels), or dicts of keyword arguments with "labels", for which A is scored; better of examples that
-        the pair has not seen, and shuffled.
+        (inputs, labels), or dicts of keyword arguments with "labels", on which A is scored.
+        Shuffled examples that the pair was not fitted on are preferable.
     pair : Pair
-        What the coefficients are fitted on, (n, p) and (n, q), in the layout of the layers.
+        The layers, (n, p) and (n, q), on which the coefficients are fitted.
     match : Match
         Of that pair.
     fit_batches : iterable, optional
-        The batches that the pair is of, with or without labels, to fit the coefficients of the untrained network on.
-        Without them there is no such control.
+        The batches of the pair, with or without labels, on which the coefficients of the untrained
+        network are fitted. Without them this control is refused.
     untrained : torch.nn.Module, optional
-        A network of B's architecture that was never trained; by default `untrained_copy(B, seed)`.
+        An untrained network of B's architecture; by default `untrained_copy(B, seed)`.
     loss : callable, optional
-        Of outputs and labels, one value for each example (n,); by default the cross-entropy, with classes on the last
-        axis and labels of -100 not counted; of sequences the mean over an example's positions.
+        A function of outputs and labels that returns one value for each example, (n,). By default
+        the cross-entropy, with classes on the last axis and labels of -100 not counted; for
+        sequences the mean over an example's positions.
     seed : int
-        Of the untrained weights, and of which other example is taken.
+        Seed of the untrained weights and of the other examples.
 
     Returns
     -------
     Transplant
-        Outcomes by condition, `.difference(control)`, and in `.refused` why a control is missing.
+        Outcomes by condition, and `.difference(control)`. `.refused` says why a condition is
+        missing.
 
-        - "untouched": A as it is.
+        - "untouched": A without changes.
         - "transplant": the matched neurons x predicted from B's matched neurons y by least squares.
         - "ablation": the same neurons at their means.
-        - "other examples": the same predictions, each given to another of 256 examples: every neuron keeps its mean
-          and its energy, and says nothing of the example.
-        - "untrained": the same neurons predicted from as many neurons of the untrained network, those of the lowest
-          levels in its match profile with A's layer.
-        - "stitch", "stitch ablation", "stitch other examples", "stitch untrained": the same for all neurons of A's
-          layer, from all of the other's, with a constant.
+        - "other examples": the same predictions, each given to another of 256 examples. Every
+          neuron keeps its mean and energy, and is unrelated to the example.
+        - "untrained": the same neurons predicted from as many neurons of the untrained network,
+          those of the lowest levels in its match profile with A's layer.
+        - "stitch", "stitch ablation", "stitch other examples", "stitch untrained": the same for all
+          neurons of A's layer, from all neurons of the other's, with a constant.
 
     Raises
     ------
     SpanmatchError
-        If a layer is not there; outputs do not correspond; labels are missing or are no classes; a loss is not finite
-        or not one value for each example; `untrained` is given without `fit_batches`, or those are not of the pair.
+        If a layer does not exist; outputs do not correspond; labels are missing or are not classes;
+        a loss is not finite, or there is not one for each example; or `untrained` is given without
+        `fit_batches`, or these are not the batches of the pair.
 
     Notes
     -----
-    Networks run in evaluation mode without gradients and are left as they were. Accuracy is by the largest output.
-    Cost: for each batch a forward pass of B and of the untrained network and nine of A, and the layer's values for 256
-    examples in memory; for each fit batch one of A and of the untrained network.
+    With activations Y_B of B's matched neurons and least-squares coefficients W, the matched
+    neurons of A become Y_B W, plus a constant if the match is centred. Networks run in evaluation
+    mode without gradients, and their state is restored afterwards. The prediction is the class with
+    the largest output.
+
+    Cost: for each batch one forward pass of B, one of the untrained network and nine of A, with the
+    layer's values for 256 examples in memory; for each fit batch one forward pass of A and one of
+    the untrained network.
 
     References
     ----------
@@ -148,17 +163,17 @@ def transplant(
         grafts = {name: grafts[name] for name in CONDITIONS if name in grafts}
         others = Others(seed)
         scores: dict[str, list[Array]] = {name: [] for name in grafts}
-        labelled = []
+        labels_of_batches = []
         for batch, values in _values(b, twin, tracked(batches, "transplanting"), pair, others):
-            labelled.append(labels := _labels(batch))
+            labels_of_batches.append(labels := _labels(batch))
             for name, graft in grafts.items():
                 if graft is None or values[graft.source] is not None:
                     with _grafted(a, graft, values, pair):
                         outputs = a.run(batch)
                     scores[name].append(scores_of(outputs, labels, loss, name))
-    if not labelled:
+    if not labels_of_batches:
         raise SpanmatchError("no batches: give at least one")
-    reason = others.refused or _sorted_by_label(labelled, seed)
+    reason = others.refused or _sorted_by_label(labels_of_batches, seed)
     refused |= {name: reason for name in grafts if reason and name.endswith(OTHERS)}
     outcomes = tuple(
         Outcome(name, *_sizes(graft), *np.concatenate(scores[name], axis=1))
@@ -166,7 +181,7 @@ def transplant(
         if name not in refused
     )
     if np.isnan(outcomes[0].accuracy):
-        refused["accuracy"] = "outputs are no class scores of the labels: those have classes on a last axis"
+        refused["accuracy"] = "outputs are not class scores of the labels; class scores have classes on the last axis"
     return Transplant(
         provenance=match.provenance,
         eps=match.eps,
@@ -178,10 +193,10 @@ def transplant(
 
 
 def _grafts(pair: Pair, match: Match) -> Grafts:
-    """Return what is replaced under each condition that asks for no other network."""
-    everyone = pair.active(centred=True)
+    """Return the replacement of each condition that needs no other network."""
+    all_neurons = pair.active(centred=True)
     grafts: Grafts = {UNTOUCHED: None}
-    for first, x, y, centred in ((MATCHED, match.x, match.y, match.provenance.centred), (STITCHED, *everyone, True)):
+    for first, x, y, centred in ((MATCHED, match.x, match.y, match.provenance.centred), (STITCHED, *all_neurons, True)):
         maps = coefficients(pair, x, y, centred=centred)
         grafts[first] = _Graft(x, y, maps.x_from_y, maps.x_intercept)
         grafts[control_of(first, ABLATION)] = _Graft(x, y[:0], np.zeros((0, len(x))), pair.x_mean[x])
@@ -190,14 +205,16 @@ def _grafts(pair: Pair, match: Match) -> Grafts:
 
 
 def _untrained_grafts(fitted: Pair, pair: Pair, match: Match) -> Grafts:
-    """Return the replacements by an untrained network's neurons: as many as are matched, and all of them."""
+    """Return the replacements by an untrained network's neurons: as many as are matched, and all of
+    them.
+    """
     levels = match_profile(fitted, centred=match.provenance.centred).y_levels
     nearest = np.argsort(levels)[: min(len(match.y), np.count_nonzero(~np.isnan(levels)))]
-    everyone = pair.active(centred=True)[0], fitted.active(centred=True)[1]
+    all_neurons = pair.active(centred=True)[0], fitted.active(centred=True)[1]
     grafts: Grafts = {}
     for first, x, y, centred in (
         (MATCHED, match.x, np.sort(nearest), match.provenance.centred),
-        (STITCHED, *everyone, True),
+        (STITCHED, *all_neurons, True),
     ):
         maps = coefficients(fitted, x, y, centred=centred)
         grafts[control_of(first, UNTRAINED)] = _Graft(x, y, maps.x_from_y, maps.x_intercept, "untrained")
@@ -207,8 +224,10 @@ def _untrained_grafts(fitted: Pair, pair: Pair, match: Match) -> Grafts:
 def _twin(
     b: Place, fit_batches: Iterable[Any] | None, untrained: nn.Module | None, seed: int
 ) -> tuple[Place | None, dict[str, str]]:
-    """Return the layer of an untrained network that corresponds to B's, or why there is none, by condition."""
-    reason = "give fit_batches=, the batches that the pair is of, to fit its coefficients on"
+    """Return the untrained network's layer that corresponds to B's, or why there is none, by
+    condition.
+    """
+    reason = "give fit_batches=, the batches of the pair, to fit its coefficients"
     if fit_batches is None and untrained is not None:
         raise SpanmatchError(f"untrained: {reason}")
     if fit_batches is not None:
@@ -225,24 +244,24 @@ def _twin(
 def _fitted(a: Place, twin: Place, fit_batches: Iterable[Any], pair: Pair) -> Pair:
     """Return the moments of A's layer and the untrained network's.
 
-    Raises SpanmatchError if they are of fewer or other rows than the pair.
+    Raises SpanmatchError if they have other rows than the pair.
     """
     moments = Moments(pairs=[(a.layer, twin.layer)], folds=1, null=False, method=pair.method)
     first = 0
     for batch in tracked(cut(fit_batches), "fitting the untrained network"):
         ids = np.arange(first, first + examples_in(batch))
         first += len(ids)
-        rows, each = {}, {}
+        rows, examples_of_rows = {}, {}
         for place, width in zip((a, twin), pair.neurons, strict=True):
-            rows[place.layer], each[place.layer] = place.rows(place.output(batch), width, batch, ids)
-        moments.update(rows, each)
+            rows[place.layer], examples_of_rows[place.layer] = place.rows(place.output(batch), width, batch, ids)
+        moments.update(rows, examples_of_rows)
     if not first:
         raise SpanmatchError("fit_batches: no batches; give at least one")
     fitted = moments.pair(a.layer, twin.layer)
     if fitted.rows != pair.rows and first != pair.n_examples:
         raise SpanmatchError(
-            f"fit_batches: {fitted.rows:,} rows of {first:,} examples, but the pair is of {pair.rows:,} rows of "
-            f"{pair.n_examples:,}; give the same examples, so that the control is fitted on as many"
+            f"fit_batches: {fitted.rows:,} rows of {first:,} examples, but the pair has {pair.rows:,} rows of "
+            f"{pair.n_examples:,}; give the same examples"
         )
     return fitted
 
@@ -250,13 +269,13 @@ def _fitted(a: Place, twin: Place, fit_batches: Iterable[Any], pair: Pair) -> Pa
 def _values(
     b: Place, twin: Place | None, batches: Iterable[Any], pair: Pair, others: Others
 ) -> Iterator[tuple[Any, Values]]:
-    """Yield each batch with what predicts A's neurons, neurons last."""
+    """Yield each batch with the values that predict A's neurons, neurons last."""
     width = pair.neurons[1]
 
     def ready(waiting: Iterable[tuple[Any, Tensor, Tensor | None]]) -> Iterator[tuple[Any, Values]]:
         for batch, same, other in waiting:
-            fresh = None if twin is None else twin.neurons_last(twin.output(batch), width)
-            yield batch, {"same": same, "others": other, "untrained": fresh}
+            untrained_values = None if twin is None else twin.neurons_last(twin.output(batch), width)
+            yield batch, {"same": same, "others": other, "untrained": untrained_values}
 
     for batch in batches:
         values = b.neurons_last(b.output(batch), width)
@@ -269,6 +288,7 @@ def _values(
 
 
 def _labels(batch: Any) -> Any:
+    """Return the labels of a batch.  Raises SpanmatchError if it has none."""
     labels = (
         batch.get("labels") if isinstance(batch, Mapping) else batch[1] if isinstance(batch, tuple | list) else None
     )
@@ -278,25 +298,26 @@ def _labels(batch: Any) -> Any:
 
 
 def _grafted(a: Place, graft: _Graft | None, values: Values, pair: Pair) -> contextlib.AbstractContextManager[None]:
-    """Overwrite neurons of a layer's output while this lasts."""
+    """Replace neurons of a layer's output within the context."""
     if graft is None:
         return contextlib.nullcontext()
-    theirs = values[graft.source]
-    assert theirs is not None
+    source_values = values[graft.source]
+    assert source_values is not None
 
     def overwrite(output: Any) -> Any:
         import torch
 
         tensor = first_tensor(a.layer, output)
-        mine = a.neurons_last(tensor, pair.neurons[0])
-        if mine.shape[:-1] != theirs.shape[:-1]:
+        neurons = a.neurons_last(tensor, pair.neurons[0])
+        if neurons.shape[:-1] != source_values.shape[:-1]:
             raise SpanmatchError(
-                f"layers {a.layer!r} and {pair.y_layer!r} give, neurons last, {tuple(mine.shape)} and "
-                f"{tuple(theirs.shape)}: their positions do not correspond"
+                f"layers {a.layer!r} and {pair.y_layer!r} give, neurons last, {tuple(neurons.shape)} and "
+                f"{tuple(source_values.shape)}: their positions do not correspond"
             )
-        W, constant = (torch.from_numpy(values).to(tensor) for values in (graft.W, graft.constant))
-        changed = mine.clone()
-        changed[..., on_device(graft.x, tensor)] = theirs[..., on_device(graft.y, theirs)].to(tensor) @ W + constant
+        W, constant = (torch.from_numpy(array).to(tensor) for array in (graft.W, graft.constant))
+        changed = neurons.clone()
+        predictors = source_values[..., on_device(graft.y, source_values)].to(tensor)
+        changed[..., on_device(graft.x, tensor)] = predictors @ W + constant
         replaced = a.neurons_back(changed, tensor)
         return (replaced, *output[1:]) if isinstance(output, tuple) else replaced
 
@@ -304,19 +325,21 @@ def _grafted(a: Place, graft: _Graft | None, values: Values, pair: Pair) -> cont
 
 
 def _sizes(graft: _Graft | None) -> tuple[int, int]:
-    """Return how many neurons are replaced, and from how many they are predicted."""
+    """Return the number of neurons that are replaced, and of those that predict them."""
     return (0, 0) if graft is None else (len(graft.x), len(graft.y))
 
 
-def _sorted_by_label(labelled: list[Any], seed: int) -> str:
-    """Say why other examples are no control: they have the same label far more often than shuffled ones would."""
-    labels = class_labels(labelled)
+def _sorted_by_label(labels_of_batches: list[Any], seed: int) -> str:
+    """Return why other examples are not a control: too many share the label of the example they
+    replace.
+    """
+    labels = class_labels(labels_of_batches)
     if labels is None:
         return ""
-    same = float(np.mean(labels[other_examples(len(labels), seed)] == labels))
+    same_label = float(np.mean(labels[other_examples(len(labels), seed)] == labels))
     shuffled = float(np.sum((np.unique(labels, return_counts=True)[1] / len(labels)) ** 2))
-    if shuffled < 1 and same <= (1 + shuffled) / 2:
+    if shuffled < 1 and same_label <= (1 + shuffled) / 2:
         return ""
     if shuffled == 1:
         return "all examples have the same label"
-    return f"{same:.0%} of them have the example's own label, shuffled it would be {shuffled:.0%}: shuffle the batches"
+    return f"{same_label:.0%} of them have the example's label ({shuffled:.0%} if shuffled); shuffle the batches"

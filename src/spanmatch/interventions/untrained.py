@@ -1,4 +1,4 @@
-"""A network that has learned nothing: the same architecture with its weights drawn again."""
+"""An untrained copy of a network: the same architecture with newly initialised weights."""
 
 from __future__ import annotations
 
@@ -12,58 +12,62 @@ if TYPE_CHECKING:
 
 Network = TypeVar("Network", bound="nn.Module")
 SHOWN = 5
+"""Number of parameters that an error message names."""
 
 
 def untrained_copy(network: Network, seed: int = 0) -> Network:
-    """Return a copy of a network with every parameter drawn again, as its modules draw them at the start.
+    """Return a copy of a network with all parameters initialised again.
 
     Parameters
     ----------
     network : torch.nn.Module
-        It is left as it is.
+        The network, which is not changed.
     seed : int
-        The same seed gives the same weights.
+        Seed of the weights.
 
     Returns
     -------
     torch.nn.Module
-        A deep copy on the same device, with the same training flags. Statistics of batch normalisation start anew;
-        other buffers keep their values.
+        A deep copy on the same device with the same training flags. Statistics of batch
+        normalisation are reset; other buffers keep their values.
 
     Raises
     ------
     SpanmatchError
-        If the network cannot be copied, or some parameters belong to no module with `reset_parameters`; it names them.
+        If the network cannot be copied, or some parameters belong to no module with
+        `reset_parameters`; the message names them.
 
     Notes
     -----
-    The global state of PyTorch's random numbers is left as it was. Weights are drawn on the CPU, so that they do not
-    depend on the device. Cost: memory for a second copy.
+    Each module's own `reset_parameters` draws its weights. PyTorch's global random state is not
+    changed. Weights are drawn on the CPU, so that they do not depend on the device.
+
+    Cost: memory for a second copy.
     """
     import torch
 
     device = {name: parameter.device for name, parameter in network.named_parameters()}
     if len(set(device.values())) > 1:
-        raise SpanmatchError("untrained copy: the network is on several devices; make an untrained network yourself")
+        raise SpanmatchError("untrained copy: the network is on several devices; create an untrained network yourself")
     try:
-        fresh = copy.deepcopy(network).cpu()
+        untrained = copy.deepcopy(network).cpu()
     except (RuntimeError, TypeError) as error:
         raise SpanmatchError(f"untrained copy: the network cannot be copied ({error})") from error
     with torch.no_grad(), torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
-        # What is still nan at the end was not drawn.
-        for parameter in fresh.parameters():
+        # Parameters that are still nan at the end were not drawn.
+        for parameter in untrained.parameters():
             if parameter.is_floating_point():
                 parameter.fill_(float("nan"))
-        for module in reversed(list(fresh.modules())):  # children first, as when a network is made
+        for module in reversed(list(untrained.modules())):  # children first, as in constructors
             reset = getattr(module, "reset_parameters", None) or getattr(module, "_reset_parameters", None)
             if callable(reset):
                 reset()
-    left = [name for name, p in fresh.named_parameters() if not p.is_floating_point() or bool(p.isnan().any())]
-    if left:
-        more = f" and {len(left) - SHOWN} more" if len(left) > SHOWN else ""
+    undrawn = [name for name, p in untrained.named_parameters() if not p.is_floating_point() or bool(p.isnan().any())]
+    if undrawn:
+        more = f" and {len(undrawn) - SHOWN} more" if len(undrawn) > SHOWN else ""
         raise SpanmatchError(
-            f"untrained copy: no module's reset_parameters draws {', '.join(left[:SHOWN])}{more}; make an untrained "
-            "network yourself"
+            f"untrained copy: no module's reset_parameters draws {', '.join(undrawn[:SHOWN])}{more}; create an "
+            "untrained network yourself"
         )
-    return fresh.to(next(iter(device.values()), "cpu"))
+    return untrained.to(next(iter(device.values()), "cpu"))
