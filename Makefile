@@ -38,6 +38,7 @@ benchmarks: .venv/ready
 	$(BIN)/python benchmarks/match_profile.py
 	$(BIN)/python benchmarks/update.py
 	$(BIN)/python benchmarks/memory.py
+	$(BIN)/python benchmarks/capture.py
 	$(BIN)/python benchmarks/compare.py
 	$(BIN)/python benchmarks/peeling.py
 	$(BIN)/python benchmarks/minimum_match.py

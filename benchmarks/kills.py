@@ -91,9 +91,9 @@ def reported(folder: Path) -> None:
 def with_checkpoint() -> None:
     """Compare in small chunks, with a checkpoint after each."""
     import spanmatch as sm
-    from spanmatch.activations import arrays as stored
+    from spanmatch.activations import from_files
 
-    stored.VALUES_AT_ONCE = 5000
+    from_files.VALUES_AT_ONCE = 5000
     sm.compare({"a": "a.npz", "b": "b.npz"}, checkpoint="pass.safetensors", checkpoint_seconds=0.0).save("results")
 
 

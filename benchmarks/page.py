@@ -91,7 +91,7 @@ def _another(first: dict, layer: str, a: str, b: str, random: np.random.Generato
     for group, sides in zip(pair["alignment"]["clusters"]["groups"], _groups(pair, random), strict=True):
         group |= sides
     for row in pair["evidence"]["measures"]:
-        row |= dict(zip(("value", "low", "high", "null"), random.random(4).tolist(), strict=True))
+        row |= dict(zip(("value", "low", "high", "null_value"), random.random(4).tolist(), strict=True))
     for name in ("similarity", "low", "high", "null"):
         pair["evidence"]["profile"][name] = random.random(49).tolist()
     for one_way, to in zip(pair["alignment"]["sparse"], (pair["y_layer"], pair["x_layer"]), strict=True):

@@ -36,7 +36,7 @@ def of_the_page(page: Page) -> None:
     page.locator("details.part", has_text="Evidence").first.screenshot(path=IMAGES / "evidence.png")
     page.locator("#matrix").screenshot(path=IMAGES / "matrix.png")
     page.locator("#layer").select_option("relu1")
-    smallest = page.locator("details.part", has_text="Smallest groups at eps 0.5").first
+    smallest = page.locator("details.part", has_text="Minimum matches at eps 0.5").first
     smallest.locator("summary").click()
     smallest.locator("option", has_text="6 neurons").first.evaluate(CHOOSE)
     smallest.locator(".maps td").first.wait_for()

@@ -170,7 +170,7 @@ def minimum_match(
     elif order == "small":
         group = small(within, v)
     else:
-        positions = np.arange(len(within.everyone)) if seed is None else _shuffled(within, seed)
+        positions = np.arange(within.everyone.max() + 1) if seed is None else _shuffled(within, seed)
         group = trimmed(within, within.everyone, v, lambda neurons: neurons[np.argsort(positions[neurons])])
     x, y = within.indices(group)
     return MinimumMatch(
