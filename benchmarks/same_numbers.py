@@ -27,6 +27,8 @@ RENAMED = {
     r"(comparison\.json: pairs\[\])\.convergence(\b.*)": r"\1.alignment\2",
     r"(comparison\.json: transplants\[\])\.examples": r"\1.n_examples",
     r"(comparison\.json: universality\[\])\.strength": r"\1.min_correlation",
+    r"(comparison\.json: universality\[\])\.consistency": r"\1.cycle_consistency",
+    r"(comparison\.json: universality\[\])\.chance": r"\1.null_cycle_consistency",
     r"(study\.json: settings(?:\.variants\[\])?\.data)\.most": r"\1.max_examples",
     r"(study\.json: settings\.compare)\.most": r"\1.max_examples",
     r"(study\.json: settings\.compare)\.examples": r"\1.split",
