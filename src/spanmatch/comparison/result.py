@@ -85,7 +85,7 @@ class Comparison:
         by_layers = {(pair.x_layer, pair.y_layer): pair for pair in self.pairs}
         if isinstance(key, tuple):
             if key not in by_layers:
-                raise SpanmatchError(f"no pair {key!r}; there are {', '.join(map(str, list(both)[:5]))}")
+                raise SpanmatchError(f"no pair {key!r}; there are {', '.join(map(str, list(by_layers)[:5]))}")
             return by_layers[key]
         matching = [pair for pair in self.pairs if key == pair.name] or [p for p in self.pairs if key == p.layer]
         if len(matching) != 1:
