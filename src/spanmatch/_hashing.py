@@ -38,7 +38,7 @@ def hashes(ids: NDArray[np.int64], keys: Iterable[int] = ()) -> Hashes:
 
 
 def streams(starts: Hashes, length: int) -> Hashes:
-    """Return (n, length) hashes, one row for each start: the generator SplitMix64 with that state."""
+    """Return (n, length) hashes, one row for each start: SplitMix64 with that state."""
     return _mixed(starts[:, None] + np.arange(length, dtype=np.uint64) * GOLDEN)
 
 

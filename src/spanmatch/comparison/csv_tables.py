@@ -281,7 +281,10 @@ class _Condition:
         return value
 
     def difference(self, of: Of, end: str) -> float | None:
-        """Return a number of the difference of "transplant", or of "stitch", less this condition; None for these."""
+        """Return a number of the difference of the transplant (or stitch) from this condition.
+
+        It is None for these two, and if the condition was refused.
+        """
         condition = STITCHED if self.name.startswith(STITCHED) else MATCHED
         if self.outcome is None or self.name == condition:
             return None

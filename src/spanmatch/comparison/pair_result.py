@@ -45,7 +45,7 @@ class PairResult(Result):
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """Why observed results are missing, without duplicates. Null values alone are not counted."""
+        """Why observed results are missing, without duplicates; null values are not counted."""
         if self.evidence is None:
             return tuple(dict.fromkeys(self.refusals.values()))
         null_only = {
