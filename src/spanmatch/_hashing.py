@@ -1,7 +1,8 @@
-"""Hashes of whole numbers: what is drawn for an example is a function of a seed and the example's id alone.
+"""Hashes of integers: what is drawn for an example depends only on a seed and the example's id.
 
-SplitMix64 (Steele, Lea, Flood, OOPSLA 2014): a counter times the golden ratio, through a bijection of 64 bits in which
-every bit of the argument changes about half of the bits of the result.
+SplitMix64 (Steele, Lea, Flood, OOPSLA 2014): a counter times the golden ratio, mapped by a
+bijection of 64 bits in which every bit of the argument changes about half of the bits of the
+result.
 """
 
 from __future__ import annotations
@@ -21,8 +22,14 @@ def hashes(ids: NDArray[np.int64], keys: Iterable[int] = ()) -> Hashes:
 
     Parameters
     ----------
-    ids : (n,) whole numbers, 0 or more.
-    keys : whole numbers from 0 to 2^64 - 1, as a seed; other keys give hashes that are independent of these.
+    ids : ndarray of shape (n,)
+        Non-negative integers.
+    keys : iterable of int
+        Integers from 0 to 2^64 - 1, such as a seed. Different keys give independent hashes.
+
+    Returns
+    -------
+    ndarray of shape (n,) and type uint64
     """
     start = np.zeros(1, dtype=np.uint64)
     for key in keys:
@@ -31,11 +38,12 @@ def hashes(ids: NDArray[np.int64], keys: Iterable[int] = ()) -> Hashes:
 
 
 def streams(starts: Hashes, length: int) -> Hashes:
-    """Return (n, length) hashes, a row for each start: the generator SplitMix64 with that state."""
+    """Return (n, length) hashes, one row for each start: SplitMix64 with that state."""
     return _mixed(starts[:, None] + np.arange(length, dtype=np.uint64) * GOLDEN)
 
 
 def _mixed(values: Hashes) -> Hashes:
+    """Return the bijection of SplitMix64."""
     mixed = values + GOLDEN
     mixed ^= mixed >> A
     mixed *= FIRST

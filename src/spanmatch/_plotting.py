@@ -1,4 +1,4 @@
-"""Axes to draw on: matplotlib's, loaded when something is drawn."""
+"""Matplotlib axes, imported when something is drawn."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ def row_of_axes(purpose: str, count: int) -> list[Axes]:
 
 
 def grid_of_axes(purpose: str, count: int, columns: int = 4) -> list[Axes]:
-    """Return new axes in rows, for small panels.  Raises SpanmatchError if matplotlib is not installed."""
+    """Return new axes in a grid of small panels.  Raises SpanmatchError if matplotlib is not
+    installed.
+    """
     columns = min(columns, count)
     rows = -(-count // columns)
     figure = _figure(purpose, (2.9 * columns, 2.5 * rows))
@@ -36,6 +38,7 @@ def grid_of_axes(purpose: str, count: int, columns: int = 4) -> list[Axes]:
 
 
 def _figure(purpose: str, size: tuple[float, float]) -> Figure:
+    """Return a new figure.  Raises SpanmatchError if matplotlib is not installed."""
     try:
         import matplotlib.pyplot as plt
     except ImportError as error:
@@ -44,7 +47,7 @@ def _figure(purpose: str, size: tuple[float, float]) -> Figure:
 
 
 def draw_matrix(ax: Axes, values: NDArray[Any], *, x: str, y: str, title: str) -> None:
-    """Draw values from 0 to 1, or from -1 to 1 if some are negative; rows are neurons of x."""
+    """Draw values in [0, 1], or in [-1, 1] if some are negative; rows are neurons of x."""
     if values.min(initial=0.0) < 0:
         image = ax.imshow(values, interpolation="nearest", aspect="auto", cmap="RdBu_r", vmin=-1, vmax=1)
     else:

@@ -1,4 +1,4 @@
-"""Progress of long work: a bar with rate and time left, on a terminal only."""
+"""Progress bars of long operations, on a terminal only."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 
 class _Rate(ProgressColumn):
-    """Steps a second."""
+    """Steps per second."""
 
     def render(self, task: Task) -> Text:
         """Return the rate as text."""
@@ -32,7 +32,7 @@ class _Rate(ProgressColumn):
 
 
 def progress_bar() -> Progress:
-    """Return a progress display on standard error, which shows nothing if that is not a terminal."""
+    """Return a progress display on standard error, disabled if that is not a terminal."""
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -48,12 +48,12 @@ def progress_bar() -> Progress:
 
 
 def tracked(steps: Iterable[T], description: str) -> Iterator[T]:
-    """Yield the steps while showing how far it is."""
+    """Yield the steps while displaying their progress."""
     with progress_bar() as bar:
         yield from bar.track(steps, total=len(steps) if isinstance(steps, Sized) else None, description=description)
 
 
 def announce(text: str) -> None:
-    """Say something on standard error, on a terminal only."""
+    """Print a message on standard error, on a terminal only."""
     if sys.stderr.isatty():
         Console(stderr=True, highlight=False).print(text)

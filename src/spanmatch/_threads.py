@@ -1,8 +1,8 @@
-"""Threads of linear algebra: one policy for every public function.
+"""Number of threads of linear algebra: one policy for every public function.
 
-Matrices of a few hundred neurons take longer on several threads than on one: threads that wait for work spin, and take
-the core from the one that has some. `as_many_as_help` is for a block of code, `few_threads` for a function of a pair of
-layers.
+Matrices of a few hundred neurons take longer on several threads than on one, because waiting
+threads spin and occupy the cores of working ones. `as_many_as_help` limits the threads of a block
+of code, `few_threads` those of a function of a pair of layers.
 """
 
 from __future__ import annotations
@@ -16,8 +16,11 @@ from functools import cache, wraps
 from typing import Any, ParamSpec, TypeVar
 
 SMALL, MEDIUM = 1024, 2048
-"""Neurons of two layers together, up to which one thread is as fast or faster, and up to which threads gain little and
-lose much where one of them must share its core: docs/benchmarks.md."""
+"""Total numbers of neurons of two layers that bound the number of threads.
+
+Up to the first, one thread is as fast or faster. Up to the second, more threads gain little, and
+lose much if one of them shares its core: docs/benchmarks.md.
+"""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -25,10 +28,10 @@ R = TypeVar("R")
 
 @contextlib.contextmanager
 def as_many_as_help(neurons: int) -> Iterator[None]:
-    """Let NumPy and SciPy use as many threads meanwhile as matrices of so many neurons gain from.
+    """Limit NumPy and SciPy to the number of threads that matrices of this many neurons gain from.
 
-    The number of threads belongs to the whole process: the first of several callers at a time sets it, in whatever
-    threads they are, and the last one puts it back.
+    The number of threads belongs to the process. The first of several simultaneous callers, in any
+    thread, sets it, and the last one restores it.
     """
     if neurons > MEDIUM:
         yield
@@ -54,19 +57,23 @@ def run_side_by_side(tasks: Sequence[Callable[[], object]]) -> None:
 
 
 def few_threads(function: Callable[P, R]) -> Callable[P, R]:
-    """Run a function, whose first argument is a pair of layers, on as many threads as help."""
+    """Limit a function, whose first argument is a pair of layers, to the number of threads that it
+    gains from.
+    """
 
     @wraps(function)
     def limited(*args: P.args, **kwargs: P.kwargs) -> R:
         pair = args[0] if args else kwargs.get("pair")
-        with as_many_as_help(sum(getattr(pair, "neurons", ()))):  # the function itself refuses what is no pair
+        with as_many_as_help(sum(getattr(pair, "neurons", ()))):  # the function itself checks its argument
             return function(*args, **kwargs)
 
     return limited
 
 
 class _Limit:
-    """How many callers want fewer threads now, and what to put back after the last of them."""
+    """The number of callers that want fewer threads, and the limits to restore after the last of
+    them.
+    """
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -74,17 +81,19 @@ class _Limit:
         self.limits: Any = None
 
     def enter(self, threads: int) -> None:
+        """Count a caller; the first one sets the number of threads."""
         with self.lock:
             if not self.callers:
                 self.limits = _libraries().limit(limits=threads, user_api="blas")
             self.callers += 1
 
     def leave(self) -> None:
+        """Uncount a caller; the last one restores the number of threads."""
         with self.lock:
             self.callers -= 1
             if not self.callers:
                 for library in _libraries().lib_controllers:
-                    if hasattr(library, "clear_controlling_thread"):  # else only the first caller's thread could
+                    if hasattr(library, "clear_controlling_thread"):  # otherwise only the first caller's thread can
                         library.clear_controlling_thread(force=True)
                 self.limits.restore_original_limits()
 
@@ -93,7 +102,9 @@ _limit = _Limit()
 
 
 def _all_cores_but_one() -> int:
-    """Return as many threads as there are now, less one: a thread that shares its core holds up all others."""
+    """Return the present number of threads minus one: a thread that shares its core delays all
+    others.
+    """
     threads = [library.num_threads for library in _libraries().lib_controllers if library.user_api == "blas"]
     return max(1, max(threads, default=1) - 1)
 
@@ -104,6 +115,7 @@ def _blas_libraries() -> list[Any]:
 
 @cache
 def _libraries() -> Any:
+    """Return the controller of the thread pools of loaded libraries."""
     from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController()

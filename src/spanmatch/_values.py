@@ -14,21 +14,23 @@ if TYPE_CHECKING:
 
 
 def plain(values: NDArray[Any]) -> list[Any]:
-    """Return an array as lists of Python numbers, nan as None."""
-    whole = values.astype(object)
-    whole[np.isnan(values)] = None
-    return list(whole.tolist())
+    """Return an array as nested lists of Python numbers; nan as None."""
+    objects = values.astype(object)
+    objects[np.isnan(values)] = None
+    return list(objects.tolist())
 
 
 def short(values: Any) -> Any:
-    """Return a number, or an array as lists of them, to four significant digits; nan as None."""
+    """Return a number, or an array as nested lists, to four significant digits; nan as None."""
     if isinstance(values, np.ndarray):
         return [short(value) for value in values.tolist()] if values.ndim == 1 else [short(row) for row in values]
     return None if np.isnan(values) else float(f"{values:.4g}")
 
 
 def coarse(values: NDArray[Any], side: int) -> NDArray[Any]:
-    """Return a matrix (p, q), if larger than side x side as one of that size, of blocks, each its largest value."""
+    """Return a matrix (p, q) reduced to at most side x side, each entry the largest value of a
+    block.
+    """
     for axis, size in enumerate(values.shape):
         starts = np.arange(min(size, side)) * size // min(size, side)
         values = np.maximum.reduceat(values, starts, axis=axis)

@@ -1,15 +1,17 @@
-"""What spanmatch raises."""
+"""The exceptions and warnings of spanmatch."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
 
 
 class SpanmatchError(ValueError):
-    """Something given to spanmatch cannot be used; the message names it and says what would be right."""
+    """An argument or a file cannot be used; the message names it and says what would be valid."""
 
 
 class SpanmatchWarning(UserWarning):
-    """Work that has just begun will not give all that was asked; the message says what would."""
+    """An operation that has just started cannot give everything requested; the message says what
+    would.
+    """
 
 
 def missing_extra(package: str, extra: str, purpose: str) -> SpanmatchError:
@@ -18,11 +20,13 @@ def missing_extra(package: str, extra: str, purpose: str) -> SpanmatchError:
 
 
 class BadArgument(SpanmatchError):
-    """What was asked for does not exist or makes no sense; found before any work was done."""
+    """A requested item does not exist or an option is invalid; raised before any work is done."""
 
 
 def among(name: str, known: Iterable[str]) -> str:
-    """Return the end of an error message about a name that is not there: which there are, the nearest ones first."""
+    """Return the end of an error message about an unknown name: the known names, similar ones
+    first.
+    """
     known = list(known)
     close = get_close_matches(name, known, n=3) or known[:5]
     return f"; there is {', '.join(map(repr, close))}" + (", ..." if len(known) > len(close) else "") if known else ""

@@ -650,7 +650,7 @@ def test_other_examples_that_are_no_control_are_refused():
     order = torch.argsort(labels)
     ordered = ask((inputs[order], labels[order]))
     assert "of them have the example's label" in ordered.refused["other examples"]
-    with pytest.raises(sm.SpanmatchError, match=r"stitch other examples: \d+% of them .*: shuffle the batches"):
+    with pytest.raises(sm.SpanmatchError, match=r"stitch other examples: \d+% of them .*; shuffle the batches"):
         ordered["stitch other examples"]
     assert "other examples" not in ask((inputs, labels)).refused
     alike = labels == labels[0]

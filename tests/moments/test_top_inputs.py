@@ -145,7 +145,7 @@ def test_pictures_are_those_of_the_examples():
         own = sheet[8 * row : 8 * row + 8, 8 * column : 8 * column + 8]
         assert np.abs(own - images[example]).mean() < 12  # a lossy file; another image is some 80 away
     for wrong, message in (
-        (images[:50], r"inputs: 50 given, but number \d+ was captured"),
+        (images[:50], r"inputs: 50 given, but example \d+ was captured"),
         (images.astype(float), r"images of float64 \(170, 8, 8\); give bytes"),
         ([[3]] * 170, "give images as an array of bytes, or texts"),
     ):

@@ -2,7 +2,7 @@
 
 A neuron has a partner in another network if its one-to-one partner there has at least a given
 strength. It is matched there if it is in the maximum match at eps. Partners are cycle-consistent if
-a's partner in c is the partner in c of a's partner in b. Some are by chance, and many where neurons
+a's partner in c is the partner in c of a's partner in b. Some agree under the null too, and many where neurons
 are mixtures of a few factors that the networks share. The null therefore rotates the principal
 components of each layer at random.
 Source: Li et al., ICLR 2016, section 3, extended to more than two networks; docs/convergent.md.
@@ -281,14 +281,14 @@ def _through(first: Index, second: Index) -> Index:
 
 
 def _closed(partner: Partners, a: str, b: str, c: str) -> tuple[int, int]:
-    """Return the number of chains from a through b to c, and how many of them are cycle-consistent."""
+    """Return the number of chains from a through b to c, and how many are cycle-consistent."""
     around, direct = _through(partner[a, b], partner[b, c]), partner[a, c]
     chains = around >= 0
     return int(np.count_nonzero(chains)), int(np.count_nonzero(chains & (around == direct)))
 
 
 def _share(null: list[Partners], chain: tuple[str, str, str]) -> float:
-    """Return the share of cycle-consistent chains over all draws of the null; nan without chains."""
+    """Return the share of cycle-consistent chains over all draws; nan without chains."""
     counts = [_closed(partner, *chain) for partner in null if partner]
     chains = sum(chains for chains, _ in counts)
     return sum(closed for _, closed in counts) / chains if chains else float("nan")
@@ -330,7 +330,7 @@ def _add_null(
 
 @dataclass(frozen=True, eq=False)
 class Components:
-    """Principal components of the standardised neurons of a layer, in groups of similar variance."""
+    """Principal components of the standardised neurons of a layer, by similar variance."""
 
     directions: Array
     """(neurons, neurons) components in columns."""

@@ -35,7 +35,7 @@ PValues = Callable[[Index, Index], Array]
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class Alignment(AlignmentResult):
-    """One-to-one partners, strongest first: neuron x[i] of one layer with neuron y[i] of the other."""
+    """One-to-one partners, strongest first: neuron x[i] of one layer with y[i] of the other."""
 
     method: Method
     """"bipartite" or "semi"."""

@@ -419,7 +419,7 @@ def _eigengap(spectrum: Array, lowest: float) -> int:
 
 
 def _gaps(spectrum: Array, lowest: float) -> Array:
-    """Return the gaps after the second, third, ... eigenvalue that are below the null eigenvalue."""
+    """Return the gaps after the second, third, ... eigenvalue below the null eigenvalue."""
     below = np.count_nonzero(spectrum[1:] < lowest)
     return np.asarray(np.diff(np.minimum(spectrum[1 : below + 2], 1)))
 

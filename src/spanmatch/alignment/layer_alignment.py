@@ -45,7 +45,7 @@ class LayerAlignment(AlignmentResult):
     """Clusters of neurons of both layers; None if not requested."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything as plain Python values, to four digits; of sparse maps only the tables."""
+        """Return everything as plain Python values, to four digits; sparse maps as tables."""
         clusters = self.clusters
         return {
             "constant": [list(self.x_constant), list(self.y_constant)],

@@ -1,4 +1,4 @@
-"""Comparisons of whole networks: every pair of layers, with files and a page."""
+"""Comparisons of networks: results for every pair of layers, with files and a report."""
 
 from .comparing import compare
 from .pair_result import PairResult

@@ -1,4 +1,4 @@
-"""One call for everything: two or more networks in, every layer compared, files and a page out."""
+"""Compare two or more networks, layer by layer, with one call."""
 
 from __future__ import annotations
 
@@ -30,10 +30,11 @@ if TYPE_CHECKING:
     from torch import nn
 
 EPS = (0.15, 0.2, 0.25, 0.3, 0.5)
-"""Those of Wang et al."""
+"""Default values of eps, those of Wang et al."""
 EVIDENCE_UP_TO = 1024
-"""Neurons of two layers together, up to which evidence is given by default."""
+"""Total number of neurons of two layers up to which evidence is computed by default."""
 MATRICES = ("cka", "debiased cka")
+"""Measures of which matrices of all layers are saved."""
 
 
 def compare(
@@ -52,32 +53,65 @@ def compare(
     notes: Mapping[str, str] | None = None,
     **options: Any,
 ) -> Comparison:
-    """Compare networks layer by layer, from one pass: match profiles and alignments of every pair of layers.
+    """Compare networks layer by layer, from a single pass over the data.
 
-    Args:
-        networks: {name: network}, all that `capture` takes, with `batches` to run them on; or {name: file or folder of
-            activations}, or {name: {layer: array}}, without.
-        eps: those that tables show; the profiles hold every eps.
-        centred: whether to take each neuron's mean out first.
-        simple_eps: at which to find a small v-minimum match for every neuron, and with them simple matches; this
-            takes some ten milliseconds for each neuron.
-        simple_layers: names or shell patterns of the layers to do that for, by default all.
-        clusters: whether to cluster the neurons of every pair of layers; it takes (p + q)^3 operations.
-        sparse: names or shell patterns of the layers whose neurons are to be predicted from few of the other network's,
-            "*" for all; this takes some tens of milliseconds for each neuron.
-        min_correlation: of more than two networks, the least correlation of a partner that counts.
-        evidence: whether to give every measure an interval and its value by chance, and the profile a band, its null
-            and a held-out curve; by default for layers of together up to 1024 neurons. What a pair of layers does
-            not allow, as one that never varies, is missing with its reason: `PairResult.refusals`.
-        inputs: what they look like, in their order: images (n, height, width[, 3]) of bytes, or texts, each a
-            string or a list of tokens. With top=9, the page shows of each neuron those that excite it most.
-        notes: shown in the page, by title.
-        options: of `capture`: layers, units, positions, seed, channels, example_ids, checkpoint, checkpoint_seconds,
-            pairs, folds, null, bins, method, top, max_memory_gb; of stored activations also scheduler: see
-            `capture_stored`. With bins, partners are also looked for by mutual information.
-    With pairs="all", layers are also put against all others (`comparison.matrices`); profiles and alignments are then
-    of the layers of the same name, if there are any. Layers of different spatial size need pool="mean".
-    Raises SpanmatchError if an eps is not in [0, 1), or as `capture` does.
+    Parameters
+    ----------
+    networks : mapping of str to network, path, or mapping of str to array
+        By name. Either everything that `capture` takes, with `batches`; or stored activations
+        without `batches`: a file, a folder, or {layer: array}.
+    batches : iterable, optional
+        The inputs on which the networks are run.
+    eps : sequence of float
+        Values of eps that tables show, in [0, 1). The profiles hold every eps.
+    centred : bool
+        Whether to subtract each neuron's mean first.
+    simple_eps : sequence of float
+        Values of eps at which to find a small v-minimum match for every neuron, and from them
+        simple matches. This takes about ten milliseconds for each neuron.
+    simple_layers : str or sequence of str, optional
+        Names or shell patterns of the layers for `simple_eps`; by default all.
+    clusters : bool
+        Whether to cluster the neurons of every pair of layers. This takes (p + q)^3 operations.
+    sparse : str or sequence of str
+        Names or shell patterns of the layers whose neurons are predicted from few neurons of the
+        other network, "*" for all. This takes tens of milliseconds for each neuron.
+    min_correlation : float
+        For more than two networks: the smallest correlation of a partner.
+    evidence : bool, optional
+        Whether to compute an interval and a null value for every measure, and an interval, a null
+        and a held-out share for the profile. By default this is done for layers of up to 1024
+        neurons together. What is not defined for a pair, for example with a constant layer, is
+        missing with its reason in `PairResult.refusals`.
+    inputs : ndarray or sequence, optional
+        What the examples look like, in their order: images (n, height, width[, 3]) of uint8; or
+        texts, each a string or a list of tokens. With top=9, the report shows for each neuron the
+        inputs with the largest activations.
+    notes : mapping of str to str, optional
+        Notes that the report shows, by title.
+    **options
+        Options of `capture`: layers, units, positions, seed, channels, example_ids, checkpoint,
+        checkpoint_seconds, pairs, folds, null, bins, method, top, max_memory_gb; for stored
+        activations also scheduler, see `capture_stored`. With bins, partners are also computed by
+        mutual information.
+
+    Returns
+    -------
+    Comparison
+        One `PairResult` for each pair of layers. With pairs="all" also matrices of all layers
+        against all; profiles and alignments are then computed for layers of the same name, if there
+        are any.
+
+    Raises
+    ------
+    SpanmatchError
+        If an eps is not in [0, 1), no two layers were paired, or as `capture` does. Layers of
+        different spatial size need pool="mean".
+
+    Notes
+    -----
+    Cost: one forward pass of each network for each batch, then for each pair of layers a match
+    profile, two assignments and what is requested in addition.
     """
     shown = tuple(checked_eps(list(eps)).tolist())
     if not shown:
@@ -86,7 +120,7 @@ def compare(
     if not moments.pairs:
         raise SpanmatchError("nothing to compare: no two layers were paired; give two networks, or pairs='all'")
     pairs = sorted(_in_detail(moments), key=_by_layer(moments))
-    asked = _Asked(
+    request = _Request(
         eps=shown,
         centred=centred,
         clusters=clusters,
@@ -95,20 +129,20 @@ def compare(
         simple_eps=checked_eps(list(simple_eps)).tolist(),
         evidence=evidence,
     )
-    networks_in_all = len(dict.fromkeys(network_and_layer(layer)[0] for layer in moments.layers))
-    results, shared = [], []
+    network_count = len(dict.fromkeys(network_and_layer(layer)[0] for layer in moments.layers))
+    pair_results, universalities = [], []
     for layer, group in groupby(tracked(pairs, "matching"), key=lambda pair: network_and_layer(pair[0])[1]):
-        of_layer = [moments.pair(x, y) for x, y in group]  # kept until all that is asked of the layer is computed
-        results += [_pair_result(pair, asked, networks_in_all) for pair in of_layer]
+        layer_pairs = [moments.pair(x, y) for x, y in group]  # pairs remember results that universality uses again
+        pair_results += [_pair_result(pair, request, network_count) for pair in layer_pairs]
         if _is_shared(moments, layer):
-            shared.append(
-                universality(moments, layer, min_correlation=min_correlation, eps=asked.middle, centred=centred)
+            universalities.append(
+                universality(moments, layer, min_correlation=min_correlation, eps=request.middle, centred=centred)
             )
     comparison = Comparison(
-        pairs=tuple(results),
+        pairs=tuple(pair_results),
         eps=shown,
         moments=moments,
-        universality=tuple(shared),
+        universality=tuple(universalities),
         inputs=inputs,
         notes=dict(notes or {}),
     )
@@ -119,54 +153,57 @@ def compare(
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Asked:
-    """What is asked of every pair of layers."""
+class _Request:
+    """The results requested for every pair of layers."""
 
     eps: tuple[float, ...]
     centred: bool
     clusters: bool
     predicted: set[tuple[str, str]]
-    """Pairs whose neurons are to be predicted from few of the other layer's."""
+    """Pairs for which sparse maps are requested."""
     simple: set[tuple[str, str]]
-    """Pairs of which simple matches are to be found."""
+    """Pairs for which simple matches are requested."""
     simple_eps: list[float]
     evidence: bool | None
 
     @property
     def middle(self) -> float:
-        """The eps at which there are to be enough rows."""
+        """The middle eps, at which there should be enough rows."""
         return self.eps[len(self.eps) // 2]
 
 
-def _pair_result(pair: Pair, asked: _Asked, networks: int) -> PairResult:
-    """Return everything that is asked of a pair of layers."""
+def _pair_result(pair: Pair, request: _Request, network_count: int) -> PairResult:
+    """Return the requested results of a pair of layers."""
     layers = (pair.x_layer, pair.y_layer)
-    profile = match_profile(pair, centred=asked.centred)
-    evidence, refusals = _evidence(pair, profile, asked)
+    profile = match_profile(pair, centred=request.centred)
+    evidence, refusals = _evidence(pair, profile, request)
     return PairResult(
         provenance=profile.provenance,
-        name=_name(pair, networks),
+        name=_name(pair, network_count),
         profile=profile,
-        alignment=align(pair, sparse=layers in asked.predicted, grouped=asked.clusters, centred=asked.centred),
-        simple=_simple(pair, asked) if layers in asked.simple else (),
+        alignment=align(pair, sparse=layers in request.predicted, grouped=request.clusters, centred=request.centred),
+        simple=_simple(pair, request) if layers in request.simple else (),
         evidence=evidence,
         refusals=refusals,
     )
 
 
-def _evidence(pair: Pair, profile: MatchProfile, asked: _Asked) -> tuple[Evidence | None, Mapping[str, str]]:
-    """Return the evidence of a pair, if it is asked for, or by default if it takes little time; and what is refused."""
+def _evidence(pair: Pair, profile: MatchProfile, request: _Request) -> tuple[Evidence | None, Mapping[str, str]]:
+    """Return the evidence of a pair if it is requested, or by default if it is cheap, and what was
+    refused.
+    """
     by_default = sum(pair.neurons) <= EVIDENCE_UP_TO and pair.n_folds > 0
-    if not (by_default if asked.evidence is None else asked.evidence):
+    if not (by_default if request.evidence is None else request.evidence):
         return None, {}
     try:
-        evidence = assess(pair, profile, eps=asked.middle, held=asked.eps)
+        evidence = assess(pair, profile, eps=request.middle, held=request.eps)
     except SpanmatchError as error:
         return None, {"evidence": str(error)}
     return evidence, evidence.refusals
 
 
 def _name(pair: Pair, networks: int) -> str:
+    """Return the short name of a pair of layers."""
     (a, x), (b, y) = network_and_layer(pair.x_layer), network_and_layer(pair.y_layer)
     if x != y:
         return f"{pair.x_layer} ~ {pair.y_layer}"
@@ -174,54 +211,58 @@ def _name(pair: Pair, networks: int) -> str:
 
 
 def _in_detail(moments: Moments) -> list[tuple[str, str]]:
-    """Return the pairs of layers of the same name, all pairs if there are none."""
+    """Return the pairs of layers of the same name; all pairs if there are none."""
     same = [(x, y) for x, y in moments.pairs if network_and_layer(x)[1] == network_and_layer(y)[1]]
     return same or moments.pairs
 
 
 def _chosen(pairs: Sequence[tuple[str, str]], layers: str | Sequence[str]) -> set[tuple[str, str]]:
-    """Return the pairs of which the first layer fits a pattern.  Raises SpanmatchError if a pattern fits none."""
+    """Return the pairs whose first layer fits a pattern.  Raises SpanmatchError if a pattern fits
+    none.
+    """
     patterns = patterns_of(layers, "")
     names = dict.fromkeys(network_and_layer(x)[1] for x, _ in pairs)
-    wanted = chosen(patterns, names, "the layers compared") if patterns else []
-    return {(x, y) for x, y in pairs if network_and_layer(x)[1] in wanted}
+    requested_layers = chosen(patterns, names, "the layers compared") if patterns else []
+    return {(x, y) for x, y in pairs if network_and_layer(x)[1] in requested_layers}
 
 
 def _by_layer(moments: Moments) -> Callable[[tuple[str, str]], int]:
-    """Return the order of pairs in which those of one layer stand together, layers as they came."""
+    """Return a sort key for pairs: the position of the first layer's name."""
     names = list(dict.fromkeys(network_and_layer(layer)[1] for layer in moments.layers))
     return lambda pair: names.index(network_and_layer(pair[0])[1])
 
 
 def _is_shared(moments: Moments, layer: str) -> bool:
-    """Tell whether more than two networks have a layer, and all of them were paired."""
+    """Return whether more than two networks have a layer, and all of them were paired."""
     names = [name for name in moments.layers if network_and_layer(name)[1] == layer]
-    return len(names) > 2 and all(both in moments.pairs for both in combinations(names, 2))
+    return len(names) > 2 and all(layers in moments.pairs for layers in combinations(names, 2))
 
 
-def _simple(pair: Pair, asked: _Asked) -> tuple[SimpleMatches, ...]:
+def _simple(pair: Pair, request: _Request) -> tuple[SimpleMatches, ...]:
+    """Return the simple matches of a pair at every requested eps."""
     results = []
-    for eps in asked.simple_eps:
-        results.append(simple_matches(pair, eps, time_limit=0, centred=asked.centred))
+    for eps in request.simple_eps:
+        results.append(simple_matches(pair, eps, time_limit=0, centred=request.centred))
         if results[-1].ended == "interrupted":
             raise KeyboardInterrupt
     return tuple(results)
 
 
 def _moments(networks: Mapping[str, Any], batches: Iterable[Any] | None, options: Mapping[str, Any]) -> Moments:
+    """Return the moments of networks or of stored activations.  Raises SpanmatchError for a mixture
+    of both.
+    """
     if not isinstance(networks, Mapping) or not networks:
-        raise SpanmatchError("networks: give {name: network}, at least one")
+        raise SpanmatchError("networks: give {name: network} with at least one network")
     stored = [not runs(network) for network in networks.values()]
     if all(stored):
         if batches is not None:
-            raise SpanmatchError("stored activations are compared as they are; leave batches out")
+            raise SpanmatchError("batches: stored activations need none; leave batches out")
         return capture_stored(networks, **options)
     if "scheduler" in options:
-        raise SpanmatchError(
-            "scheduler: it is for stored activations; networks are captured on ranks of torch.distributed"
-        )
+        raise SpanmatchError("scheduler: it is for stored activations; for networks use processes of torch.distributed")
     if any(stored):
         raise SpanmatchError("networks and stored activations cannot be mixed in one comparison")
     if batches is None:
-        raise SpanmatchError("batches: give what the networks are to be run on")
+        raise SpanmatchError("batches: give the inputs on which the networks are run")
     return capture(networks, batches, **options)

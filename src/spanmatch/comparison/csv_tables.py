@@ -1,7 +1,7 @@
-"""The tables that a comparison is saved as: one CSV file for each kind of result.
+"""The tables of a comparison: one CSV file for each kind of result.
 
-Each table is a list of columns, a name and what stands in it, and a generator of the things that its rows are about.
-To add a column, add a line to the table's columns.
+Each table is a mapping from column names to functions of a row's subject, and a generator of these
+subjects. To add a column, add a line to the table's columns.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ Row = TypeVar("Row")
 
 @dataclass(frozen=True)
 class Table(Generic[Row]):
-    """What stands in each column of a table, given what a row is about."""
+    """The columns of a table: functions of a row's subject, by name."""
 
     columns: Mapping[str, Callable[[Row], Cell]]
 
     def text(self, rows: Iterable[Row]) -> str:
-        """Return the table as CSV; cells of None and nan are empty."""
+        """Return the table as CSV. Cells of None and nan are empty."""
         cells = ([_cell(column(row)) for column in self.columns.values()] for row in rows)
         return _text(list(self.columns), cells)
 
 
 def csv_text(rows: Sequence[Mapping[str, object]]) -> str:
-    """Return rows that all have the same columns."""
+    """Return rows with the same columns as CSV."""
     return _text(list(rows[0]) if rows else [], ([*row.values()] for row in rows))
 
 
@@ -50,7 +50,9 @@ def tables_of(
     transplants: Sequence[Transplant],
     universality: Sequence[Universality],
 ) -> dict[str, str]:
-    """Return the tables of a comparison by file name; those without rows are left out, but for the first two."""
+    """Return the non-empty tables of a comparison as CSV, by file name; levels and alignment
+    always.
+    """
     always = {"levels.csv": LEVELS.text(_neurons(pairs)), "alignment.csv": ALIGNMENT.text(_partners(pairs))}
     others = {
         "clusters.csv": CLUSTERS.text(_members(pairs)),
@@ -69,6 +71,8 @@ def tables_of(
 
 @dataclass(frozen=True)
 class _Neuron:
+    """A neuron in the match profile of a pair."""
+
     layer: str
     index: int
     level: float
@@ -89,6 +93,7 @@ LEVELS = Table[_Neuron](
 
 
 def _neurons(pairs: Iterable[PairResult]) -> Iterator[_Neuron]:
+    """Yield every neuron of every pair."""
     for pair in pairs:
         for layer, index, level, silent in pair.profile.neurons():
             yield _Neuron(layer, index, level, silent, pair.y_layer if layer == pair.x_layer else pair.x_layer)
@@ -117,6 +122,7 @@ ALIGNMENT = Table[Partnership](
 
 
 def _partners(pairs: Iterable[PairResult]) -> Iterator[Partnership]:
+    """Yield every partnership of every alignment."""
     for pair in pairs:
         of_pair = pair.alignment
         for alignment in filter(None, (of_pair.bipartite, of_pair.semi, of_pair.information)):
@@ -129,6 +135,8 @@ def _partners(pairs: Iterable[PairResult]) -> Iterator[Partnership]:
 
 @dataclass(frozen=True)
 class _Member:
+    """A neuron with its cluster in a pair."""
+
     layer: str
     index: int
     label: int
@@ -147,6 +155,7 @@ CLUSTERS = Table[_Member](
 
 
 def _members(pairs: Iterable[PairResult]) -> Iterator[_Member]:
+    """Yield every neuron with its cluster, for every pair with clusters."""
     for pair in pairs:
         clusters: Clusters | None = pair.alignment.clusters
         if clusters is None:
@@ -172,6 +181,7 @@ SPARSE = Table[tuple[SparseMap, TableRow]](
 
 
 def _sparse_rows(pairs: Iterable[PairResult]) -> Iterator[tuple[SparseMap, TableRow]]:
+    """Yield every row of the table of every sparse map."""
     for pair in pairs:
         for sparse_map in pair.alignment.maps:
             for row in sparse_map.table():
@@ -195,6 +205,7 @@ SIMPLE = Table[tuple[SimpleMatches, SimpleMatch]](
 
 
 def _simple_matches(pairs: Iterable[PairResult]) -> Iterator[tuple[SimpleMatches, SimpleMatch]]:
+    """Yield every simple match."""
     for pair in pairs:
         for matches in pair.simple:
             for match in matches:
@@ -221,6 +232,7 @@ MEASURES = Table[tuple[Evidence, MeasureEvidence]](
 
 
 def _measures(pairs: Iterable[PairResult]) -> Iterator[tuple[Evidence, MeasureEvidence]]:
+    """Yield every measure of every pair with evidence."""
     for pair in pairs:
         if pair.evidence is not None:
             for measure in pair.evidence.measures:
@@ -240,6 +252,7 @@ MATRIX = Table[tuple[LayerMatrix, int, int]](
 
 
 def _entries(matrices: Iterable[LayerMatrix]) -> Iterator[tuple[LayerMatrix, int, int]]:
+    """Yield every entry of every matrix."""
     for matrix in matrices:
         for i in range(len(matrix.layers)):
             for j in range(len(matrix.layers)):
@@ -251,7 +264,7 @@ def _entries(matrices: Iterable[LayerMatrix]) -> Iterator[tuple[LayerMatrix, int
 
 @dataclass(frozen=True)
 class _Condition:
-    """A condition; without its outcome, if it was refused."""
+    """A condition of a transplant; its outcome is None if it was refused."""
 
     transplant: Transplant
     name: str
@@ -268,7 +281,10 @@ class _Condition:
         return value
 
     def difference(self, of: Of, end: str) -> float | None:
-        """Return a number of the difference of "transplant", or of "stitch", less this condition; None for these."""
+        """Return a number of the difference of the transplant (or stitch) from this condition.
+
+        It is None for these two, and if the condition was refused.
+        """
         condition = STITCHED if self.name.startswith(STITCHED) else MATCHED
         if self.outcome is None or self.name == condition:
             return None
@@ -278,6 +294,7 @@ class _Condition:
 
 
 def _difference(of: Of, end: str) -> Callable[[_Condition], Cell]:
+    """Return a function that gives a number of a condition's difference."""
     return lambda condition: condition.difference(of, end)
 
 
@@ -303,6 +320,7 @@ TRANSPLANTS = Table[_Condition](
 
 
 def _conditions(transplants: Iterable[Transplant]) -> Iterator[_Condition]:
+    """Yield every condition of every transplant, those refused last."""
     for transplant in transplants:
         for outcome in transplant.outcomes:
             yield _Condition(transplant, outcome.condition, outcome)
@@ -327,6 +345,7 @@ UNIVERSALITY = Table[tuple[Universality, str, int]](
 
 
 def _universal(layers: Iterable[Universality]) -> Iterator[tuple[Universality, str, int]]:
+    """Yield every neuron of every layer of more than two networks."""
     for layer in layers:
         for network, partners in layer.partners.items():
             for neuron in range(len(partners)):
@@ -334,6 +353,7 @@ def _universal(layers: Iterable[Universality]) -> Iterator[tuple[Universality, s
 
 
 def _boolean(value: bool) -> str:
+    """Return "true" or "false"."""
     return str(value).lower()
 
 
@@ -343,6 +363,7 @@ def _cell(value: Cell) -> Cell:
 
 
 def _text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Return a header and rows as CSV."""
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(header)

@@ -1,4 +1,4 @@
-"""Everything that is known of a pair of layers."""
+"""All results of a pair of layers."""
 
 from __future__ import annotations
 
@@ -18,37 +18,55 @@ from ..moments.provenance import Result, network_and_layer
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class PairResult(Result):
-    """Everything that is known of a pair of layers."""
+    """All results of a pair of layers."""
 
     name: str
-    """A short name: the layer's, if both have the same one, with the networks where there are more than two."""
+    """A short name: the layer's, if both have the same one, with the networks if there are more
+    than two.
+    """
     profile: MatchProfile
+    """The match profile."""
     alignment: LayerAlignment = field(repr=False)
+    """One-to-one, few-to-one and many-to-many alignment."""
     simple: tuple[SimpleMatches, ...] = field(default=(), repr=False)
-    """Simple matches, at every eps that they were asked for."""
+    """Simple matches at every requested eps."""
     evidence: Evidence | None = field(default=None, repr=False)
-    """Measures with intervals and null values, and the evidence of the profile; None if it was not asked for."""
+    """Measures with intervals and null values, and the evidence of the profile; None if not
+    requested.
+    """
     refusals: Mapping[str, str] = field(default_factory=dict)
-    """Why something is missing, whole or in part, by its name, as "cka" or "profile evidence"."""
+    """Why a result is missing or incomplete, by its name, such as "cka" or "profile evidence"."""
 
     @property
     def layer(self) -> str:
-        """The name that both layers have without their networks; if they differ, both, as "conv1 ~ conv2"."""
+        """The layers' name without the networks; if they differ both, as in "conv1 ~ conv2"."""
         names = dict.fromkeys(network_and_layer(layer)[1] for layer in (self.x_layer, self.y_layer))
         return " ~ ".join(names)
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """Why anything observed is missing, each reason once; null values alone do not count."""
+        """Why observed results are missing, without duplicates; null values are not counted."""
         if self.evidence is None:
             return tuple(dict.fromkeys(self.refusals.values()))
-        null_only = {one.name for one in self.evidence.measures if np.isfinite([one.value, one.low]).all()}
+        null_only = {
+            measure.name for measure in self.evidence.measures if np.isfinite([measure.value, measure.low]).all()
+        }
         return tuple(dict.fromkeys(reason for name, reason in self.refusals.items() if name not in null_only))
 
     def row(self, eps: tuple[float, ...]) -> dict[str, Any]:
-        """Return a row for a table: s(eps), measures, and what to heed."""
+        """Return a row for a table: s(eps), measures, and warnings.
+
+        Parameters
+        ----------
+        eps : tuple of float
+            Values of eps.
+
+        Returns
+        -------
+        dict of str to str, int or float
+        """
         strength = self.alignment.bipartite.strength
-        measured = () if self.evidence is None else self.evidence.measures
+        measures = () if self.evidence is None else self.evidence.measures
         p, q = self.provenance.neurons
         return {
             "x_layer": self.x_layer,
@@ -60,16 +78,25 @@ class PairResult(Result):
             "rows": self.provenance.rows,
             **{f"s({value:g})": share for value, share in zip(eps, self.profile.similarity(eps), strict=True)},
             "median_partner": float(np.median(strength)) if len(strength) else float("nan"),
-            **{measure.name: measure.value for measure in measured},
+            **{measure.name: measure.value for measure in measures},
             "chance_distance": self.profile.chance_distance,
             "resolution": self.profile.resolution,
             "warnings": "; ".join(self.profile.warnings),
         }
 
     def to_dict(self, eps: tuple[float, ...], pair: Pair | None) -> dict[str, Any]:
-        """Return everything as plain Python values, as comparison.json has it.
+        """Return everything as plain Python values, as in comparison.json.
 
-        Args: eps, at which to give the similarity; pair, of which simple matches are, if there are any.
+        Parameters
+        ----------
+        eps : tuple of float
+            Values of eps at which to give the similarity.
+        pair : Pair or None
+            The pair of the simple matches, if there are any.
+
+        Returns
+        -------
+        dict
         """
         return {
             "name": self.name,
@@ -84,7 +111,9 @@ class PairResult(Result):
 
 
 def _simple_record(matches: SimpleMatches, pair: Pair) -> dict[str, Any]:
-    """Return simple matches for the JSON: sizes by neuron, and each match with its maps, to four digits."""
+    """Return simple matches for the JSON: sizes by neuron, and each match with its maps, to four
+    digits.
+    """
     records = []
     for match in matches:
         maps = match.coefficients(pair)

@@ -1,4 +1,4 @@
-"""The results of a comparison: those of every pair of layers, and what concerns all of them; and its files."""
+"""The results of a comparison, for each pair of layers and for all of them, and its files."""
 
 from __future__ import annotations
 
@@ -38,22 +38,26 @@ FORMAT, VERSION = COMPARISON
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """Networks compared layer by layer: a sequence of `PairResult`s, and the moments that they were computed from."""
+    """A comparison of networks: a sequence of `PairResult`s, with the moments that they were
+    computed from.
+    """
 
     pairs: tuple[PairResult, ...]
+    """One result for each pair of layers."""
     eps: tuple[float, ...]
-    """Those that tables show; profiles hold every eps."""
+    """Values of eps that tables show. The profiles hold every eps."""
     moments: Moments = field(repr=False)
+    """The moments of all layers."""
     universality: tuple[Universality, ...] = field(default=(), repr=False)
-    """Of every layer that more than two networks have."""
+    """One result for every layer of more than two networks."""
     matrices: tuple[LayerMatrix, ...] = field(default=(), repr=False)
-    """Of all layers against all, where they were paired."""
+    """Measures of all layers against all, if they were paired."""
     transplants: tuple[Transplant, ...] = field(default=(), repr=False)
-    """Those that were made, to be shown with the rest: add them with `dataclasses.replace`."""
+    """Transplants to show with the rest; add them with `dataclasses.replace`."""
     inputs: Any = field(default=None, repr=False)
-    """What the examples look like, for the page."""
+    """What the examples look like, for the report."""
     notes: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """Anything worth saying beside the results, by title."""
+    """Notes for the report, by title."""
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -62,33 +66,61 @@ class Comparison:
         return iter(self.pairs)
 
     def __getitem__(self, key: int | str | tuple[str, str]) -> PairResult:
-        """Return the result of a pair of layers: by its position, its name, its layer's name, or both layers' names.
+        """Return the result of a pair of layers.
 
-        Raises SpanmatchError if there is no such pair, or several.
+        Parameters
+        ----------
+        key : int, str or tuple of str
+            Its position, its name, its layer's name, or the names of both layers.
+
+        Returns
+        -------
+        PairResult
+
+        Raises
+        ------
+        SpanmatchError
+            If there is no such pair, or several.
         """
         if isinstance(key, int):
             return self.pairs[key]
-        both = {(pair.x_layer, pair.y_layer): pair for pair in self.pairs}
+        by_layers = {(pair.x_layer, pair.y_layer): pair for pair in self.pairs}
         if isinstance(key, tuple):
-            if key not in both:
-                raise SpanmatchError(f"no pair {key!r}; there are {', '.join(map(str, list(both)[:5]))}")
-            return both[key]
+            if key not in by_layers:
+                raise SpanmatchError(f"no pair {key!r}; there are {', '.join(map(str, list(by_layers)[:5]))}")
+            return by_layers[key]
         matching = [pair for pair in self.pairs if key == pair.name] or [p for p in self.pairs if key == p.layer]
         if len(matching) != 1:
             names = [pair.name for pair in matching or self.pairs]
-            several = f"{len(matching)} pairs are of {key!r}; give one of their names"
+            several = f"{len(matching)} pairs have the layer {key!r}; give one of their names"
             raise SpanmatchError(f"{several if matching else f'no pair {key!r}'}{among(key, names)}")
         return matching[0]
 
     @property
     def networks(self) -> list[str]:
-        """The names of the networks, in the order they came."""
+        """The names of the networks, in their original order."""
         return list(dict.fromkeys(network_and_layer(layer)[0] for layer in self.moments.layers))
 
     def matrix(self, name: str) -> LayerMatrix:
-        """Return a measure, by its name, of every two layers that were paired; see `sm.measures()`.
+        """Return one measure of every two layers that were paired.
 
-        Raises SpanmatchError for another name, or if it cannot be had of any pair. Cost: of the measure, for each pair.
+        Parameters
+        ----------
+        name : str
+            The measure's name; see `sm.measures()`.
+
+        Returns
+        -------
+        LayerMatrix
+
+        Raises
+        ------
+        SpanmatchError
+            If there is no such measure, or it is not defined for any pair.
+
+        Notes
+        -----
+        Cost: one evaluation of the measure for each pair, or two if it is not symmetric.
         """
         known = {measure.name: measure for measure in measures()}
         if name not in known:
@@ -96,7 +128,17 @@ class Comparison:
         return matrices_of(self.moments, [known[name]])[0]
 
     def to_frame(self) -> pd.DataFrame:
-        """Return a table with one row for each pair of layers."""
+        """Return a data frame with one row for each pair of layers.
+
+        Returns
+        -------
+        pandas.DataFrame
+
+        Raises
+        ------
+        SpanmatchError
+            If pandas is not installed.
+        """
         return data_frame("comparison.to_frame", [pair.row(self.eps) for pair in self.pairs])
 
     def to_dict(self) -> ComparisonRecord:
@@ -122,11 +164,26 @@ class Comparison:
         return cast("ComparisonRecord", record)
 
     def _pair_of(self, result: PairResult) -> Pair | None:
-        """Return the moments of a pair that has simple matches."""
+        """Return the moments of a pair that has simple matches, else None."""
         return self.moments.pair(result.x_layer, result.y_layer) if result.simple else None
 
     def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw s(eps) of every pair of layers, from light to dark by depth, and return the axes."""
+        """Draw s(eps) of every pair of layers, from light to dark by depth.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; by default new axes.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+
+        Raises
+        ------
+        SpanmatchError
+            If matplotlib is not installed.
+        """
         ax = axes_for("comparison.plot", ax)
         from matplotlib import colormaps
 
@@ -137,14 +194,43 @@ class Comparison:
         return ax
 
     def report(self, path: Path_) -> Path:
-        """Write the page, one HTML file that needs nothing else, and return its path."""
+        """Write the report, a single self-contained HTML file.
+
+        Parameters
+        ----------
+        path : str or Path
+            The file.
+
+        Returns
+        -------
+        Path
+
+        Raises
+        ------
+        SpanmatchError
+            If the file cannot be written.
+        """
         write_text(path, render(self.to_dict()))
         return Path(path)
 
     def save(self, folder: Path_) -> Path:
-        """Write comparison.json, the tables as CSV, moments.safetensors and report.html; return the folder.
+        """Write comparison.json, the tables as CSV, moments.safetensors and report.html.
 
-        Raises SpanmatchError if they cannot be written, or another process is writing there; earlier results then stay.
+        Parameters
+        ----------
+        folder : str or Path
+            Where to write.
+
+        Returns
+        -------
+        Path
+            The folder.
+
+        Raises
+        ------
+        SpanmatchError
+            If the files cannot be written, or another process is writing there. Earlier results are
+            then kept.
         """
         with writing(folder) as written:
             self._write(written)
@@ -152,16 +238,32 @@ class Comparison:
         return Path(folder)
 
     def write_results(self, folder: Path_) -> Path:
-        """Write what `save` does but the moments, which may be large; return the folder.
+        """Write the files of `save` without the moments, which can be large.
 
-        Tables are levels.csv and alignment.csv, and where there is something to put in them clusters.csv, matrix.csv,
+        The tables are levels.csv and alignment.csv; with content also clusters.csv, matrix.csv,
         measures.csv, simple.csv, sparse.csv, transplants.csv and universality.csv.
+
+        Parameters
+        ----------
+        folder : str or Path
+            Where to write.
+
+        Returns
+        -------
+        Path
+            The folder.
+
+        Raises
+        ------
+        SpanmatchError
+            As `save` does.
         """
         with writing(folder) as written:
             self._write(written)
         return Path(folder)
 
     def _write(self, folder: Path) -> None:
+        """Write all files but the moments."""
         data = self.to_dict()
         write_text(folder / "comparison.json", json.dumps(data, allow_nan=False, indent=1) + "\n")
         for name, text in self._tables().items():
@@ -169,4 +271,5 @@ class Comparison:
         write_text(folder / "report.html", render(data))
 
     def _tables(self) -> dict[str, str]:
+        """Return the tables as CSV, by file name."""
         return csv_tables.tables_of(self.pairs, self.matrices, self.transplants, self.universality)

@@ -1,4 +1,6 @@
-"""What examples look like, for the page: small pictures in one file, or texts, of those that excite neurons most."""
+"""Thumbnails for the report: images in one file, or texts, of the inputs with the largest
+activations.
+"""
 
 from __future__ import annotations
 
@@ -16,18 +18,33 @@ from ..errors import SpanmatchError, missing_extra
 from ..moments.moments import Moments
 
 SHOWN = 1500
-"""Examples at most; the rest are named by their number."""
+"""Largest number of examples shown; others appear as numbers."""
 SIDE = 40
-"""Pixels at most along a picture's longer side."""
+"""Largest length in pixels of an image's longer side."""
 COLUMNS = 50
+"""Number of images in each row of the file."""
 
 
 def inputs_of(moments: Moments, examples: Any) -> dict[str, Any]:
     """Return each neuron's top inputs as plain Python values, and what those examples look like.
 
-    Args: examples, images (n, height, width) or (n, height, width, 3) of bytes; texts, a string or a list of tokens
-    each; or None. They are numbered as they were captured.
-    Raises SpanmatchError if there are fewer than were captured, or they are neither.
+    Parameters
+    ----------
+    moments : Moments
+        With top inputs.
+    examples : ndarray, sequence or None
+        In the order in which they were captured: images (n, height, width) or (n, height, width, 3)
+        of uint8; or texts, each a string or a list of tokens.
+
+    Returns
+    -------
+    dict
+        "layers", and "shown", which is None without examples.
+
+    Raises
+    ------
+    SpanmatchError
+        If there are fewer examples than were captured, or they are neither images nor texts.
     """
     layers, counts = {}, Counter[int]()
     for layer in moments.layers:
@@ -38,17 +55,17 @@ def inputs_of(moments: Moments, examples: Any) -> dict[str, Any]:
             "values": [short(np.where(np.isneginf(row), np.nan, row)) for row in top.values],
         }
         counts.update(top.examples[top.examples >= 0].tolist())
-    wanted = sorted(example for example, _ in counts.most_common(SHOWN))
-    if examples is None or not wanted:
+    example_ids = sorted(example for example, _ in counts.most_common(SHOWN))
+    if examples is None or not example_ids:
         return {"layers": layers, "shown": None}
     if len(examples) <= max(counts):
-        raise SpanmatchError(f"inputs: {len(examples)} given, but number {max(counts)} was captured")
-    shown = _pictures(examples, wanted) if isinstance(examples, np.ndarray) else _texts(examples, wanted)
+        raise SpanmatchError(f"inputs: {len(examples)} given, but example {max(counts)} was captured")
+    shown = _images(examples, example_ids) if isinstance(examples, np.ndarray) else _texts(examples, example_ids)
     return {"layers": layers, "shown": shown}
 
 
-def _pictures(images: NDArray[Any], wanted: Sequence[int]) -> dict[str, Any]:
-    """Return one picture with the wanted images in rows."""
+def _images(images: NDArray[Any], example_ids: Sequence[int]) -> dict[str, Any]:
+    """Return one image with the requested images in rows."""
     try:
         from PIL import Image
     except ImportError as error:
@@ -61,17 +78,17 @@ def _pictures(images: NDArray[Any], wanted: Sequence[int]) -> dict[str, Any]:
     height, width = images.shape[1:3]
     scale = min(1.0, SIDE / max(height, width))
     size = max(1, round(width * scale)), max(1, round(height * scale))
-    rows = -(-len(wanted) // COLUMNS)
+    rows = -(-len(example_ids) // COLUMNS)
     sheet = Image.new("RGB" if images.ndim == 4 else "L", (COLUMNS * size[0], rows * size[1]))
-    for i, example in enumerate(wanted):
-        small = Image.fromarray(images[example]).resize(size)
-        sheet.paste(small, (i % COLUMNS * size[0], i // COLUMNS * size[1]))
+    for i, example in enumerate(example_ids):
+        thumbnail = Image.fromarray(images[example]).resize(size)
+        sheet.paste(thumbnail, (i % COLUMNS * size[0], i // COLUMNS * size[1]))
     file = io.BytesIO()
     sheet.save(file, "WEBP", quality=80)
     address = "data:image/webp;base64," + base64.b64encode(file.getvalue()).decode()
     return {
         "kind": "images",
-        "examples": list(wanted),
+        "examples": list(example_ids),
         "width": size[0],
         "height": size[1],
         "columns": COLUMNS,
@@ -79,8 +96,9 @@ def _pictures(images: NDArray[Any], wanted: Sequence[int]) -> dict[str, Any]:
     }
 
 
-def _texts(texts: Sequence[Any], wanted: Sequence[int]) -> dict[str, Any]:
-    tokens = [list(texts[example]) for example in wanted]
+def _texts(texts: Sequence[Any], example_ids: Sequence[int]) -> dict[str, Any]:
+    """Return the tokens of the requested texts."""
+    tokens = [list(texts[example]) for example in example_ids]
     if not all(isinstance(token, str) for text in tokens for token in text):
         raise SpanmatchError("inputs: give images as an array of bytes, or texts, each a string or a list of tokens")
-    return {"kind": "texts", "examples": list(wanted), "tokens": tokens}
+    return {"kind": "texts", "examples": list(example_ids), "tokens": tokens}

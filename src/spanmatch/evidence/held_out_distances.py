@@ -109,7 +109,7 @@ def held_out(pair: Pair, match: Match) -> HeldOut:
     --------
     >>> import numpy as np, spanmatch as sm
     >>> r = np.random.default_rng(0)
-    >>> pair = sm.pair(r.standard_normal((60, 25)), r.standard_normal((60, 25)))  # unrelated, few rows
+    >>> pair = sm.pair(r.standard_normal((60, 25)), r.standard_normal((60, 25)))
     >>> result = sm.held_out(pair, sm.maximum_match(pair, 0.9))
     >>> result.share, result.optimism > 0.3
     (0.0, True)

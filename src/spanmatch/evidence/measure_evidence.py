@@ -171,7 +171,7 @@ def _number(compute: Callable[[], SupportsFloat], name: str) -> tuple[float, str
 
 
 def _or_reason(compute: Callable[[], Outcome], name: str) -> tuple[Outcome | None, str]:
-    """Return a result and an empty string, or None and the reason without the name of the request."""
+    """Return a result and an empty string, or None and the reason without the request's name."""
     try:
         return compute(), ""
     except SpanmatchError as error:

@@ -105,7 +105,8 @@ def rows_needed(pair: Pair, eps: float = 0.3) -> RowsNeeded:
     --------
     >>> import numpy as np, spanmatch as sm
     >>> r = np.random.default_rng(0)
-    >>> result = sm.rows_needed(sm.pair(r.standard_normal((60, 40)), r.standard_normal((60, 40))), eps=0.5)
+    >>> X, Y = r.standard_normal((60, 40)), r.standard_normal((60, 40))
+    >>> result = sm.rows_needed(sm.pair(X, Y), eps=0.5)
     >>> result.enough, result.needed
     (False, 93)
     """

@@ -41,7 +41,7 @@ def _cycle(start: int, size: int, seed: int) -> Index:
 
 
 class Others:
-    """A queue of batches that wait until values of other examples are available for all of theirs."""
+    """A queue of batches that wait for values of other examples."""
 
     def __init__(self, seed: int) -> None:
         self.seed = seed

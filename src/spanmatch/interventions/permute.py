@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 PRODUCERS = ("Linear", "Conv1d", "Conv2d", "Conv3d")
 NORMS = ("BatchNorm1d", "BatchNorm2d", "BatchNorm3d")
-# Operations on single numbers, and operations on single channels: both commute with permutations of the neurons.
+# Operations on single numbers, and on single channels: both commute with permutations of the neurons.
 # fmt: off
 POINTWISE = (
     "ReLU", "ReLU6", "LeakyReLU", "ELU", "SELU", "CELU", "GELU", "SiLU", "Mish", "Sigmoid", "LogSigmoid", "Tanh",

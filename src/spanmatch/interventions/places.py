@@ -54,7 +54,7 @@ class Place:
         return self.network(*args, **kwargs)
 
     def output(self, batch: Any) -> Tensor:
-        """Return the layer's output for a batch.  Raises SpanmatchError if the layer does not run."""
+        """Return the layer's output for a batch.  Raises SpanmatchError if it does not run."""
         outputs: list[Tensor] = []
         # The next module may work in place, so the tensor is copied.
         with self.changed(lambda output: outputs.append(first_tensor(self.layer, output).clone())):

@@ -245,8 +245,8 @@ export interface UniversalityRecord {
   };
   distribution: DistributionRecord;
   everywhere: number[][];
-  consistency: number | null;
-  chance: number | null;
+  cycle_consistency: number | null;
+  null_cycle_consistency: number | null;
   seed: number;
   triangles: TriangleRecord[];
 }

@@ -39,13 +39,14 @@ export function universalityView({ universality, networks }) {
 }
 
 /** @param {UniversalityRecord} record */
-function rowOf({ layer, distribution, everywhere, consistency, triangles, chance }) {
+function rowOf(record) {
+  const { layer, distribution, everywhere, triangles } = record;
   const shares = [distribution.partners, distribution.matched].flatMap((counts) =>
     [counts[counts.length - 1], counts[0]].map((neurons) => percent(neurons / d3.sum(counts))),
   );
   const chains = d3.sum(triangles, (triangle) => triangle.chains);
-  const consistent = triangles.length ? `${percent(consistency)} of ${chains}` : MISSING;
-  return [layer, ...shares, everywhere.length, consistent, percent(chance, 1)];
+  const consistent = triangles.length ? `${percent(record.cycle_consistency)} of ${chains}` : MISSING;
+  return [layer, ...shares, everywhere.length, consistent, percent(record.null_cycle_consistency, 1)];
 }
 
 /**
