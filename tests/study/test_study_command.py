@@ -34,5 +34,5 @@ def test_ctrl_c_keeps_what_was_done_and_says_so(tmp_path):
     os.killpg(process.pid, signal.SIGINT)
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "interrupted; what was done is kept" in stderr and "Traceback" not in stderr
+    assert "interrupted; finished work is kept" in stderr and "Traceback" not in stderr
     assert not list(tmp_path.rglob(".*"))  # nothing half-written stays behind
