@@ -38,7 +38,7 @@ def main() -> None:
     clocked(StoredActivations, "read", spent, "reading")
     clocked(sm.Moments, "update", spent, "accumulating")
     clocked(module, "match_profile", spent, "peeling")
-    clocked(importlib.import_module("spanmatch.comparison.result"), "render", spent, "drawing")
+    clocked(importlib.import_module("spanmatch.report"), "render", spent, "drawing")
     clocked(sm.Moments, "save", spent, "saving moments")
     with tempfile.TemporaryDirectory() as folder:
         files = {name: Path(folder) / f"{name}.npz" for name in "ab"}

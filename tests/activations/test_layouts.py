@@ -21,7 +21,7 @@ def test_sampled_positions_are_the_same_in_both_networks_and_said():
     assert pair.rows == 90
     np.testing.assert_allclose(pair.xy, pair.xx)  # the same rows in the same order
     assert pair.layout == "rows are examples x 3 of 16 positions, sampled with seed 5; channels are neurons"
-    assert sm.match_profile(pair).layout == pair.layout
+    assert sm.match_profile(pair).provenance.layout == pair.layout
     again = sm.capture({"a": a, "b": a}, [x[:10], x[10:]], layers=["0", "1"], positions=3, seed=5)
     np.testing.assert_array_equal(again.pair("a:0", "b:0").xx, pair.xx)
     other = sm.capture({"a": a, "b": a}, [x[:10], x[10:]], layers=["0", "1"], positions=3, seed=6)

@@ -51,7 +51,9 @@ def test_what_is_no_measure_or_no_pair_is_refused():
         *(lambda X: sm.maximum_match(X, 0.3), lambda X: sm.null(X, sm.cka), lambda X: sm.jackknife(X, sm.cka)),
         *(lambda X: sm.minimum_match(X, ("x", 0), 0.3), lambda X: sm.simple_matches(X, 0.3), lambda X: sm.cka(X, X)),
     ):
-        with pytest.raises(sm.SpanmatchError, match=r"expected a pair of layers, got ndarray; create one with sm.pair\(X, Y\)"):
+        with pytest.raises(
+            sm.SpanmatchError, match=r"expected a pair of layers, got ndarray; create one with sm.pair\(X, Y\)"
+        ):
             ask(X)
 
 

@@ -155,7 +155,8 @@ FULL = """
 import resource, signal, sys
 import numpy as np
 sys.path.insert(0, {tests!r})
-import test_faults, spanmatch as sm
+import spanmatch as sm
+from reliability import test_faults as faults_helpers
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, ({most}, {most}))
 try:
@@ -170,9 +171,9 @@ except sm.SpanmatchError as error:
 @pytest.mark.parametrize(
     ("work", "name"),
     [
-        ("test_faults.moments_of(slice(120)).save({path!r} + '/m.safetensors')", "m.safetensors"),
-        ("sm.compare(test_faults.stored(), checkpoint={path!r} + '/m.safetensors')", "m.safetensors"),
-        ("sm.compare(test_faults.stored()).save({path!r})", "comparison.json"),
+        ("faults_helpers.moments_of(slice(120)).save({path!r} + '/m.safetensors')", "m.safetensors"),
+        ("sm.compare(faults_helpers.stored(), checkpoint={path!r} + '/m.safetensors')", "m.safetensors"),
+        ("sm.compare(faults_helpers.stored()).save({path!r})", "comparison.json"),
     ],
 )
 def test_a_full_disk_leaves_the_last_result_whole(tmp_path, work, name, most):
@@ -201,8 +202,8 @@ def stored():
 WRITES = """
 import sys
 sys.path.insert(0, {tests!r})
-import test_faults
-both = test_faults.moments_of(slice(60)), test_faults.moments_of(slice(120))
+from reliability import test_faults as faults_helpers
+both = faults_helpers.moments_of(slice(60)), faults_helpers.moments_of(slice(120))
 print("ready", flush=True)
 while True:
     for moments in both:
@@ -231,7 +232,7 @@ def test_a_read_only_folder_is_named():
         Path(made).chmod(0o755)
         folder.chmod(0o555)
         whole = (folder / "m.safetensors").read_bytes()
-        work = f"test_faults.moments_of(slice(120)).save({str(folder / 'm.safetensors')!r})"
+        work = f"faults_helpers.moments_of(slice(120)).save({str(folder / 'm.safetensors')!r})"
         code = FULL.format(tests=TESTS, most=10**9, work=work)
         if os.getuid() == 0:  # whom permissions do not stop
             code = code.replace("signal.signal", "import os; os.setuid(65534)\nsignal.signal", 1)

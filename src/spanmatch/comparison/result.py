@@ -20,20 +20,14 @@ from ..interventions import Transplant
 from ..moments.moments import Moments
 from ..moments.pairs import Pair
 from ..moments.provenance import network_and_layer
-from ..report import render
-from ..saved_results import COMPARISON
 from ..similarity import LayerMatrix, matrices_of, measures
-from . import csv_tables
 from .pair_result import PairResult
-from .thumbnails import inputs_of
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
     from ..schema import ComparisonRecord
-
-FORMAT, VERSION = COMPARISON
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,11 +137,15 @@ class Comparison:
 
     def to_dict(self) -> ComparisonRecord:
         """Return everything as plain Python values, as comparison.json has it."""
+        from ..saved_results import COMPARISON  # what files need is loaded when they are written
+        from .thumbnails import inputs_of
+
+        file_format, version = COMPARISON
         rows = [pair.provenance.rows for pair in self.pairs]
         first = self.pairs[0].profile.provenance
         record = {
-            "format": FORMAT,
-            "version": VERSION,
+            "format": file_format,
+            "version": version,
             "spanmatch": __about__.VERSION,
             "networks": self.networks,
             "eps": list(self.eps),
@@ -210,6 +208,8 @@ class Comparison:
         SpanmatchError
             If the file cannot be written.
         """
+        from ..report import render
+
         write_text(path, render(self.to_dict()))
         return Path(path)
 
@@ -264,6 +264,8 @@ class Comparison:
 
     def _write(self, folder: Path) -> None:
         """Write all files but the moments."""
+        from ..report import render
+
         data = self.to_dict()
         write_text(folder / "comparison.json", json.dumps(data, allow_nan=False, indent=1) + "\n")
         for name, text in self._tables().items():
@@ -272,4 +274,6 @@ class Comparison:
 
     def _tables(self) -> dict[str, str]:
         """Return the tables as CSV, by file name."""
+        from . import csv_tables
+
         return csv_tables.tables_of(self.pairs, self.matrices, self.transplants, self.universality)

@@ -9,10 +9,7 @@ from typing import TYPE_CHECKING
 
 from .._files import Path_, write_text, writing
 from .._values import data_frame
-from ..comparison.csv_tables import csv_text
 from ..errors import missing_extra
-from ..report import render_study
-from ..saved_results import read_comparison, read_study
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,6 +62,8 @@ class Study:
         SpanmatchError
             If the folder holds no study.json, or a field of it is wrong.
         """
+        from ..saved_results import read_study
+
         return cls(Path(folder), read_study(folder))
 
     @property
@@ -75,6 +74,8 @@ class Study:
     @property
     def comparisons(self) -> dict[str, ComparisonRecord]:
         """The comparisons of whole networks, by name, as their comparison.json has them."""
+        from ..saved_results import read_comparison
+
         names = [step["name"] for step in self._compared()]
         return {name: read_comparison(self.folder / "comparisons" / name) for name in names}
 
@@ -115,6 +116,8 @@ class Study:
 
     def report(self, path: Path_) -> Path:
         """Write the report, one HTML file that needs no other, and return its path."""
+        from ..report import render_study
+
         write_text(path, render_study(self.results, self.comparisons))
         return Path(path)
 
@@ -137,6 +140,8 @@ class Study:
 
     def write(self, folder: Path) -> None:
         """Write what `save` does to another folder."""
+        from ..comparison.csv_tables import csv_text
+
         write_text(folder / RESULTS, json.dumps(self.results, allow_nan=False, indent=1) + "\n")
         write_text(folder / "runs.csv", csv_text(self._history()))
         write_text(folder / "layers.csv", csv_text(self.rows()))
