@@ -142,7 +142,7 @@ def _points(difference: IntervalRecord | None) -> str:
 
 
 def _titled(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD)
+    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, collapse_padding=True)
     table.add_column("layer", overflow="fold")
     for column in columns:
         table.add_column(column, justify="right")
