@@ -4,6 +4,7 @@ Data and drawing are apart. What the scripts in `assets/` get is made by `page_d
 `page_schema`; they draw everything in the browser, with Observable Plot and D3. To add a chart:
 
 1. The field that it draws: `schema` has what is saved, `page_schema` what the page gets of it.
+   Then run `make types`.
 2. The view: a file in assets/views/comparison, assets/views/pair or assets/views/study. The lists of
    views in assets/page.js name it.
 """
