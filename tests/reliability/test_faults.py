@@ -78,7 +78,7 @@ def test_moments_with_other_contents_are_refused_or_usable(tmp_path_factory, dat
     write_tensors(path, arrays, {**metadata, "about": json.dumps(about)})
     try:
         moments = sm.Moments.load(path)
-        repr(moments), moments.rows, moments.nbytes, moments.examples
+        repr(moments), moments.rows, moments.nbytes, moments.example_ids
         for x, y in moments.pairs:
             sm.match_profile(moments.pair(x, y)).similarity(0.3)
         moments += sm.Moments.load(path)
