@@ -224,8 +224,11 @@ def _clear(a: Alignment) -> float:
 
 def _evidence(comparison: Comparison) -> Table:
     middle, largest = comparison.eps[len(comparison.eps) // 2], max(comparison.eps)
-    title = f"Measures \\[under the null], and sample size for eps {middle:g}{_several(comparison)}"
-    table = _titled(title, "effective n", "needed", "debiased cka", "procrustes", "R^2", f"s({largest:g}) held out")
+    title = (
+        f"Measures \\[under the null], sample size for eps {middle:g}, share held out at eps {largest:g}"
+        f"{_several(comparison)}"
+    )
+    table = _titled(title, "effective n", "needed", "debiased cka", "procrustes", "R^2", "held out")
     for layer, pairs in _by_layer(comparison).items():
         evidence = [pair.evidence for pair in pairs if pair.evidence is not None]
         if not evidence:
