@@ -45,7 +45,7 @@ def as_many_as_help(neurons: int) -> Iterator[None]:
 
 def run_side_by_side(tasks: Sequence[Callable[[], object]]) -> None:
     """Run tasks that each gain nothing from several threads of linear algebra, on as many threads as it may use."""
-    workers = min(len(tasks), max((library.num_threads for library in _blas_libraries()), default=1))
+    workers = min(len(tasks), _thread_count())
     with as_many_as_help(0):
         if workers < 2:
             for task in tasks:
@@ -105,12 +105,13 @@ def _all_cores_but_one() -> int:
     """Return the present number of threads minus one: a thread that shares its core delays all
     others.
     """
-    threads = [library.num_threads for library in _libraries().lib_controllers if library.user_api == "blas"]
-    return max(1, max(threads, default=1) - 1)
+    return max(1, _thread_count() - 1)
 
 
-def _blas_libraries() -> list[Any]:
-    return [library for library in _libraries().lib_controllers if library.user_api == "blas"]
+def _thread_count() -> int:
+    """Return the present number of threads of linear algebra."""
+    threads = (library.num_threads for library in _libraries().lib_controllers if library.user_api == "blas")
+    return max(threads, default=1)
 
 
 @cache

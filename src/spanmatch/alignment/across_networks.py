@@ -23,6 +23,7 @@ from ..errors import SpanmatchError, among
 from ..match import maximum_match
 from ..moments.moments import Moments
 from ..moments.pairs import Pair
+from ..moments.provenance import network_and_layer
 from ..moments.spans import Array, Index
 from .assignment import By, matched, one_to_one
 from .correlations import correlation
@@ -224,9 +225,10 @@ def universality(
     ----------
     Li et al., ICLR 2016, section 3.
     """
-    full_names = {name.partition(":")[0]: name for name in moments.layers if name.partition(":")[2] == layer}
+    parts = {name: network_and_layer(name) for name in moments.layers}
+    full_names = {network: name for name, (network, layer_name) in parts.items() if layer_name == layer}
     if len(full_names) < 2:
-        known = dict.fromkeys(name.partition(":")[2] for name in moments.layers)
+        known = dict.fromkeys(layer_name for _, layer_name in parts.values())
         raise SpanmatchError(f"layer {layer!r} is in {len(full_names)} networks, two are needed{among(layer, known)}")
     partner: Partners = {}
     null: list[Partners] = [{} for _ in range(_draws(moments.layers[name] for name in full_names.values()))]

@@ -132,8 +132,7 @@ def compare(
     network_count = len(dict.fromkeys(network_and_layer(layer)[0] for layer in moments.layers))
     pair_results, universalities = [], []
     for layer, group in groupby(tracked(pairs, "matching"), key=lambda pair: network_and_layer(pair[0])[1]):
-        layer_pairs = [moments.pair(x, y) for x, y in group]  # pairs remember results that universality uses again
-        pair_results += [_pair_result(pair, request, network_count) for pair in layer_pairs]
+        pair_results += [_pair_result(moments.pair(x, y), request, network_count) for x, y in group]
         if _is_shared(moments, layer):
             universalities.append(
                 universality(moments, layer, min_correlation=min_correlation, eps=request.middle, centred=centred)

@@ -16,6 +16,7 @@ from ..activations.layouts import Layout, Units
 from ..activations.outputs import mask_of
 from ..activations.torch import arguments, channels_first, first_tensor
 from ..errors import SpanmatchError, among
+from ..moments.provenance import network_and_layer
 from ..moments.spans import Index
 
 if TYPE_CHECKING:
@@ -41,12 +42,12 @@ class Place:
     @property
     def name(self) -> str:
         """The network's name."""
-        return self.layer.partition(":")[0]
+        return network_and_layer(self.layer)[0]
 
     @property
     def path(self) -> str:
         """The layer's name within the network."""
-        return self.layer.partition(":")[2]
+        return network_and_layer(self.layer)[1]
 
     def run(self, batch: Any) -> Any:
         """Return the network's output for a batch."""
