@@ -12,6 +12,7 @@ from scipy.linalg import qr
 
 from ..errors import SpanmatchError
 from .provenance import Method, Provenance
+from .remembered import remembered
 from .spans import (
     SINGLE,
     UNIT,
@@ -397,11 +398,12 @@ class Pair:
         groups = self.n_folds if n_splits is None else min(n_splits, self.n_folds)
         if sum(self.neurons) > REMEMBERED:
             return self._splits(groups)
-        key = ("splits", groups)
-        if key not in self.results:
-            self.results[key] = tuple(self._splits(groups))
-        splits: tuple[tuple[Pair, Pair], ...] = self.results[key]
-        return splits
+        return self._all_splits(groups)
+
+    @remembered
+    def _all_splits(self, groups: int) -> tuple[tuple[Pair, Pair], ...]:
+        """Return the splits of the folds into so many groups."""
+        return tuple(self._splits(groups))
 
     def _splits(self, groups: int) -> Iterator[tuple[Pair, Pair]]:
         """Yield the splits of the folds into so many groups."""
@@ -576,6 +578,7 @@ class Pair:
         bias = self.y_mean[y] - intercept - self.x_mean[x] @ W
         return np.maximum(residuals, 0) + self.rows * bias**2, spread + self.rows * (self.y_mean[y] - reference) ** 2
 
+    @remembered
     def all_spans(self, *, centred: bool = False) -> tuple[Span, Span]:
         """Return the spans of all neurons that are not silent (centred: not constant).
 
@@ -595,11 +598,7 @@ class Pair:
         -----
         The spans are cached and shared by all callers. Copy them before removing neurons.
         """
-        key = ("spans", centred)
-        if key not in self.results:
-            self.results[key] = self.spans(*self.active(centred=centred), centred=centred)
-        spans: tuple[Span, Span] = self.results[key]
-        return spans
+        return self.spans(*self.active(centred=centred), centred=centred)
 
     def spans(self, x: Index, y: Index, *, centred: bool = False) -> tuple[Span, Span]:
         """Return the spans of some neurons, scaled to unit norm.

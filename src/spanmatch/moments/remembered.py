@@ -10,8 +10,6 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 
-from .pairs import Pair
-
 Function = TypeVar("Function", bound=Callable[..., Any])
 R = TypeVar("R")
 
@@ -37,27 +35,30 @@ def remembered(function: Function) -> Function:
     signature = inspect.signature(function)
 
     @wraps(function)
-    def once(pair: Pair, *args: Any, **kwargs: Any) -> Any:
-        if not isinstance(pair, Pair):
+    def once(pair: Any, *args: Any, **kwargs: Any) -> Any:
+        results = getattr(pair, "results", None)
+        if results is None:
             return function(pair, *args, **kwargs)  # The function raises an error that says what is wrong.
         bound = signature.bind(pair, *args, **kwargs)
         bound.apply_defaults()
         key = (function, *list(bound.arguments.values())[1:])
-        if key not in pair.results:
-            pair.results[key] = _read_only(function(pair, *args, **kwargs))
-        return pair.results[key]
+        if key not in results:
+            results[key] = _read_only(function(pair, *args, **kwargs))
+        return results[key]
 
     return cast("Function", once)
 
 
 def _read_only(result: R) -> R:
-    """Return a result with all its arrays, also in tuples and dataclasses, made read-only."""
+    """Return a result with all its arrays, also in tuples and dataclasses but pairs, made
+    read-only.
+    """
     if isinstance(result, np.ndarray):
         result.flags.writeable = False
     elif isinstance(result, tuple):
         for part in result:
             _read_only(part)
-    elif is_dataclass(result) and not isinstance(result, Pair):
+    elif is_dataclass(result) and not hasattr(result, "results"):
         for field in fields(result):
             _read_only(getattr(result, field.name))
     return result
