@@ -9,8 +9,8 @@ Sources: Tukey 1958; Busing, Meijer, van der Leeden 1999 (folds of unequal size)
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -100,12 +100,8 @@ def jackknife(pair: Pair, measure: Statistic, level: float = 0.95) -> Interval:
     check_level(level)
     name = name_of(measure)
     value = float(measure(pair))
-    values, sizes = [], []
-    for rest, fold in pair.splits():
-        values.append(float(measure(rest)))
-        sizes.append(fold.rows)
-    mean, error = pseudo_value_statistics(np.array(value), np.array(values), np.array(sizes), pair)
-    reach = float(reach_of(level, len(values)) * error)
+    mean, error = pseudo_value_statistics(pair, np.array(value), lambda rest: np.array(float(measure(rest))))
+    reach = float(reach_of(level, pair.n_folds) * error)
     return Interval(
         name=name,
         value=value,
@@ -114,7 +110,7 @@ def jackknife(pair: Pair, measure: Statistic, level: float = 0.95) -> Interval:
         level=level,
         error=float(error),
         bias=value - float(mean),
-        folds=len(values),
+        folds=pair.n_folds,
         provenance=pair.provenance,
     )
 
@@ -132,14 +128,19 @@ def check_level(level: float) -> None:
         raise SpanmatchError(f"level={level!r}: give a number between 0 and 1, as 0.95")
 
 
-def pseudo_value_statistics(value: Array, without: Array, sizes: Any, pair: Pair) -> tuple[Array, Array]:
-    """Return the mean of the pseudo-values and the standard error; `without` has folds on its first
-    axis.
+def pseudo_value_statistics(pair: Pair, value: Array, function: Callable[[Pair], Array]) -> tuple[Array, Array]:
+    """Return the mean of the pseudo-values and the standard error of a value that a function gives
+    of a pair, from its values without each fold.
     """
-    if len(without) < 2:
+    if not pair.n_folds:
         raise SpanmatchError(
-            f"layers {pair.x_layer!r} and {pair.y_layer!r}: {len(without)} folds; intervals need moments with folds=8"
+            f"layers {pair.x_layer!r} and {pair.y_layer!r}: 0 folds; intervals need moments with folds=8"
         )
+    values, rows = [], []
+    for rest, fold in pair.splits():
+        values.append(function(rest))
+        rows.append(fold.rows)
+    without, sizes = np.array(values), np.array(rows)
     h = (sizes.sum() / sizes).reshape(-1, *(1 for _ in value.shape))
     pseudo_values = h * value - (h - 1) * without
     mean = np.sum(pseudo_values / h, axis=0)  # weighs folds by their size

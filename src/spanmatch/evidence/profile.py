@@ -162,12 +162,10 @@ def profile_evidence(
     profile = match_profile(pair, centred=centred) if profile is None else profile
     centred = profile.provenance.centred
     similarity = profile.similarity(grid)
-    rests, sizes = [], []
-    for rest, fold in pair.splits():
-        rests.append(match_profile(rest, centred=centred).similarity(grid))
-        sizes.append(fold.rows)
-    error = pseudo_value_statistics(similarity, np.array(rests), np.array(sizes), pair)[1]
-    reach = reach_of(level, len(rests)) * error
+    _, error = pseudo_value_statistics(
+        pair, similarity, lambda rest: match_profile(rest, centred=centred).similarity(grid)
+    )
+    reach = reach_of(level, pair.n_folds) * error
     held_out_eps = np.union1d(grid[np.linspace(0, len(grid) - 1, HELD_OUT_AT).round().astype(int)], checked_eps(held))
     return ProfileEvidence(
         provenance=profile.provenance,
