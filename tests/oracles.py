@@ -31,15 +31,23 @@ def maximum_match(
         x, y = x[near_x], y[near_y]
 
 
-def levels(X: np.ndarray, Y: np.ndarray, cutoff: float | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Take the farthest neuron away, one at a time, with the lowest distance so far as its level."""
+def levels(
+    X: np.ndarray, Y: np.ndarray, cutoff: float | None = None, sample_size: float = np.inf
+) -> tuple[np.ndarray, np.ndarray]:
+    """Take the farthest neuron away, one at a time, with the lowest distance so far as its level.
+
+    With a sample size n, squared distances are multiplied by n / (n - d), for the rank d of what is left of the
+    other side.
+    """
     left = [list(np.flatnonzero(Z.any(axis=0))) for Z in (X, Y)]
     found = [np.full(Z.shape[1], np.nan) for Z in (X, Y)]
-    threshold = np.inf
+    threshold = np.inf if np.isinf(sample_size) else 1.0
     while left[0] or left[1]:
+        A, B = X[:, left[0]], Y[:, left[1]]
+        of_x, of_y = (np.linalg.matrix_rank(Z) if Z.size and np.isfinite(sample_size) else 0 for Z in (A, B))
         far = [
-            distances(X[:, left[0]], Y[:, left[1]], cutoff) if left[0] else np.empty(0),
-            distances(Y[:, left[1]], X[:, left[0]], cutoff) if left[1] else np.empty(0),
+            distances(A, B, cutoff) / np.sqrt(1 - of_y / sample_size) if left[0] else np.empty(0),
+            distances(B, A, cutoff) / np.sqrt(1 - of_x / sample_size) if left[1] else np.empty(0),
         ]
         side = int(far[1].max(initial=-1.0) > far[0].max(initial=-1.0))
         k = int(np.argmax(far[side]))

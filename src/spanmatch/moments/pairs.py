@@ -371,6 +371,11 @@ class Pair:
         )
 
     @property
+    def rows_are_examples(self) -> bool:
+        """Whether each row is an example of its own, so that rows count as independent."""
+        return self.n_examples >= self.rows
+
+    @property
     def n_folds(self) -> int:
         """The number of folds; 0 if the moments were not kept separately."""
         return len(self._parts) if len(self._parts) > 1 else 0

@@ -13,12 +13,9 @@ import numpy as np
 
 from .._threads import few_threads
 from ..errors import SpanmatchError
-from ..moments.pairs import Fourth, Pair, checked_pair
-from ..moments.spans import Array
+from ..moments.pairs import Pair, checked_pair
 from .measure import Measured, cross_of_unit_layers, measured_fields
-
-FEWEST = 4
-"""The smallest number of rows for which the unbiased HSIC is defined."""
+from .unbiased_hsic import FEWEST_ROWS, unbiased_hsic
 
 
 @few_threads
@@ -70,10 +67,8 @@ def cka(pair: Pair, debiased: bool = False) -> Measured:
         xx, yy = (float(np.linalg.norm(moments / np.trace(moments))) for moments in (pair.xx, pair.yy))
         xy = float(np.linalg.norm(cross_of_unit_layers(pair)))
         return Measured(value=min(1.0, xy**2 / (xx * yy)), **fields)
-    fields = measured_fields(pair, "debiased cka", FEWEST)
-    if pair.fourth is None:
-        raise SpanmatchError(f"debiased cka: no fourth moments of {pair.x_layer!r} and {pair.y_layer!r} were kept")
-    return Measured(value=_debiased(pair, pair.fourth), **fields)
+    fields = measured_fields(pair, "debiased cka", FEWEST_ROWS)
+    return Measured(value=_debiased(pair), **fields)
 
 
 def debiased_cka(pair: Pair) -> Measured:
@@ -96,33 +91,12 @@ def debiased_cka(pair: Pair) -> Measured:
     return cka(pair, debiased=True)
 
 
-def _debiased(pair: Pair, fourth: Fourth) -> float:
-    """Return debiased CKA from second moments and sums of fourth order."""
-    n = pair.rows
-    s, t = n * (pair.x_mean - fourth.shift[0]), n * (pair.y_mean - fourth.shift[1])
-    x, y = (pair.xx, s, s), (pair.yy, t, t)
-    own_x = _hsic(n, *x, np.trace(pair.xx), np.trace(pair.xx), fourth.x, fourth.x)
-    own_y = _hsic(n, *y, np.trace(pair.yy), np.trace(pair.yy), fourth.y, fourth.y)
-    both = _hsic(n, pair.xy, s, t, np.trace(pair.xx), np.trace(pair.yy), fourth.x_by_y, fourth.y_by_x)
-    if not (np.isfinite(both) and own_x > 0 and own_y > 0):
+def _debiased(pair: Pair) -> float:
+    """Return debiased CKA from unbiased estimates of HSIC."""
+    hsic = unbiased_hsic(pair)
+    if not (np.isfinite(hsic.xy) and hsic.xx > 0 and hsic.yy > 0):
         raise SpanmatchError(
-            f"debiased cka: {n} rows of {pair.x_layer!r} and {pair.y_layer!r} give no positive estimate of a layer's "
-            "HSIC with itself; use more rows"
+            f"debiased cka: {pair.rows} rows of {pair.x_layer!r} and {pair.y_layer!r} give no positive estimate of a "
+            "layer's HSIC with itself; use more rows"
         )
-    return float(both / np.sqrt(own_x) / np.sqrt(own_y))
-
-
-def _hsic(
-    n: int, centred: Array, s: Array, t: Array, spread_x: float, spread_y: float, by_b: Array, by_a: Array
-) -> float:
-    """Return the unbiased HSIC from sums of shifted activations.
-
-    s = sum x, t = sum y; with a = ||x||^2 and b = ||y||^2, by_b = [sum b x, sum a b] and by_a =
-    [sum a y, sum a b].
-    """
-    products = centred + np.outer(s / n, t)
-    trace = np.sum(products**2) - by_b[-1]
-    ones_x = s @ s - (spread_x + s @ s / n)
-    ones_y = t @ t - (spread_y + t @ t / n)
-    through = s @ products @ t - s @ by_b[:-1] - t @ by_a[:-1] + by_b[-1]
-    return float((trace + ones_x * ones_y / ((n - 1) * (n - 2)) - 2 * through / (n - 2)) / (n * (n - 3)))
+    return float(hsic.xy / np.sqrt(hsic.xx) / np.sqrt(hsic.yy))
