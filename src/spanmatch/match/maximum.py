@@ -19,6 +19,7 @@ from .._plotting import axes_for
 from .._threads import few_threads
 from .._values import data_frame, plain
 from ..errors import SpanmatchError
+from ..moments.effective_sample_size import effective_sample_size
 from ..moments.pairs import RESOLVED, Pair, checked_pair
 from ..moments.provenance import Method, Result
 from ..moments.remembered import remembered
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
 
 ROWS_PER_NEURON = 5
 """With fewer rows than this per independent neuron, unrelated layers have distances below 0.9."""
+
+FEWEST_ROWS_PER_DIMENSION = 2
+"""The smallest effective sample size, per dimension, for which corrected levels are computed."""
 
 ADVICE: dict[Method, str] = {
     "single": "use method='gram' or 'qr'",
@@ -185,6 +189,8 @@ class MatchProfile(MatchResult):
     """(p,) the level of each neuron of x, in [0, 1]; nan if it is silent."""
     y_levels: Array
     """(q,) the level of each neuron of y, in [0, 1]; nan if it is silent."""
+    sample_size: float | None = None
+    """The effective sample size that the levels are corrected for; None for levels in sample."""
 
     @overload
     def similarity(self, eps: float) -> float: ...
@@ -429,7 +435,7 @@ def maximum_match(pair: Pair, eps: float, *, centred: bool = False) -> Match:
 
 @remembered
 @few_threads
-def match_profile(pair: Pair, *, centred: bool = False) -> MatchProfile:
+def match_profile(pair: Pair, *, centred: bool = False, corrected: bool = False) -> MatchProfile:
     """Return the level of every neuron, which gives the maximum match at every eps.
 
     Parameters
@@ -438,11 +444,21 @@ def match_profile(pair: Pair, *, centred: bool = False) -> MatchProfile:
         The joint moments of two layers.
     centred : bool
         Whether to subtract each neuron's mean first.
+    corrected : bool
+        Whether to correct distances for the degrees of freedom of the fit, to estimate the levels
+        of the population that the examples were sampled from. By default, levels are those of the
+        rows themselves, as in [1]_.
 
     Returns
     -------
     MatchProfile
         The level of every neuron: the smallest eps at which it is in the maximum match.
+
+    Raises
+    ------
+    SpanmatchError
+        If `corrected`, and the effective sample size is unknown, or less than twice the number of
+        dimensions of a layer.
 
     Notes
     -----
@@ -452,6 +468,9 @@ def match_profile(pair: Pair, *, centred: bool = False) -> MatchProfile:
     Every level is correct to the resolution of the result. A level at or below the resolution is
     reported as 0 if the resolution is at most 1e-3. Otherwise it is unresolved and reported as the
     resolution.
+    A distance in sample is too small, because the fit has as many degrees of freedom as the other
+    side has dimensions d. With n independent rows (centred: n - 1), a corrected squared distance is
+    distance^2 n / (n - d), where d falls as neurons are removed; levels are at most 1.
     Cost: about 6 (p^3 + q^3) + 4 p q (p + q) operations, as matrix products. The rows are not read
     again.
 
@@ -461,11 +480,13 @@ def match_profile(pair: Pair, *, centred: bool = False) -> MatchProfile:
        neural networks learn the same representation", NeurIPS 2018.
     """
     checked_pair(pair)
+    sample_size = effective_sample_size(pair) - centred if corrected else np.inf
     neurons, dimensions = list(pair.active(centred=centred)), 0
     resolution = level_error = 0.0
     levels = (np.full(pair.neurons[0], np.nan), np.full(pair.neurons[1], np.nan))
     threshold = np.inf
-    for peeling in _sharpened(pair, neurons, centred):
+    for peeling in _sharpened(pair, neurons, centred, sample_size=sample_size):
+        _check_sample_size(pair, peeling.dimensions, sample_size)
         dimensions = max(dimensions, peeling.dimensions)
         before, threshold = threshold, peeling.peel(levels, threshold)
         # The remaining neurons are a match at the threshold, even if unresolved.
@@ -478,7 +499,19 @@ def match_profile(pair: Pair, *, centred: bool = False) -> MatchProfile:
         side_levels[:] = np.sqrt(side_levels)
         side_levels[side_levels <= resolution] = 0.0 if resolution <= RESOLVED else resolution
     fields = _match_result_fields(pair, centred, resolution, dimensions)
-    return MatchProfile(x_levels=levels[0], y_levels=levels[1], **fields)
+    return MatchProfile(
+        x_levels=levels[0], y_levels=levels[1], sample_size=sample_size if corrected else None, **fields
+    )
+
+
+def _check_sample_size(pair: Pair, dimensions: int, sample_size: float) -> None:
+    """Raise SpanmatchError if there are too few rows to estimate the population's levels."""
+    if sample_size < FEWEST_ROWS_PER_DIMENSION * dimensions:
+        raise SpanmatchError(
+            f"layers {pair.x_layer!r} and {pair.y_layer!r}: the effective sample size is {sample_size:,.0f} for "
+            f"{dimensions:,} dimensions; corrected levels need at least {FEWEST_ROWS_PER_DIMENSION * dimensions:,}: "
+            "use more examples, or fewer neurons"
+        )
 
 
 def threshold_of(match: Match) -> float:
@@ -557,7 +590,9 @@ def checked_eps(eps: ArrayLike) -> Array:
     return values
 
 
-def _sharpened(pair: Pair, neurons: list[Index], centred: bool, enough: float = 0.0) -> Iterator[Peeling]:
+def _sharpened(
+    pair: Pair, neurons: list[Index], centred: bool, enough: float = 0.0, sample_size: float = np.inf
+) -> Iterator[Peeling]:
     """Yield peelings of the remaining neurons until the resolution is `enough` or does not improve.
 
     Once distances reach the resolution, or a peeling has become stale, the remaining neurons are
@@ -566,7 +601,7 @@ def _sharpened(pair: Pair, neurons: list[Index], centred: bool, enough: float = 
     """
     resolution, stale = np.inf, False
     while len(neurons[0]) or len(neurons[1]):
-        peeling = Peeling(_spans(pair, neurons, centred), list(neurons))
+        peeling = Peeling(_spans(pair, neurons, centred), list(neurons), sample_size)
         if peeling.resolution > resolution / 2 and not stale:
             return
         resolution = peeling.resolution

@@ -16,6 +16,11 @@ are therefore removed in panels:
 
 The levels are identical to those of single removals.
 
+Distances to a span of d dimensions, fitted to n independent rows, are too small by a factor of
+(n - d) / n in the square. If the number of rows is given, distances are multiplied by n / (n - d).
+As neurons are removed, d falls, so that a corrected distance can fall, too: neurons are then
+removed strictly in the order of their distances.
+
 Distances, radii and thresholds are squared throughout this module.
 """
 
@@ -48,13 +53,17 @@ class Peeling:
     """The spans of the remaining neurons of X and of Y."""
     neurons: list[Index]
     """The indices of the remaining neurons of X and of Y in their layers."""
+    sample_size: float = np.inf
+    """The number of independent rows, for corrected distances; infinite for distances in sample."""
     stale: bool = False
     """Whether the spans have to be factored again: removals would amplify their rounding."""
 
     def __post_init__(self) -> None:
-        self.resolution = max(span.resolution for span in self.spans)
+        self.remaining = [len(span.dual) for span in self.spans]
+        """The numbers of dimensions of the spans of the remaining neurons of X and of Y."""
+        self.resolution = max(map(self._resolution, (X, Y)))
         """The smallest distance that can be distinguished from 0, at its largest so far."""
-        self.noise = max(span.noise.of_distances * span.condition for span in self.spans)
+        self.noise = max(map(self._noise, (X, Y)))
         """The error of distances of any size, at its largest so far, without that of squares."""
         self.largest_reach = GROWTH * max(span.condition for span in self.spans)
         """The size of a dual basis from which the layers are factored again."""
@@ -79,6 +88,23 @@ class Peeling:
         """
         return min(1.0, self.noise + self.resolution**2 / distance)
 
+    def inflation(self, side: int, lost: int | Array = 0) -> float | Array:
+        """Return the factor that corrects squared distances to the span of one side.
+
+        Parameters
+        ----------
+        side : int
+            `X` or `Y`.
+        lost : int or array of int
+            A number of dimensions that the span loses in addition.
+
+        Returns
+        -------
+        float or array of float
+            n / (n - d) for n independent rows and d remaining dimensions; 1 for distances in sample.
+        """
+        return 1 / (1 - (self.remaining[side] - lost) / self.sample_size)
+
     def distances(self, side: int) -> Array:
         """Return the distances of the remaining neurons of one side to the other side.
 
@@ -92,7 +118,7 @@ class Peeling:
         array of float
             The squared distances.
         """
-        return self.spans[1 - side].outside
+        return np.asarray(self.spans[1 - side].outside * self.inflation(1 - side))
 
     def largest(self) -> float:
         """Return the largest distance of all remaining neurons.
@@ -121,8 +147,9 @@ class Peeling:
             removals = [self.spans[side].removal(dropped[side]) for side in (X, Y)]
             self.stale = any(removal.reach > self.largest_reach for removal in removals)
             if not self.stale:
-                for span, removal in zip(self.spans, removals, strict=True):
+                for side, (span, removal) in enumerate(zip(self.spans, removals, strict=True)):
                     span.apply(removal, span.lost_components(removal))
+                    self.remaining[side] -= removal.lost.shape[1]
             self.drop(dropped)
             self._watch()
 
@@ -166,9 +193,18 @@ class Peeling:
         """Update the resolution, the noise and whether the spans are stale."""
         if self.stale:
             return
-        self.resolution = max(self.resolution, *(span.resolution for span in self.spans))
-        self.noise = max(self.noise, *(span.noise.of_distances * span.condition for span in self.spans))
+        self.resolution = max(self.resolution, *map(self._resolution, (X, Y)))
+        self.noise = max(self.noise, *map(self._noise, (X, Y)))
         self.stale = max(span.condition for span in self.spans) > self.largest_reach
+
+    def _resolution(self, side: int) -> float:
+        """Return the smallest distance to the span of one side that can be distinguished from 0."""
+        return min(1.0, self.spans[side].resolution * float(np.sqrt(self.inflation(side))))
+
+    def _noise(self, side: int) -> float:
+        """Return the error of distances of any size to the span of one side."""
+        span = self.spans[side]
+        return span.noise.of_distances * span.condition * float(np.sqrt(self.inflation(side)))
 
     def drop(self, positions: list[Index]) -> None:
         """Delete the columns of removed neurons.
@@ -215,7 +251,8 @@ class _Panel:
         """Peel the panel alone, one neuron at a time, down to a squared distance."""
         of_x, of_y = distances = (self.sides[Y].small.outside, self.sides[X].small.outside)
         for _ in range(len(of_x) + len(of_y)):
-            radius, side = max((float(of_x.max(initial=-1.0)), X), (float(of_y.max(initial=-1.0)), Y))
+            to_x, to_y = (float(self.peeling.inflation(side, len(self.sides[side].lost))) for side in (X, Y))
+            radius, side = max((to_y * float(of_x.max(initial=-1.0)), X), (to_x * float(of_y.max(initial=-1.0)), Y))
             if radius <= floor:
                 return
             threshold = min(threshold, radius)
@@ -231,14 +268,19 @@ class _Panel:
         """Return the number of steps before the first at which a neuron outside should come first.
 
         A step is valid if its neuron is the farthest of all, or if its distance is not below the
-        threshold, where the order does not matter.
+        threshold, where the order of distances in sample does not matter.
         """
-        peaks = [side.peaks() for side in self.sides]
+        peaks = [self._peaks(side) for side in (X, Y)]
         outside = np.array([max(peaks[X][s.lost[X]], peaks[Y][s.lost[Y]]) for s in self.steps])
         radii = np.array([s.radius for s in self.steps])
         before = np.array([threshold, *(s.threshold for s in self.steps[:-1])])
-        wrong = (radii < before) & (radii < outside)
+        wrong = (radii < outside) & ((radii < before) | np.isfinite(self.peeling.sample_size))
         return int(np.argmax(wrong)) if wrong.any() else len(radii)
+
+    def _peaks(self, side: int) -> Array:
+        """Return the largest distance outside the panel after 0, 1, 2, ... lost directions of a side."""
+        peaks = self.sides[side].peaks()
+        return np.asarray(peaks * self.peeling.inflation(side, np.arange(len(peaks))))
 
     def commit(self, n_steps: int, levels: tuple[Array, Array]) -> float:
         """Apply the first steps to all neurons, write the levels, and return the threshold."""
@@ -252,6 +294,7 @@ class _Panel:
             positions = self.members[side][[s.member for s in steps]]
             levels[side][self.peeling.neurons[side][positions]] = [s.threshold for s in steps]
             self.sides[side].commit(lost[side], relations[side])
+            self.peeling.remaining[side] -= lost[side]
             removed.append(positions)
         self.peeling.drop(removed)
         self.peeling.stale = self.ends_stale and n_steps == len(self.steps)
