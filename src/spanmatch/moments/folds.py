@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -125,7 +124,7 @@ def plans(
     from `rows_before`, those of each layer before this batch. Raises SpanmatchError if ids are not
     whole numbers from 0 to `LARGEST`, one for each row.
     """
-    plan_of_ids: dict[Any, Plan] = {}
+    plan_of_ids: dict[tuple[int, int], Plan] = {}
     layer_plans = {}
     for layer, n in lengths.items():
         first = rows_before.get(layer, 0)
