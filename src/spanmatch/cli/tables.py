@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from rich.box import SIMPLE_HEAD
@@ -178,7 +178,7 @@ def _similarity(comparison: Comparison) -> Table:
         silent = dict.fromkeys(
             side for p in profiles for side in ((p.x_layer, len(p.x_silent)), (p.y_layer, len(p.y_silent)))
         )
-        row: list[Any] = [
+        row: list[str] = [
             escape(layer),
             _spread([width for pair in pairs for width in pair.provenance.neurons]),
             "/".join(str(count) for _, count in silent),
