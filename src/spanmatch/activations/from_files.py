@@ -242,7 +242,7 @@ def _rows_of(
 
 
 def _parts_of(arrays: Mapping[ArrayKey, StoredArray]) -> list[RowRanges]:
-    """Return which rows to read at once: whole blocks, where all arrays are as long."""
+    """Return which rows to read at once: complete blocks, where all arrays are as long."""
     lengths = {key: array.shape[0] for key, array in arrays.items()}
     longest, shortest = max(lengths.values()), min(lengths.values())
     most_values = max(math.prod(array.shape) for array in arrays.values())

@@ -83,7 +83,7 @@ def delayed_tasks(task: Callable[..., T], arguments: Sequence[tuple[object, ...]
         from dask import delayed
     except ImportError as error:
         raise missing_extra("Dask", "dask", "work on several machines") from error
-    return [delayed(task, pure=False)(*own) for own in arguments]
+    return [delayed(task, pure=False)(*task_arguments) for task_arguments in arguments]
 
 
 def chunks_of(arrays: Mapping[str, DaskArray]) -> list[tuple[dict[str, Delayed[DeviceArray]], int]]:
@@ -110,7 +110,7 @@ def chunks_of(arrays: Mapping[str, DaskArray]) -> list[tuple[dict[str, Delayed[D
             raise SpanmatchError(f"layers {first!r} and {name!r} have {len(arrays[first])} and {len(array)} rows")
     rows = arrays[first].chunks[0]
     blocks = {name: array.rechunk({0: rows, 1: -1}).to_delayed()[:, 0] for name, array in arrays.items()}
-    return [({name: own[i] for name, own in blocks.items()}, count) for i, count in enumerate(rows)]
+    return [({name: layer_blocks[i] for name, layer_blocks in blocks.items()}, count) for i, count in enumerate(rows)]
 
 
 @contextlib.contextmanager

@@ -312,7 +312,7 @@ class Moments:
         self._check_layer(layer)
         top = self._layers[layer].top
         if top is None:
-            raise SpanmatchError("top inputs were not kept; make the moments with top=9, or as many as are wanted")
+            raise SpanmatchError("top inputs were not kept; make the moments with top=9, or another number")
         return top
 
     def __add__(self, other: Moments) -> Moments:

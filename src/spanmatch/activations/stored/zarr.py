@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 METADATA_FILES = ("zarr.json", ".zgroup", ".zarray", ".zattrs", ".zmetadata")
 CHUNK_BYTES_MAX = 1 << 30
-"""A chunk is decoded whole: the most that one may hold."""
+"""The most that a chunk may hold, as a chunk is decoded at once."""
 
 
 def is_zarr(path: Path) -> bool:
