@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .layouts import Array
 
     Network: TypeAlias = nn.Module | ExportedProgram | PreTrainedModel | tuple[PreTrainedModel, PreTrainedTokenizerBase]
+    """A network in memory that can be run; see `capture`."""
 
 Batch: TypeAlias = object
 """What networks are called with: arrays, tuples or dicts of them, or texts; see `capture`."""

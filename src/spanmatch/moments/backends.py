@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
 DeviceArray: TypeAlias = Any
-"""An array of the library that an engine computes with, where its device has it: NumPy's, PyTorch's or
-one of the array API standard. These have no type in common: an engine takes its own kind alone.
+"""An array of the library that an engine computes with: NumPy, PyTorch, or one of the array API
+standard. These have no type in common; an engine takes arrays of its own library alone.
 """
 Array = NDArray[np.float64]
 Floats = NDArray[np.floating]
@@ -112,7 +112,7 @@ class NumpyEngine:
         np.einsum("np,np->n", rows[:, :-1], rows[:, :-1], out=rows[:, -1])
         return rows
 
-    def means(self, A: Floats, lengths: NDArray[np.intp]) -> Array:
+    def means(self, A: Floats, lengths: NDArray[np.intp]) -> Floats:
         """A small product for each group, or one sparse product where lengths differ."""
         if len(lengths) == len(A):
             return np.asarray(A)

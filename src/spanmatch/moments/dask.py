@@ -23,7 +23,11 @@ if TYPE_CHECKING:
     from .backends import DeviceArray
 
     SchedulerChoice: TypeAlias = str | int | Client | None
+    """An address, a number of processes to start here, or a client; None for the client of this
+    process, else threads.
+    """
     Chunk: TypeAlias = Mapping[str, DeviceArray]
+    """The rows of each layer."""
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
