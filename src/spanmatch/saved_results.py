@@ -88,7 +88,7 @@ def read_step(path: Path) -> tuple[StepRecord, Json]:
 
 
 def _checked(path: Path, contents: Json, name: str, check: Callable[[Record], None]) -> Record:
-    """Return the contents of a file as the record of a name.  Raises SpanmatchError if they are not one."""
+    """Return the contents of a file as a record.  Raises SpanmatchError if they are not one."""
     from pydantic import ValidationError
 
     try:

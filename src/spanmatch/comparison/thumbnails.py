@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from ..schema import InputsRecord, PicturesRecord, TextsRecord, TopRecord
 
 Inputs = NDArray[np.uint8] | Sequence[str | Sequence[str]]
-"""Images (n, height, width) or (n, height, width, 3), or texts, each a string or a list of tokens."""
+"""Images (n, height, width) or (n, height, width, 3), or texts, each a string or a list of tokens.
+"""
 SHOWN = 1500
 """Largest number of examples shown; others appear as numbers."""
 SIDE = 40

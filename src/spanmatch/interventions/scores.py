@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Loss = Callable[[Any, Any], "Tensor"]
-"""A function of a network's outputs and a batch's labels; it returns one value for each example, (n,)."""
+"""A function of outputs and labels that returns one value for each example, (n,)."""
 NOT_COUNTED = -100
 """The label of a position that is not counted, as in PyTorch's cross-entropy."""
 

@@ -20,7 +20,7 @@ ROWS_AT_ONCE = 1024
 
 @dataclass(frozen=True, eq=False)
 class Piece:
-    """Rows to add at once: of complete examples, one after another, or a part of one long example."""
+    """Rows to add at once: of complete examples, in order, or a part of one long example."""
 
     fold: int
     rows: Index
