@@ -14,12 +14,12 @@ import zlib
 from collections.abc import Iterator, Mapping
 from os import PathLike
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
+from ._values import Json
 from .errors import SpanmatchError
 
 Path_ = str | PathLike[str]
@@ -280,7 +280,7 @@ def write_tensors(path: Path_, arrays: Mapping[str, NDArray[np.generic]], metada
     """
     stored = {name: np.asarray(array, dtype=array.dtype.newbyteorder("<"), order="C") for name, array in arrays.items()}
     ordered = dict(sorted(stored.items(), key=lambda item: (-item[1].itemsize, item[0])))  # each aligned to its size
-    header: dict[str, Any] = {"__metadata__": {**metadata, CHECKSUM: _checksum(stored, metadata)}}
+    header: dict[str, Json] = {"__metadata__": {**metadata, CHECKSUM: _checksum(stored, metadata)}}
     stop = 0
     for name, array in ordered.items():
         if array.dtype.str not in TYPES:
@@ -338,7 +338,7 @@ def _checksum(arrays: Mapping[str, NDArray[np.generic]], metadata: Mapping[str, 
     return f"{total:08x}"
 
 
-def parsed(path: Path_, expected: str) -> Any:
+def parsed(path: Path_, expected: str) -> Json:
     """Return the value in a JSON file.
 
     Parameters
@@ -354,14 +354,15 @@ def parsed(path: Path_, expected: str) -> Any:
         If the file is missing, truncated or not JSON.
     """
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        value: Json = json.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise SpanmatchError(f"{path}: {error.strerror}; give {expected}") from error
     except (ValueError, RecursionError) as error:
         raise SpanmatchError(f"{path}: cut short, or not JSON ({error})") from error
+    return value
 
 
-def read_json(path: Path_, kind: str, version: int, expected: str) -> dict[str, Any]:
+def read_json(path: Path_, kind: str, version: int, expected: str) -> dict[str, Json]:
     """Return the results in a JSON file.
 
     Parameters

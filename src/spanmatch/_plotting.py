@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+import numpy as np
 from numpy.typing import NDArray
 
 from .errors import missing_extra
@@ -46,7 +47,7 @@ def _figure(purpose: str, size: tuple[float, float]) -> Figure:
     return plt.figure(figsize=size, layout="constrained")
 
 
-def draw_matrix(ax: Axes, values: NDArray[Any], *, x: str, y: str, title: str) -> None:
+def draw_matrix(ax: Axes, values: NDArray[np.floating], *, x: str, y: str, title: str) -> None:
     """Draw values in [0, 1], or in [-1, 1] if some are negative; rows are neurons of x."""
     if values.min(initial=0.0) < 0:
         image = ax.imshow(values, interpolation="nearest", aspect="auto", cmap="RdBu_r", vmin=-1, vmax=1)

@@ -13,7 +13,10 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from functools import cache, wraps
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+if TYPE_CHECKING:
+    from threadpoolctl import ThreadpoolController, threadpool_limits
 
 SMALL, MEDIUM = 1024, 2048
 """Total numbers of neurons of two layers that bound the number of threads.
@@ -78,7 +81,7 @@ class _Limit:
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.callers = 0
-        self.limits: Any = None
+        self.limits: threadpool_limits
 
     def enter(self, threads: int) -> None:
         """Count a caller; the first one sets the number of threads."""
@@ -115,7 +118,7 @@ def _thread_count() -> int:
 
 
 @cache
-def _libraries() -> Any:
+def _libraries() -> ThreadpoolController:
     """Return the controller of the thread pools of loaded libraries."""
     from threadpoolctl import ThreadpoolController
 

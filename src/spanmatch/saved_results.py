@@ -9,17 +9,19 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence, Sized
+from collections.abc import Callable, Mapping, Sequence, Sized
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from ._files import Path_, parsed, read_json
+from ._values import Json
 from .errors import SpanmatchError
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
+    from pydantic_core import ErrorDetails
 
     from .schema import (
         AlignmentRecord,
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
         UniversalityRecord,
     )
 
+Record = TypeVar("Record")
 COMPARISON = "spanmatch.comparison", 6
 STUDY = "spanmatch.study", 2
 """What "format" and "version" say; `schema` says it too."""
@@ -61,57 +64,59 @@ def read_comparison(folder: Path_) -> ComparisonRecord:
     Raises SpanmatchError if there is none, if it is of another version, or if a field is not what the schema says.
     """
     path = Path(folder) / "comparison.json"
-    found = read_json(path, *COMPARISON, "the folder of a comparison or a study")
-    return cast("ComparisonRecord", _checked(path, found, "ComparisonRecord", _check_comparison))
+    contents = read_json(path, *COMPARISON, "the folder of a comparison or a study")
+    return _checked(path, contents, "ComparisonRecord", _check_comparison)
 
 
 def read_study(folder: Path_) -> StudyRecord:
     """Return the study.json of a folder.  Raises SpanmatchError as `read_comparison` does."""
     path = Path(folder) / "study.json"
-    found = read_json(path, *STUDY, "the folder of a study that has ended")
-    return cast("StudyRecord", _checked(path, found, "StudyRecord", _check_study))
+    contents = read_json(path, *STUDY, "the folder of a study that has ended")
+    return _checked(path, contents, "StudyRecord", _check_study)
 
 
-def read_step(path: Path) -> tuple[StepRecord, Any]:
+def read_step(path: Path) -> tuple[StepRecord, Json]:
     """Return a step of a study, as its step.json has it, and what it was made from.
 
     Raises SpanmatchError as `read_comparison` does.
     """
-    found = parsed(path, "the step.json of a study")
-    if not isinstance(found, dict) or "made_from" not in found:
+    contents = parsed(path, "the step.json of a study")
+    if not isinstance(contents, dict) or "made_from" not in contents:
         raise SpanmatchError(f"{path}: made_from: missing; remove the file, and the step is made again")
-    made_from = found.pop("made_from")
-    return cast("StepRecord", _checked(path, found, "StepRecord", lambda step: _check_step(step, ""))), made_from
+    made_from = contents.pop("made_from")
+    return _checked(path, contents, "StepRecord", _check_lone_step), made_from
 
 
-def _checked(path: Path, found: Any, record: str, check: Any) -> Any:
+def _checked(path: Path, contents: Json, name: str, check: Callable[[Record], None]) -> Record:
+    """Return the contents of a file as a record.  Raises SpanmatchError if they are not one."""
     from pydantic import ValidationError
 
     try:
-        _adapter(record).validate_python([found])
-        check(found)
+        _adapter(name).validate_python([contents])
+        record = cast("Record", contents)
+        check(record)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        raise SpanmatchError(f"{path}: {_described(first, found)}") from None
+        raise SpanmatchError(f"{path}: {_described(first, contents)}") from None
     except _Wrong as error:
         raise SpanmatchError(f"{path}: {error}") from None
-    return found
+    return record
 
 
 @cache
-def _adapter(record: str) -> TypeAdapter[Any]:
+def _adapter(name: str) -> TypeAdapter[list[object]]:
     """Return what checks a record: in a list of one, as pydantic takes a configuration for lists alone."""
     from pydantic import ConfigDict, TypeAdapter
 
     from . import schema
 
     config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
-    return TypeAdapter(list[getattr(schema, record)], config=config)  # type: ignore[misc,arg-type]
+    return TypeAdapter(list[getattr(schema, name)], config=config)  # type: ignore[misc,arg-type]
 
 
-def _described(first: Mapping[str, Any], found: Any) -> str:
+def _described(first: ErrorDetails, contents: Json) -> str:
     """Return what pydantic found in words: where, what stands there, and what would be right."""
-    where = _path(first["loc"][1:], found)
+    where = _path(first["loc"][1:], contents)
     if first["type"] == "missing":
         return f"{where}: missing"
     if first["type"] == "extra_forbidden":
@@ -124,24 +129,24 @@ def _described(first: Mapping[str, Any], found: Any) -> str:
     return f"{where}: {_shown(first['input'])} {said}"
 
 
-def _path(location: Sequence[str | int], found: Any) -> str:
+def _path(location: Sequence[str | int], value: Json) -> str:
     """Return the path of a field, as `pairs[3].x_levels[7]`."""
     path = ""
     for part in location:
-        if isinstance(found, dict) and found.get("kind") == part:
+        if isinstance(value, dict) and value.get("kind") == part:
             continue  # pydantic names the kind of a record that may be of several
         if isinstance(part, int):
             path += f"[{part}]"
-            found = found[part] if isinstance(found, list) and part < len(found) else None
+            value = value[part] if isinstance(value, list) and part < len(value) else None
         elif part == "[key]":
             path += ""
         else:
             path += (f".{part}" if path else part) if re.fullmatch(r"[a-z]\w*", part, re.ASCII) else f"[{_shown(part)}]"
-            found = found.get(part) if isinstance(found, dict) else None
+            value = value.get(part) if isinstance(value, dict) else None
     return path or "the file"
 
 
-def _shown(value: Any) -> str:
+def _shown(value: Json) -> str:
     """Return a value as JSON, shortened, of characters that can be printed."""
     if isinstance(value, dict | list):
         return f"{'an object' if isinstance(value, dict) else 'a list'} of {len(value):,}"
@@ -149,9 +154,9 @@ def _shown(value: Any) -> str:
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
 
 
-def _same_length(path: str, values: Sized, wanted: int, of: str) -> None:
-    if len(values) != wanted:
-        raise _Wrong(path, f"{len(values):,} values, but {wanted:,} {of}")
+def _same_length(path: str, values: Sized, length: int, of: str) -> None:
+    if len(values) != length:
+        raise _Wrong(path, f"{len(values):,} values, but {length:,} {of}")
 
 
 def _alike(record: Mapping[str, Any], path: str, names: Sequence[str]) -> None:
@@ -167,7 +172,7 @@ def _neurons(path: str, values: Sequence[int], count: int, layer: str) -> None:
             raise _Wrong(f"{path}[{i}]", f"neuron {value}, but {_shown(layer)} has {count:,}")
 
 
-def _distinct(path: str, values: Sequence[Any]) -> None:
+def _distinct(path: str, values: Sequence[str | int]) -> None:
     seen = set()
     for i, value in enumerate(values):
         if value in seen:
@@ -186,18 +191,18 @@ def _known(path: str, name: str, known: Sequence[str], what: str) -> None:
         raise _Wrong(path, f"{_shown(name)} is no {what}; there is {', '.join(_shown(k) for k in list(known)[:5])}")
 
 
-def _check_comparison(found: ComparisonRecord) -> None:
-    networks = found["networks"]
+def _check_comparison(comparison: ComparisonRecord) -> None:
+    networks = comparison["networks"]
     _distinct("networks", networks)
-    for i, pair in enumerate(found["pairs"]):
-        _check_pair(pair, f"pairs[{i}]", found)
-    _distinct("the names in matrices", [matrix["name"] for matrix in found["matrices"]])
-    for i, matrix in enumerate(found["matrices"]):
+    for i, pair in enumerate(comparison["pairs"]):
+        _check_pair(pair, f"pairs[{i}]", comparison)
+    _distinct("the names in matrices", [matrix["name"] for matrix in comparison["matrices"]])
+    for i, matrix in enumerate(comparison["matrices"]):
         _check_matrix(matrix, f"matrices[{i}]")
-    for i, layer in enumerate(found["universality"]):
+    for i, layer in enumerate(comparison["universality"]):
         _check_universality(layer, f"universality[{i}]", networks)
-    if found["inputs"] is not None:
-        _check_inputs(found["inputs"], found["pairs"])
+    if comparison["inputs"] is not None:
+        _check_inputs(comparison["inputs"], comparison["pairs"])
 
 
 def _check_pair(pair: PairRecord, path: str, comparison: ComparisonRecord) -> None:
@@ -223,12 +228,12 @@ Layers = Mapping[str, tuple[str, int]]
 """The name and the number of neurons of layers x and y."""
 
 
-def _check_simple(found: SimpleRecord, path: str, layers: Layers) -> None:
+def _check_simple(simple: SimpleRecord, path: str, layers: Layers) -> None:
     (x_layer, p), (y_layer, q) = layers["x"], layers["y"]
-    for i, size in enumerate(found["minimum_sizes"]):
+    for i, size in enumerate(simple["minimum_sizes"]):
         if size > p + q:
             raise _Wrong(f"{path}.minimum_sizes[{i}]", f"{size}, but both layers have {p + q:,} neurons")
-    for i, match in enumerate(found["matches"]):
+    for i, match in enumerate(simple["matches"]):
         here = f"{path}.matches[{i}]"
         _neurons(f"{here}.x", match["x"], p, x_layer)
         _neurons(f"{here}.y", match["y"], q, y_layer)
@@ -242,45 +247,45 @@ def _check_simple(found: SimpleRecord, path: str, layers: Layers) -> None:
             _shape(f"{here}.{name}", match[name], rows, columns)  # type: ignore[literal-required]
 
 
-def _shape(path: str, matrix: Sequence[Sequence[Any]], rows: int, columns: int) -> None:
+def _shape(path: str, matrix: Sequence[Sequence[float | None]], rows: int, columns: int) -> None:
     _same_length(path, matrix, rows, "rows are right")
     for i, row in enumerate(matrix):
         _same_length(f"{path}[{i}]", row, columns, "are right")
 
 
-def _check_alignment(found: AlignmentRecord, path: str, layers: Layers) -> None:
+def _check_alignment(alignment: AlignmentRecord, path: str, layers: Layers) -> None:
     for i, (layer, count) in enumerate(layers.values()):
-        _neurons(f"{path}.constant[{i}]", found["constant"][i], count, layer)
-        _same_length(f"{path}.mean_activation[{i}]", found["mean_activation"][i], count, "neurons")
+        _neurons(f"{path}.constant[{i}]", alignment["constant"][i], count, layer)
+        _same_length(f"{path}.mean_activation[{i}]", alignment["mean_activation"][i], count, "neurons")
     for name in ("bipartite", "semi", "information"):
-        partners = found[name]
+        partners = alignment[name]
         if partners is not None:
             _check_partners(partners, f"{path}.{name}", layers)
-    for i, neurons in enumerate(found["by_information_only"]):
+    for i, neurons in enumerate(alignment["by_information_only"]):
         for index, (layer, count) in zip(neurons, layers.values(), strict=True):
             _neurons(f"{path}.by_information_only[{i}]", [index], count, layer)
-    _check_sparse(found["sparse"], f"{path}.sparse", layers)
-    if found["clusters"] is not None:
-        _check_clusters(found["clusters"], f"{path}.clusters", layers)
+    _check_sparse(alignment["sparse"], f"{path}.sparse", layers)
+    if alignment["clusters"] is not None:
+        _check_clusters(alignment["clusters"], f"{path}.clusters", layers)
 
 
-def _check_partners(found: PartnersRecord, path: str, layers: Layers) -> None:
-    _alike(found, path, ("x", "y", "strength", "p_value", "margin", "next_y", "back_margin", "next_x"))
+def _check_partners(partners: PartnersRecord, path: str, layers: Layers) -> None:
+    _alike(partners, path, ("x", "y", "strength", "p_value", "margin", "next_y", "back_margin", "next_x"))
     for name, side in (("x", "x"), ("next_x", "x"), ("y", "y"), ("next_y", "y")):
         layer, count = layers[side]
-        _neurons(f"{path}.{name}", found[name], count, layer)  # type: ignore[literal-required]
+        _neurons(f"{path}.{name}", partners[name], count, layer)  # type: ignore[literal-required]
 
 
-def _check_sparse(found: Sequence[SparseRecord], path: str, layers: Layers) -> None:
-    if not found:
+def _check_sparse(maps: Sequence[SparseRecord], path: str, layers: Layers) -> None:
+    if not maps:
         return
-    _same_length(path, found, 2, "maps are right, one each way, or none")
-    for i, (one, source, target) in enumerate(zip(found, "xy", "yx", strict=True)):
+    _same_length(path, maps, 2, "maps are right, one each way, or none")
+    for i, (one, source, target) in enumerate(zip(maps, "xy", "yx", strict=True)):
         here = f"{path}[{i}]"
         _known(f"{here}.from", one["from"], [layers[source][0]], "layer of this map")
         _known(f"{here}.to", one["to"], [layers[target][0]], "layer of this map")
-        if one["table"] and found[0]["table"]:  # there are none of a layer that never varies
-            _same_length(f"{here}.table", one["table"], len(found[0]["table"]), "rows in the other map's")
+        if one["table"] and maps[0]["table"]:  # there are none of a layer that never varies
+            _same_length(f"{here}.table", one["table"], len(maps[0]["table"]), "rows in the other map's")
         _ascending(f"{here}.few", [row["neuron"] for row in one["few"]])
         for k, row in enumerate(one["few"]):
             _neurons(f"{here}.few[{k}].neuron", [row["neuron"]], layers[target][1], layers[target][0])
@@ -288,17 +293,17 @@ def _check_sparse(found: Sequence[SparseRecord], path: str, layers: Layers) -> N
             _alike(row, f"{here}.few[{k}]", ("predictors", "coefficients"))
 
 
-def _check_clusters(found: ClustersRecord, path: str, layers: Layers) -> None:
+def _check_clusters(clusters: ClustersRecord, path: str, layers: Layers) -> None:
     for i, (side, (layer, count)) in enumerate(layers.items()):
-        order, here = found["order"][i], f"{path}.order[{i}]"
+        order, here = clusters["order"][i], f"{path}.order[{i}]"
         _same_length(here, order, count, "neurons")
         _neurons(here, order, count, layer)
         _distinct(here, order)
-        members = [neuron for group in found["groups"] for neuron in group[side]]  # type: ignore[literal-required]
+        members = [neuron for group in clusters["groups"] for neuron in group[side]]  # type: ignore[literal-required]
         _neurons(f"the neurons {side} in {path}.groups", members, count, layer)
         _distinct(f"the neurons {side} in {path}.groups", members)
     (_, p), (_, q) = layers.values()
-    for name, drawn in found["drawn"].items():
+    for name, drawn in clusters["drawn"].items():
         rows = cast("list[list[int]]", drawn)
         columns = len(rows[0])
         if len(rows) > p or not 1 <= columns <= q:
@@ -306,8 +311,8 @@ def _check_clusters(found: ClustersRecord, path: str, layers: Layers) -> None:
         _shape(f"{path}.drawn.{name}", rows, len(rows), columns)
 
 
-def _check_evidence(found: EvidenceRecord, path: str) -> None:
-    profile = found["profile"]
+def _check_evidence(evidence: EvidenceRecord, path: str) -> None:
+    profile = evidence["profile"]
     if profile is None:
         return
     _alike(profile, f"{path}.profile", ("eps", "similarity", "low", "high", "null"))
@@ -315,86 +320,90 @@ def _check_evidence(found: EvidenceRecord, path: str) -> None:
     _ascending(f"{path}.profile.eps", profile["eps"])
 
 
-def _check_matrix(found: MatrixRecord, path: str) -> None:
-    count = len(found["layers"])
-    _distinct(f"{path}.layers", found["layers"])
-    _shape(f"{path}.values", found["values"], count, count)
-    _same_length(f"{path}.first_component", found["first_component"], count, "layers")
+def _check_matrix(matrix: MatrixRecord, path: str) -> None:
+    count = len(matrix["layers"])
+    _distinct(f"{path}.layers", matrix["layers"])
+    _shape(f"{path}.values", matrix["values"], count, count)
+    _same_length(f"{path}.first_component", matrix["first_component"], count, "layers")
 
 
-def _check_universality(found: UniversalityRecord, path: str, networks: Sequence[str]) -> None:
-    for i, network in enumerate(found["networks"]):
+def _check_universality(universality: UniversalityRecord, path: str, networks: Sequence[str]) -> None:
+    for i, network in enumerate(universality["networks"]):
         _known(f"{path}.networks[{i}]", network, networks, "network")
     for name in ("partners", "matched"):
-        counts = found["distribution"][name]
-        _same_length(f"{path}.distribution.{name}", counts, len(found["networks"]), "networks")
+        counts = universality["distribution"][name]
+        _same_length(f"{path}.distribution.{name}", counts, len(universality["networks"]), "networks")
         if not any(counts):
             raise _Wrong(f"{path}.distribution.{name}", "counts no neurons")
-        if found[name].keys() != set(found["networks"]):
+        if universality[name].keys() != set(universality["networks"]):
             raise _Wrong(f"{path}.{name}", "should have one list for each of its networks")
-    for i, group in enumerate(found["everywhere"]):
-        _same_length(f"{path}.everywhere[{i}]", group, len(found["networks"]), "networks")
+    for i, group in enumerate(universality["everywhere"]):
+        _same_length(f"{path}.everywhere[{i}]", group, len(universality["networks"]), "networks")
 
 
-def _check_inputs(found: InputsRecord, pairs: Sequence[PairRecord]) -> None:
+def _check_inputs(inputs: InputsRecord, pairs: Sequence[PairRecord]) -> None:
     counts = {pair["x_layer"]: pair["x_neurons"] for pair in pairs}
     counts |= {pair["y_layer"]: pair["y_neurons"] for pair in pairs}
     for layer in counts:
-        if layer not in found["layers"]:
+        if layer not in inputs["layers"]:
             raise _Wrong(f"inputs.layers[{_shown(layer)}]", "missing, but a pair is of it")
-    for layer, top in found["layers"].items():
+    for layer, top in inputs["layers"].items():
         here = f"inputs.layers[{_shown(layer)}]"
         _same_length(f"{here}.examples", top["examples"], counts.get(layer, len(top["examples"])), "neurons")
         _alike(top, here, ("examples", "places", "values"))
         for i, row in enumerate(top["examples"]):
             _same_length(f"{here}.places[{i}]", top["places"][i], len(row), "examples")
             _same_length(f"{here}.values[{i}]", top["values"][i], len(row), "examples")
-    shown = found["shown"]
+    shown = inputs["shown"]
     if shown is not None:
         _ascending("inputs.shown.examples", shown["examples"])
         if shown["kind"] == "texts":
             _alike(shown, "inputs.shown", ("examples", "tokens"))
 
 
-def _check_study(found: StudyRecord) -> None:
-    _check_settings(found["settings"])
-    names = [variant["name"] for variant in found["variants"]]
+def _check_study(study: StudyRecord) -> None:
+    _check_settings(study["settings"])
+    names = [variant["name"] for variant in study["variants"]]
     _distinct("the names of variants", names)
-    for i, variant in enumerate(found["variants"]):
+    for i, variant in enumerate(study["variants"]):
         for k, epoch in enumerate(variant["epochs"]):
             for name, spread in epoch.items():
                 if isinstance(spread, dict):
                     _check_spread(cast("SpreadRecord", spread), f"variants[{i}].epochs[{k}].{name}")
-    for i, run in enumerate(found["runs"]):
+    for i, run in enumerate(study["runs"]):
         _known(f"runs[{i}].variant", run["variant"], names, "variant")
-    _distinct("the names of steps", [step["name"] for step in found["steps"]])
-    if not any(step["kind"] == "seeds" for step in found["steps"]):
+    _distinct("the names of steps", [step["name"] for step in study["steps"]])
+    if not any(step["kind"] == "seeds" for step in study["steps"]):
         raise _Wrong("steps", 'none is of kind "seeds"; every study has one')
-    for i, step in enumerate(found["steps"]):
+    for i, step in enumerate(study["steps"]):
         _check_step(step, f"steps[{i}].")
         for k, name in enumerate(step["variants"]):
             _known(f"steps[{i}].variants[{k}]", name, names, "variant")
 
 
-def _check_settings(settings: Mapping[str, Any]) -> None:
+def _check_settings(settings: Mapping[str, Json]) -> None:
     if not isinstance(settings.get("seeds"), list):
         raise _Wrong("settings.seeds", "missing, or not a list")
     for key, value in settings.items():
         _check_plain(value, f"settings.{key}")
 
 
-def _check_plain(found: Any, path: str, depth: int = 0) -> None:
+def _check_plain(value: Json, path: str, depth: int = 0) -> None:
     """Check that a value is what JSON can hold: finite numbers and text, in lists and objects that are not too deep."""
     if depth > DEEPEST:
         raise _Wrong(path, f"lies over {DEEPEST} lists and objects deep")
-    if isinstance(found, float) and not math.isfinite(found):
-        raise _Wrong(path, f"{_shown(found)} should be a finite number")
-    if isinstance(found, str) and re.search("[\ud800-\udfff]", found):
-        raise _Wrong(path, f"{_shown(found)} should be text; half of a surrogate pair is none")
-    items = found.items() if isinstance(found, dict) else enumerate(found) if isinstance(found, list) else ()
-    for key, value in items:
+    if isinstance(value, float) and not math.isfinite(value):
+        raise _Wrong(path, f"{_shown(value)} should be a finite number")
+    if isinstance(value, str) and re.search("[\ud800-\udfff]", value):
+        raise _Wrong(path, f"{_shown(value)} should be text; half of a surrogate pair is none")
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in items:
         _check_plain(key, f"a name in {path}")
-        _check_plain(value, f"{path}[{_shown(key)}]", depth + 1)
+        _check_plain(item, f"{path}[{_shown(key)}]", depth + 1)
+
+
+def _check_lone_step(step: StepRecord) -> None:
+    _check_step(step, "")
 
 
 def _check_step(step: StepRecord, path: str) -> None:
@@ -426,8 +435,8 @@ def _check_compared(step: ComparedStep, path: str) -> None:
             _check_spread(spread, f"{path}blocks.first_component[{_shown(layer)}]")
 
 
-def _check_spread(found: SpreadRecord, path: str) -> None:
-    if (found["low"] is None) != (found["high"] is None):
+def _check_spread(spread: SpreadRecord, path: str) -> None:
+    if (spread["low"] is None) != (spread["high"] is None):
         raise _Wrong(path, "has one end of an interval; give low and high, or null for both")
-    if found["value"] is None and found["low"] is not None:
+    if spread["value"] is None and spread["low"] is not None:
         raise _Wrong(path, "has an interval without a value")

@@ -7,12 +7,12 @@ import json
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .._files import Path_, locked
+from .._values import Json
 from ..errors import SpanmatchError
 from ..moments.example_ranges import count_in
 from ..moments.moments import Moments
@@ -43,7 +43,7 @@ class Checkpoint:
         If the file is damaged, or is of another pass.
     """
 
-    def __init__(self, path: Path_ | None, seconds: float, fresh: Moments, source: Mapping[str, Any]) -> None:
+    def __init__(self, path: Path_ | None, seconds: float, fresh: Moments, source: Json) -> None:
         self.path = None if path is None else Path(path)
         self.seconds, self.moments = seconds, fresh
         if self.path is not None:
@@ -77,9 +77,7 @@ class Checkpoint:
 
 
 @contextlib.contextmanager
-def checkpointed(
-    path: Path_ | None, seconds: float, options: MomentsOptions, source: Mapping[str, Any]
-) -> Iterator[Checkpoint]:
+def checkpointed(path: Path_ | None, seconds: float, options: MomentsOptions, source: Json) -> Iterator[Checkpoint]:
     """Give a checkpoint of new moments, and let no other process work with the same file meanwhile.
 
     Raises SpanmatchError as `Checkpoint` does, if another process works with it, or if it cannot be
@@ -92,7 +90,7 @@ def checkpointed(
         yield Checkpoint(path, seconds, Moments(**options), source)
 
 
-def made_from(networks: Any, layout: Layout, options: Mapping[str, Any]) -> dict[str, Any]:
+def made_from(networks: Json, layout: Layout, options: Mapping[str, object]) -> Json:
     """Return what a pass is of: one that continues must be of the same.
 
     Parameters

@@ -8,13 +8,14 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, Unpack
+from typing import TYPE_CHECKING, NoReturn, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .._files import Path_
 from .._progress import tracked
+from .._values import Json
 from ..errors import SpanmatchError
 from ..moments.dask import delayed_tasks, summed
 from ..moments.moments import Moments
@@ -150,7 +151,7 @@ def _read_on_workers(
     parts: Sequence[RowRanges],
     layout: Layout,
     options: MomentsOptions,
-    scheduler: Any,
+    scheduler: str | int | Client | None,
 ) -> Moments:
     """Return the moments of all parts, read by Dask's workers."""
     for (name, layer), array in arrays.items():
@@ -202,7 +203,9 @@ def _add(moments: Moments, stored: Mapping[str, StoredActivations], part: RowRan
 
 
 @contextlib.contextmanager
-def _values_of(stored: Mapping[str, StoredActivations], part: RowRanges) -> Iterator[dict[ArrayKey, NDArray[Any]]]:
+def _values_of(
+    stored: Mapping[str, StoredActivations], part: RowRanges
+) -> Iterator[dict[ArrayKey, NDArray[np.generic]]]:
     """Give the values of a part; of one that is refused as not finite, say where it is."""
     values = {(name, layer): stored[name].read(layer, *rows) for (name, layer), rows in part.items()}
     try:
@@ -213,7 +216,7 @@ def _values_of(stored: Mapping[str, StoredActivations], part: RowRanges) -> Iter
         raise
 
 
-def _check_finite(name: str, values: NDArray[Any], first_row: int) -> None:
+def _check_finite(name: str, values: NDArray[np.generic], first_row: int) -> None:
     """Raise SpanmatchError, with the place, if a value of an array is not finite."""
     wrong = np.argwhere(~np.isfinite(values))
     if len(wrong):
@@ -225,7 +228,7 @@ def _check_finite(name: str, values: NDArray[Any], first_row: int) -> None:
 
 
 def _rows_of(
-    moments: Moments, values: Mapping[ArrayKey, NDArray[Any]], part: RowRanges, layout: Layout
+    moments: Moments, values: Mapping[ArrayKey, NDArray[np.generic]], part: RowRanges, layout: Layout
 ) -> tuple[dict[str, Array], dict[str, NDArray[np.int64]]]:
     """Return rows, and the example of each, by layer, and tell the moments how they were made."""
     batches = {row_range: BatchRows(layout, np.arange(*row_range)) for row_range in set(part.values())}
@@ -239,7 +242,7 @@ def _rows_of(
 
 
 def _parts_of(arrays: Mapping[ArrayKey, StoredArray]) -> list[RowRanges]:
-    """Return which rows to read at once: whole blocks, where all arrays are as long."""
+    """Return which rows to read at once: complete blocks, where all arrays are as long."""
     lengths = {key: array.shape[0] for key, array in arrays.items()}
     longest, shortest = max(lengths.values()), min(lengths.values())
     most_values = max(math.prod(array.shape) for array in arrays.values())
@@ -289,7 +292,7 @@ def _refuse_names(stored: Sequence[StoredActivations]) -> NoReturn:
     raise SpanmatchError(f"no layer has the same name in two of them ({listed}){alike}")
 
 
-def _identity(arrays: Mapping[ArrayKey, StoredArray], networks: Mapping[str, ActivationSource]) -> list[Any]:
+def _identity(arrays: Mapping[ArrayKey, StoredArray], networks: Mapping[str, ActivationSource]) -> list[Json]:
     """Return what tells these arrays from others: their files, names and shapes."""
     files = {name: str(source) for name, source in networks.items() if isinstance(source, str | PathLike)}
     return [files, [[*key, *array.shape] for key, array in arrays.items()]]

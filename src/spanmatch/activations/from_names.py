@@ -21,10 +21,14 @@ from numpy.typing import NDArray
 
 from ..errors import BadArgument, SpanmatchError, missing_extra
 from .from_networks import EXAMPLES_AT_ONCE, cut
+from .outputs import Batch
 from .stored import StoredActivations
 
 if TYPE_CHECKING:
+    import torch
     from torch import nn
+
+    from .outputs import Network
 
 WEIGHTS = (".safetensors", ".pt", ".pth")
 USER_MODULE = "spanmatch_user_"
@@ -36,7 +40,7 @@ def is_code(text: str) -> bool:
     return ".py:" in text
 
 
-def network(text: str) -> Any:
+def network(text: str) -> Network:
     """Return the network that "file.py:function" or "file.py:function@weights" names.
 
     Parameters
@@ -72,7 +76,7 @@ def network(text: str) -> Any:
     return made
 
 
-def data(text: str, batch_size: int | None = None) -> Iterable[Any]:
+def data(text: str, batch_size: int | None = None) -> Iterable[Batch]:
     """Return batches from "file.py:function", from a file of arrays, cut along the first axis, or from lines of text.
 
     Parameters
@@ -161,7 +165,7 @@ class _StoredBatches:
     def __len__(self) -> int:
         return -(-self.total // self.size)
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[Batch]:
         with StoredActivations(self.path) as stored:
             for start in range(0, self.total, self.size):
                 stop = min(start + self.size, self.total)
@@ -199,7 +203,7 @@ def function(text: str) -> Callable[..., Any]:
     return named
 
 
-def _call(text: str) -> Any:
+def _call(text: str) -> object:
     """Return what the function that a text names gives."""
     named = function(text)
     try:
@@ -295,10 +299,10 @@ def _load_weights(module: nn.Module, path: Path) -> None:
         raise BadArgument(f"{path}: no such file")
     try:
         if path.suffix == ".safetensors":
-            weights: Any = load_file(path)
+            weights: dict[str, torch.Tensor] = load_file(path)
         else:
-            weights = torch.load(path, map_location="cpu", weights_only=True)
-            weights = weights.get("state_dict", weights) if isinstance(weights, dict) else weights
+            loaded = torch.load(path, map_location="cpu", weights_only=True)
+            weights = loaded.get("state_dict", loaded) if isinstance(loaded, dict) else loaded
         module.load_state_dict(weights)
     except (SafetensorError, OSError, EOFError, RuntimeError, TypeError, ValueError, AttributeError) as error:
         raise SpanmatchError(f"{path}: these weights do not fit, or are cut short ({error})") from error

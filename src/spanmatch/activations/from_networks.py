@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 from .._files import Path_
 from .._progress import tracked
 from ..errors import BadArgument, SpanmatchError, missing_extra
+from ..moments.backends import DeviceArray
 from ..moments.example_ranges import checked_ids
 from ..moments.moments import Moments
 from ..moments.options import MomentsOptions, Pairs
 from .checkpoints import CHECKPOINT_SECONDS, Checkpoint, checkpointed, made_from
 from .layouts import Channels, Layout, Pool, Units
 from .onnx import onnx_runner
-from .outputs import BatchActivations, Runner, are_texts, examples_in, joined_rows
+from .outputs import Batch, BatchActivations, Runner, are_texts, examples_in, joined_rows
 from .patterns import Patterns, nearest, patterns_of
 from .tokens import inputs_of_runners
 from .torch import torch_runner
@@ -29,7 +30,7 @@ from .torch_export import WHY_FILES_ARE_REFUSED, ExportRunner, is_program
 from .transformers import folder_runner, is_folder, is_model, model_runner
 
 if TYPE_CHECKING:
-    from torch import nn
+    from .outputs import Network
 
 ROWS_TOGETHER = 4096
 """Batches are put together until every layer has so many rows,"""
@@ -41,8 +42,8 @@ TEXTS_AT_ONCE = 16
 
 
 def capture(
-    networks: Mapping[str, nn.Module | Path_ | tuple[Any, Any]],
-    batches: Iterable[Any],
+    networks: Mapping[str, Network | Path_],
+    batches: Iterable[Batch],
     *,
     layers: Patterns = None,
     units: Units = "channel",
@@ -164,7 +165,7 @@ def capture(
         return pass_checkpoint.moments
 
 
-def runs(network: Any) -> bool:
+def runs(network: object) -> bool:
     """Tell a network that is to be run, by `capture`, from stored activations."""
     if isinstance(network, str | PathLike):
         path = Path(network)
@@ -172,7 +173,7 @@ def runs(network: Any) -> bool:
     return not isinstance(network, Mapping)
 
 
-def runner_of(name: str, network: Any, patterns: Sequence[str] | None) -> contextlib.AbstractContextManager[Runner]:
+def runner_of(name: str, network: object, patterns: Sequence[str] | None) -> contextlib.AbstractContextManager[Runner]:
     """Return what runs a network and records its layers.
 
     Parameters
@@ -258,7 +259,7 @@ class _BatchGroup:
         return size > BYTES_TOGETHER or fewest_rows >= ROWS_TOGETHER
 
 
-def _check_names(networks: Mapping[str, Any]) -> None:
+def _check_names(networks: Mapping[str, object]) -> None:
     """Raise SpanmatchError unless networks have names without a colon."""
     if not isinstance(networks, Mapping) or not networks:
         raise SpanmatchError("networks: give {name: network}, at least one")
@@ -293,7 +294,7 @@ def _ids_of_batch(example_ids: Sequence[int] | None, first: int, count: int) -> 
     return ids
 
 
-def cut(batches: Any, size: int | None = None) -> Iterable[Any]:
+def cut(batches: Iterable[Batch], size: int | None = None) -> Iterable[Batch]:
     """Return batches.
 
     Parameters
@@ -307,6 +308,6 @@ def cut(batches: Any, size: int | None = None) -> Iterable[Any]:
     is_texts = are_texts(batches)
     if is_texts or (hasattr(batches, "shape") and hasattr(batches, "dtype")):
         size = size or (TEXTS_AT_ONCE if is_texts else EXAMPLES_AT_ONCE)
-        return [batches[i : i + size] for i in range(0, len(batches), size)]
-    sized: Iterable[Any] = batches if hasattr(batches, "__len__") else iter(batches)
-    return sized
+        examples: DeviceArray = batches
+        return [examples[i : i + size] for i in range(0, len(examples), size)]
+    return batches if hasattr(batches, "__len__") else iter(batches)

@@ -5,14 +5,18 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import BadArgument, SpanmatchError, missing_extra
-from .outputs import BatchActivations, mask_of
+from .outputs import Batch, BatchActivations, mask_of
 from .patterns import chosen
+
+if TYPE_CHECKING:
+    import onnx
+    import onnxruntime
 
 DEFAULT_OPERATORS = (
     "Add",
@@ -85,7 +89,7 @@ class OnnxRunner:
         initializers = {initializer.name for initializer in model.graph.initializer}
         self.inputs = [given for given in self.session.get_inputs() if given.name not in initializers]
 
-    def run(self, batch: Any, activations: BatchActivations) -> None:
+    def run(self, batch: Batch, activations: BatchActivations) -> None:
         """Run the graph, in pieces where it takes batches of one size alone."""
         feeds, mask, count = self._feeds(batch), mask_of(batch), len(activations.example_ids)
         results = [self._call(piece) for piece in self._pieces(feeds, count)]
@@ -99,10 +103,10 @@ class OnnxRunner:
         """Return a digest of the file."""
         return self.digest
 
-    def _call(self, feeds: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
+    def _call(self, feeds: Mapping[str, NDArray[np.generic]]) -> list[NDArray[np.generic]]:
         """Return the layers' tensors; refuse those that are not of numbers."""
         try:
-            tensors: list[NDArray[Any]] = self.session.run(self.layers, dict(feeds))
+            tensors: list[NDArray[np.generic]] = self.session.run(self.layers, dict(feeds))
         except Exception as error:  # the runtime's own kinds
             shapes = ", ".join(f"{name} {array.dtype} {array.shape}" for name, array in feeds.items())
             raise SpanmatchError(f"{self.path}: it does not run on {shapes} ({error})") from error
@@ -111,7 +115,7 @@ class OnnxRunner:
                 raise SpanmatchError(f"{self.path}: {layer!r} is no tensor of numbers; choose other layers")
         return tensors
 
-    def _feeds(self, batch: Any) -> dict[str, NDArray[Any]]:
+    def _feeds(self, batch: Batch) -> dict[str, NDArray[np.generic]]:
         """Return the graph's inputs by name.  Raises SpanmatchError if the batch lacks one."""
         names = [given.name for given in self.inputs]
         if isinstance(batch, tuple | list):
@@ -124,7 +128,7 @@ class OnnxRunner:
             raise SpanmatchError(f"{self.path}: takes {', '.join(names)}; the batch has {', '.join(map(str, batch))}")
         return {given.name: self._as_type(given.name, given.type, batch[given.name]) for given in self.inputs}
 
-    def _as_type(self, name: str, type_name: str, value: Any) -> NDArray[Any]:
+    def _as_type(self, name: str, type_name: str, value: object) -> NDArray[np.generic]:
         """Return an input in the graph's type; floats stay floats, and integers integers."""
         array = np.asarray(value.detach().cpu() if hasattr(value, "detach") else value)
         if type_name in FLOAT_TYPES:
@@ -137,7 +141,7 @@ class OnnxRunner:
             raise SpanmatchError(f"{self.path}: {name} is {type_name}, the batch's is {array.dtype}")
         return np.ascontiguousarray(array, dtype=dtype)
 
-    def _pieces(self, feeds: dict[str, NDArray[Any]], count: int) -> Iterator[dict[str, NDArray[Any]]]:
+    def _pieces(self, feeds: dict[str, NDArray[np.generic]], count: int) -> Iterator[dict[str, NDArray[np.generic]]]:
         """Yield parts of the size that the graph is fixed to, the last one padded."""
         sizes = (given.shape[0] for given in self.inputs if given.shape)
         fixed = next((size for size in sizes if isinstance(size, int)), None)
@@ -169,7 +173,7 @@ def onnx_runner(name: str, path: Path, patterns: Sequence[str] | None) -> OnnxRu
         raise SpanmatchError(f"{path}: cut short, or not an ONNX file that can be run ({error})") from error
 
 
-def _session(model: Any, weights_folder: Path) -> Any:
+def _session(model: onnx.ModelProto, weights_folder: Path) -> onnxruntime.InferenceSession:
     """Return a session of ONNX Runtime, on the GPU where it can."""
     import onnxruntime as ort
 
@@ -180,7 +184,7 @@ def _session(model: Any, weights_folder: Path) -> Any:
     return ort.InferenceSession(model.SerializeToString(), options, providers=providers)
 
 
-def _read(path: Path) -> tuple[Any, str]:
+def _read(path: Path) -> tuple[onnx.ModelProto, str]:
     """Return the graph, its weights left where they are if beside it, and a digest of all of it."""
     import onnx
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeGuard, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,17 @@ from ..errors import SpanmatchError
 from .layouts import MASKED_TOKENS, BatchRows, Layout
 
 if TYPE_CHECKING:
+    from torch import nn
+    from torch.export import ExportedProgram
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
     from .layouts import Array
+
+    Network: TypeAlias = nn.Module | ExportedProgram | PreTrainedModel | tuple[PreTrainedModel, PreTrainedTokenizerBase]
+    """A network in memory that can be run; see `capture`."""
+
+Batch: TypeAlias = object
+"""What networks are called with: arrays, tuples or dicts of them, or texts; see `capture`."""
 
 
 class BatchActivations:
@@ -64,7 +74,7 @@ class Runner(Protocol):
     name: str
     layers: list[str]
 
-    def run(self, batch: Any, activations: BatchActivations) -> None:
+    def run(self, batch: Batch, activations: BatchActivations) -> None:
         """Run the network on a batch, and record its layers' outputs."""
 
     def fingerprint(self) -> str:
@@ -90,17 +100,17 @@ def joined_rows(batches: Sequence[BatchActivations]) -> tuple[dict[str, Array], 
     return rows, row_ids
 
 
-def are_texts(batch: Any) -> bool:
+def are_texts(batch: Batch) -> TypeGuard[Sequence[str]]:
     """Tell a list of texts from other batches."""
     return isinstance(batch, list | tuple) and bool(batch) and isinstance(batch[0], str)
 
 
-def mask_of(batch: Any) -> Array | None:
+def mask_of(batch: Batch) -> Array | None:
     """Return the mask of tokens, (examples, tokens), in a batch of named arrays, if any."""
     return batch.get("attention_mask", batch.get("mask")) if isinstance(batch, Mapping) else None
 
 
-def examples_in(batch: Any) -> int:
+def examples_in(batch: Batch) -> int:
     """Return how many examples a batch holds: the length of its first array, or how many texts.
 
     Raises

@@ -10,13 +10,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import SpanmatchError
-from .outputs import Runner, are_texts
+from .outputs import Batch, Runner, are_texts
 from .transformers import TokenizedTexts, TransformersRunner
 
 UNLIMITED = 1 << 30
@@ -34,7 +33,7 @@ class Tokens:
     """How many characters each token ends after, or NO_CHARACTER; empty without offsets."""
 
 
-def inputs_of_runners(batch: Any, runners: Sequence[Runner], *, rows_are_tokens: bool) -> list[Any]:
+def inputs_of_runners(batch: Batch, runners: Sequence[Runner], *, rows_are_tokens: bool) -> Sequence[Batch]:
     """Return what each network is called with for a batch: the batch, or, of texts, their tokens.
 
     Parameters

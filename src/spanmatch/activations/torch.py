@@ -7,12 +7,12 @@ import hashlib
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from ..errors import SpanmatchError
-from .outputs import BatchActivations, mask_of
+from .outputs import Batch, BatchActivations, mask_of
 from .patterns import chosen
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class TorchRunner:
         for path, module in modules.items():
             hooks.append(module.register_forward_hook(self._hook(path)))
 
-    def run(self, batch: Any, activations: BatchActivations) -> None:
+    def run(self, batch: Batch, activations: BatchActivations) -> None:
         """Call the network with a batch; its hooks record."""
         import torch
 
@@ -93,10 +93,10 @@ class TorchRunner:
         """Return a digest of the weights."""
         return digest_of_weights(self.network)
 
-    def _hook(self, path: str) -> Callable[[nn.Module, Any, Any], None]:
+    def _hook(self, path: str) -> Callable[[nn.Module, object, object], None]:
         """Return a hook that records a module's output, of a second call as "path#2"."""
 
-        def record(module: nn.Module, _: Any, output: Any) -> None:
+        def record(module: nn.Module, _: object, output: object) -> None:
             if self.activations is None:
                 return
             self.calls[path] = call = self.calls.get(path, 0) + 1
@@ -182,7 +182,7 @@ def layers_of(name: str, network: nn.Module, patterns: Sequence[str] | None) -> 
     }
 
 
-def arguments(name: str, network: nn.Module, batch: Any) -> tuple[list[Any], dict[str, Any], Array | None]:
+def arguments(name: str, network: nn.Module, batch: Batch) -> tuple[list[object], dict[str, object], Array | None]:
     """Return a batch as what a network is called with.
 
     Parameters
@@ -221,7 +221,7 @@ def arguments(name: str, network: nn.Module, batch: Any) -> tuple[list[Any], dic
     return [], kwargs, mask_of(batch)
 
 
-def _on(value: Any, device: torch.device | None) -> Any:
+def _on(value: object, device: torch.device | None) -> object:
     """Return an argument on a device, if it is a tensor or an array."""
     import torch
 
@@ -229,7 +229,7 @@ def _on(value: Any, device: torch.device | None) -> Any:
     return value.to(device) if isinstance(value, torch.Tensor) and device is not None else value
 
 
-def first_tensor(layer: str, output: Any) -> torch.Tensor:
+def first_tensor(layer: str, output: object) -> torch.Tensor:
     """Return the tensor that a module gave: of tuples, lists and dicts the first.
 
     Raises

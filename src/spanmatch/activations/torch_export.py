@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeGuard
 
 from ..errors import SpanmatchError
-from .outputs import BatchActivations
+from .outputs import Batch, BatchActivations
 from .patterns import chosen
 from .torch import CHANNELS_FIRST, PASSING_ON, arguments, digest_of_weights, first_tensor
 
@@ -30,7 +30,7 @@ class ExportRunner:
 
     def __init__(self, name: str, program: torch.export.ExportedProgram, patterns: Sequence[str] | None) -> None:
         self.name = name
-        self.module: Any = program.module(check_guards=False)
+        self.module: torch.fx.GraphModule = program.module(check_guards=False)
         last_nodes, self.classes = _modules_of(self.module.graph)
         if patterns is None:
             self.layers = [
@@ -51,7 +51,7 @@ class ExportRunner:
         for layer in self.layers:
             self.layers_of_node.setdefault(last_nodes.get(layer, layer), []).append(layer)
 
-    def run(self, batch: Any, activations: BatchActivations) -> None:
+    def run(self, batch: Batch, activations: BatchActivations) -> None:
         """Run the program on a batch and record what nodes gave."""
         import torch
 
@@ -59,7 +59,7 @@ class ExportRunner:
         layers_of_node, record = self.layers_of_node, self._record
 
         class RecordingInterpreter(torch.fx.Interpreter):
-            def run_node(self, node: torch.fx.Node) -> Any:
+            def run_node(self, node: torch.fx.Node) -> object:
                 result = super().run_node(node)
                 for layer in layers_of_node.get(node.name, ()):
                     record(layer, result, activations, mask)
@@ -73,7 +73,7 @@ class ExportRunner:
         """Return a digest of the weights."""
         return digest_of_weights(self.module)
 
-    def _placeholder_values(self, args: Sequence[Any], kwargs: dict[str, Any]) -> list[Any]:
+    def _placeholder_values(self, args: Sequence[object], kwargs: dict[str, object]) -> list[object]:
         """Return all inputs, in the order of the program's placeholders."""
         names = [node.target for node in self.module.graph.nodes if node.op == "placeholder"]
         values = [*args, *(kwargs[name] for name in names if name in kwargs)]
@@ -81,14 +81,14 @@ class ExportRunner:
             raise SpanmatchError(f"network {self.name!r} takes {', '.join(names)}; the batch has {len(values)} of them")
         return values
 
-    def _record(self, layer: str, result: Any, activations: BatchActivations, mask: Array | None) -> None:
+    def _record(self, layer: str, result: object, activations: BatchActivations, mask: Array | None) -> None:
         """Record what a node gave as a layer."""
         tensor = first_tensor(f"{self.name}:{layer}", result)
         first = tensor.ndim >= 4 or self.classes.get(layer, "").startswith(CHANNELS_FIRST)
         activations.record(f"{self.name}:{layer}", tensor, channels_first=first, mask=None if first else mask)
 
 
-def is_program(network: Any) -> bool:
+def is_program(network: object) -> TypeGuard[torch.export.ExportedProgram]:
     """Tell a program of torch.export, without importing PyTorch."""
     torch = sys.modules.get("torch")
     return torch is not None and isinstance(network, torch.export.ExportedProgram)

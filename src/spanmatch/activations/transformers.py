@@ -21,11 +21,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeGuard
 
 from ..errors import BadArgument, SpanmatchError, missing_extra
 from .layouts import MASKED_TOKENS
-from .outputs import BatchActivations
+from .outputs import Batch, BatchActivations
 from .patterns import chosen
 from .torch import Hook, arguments, channels_first, digest_of_weights, first_tensor, hooked
 from .transformers_checks import check_model, check_tokenizer, checked_folder
@@ -33,6 +33,7 @@ from .transformers_checks import check_model, check_tokenizer, checked_folder
 if TYPE_CHECKING:
     import torch
     from torch import nn
+    from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
     from .layouts import Array
 
@@ -56,7 +57,12 @@ class TransformersRunner:
     """A model with hooks on what is asked for, which record while it runs, and only then."""
 
     def __init__(
-        self, name: str, model: Any, tokenizer: Any, patterns: Sequence[str] | None, hooks: list[Hook]
+        self,
+        name: str,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase | Path | None,
+        patterns: Sequence[str] | None,
+        hooks: list[Hook],
     ) -> None:
         """Put hooks on the modules, and into the list of those that are to be removed."""
         self.name, self.model, self._tokenizer = name, model, tokenizer
@@ -79,7 +85,7 @@ class TransformersRunner:
                 hooks.append(module.register_forward_hook(self._output_hook(layer)))
 
     @cached_property
-    def tokenizer(self) -> Any:
+    def tokenizer(self) -> PreTrainedTokenizerBase:
         """The tokenizer: as given, or that of the folder that the model came from."""
         if self._tokenizer is None:
             raise SpanmatchError(
@@ -117,7 +123,7 @@ class TransformersRunner:
         positions = getattr(self.model.config, "max_position_embeddings", None) or sys.maxsize
         return int(min(getattr(self.tokenizer, "model_max_length", sys.maxsize), positions))
 
-    def run(self, batch: Any, activations: BatchActivations) -> None:
+    def run(self, batch: Batch, activations: BatchActivations) -> None:
         """Call the model with tokens, texts' tokens or pixels, and record its layers."""
         import torch
 
@@ -151,25 +157,25 @@ class TransformersRunner:
                 masked_tokens=self.row_tokens,
             )
 
-    def _input_hook(self, layer: str) -> Callable[[nn.Module, Any], None]:
+    def _input_hook(self, layer: str) -> Callable[[nn.Module, object], None]:
         """Return a hook that records what a module takes."""
 
-        def record(_: nn.Module, inputs: Any) -> None:
+        def record(_: nn.Module, inputs: object) -> None:
             self._record(layer, first_tensor(layer, inputs), channels_first=False)
 
         return record
 
-    def _output_hook(self, layer: str) -> Callable[[nn.Module, Any, Any], None]:
+    def _output_hook(self, layer: str) -> Callable[[nn.Module, object, object], None]:
         """Return a hook that records what a module gives."""
 
-        def record(module: nn.Module, _: Any, output: Any) -> None:
+        def record(module: nn.Module, _: object, output: object) -> None:
             tensor = first_tensor(layer, output)
             self._record(layer, tensor, channels_first=channels_first(module, tensor))
 
         return record
 
 
-def is_model(network: Any) -> bool:
+def is_model(network: object) -> TypeGuard[PreTrainedModel]:
     """Tell a model of transformers, without importing it."""
     transformers = sys.modules.get("transformers")
     return transformers is not None and isinstance(network, transformers.PreTrainedModel)
@@ -181,7 +187,7 @@ def is_folder(path: Path) -> bool:
 
 
 @contextlib.contextmanager
-def model_runner(name: str, network: Any, patterns: Sequence[str] | None) -> Iterator[TransformersRunner]:
+def model_runner(name: str, network: object, patterns: Sequence[str] | None) -> Iterator[TransformersRunner]:
     """Give a runner of a model, or (model, tokenizer); its hooks are taken off at the end.
 
     Raises SpanmatchError if it is no model of transformers, or has an encoder and a decoder.
@@ -212,7 +218,7 @@ def folder_runner(name: str, folder: Path, patterns: Sequence[str] | None) -> It
         yield runner
 
 
-def _load_model(folder: Path) -> Any:
+def _load_model(folder: Path) -> PreTrainedModel:
     """Return the model in a folder, checked before, on the GPU if there is one."""
     try:
         import torch
@@ -239,7 +245,7 @@ def _load_model(folder: Path) -> Any:
     return model.to("cuda") if torch.cuda.is_available() else model
 
 
-def _class_of(config: Any) -> Any:
+def _class_of(config: PretrainedConfig) -> type[PreTrainedModel]:
     """Return the class of model that a configuration names, or that of its kind without a head."""
     import transformers
 
@@ -247,7 +253,8 @@ def _class_of(config: Any) -> Any:
     model_class = getattr(transformers, class_name, None)
     if isinstance(model_class, type) and issubclass(model_class, transformers.PreTrainedModel):
         return model_class
-    return transformers.AutoModel._model_mapping[type(config)]
+    headless: type[PreTrainedModel] = transformers.AutoModel._model_mapping[type(config)]
+    return headless
 
 
 @contextlib.contextmanager
@@ -270,7 +277,7 @@ def _loading(folder: Path, what: str) -> Iterator[None]:
             logging.enable_progress_bar()
 
 
-def _named_places(name: str, model: Any) -> dict[str, nn.Module]:
+def _named_places(name: str, model: PreTrainedModel) -> dict[str, nn.Module]:
     """Return the modules that take the neurons of MLPs, "mlp.i", and end attention, "attention.i".
 
     Raises SpanmatchError if the model has no list of its blocks.
@@ -308,7 +315,7 @@ def _linear_maps(block: nn.Module) -> tuple[list[nn.Module], list[nn.Module]]:
     return in_attention, elsewhere
 
 
-def _block_count(name: str, model: Any) -> int:
+def _block_count(name: str, model: PreTrainedModel) -> int:
     """Return how many blocks a model has, as its configuration says."""
     count = getattr(model.config, "num_hidden_layers", None)
     if not isinstance(count, int) or isinstance(count, bool) or count < 1:

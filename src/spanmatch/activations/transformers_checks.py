@@ -13,11 +13,15 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from safetensors import SafetensorError, safe_open
 
+from .._values import Json
 from ..errors import SpanmatchError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 CONFIG, TOKENIZER = "config.json", "tokenizer_config.json"
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
@@ -79,7 +83,7 @@ def check_tokenizer(folder: Path) -> None:
         check_code(folder / TOKENIZER, _settings(folder / TOKENIZER), "tokenizer")
 
 
-def check_code(file: Path, settings: Mapping[str, Any], what: str) -> None:
+def check_code(file: Path, settings: Mapping[str, Json], what: str) -> None:
     """Raise SpanmatchError if settings name code in the folder, which would have to be run."""
     if "auto_map" in settings:
         raise SpanmatchError(
@@ -88,7 +92,7 @@ def check_code(file: Path, settings: Mapping[str, Any], what: str) -> None:
         )
 
 
-def check_model(weights: FolderWeights, model: Any) -> None:
+def check_model(weights: FolderWeights, model: PreTrainedModel) -> None:
     """Check a model on PyTorch's device meta, without memory, against the weights for it.
 
     Raises SpanmatchError if its parameters are many more than the weights, or buffers that are
@@ -109,7 +113,7 @@ def check_model(weights: FolderWeights, model: Any) -> None:
         )
 
 
-def _check_counts(weights: FolderWeights, config: Mapping[str, Any]) -> None:
+def _check_counts(weights: FolderWeights, config: Mapping[str, Json]) -> None:
     """Raise SpanmatchError if a configuration counts more parts than there are tensors for."""
     tensors = len(weights.shapes)
     for name, value in _numbers(config):
@@ -121,7 +125,7 @@ def _check_counts(weights: FolderWeights, config: Mapping[str, Any]) -> None:
             )
 
 
-def _numbers(settings: Any, name: str = "") -> Iterator[tuple[str, int | float]]:
+def _numbers(settings: Json, name: str = "") -> Iterator[tuple[str, int | float]]:
     """Yield every number in settings, at any depth, by the name of its setting."""
     if isinstance(settings, Mapping):
         for key, value in settings.items():
@@ -170,7 +174,7 @@ def _inside(folder: Path, file: Path) -> bool:
     return folder.parent.name == "snapshots" and target.parent == folder.parent.parent / "blobs"
 
 
-def _settings(path: Path) -> dict[str, Any]:
+def _settings(path: Path) -> dict[str, Json]:
     """Return what a file of settings holds: an object."""
     try:
         settings = json.loads(path.read_text(encoding="utf-8"))

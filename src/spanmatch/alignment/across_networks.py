@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import combinations, permutations
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,8 @@ from .correlations import correlation
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+    from ..schema import TriangleRecord, UniversalityRecord
 
 Counts = NDArray[np.intp]
 Partners = dict[tuple[str, str], Index]
@@ -141,8 +143,9 @@ class Universality:
         axes[0].legend()
         return axes
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> UniversalityRecord:
         """Return everything as plain Python values."""
+        distribution = self.distribution()
         return {
             "layer": self.layer,
             "networks": list(self.networks),
@@ -152,11 +155,14 @@ class Universality:
             "by": self.by,
             "partners": {network: counts.tolist() for network, counts in self.partners.items()},
             "matched": {network: counts.tolist() for network, counts in self.matched.items()},
-            "distribution": {name: counts.tolist() for name, counts in self.distribution().items()},
+            "distribution": {
+                "partners": distribution["partners"].tolist(),
+                "matched": distribution["matched"].tolist(),
+            },
             "everywhere": self.everywhere.tolist(),
             "cycle_consistency": _or_none(self.cycle_consistency),
             "null_cycle_consistency": _or_none(self.null_cycle_consistency),
-            "triangles": [{**vars(triangle), "chance": _or_none(triangle.chance)} for triangle in self.triangles],
+            "triangles": [_triangle_record(triangle) for triangle in self.triangles],
             "seed": self.seed,
         }
 
@@ -364,6 +370,18 @@ def _components(within: Array, seed: tuple[int, int]) -> Components:
     octave = np.floor(np.log2(variances.max(initial=1.0) / variances[resolved]))
     groups = tuple(resolved[octave == value] for value in np.unique(octave))
     return Components(directions, np.sqrt(np.maximum(variances, 0)), groups, seed)
+
+
+def _triangle_record(triangle: Triangle) -> TriangleRecord:
+    """Return a triangle for the JSON."""
+    return {
+        "a": triangle.a,
+        "b": triangle.b,
+        "c": triangle.c,
+        "chains": triangle.chains,
+        "closed": triangle.closed,
+        "chance": _or_none(triangle.chance),
+    }
 
 
 def _or_none(value: float) -> float | None:

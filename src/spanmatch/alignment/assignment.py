@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from .._plotting import axes_for, draw_matrix, row_of_axes
 from .._threads import few_threads
+from .._values import Json
 from ..errors import SpanmatchError
 from ..moments.pairs import Pair, checked_pair
 from ..moments.remembered import remembered
@@ -172,7 +173,7 @@ class Alignment(AlignmentResult):
         draw_matrix(right, self.scores[np.ix_(x, y)], x=self.x_layer, y=self.y_layer, title="partners on the diagonal")
         return axes
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Json]:
         """Return everything but the scores as plain Python values."""
         names = ("x", "y", "strength", "p_value", "margin", "next_y", "back_margin", "next_x")
         others = ("x_unmatched", "y_unmatched", "x_baseline", "y_baseline")

@@ -7,12 +7,13 @@ unrelated neurons are expected to have.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 
+from .._values import Json
 from ..moments.pairs import Pair
-from ..moments.provenance import Result
+from ..moments.provenance import Provenance, Result
 from ..moments.remembered import remembered
 from ..moments.spans import Array
 
@@ -35,7 +36,7 @@ class AlignmentResult(Result):
     chance_correlation: float
     """Expected largest |correlation| of a neuron with the unrelated neurons of the other layer."""
 
-    def _plain(self) -> dict[str, Any]:
+    def _plain(self) -> dict[str, Json]:
         """Return the shared fields as plain Python values."""
         return self.provenance.to_dict() | {
             "x_constant": list(self.x_constant),
@@ -45,8 +46,18 @@ class AlignmentResult(Result):
         }
 
 
+class AlignmentFields(TypedDict):
+    """The fields of `AlignmentResult`, as keyword arguments."""
+
+    provenance: Provenance
+    x_constant: tuple[int, ...]
+    y_constant: tuple[int, ...]
+    effective_sample_size: float
+    chance_correlation: float
+
+
 @remembered
-def alignment_fields(pair: Pair) -> dict[str, Any]:
+def alignment_fields(pair: Pair) -> AlignmentFields:
     """Return the fields of `AlignmentResult` for a pair."""
     p, q = pair.neurons
     x, y = pair.active(centred=True)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from scipy.linalg import cholesky, eigvalsh, svdvals
 
 from .._plotting import axes_for, draw_matrix, row_of_axes
 from .._threads import few_threads
+from .._values import Json
 from .._warnings import ignoring
 from ..errors import SpanmatchError
 from ..moments.pairs import Pair, checked_pair
@@ -73,7 +74,7 @@ class Cluster:
         """The smallest eps at which the cluster is a match: its largest distance."""
         return float(np.concatenate([self.x_distances, self.y_distances]).max(initial=0.0))
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Json]:
         """Return everything as plain Python values."""
         arrays = {name: getattr(self, name).tolist() for name in ("x", "y", "x_distances", "y_distances")}
         return arrays | {n: getattr(self, n) for n in ("between", "within_x", "within_y", "outside", "eps")}
@@ -212,7 +213,7 @@ class Clusters(AlignmentResult):
         ax.set(ylabel="1 - |correlation|")
         return ax
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Json]:
         """Return everything but the correlations as plain Python values."""
         return {
             "method": self.method,

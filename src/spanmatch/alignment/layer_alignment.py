@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from .chance import AlignmentResult, alignment_fields
 from .clustering import Clusters, clusters
 from .correlations import Correlation, correlation
 from .sparse import SparseMap, sparse_map
+
+if TYPE_CHECKING:
+    from ..schema import AlignmentRecord, ClusterRecord, ClustersRecord, DrawnRecord, PartnersRecord
 
 DRAWN = 96
 """Largest side of a matrix of correlations in the JSON. Larger matrices are reduced to the maxima
@@ -44,7 +47,7 @@ class LayerAlignment(AlignmentResult):
     clusters: Clusters | None
     """Clusters of neurons of both layers; None if not requested."""
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> AlignmentRecord:
         """Return everything as plain Python values, to four digits; sparse maps as tables."""
         clusters = self.clusters
         return {
@@ -112,19 +115,35 @@ def _by_information_only(pair: Pair, information: Alignment | None) -> Index:
     return partners[np.isin(partners[:, 0], information.x[information.significant])]
 
 
-def _alignment_record(alignment: Alignment) -> dict[str, Any]:
+def _alignment_record(alignment: Alignment) -> PartnersRecord:
     """Return an alignment for the JSON: indices, and values to four digits."""
-    indices = {name: getattr(alignment, name).tolist() for name in ("x", "y", "next_y", "next_x")}
-    values = ("strength", "p_value", "margin", "back_margin", "x_baseline", "y_baseline")
-    return indices | {name: short(getattr(alignment, name)) for name in values}
+    return {
+        "x": alignment.x.tolist(),
+        "y": alignment.y.tolist(),
+        "next_y": alignment.next_y.tolist(),
+        "next_x": alignment.next_x.tolist(),
+        "strength": short(alignment.strength),
+        "p_value": short(alignment.p_value),
+        "margin": short(alignment.margin),
+        "back_margin": short(alignment.back_margin),
+        "x_baseline": short(alignment.x_baseline),
+        "y_baseline": short(alignment.y_baseline),
+    }
 
 
-def _clusters_record(clusters: Clusters, correlation: Correlation) -> dict[str, Any]:
+def _clusters_record(clusters: Clusters, correlation: Correlation) -> ClustersRecord:
     """Return clusters for the JSON: statistics of each cluster, and the reordered correlations."""
-    groups = [
-        {"x": c.x.tolist(), "y": c.y.tolist()}
-        | {name: short(getattr(c, name)) for name in ("between", "within_x", "within_y", "outside", "eps")}
-        for c in clusters.clusters
+    groups: list[ClusterRecord] = [
+        {
+            "x": cluster.x.tolist(),
+            "y": cluster.y.tolist(),
+            "between": short(cluster.between),
+            "within_x": short(cluster.within_x),
+            "within_y": short(cluster.within_y),
+            "outside": short(cluster.outside),
+            "eps": short(cluster.eps),
+        }
+        for cluster in clusters.clusters
     ]
     return {
         "method": clusters.method,
@@ -138,10 +157,12 @@ def _clusters_record(clusters: Clusters, correlation: Correlation) -> dict[str, 
     }
 
 
-def _drawn(correlation: Correlation, order: tuple[Index, Index]) -> dict[str, list[list[int]]]:
+def _drawn(correlation: Correlation, order: tuple[Index, Index]) -> DrawnRecord:
     """Return |correlation| in percent, in original order and by cluster, reduced to the maxima of
     blocks.
     """
     percent = np.rint(100 * np.abs(correlation.between)).astype(int)
-    orders = {"as_they_come": percent, "by_cluster": percent[np.ix_(*order)]}
-    return {name: coarse(values, DRAWN).tolist() for name, values in orders.items()}
+    return {
+        "as_they_come": coarse(percent, DRAWN).tolist(),
+        "by_cluster": coarse(percent[np.ix_(*order)], DRAWN).tolist(),
+    }

@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from .._plotting import axes_for
 from .._progress import progress_bar
 from .._threads import few_threads
-from .._values import data_frame, plain, short
+from .._values import Json, data_frame, plain, short
 from .._warnings import ignoring
 from ..errors import SpanmatchError
 from ..moments.pairs import Pair, checked_pair
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from scipy.sparse import csc_array
 
+    from ..schema import FewRecord, SparseRow
+
 PENALTIES, LOWEST = 50, 1e-3
 """Default number of penalties, and the smallest of them."""
 TOLERANCE, MOST_SWEEPS = 1e-7, 2000
@@ -40,10 +42,6 @@ SPLITS = 4
 """Largest number of groups of folds for held-out errors. Each needs all paths again."""
 FEW = 5
 """Default of `SparseMap.few`."""
-
-
-TableRow = dict[str, float | None]
-"""Means over neurons at one penalty: penalty, predictors, error, held_out_error."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
@@ -124,7 +122,7 @@ class SparseMap(AlignmentResult):
         """
         return np.asarray(self._means[1] - self._means[0] @ self.coefficients(i))
 
-    def table(self) -> list[TableRow]:
+    def table(self) -> list[SparseRow]:
         """Return one row for each penalty, with means over the non-constant neurons of y.
 
         Returns
@@ -142,15 +140,18 @@ class SparseMap(AlignmentResult):
         held_out_errors = np.vstack(
             [self.one_predictor_held_out_error, self.held_out_error, self.regression_held_out_error]
         )
-        columns = {
-            "penalty": [None, *self.penalties.tolist(), 0.0],
-            "predictors": [min(p, 1), *self.predictors[:, alive].mean(axis=1).tolist(), p],
-            "error": plain(errors[:, alive].mean(axis=1)),
-            "held_out_error": plain(held_out_errors[:, alive].mean(axis=1)),
-        }
-        return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+        columns = (
+            [None, *self.penalties.tolist(), 0.0],
+            [min(p, 1), *self.predictors[:, alive].mean(axis=1).tolist(), p],
+            plain(errors[:, alive].mean(axis=1)),
+            plain(held_out_errors[:, alive].mean(axis=1)),
+        )
+        return [
+            {"penalty": penalty, "predictors": predictors, "error": error, "held_out_error": held_out_error}
+            for penalty, predictors, error, held_out_error in zip(*columns, strict=True)
+        ]
 
-    def few(self, most: int = FEW) -> list[dict[str, Any]]:
+    def few(self, most: int = FEW) -> list[FewRecord]:
         """Return the few predictors of each neuron.
 
         They are those at the penalty with the smallest held-out error (in-sample error without
@@ -168,7 +169,7 @@ class SparseMap(AlignmentResult):
             (neurons of x, in order of decreasing coefficient), "coefficients" (standardised),
             "error" and "held_out_error".
         """
-        rows = []
+        rows: list[FewRecord] = []
         for j in np.flatnonzero(~np.isnan(self.regression_error)):
             errors = self.error[:, j] if np.isnan(self.held_out_error[:, j]).all() else self.held_out_error[:, j]
             allowed = (self.predictors[:, j] > 0) & (self.predictors[:, j] <= most)
@@ -225,11 +226,9 @@ class SparseMap(AlignmentResult):
         if self.provenance.x_neurons == len(self.x_constant) or not self.table():
             raise SpanmatchError(f"{self.y_layer!r} from {self.x_layer!r}: a layer never varies; nothing to draw")
         ax = axes_for("sparse.plot", ax)
-        one, *rows = [row for row in self.table() if (row["predictors"] or 0) >= 1]
-        counts, errors, held_out = (
-            np.array([row[name] for row in rows], dtype=np.float64)
-            for name in ("predictors", "error", "held_out_error")
-        )
+        one, *rows = [row for row in self.table() if row["predictors"] >= 1]
+        values = [(row["predictors"], row["error"], row["held_out_error"]) for row in rows]
+        counts, errors, held_out = np.array(values, dtype=np.float64).T
         label = f"{self.y_layer} from {self.x_layer}"
         (drawn,) = ax.plot(counts, errors, **{"label": label} | line)
         ax.plot(counts, held_out, linestyle="--", color=drawn.get_color(), label=f"{label}, held out")
@@ -238,7 +237,7 @@ class SparseMap(AlignmentResult):
         ax.legend()
         return ax
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Json | list[SparseRow]]:
         """Return everything but the coefficients as plain Python values; nan as None."""
         ends = [f"{end}{kind}" for end in ("one_predictor", "regression") for kind in ("_error", "_held_out_error")]
         names = ["penalties", "predictors", "error", "held_out_error", *ends]

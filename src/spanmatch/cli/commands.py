@@ -281,8 +281,8 @@ def _warn(
     file: object = None,
     line: str | None = None,
 ) -> None:
-    own = issubclass(category, SpanmatchWarning)
-    text = str(message) if own else warnings.formatwarning(message, category, filename, lineno, line)
+    is_of_spanmatch = issubclass(category, SpanmatchWarning)
+    text = str(message) if is_of_spanmatch else warnings.formatwarning(message, category, filename, lineno, line)
     Console(stderr=True, highlight=False, soft_wrap=True).print(f"[yellow]warning:[/] {escape(text)}")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from rich.box import SIMPLE_HEAD
@@ -89,10 +89,14 @@ def _accuracy(study: Study) -> Table:
     seeds = len(study.results["settings"]["seeds"])
     table = _titled(f"{study.results['name']}: test accuracy over {seeds} seeds", "mean", "95% interval", "from", "to")
     table.columns[0].header = "variant"
-    for name, found in study.accuracy.items():
-        interval = "-" if found["low"] is None else f"{found['low']:.1%} to {found['high']:.1%}"
+    for name, accuracy in study.accuracy.items():
+        interval = "-" if accuracy["low"] is None else f"{accuracy['low']:.1%} to {accuracy['high']:.1%}"
         table.add_row(
-            escape(name), f"{found['value']:.1%}", interval, f"{found['minimum']:.1%}", f"{found['maximum']:.1%}"
+            escape(name),
+            f"{accuracy['value']:.1%}",
+            interval,
+            f"{accuracy['minimum']:.1%}",
+            f"{accuracy['maximum']:.1%}",
         )
     return table
 
@@ -115,8 +119,8 @@ def _over_seeds(title: str, rows: Sequence[LayerRecord]) -> Table:
     by_layer: dict[str, list[LayerRecord]] = {}
     for row in rows:
         by_layer.setdefault(row["layer"], []).append(row)
-    for layer, own in by_layer.items():
-        table.add_row(escape(layer), str(own[0]["neurons"]), *map(_with_interval, own))
+    for layer, layer_rows in by_layer.items():
+        table.add_row(escape(layer), str(layer_rows[0]["neurons"]), *map(_with_interval, layer_rows))
     return table
 
 
@@ -178,7 +182,7 @@ def _similarity(comparison: Comparison) -> Table:
         silent = dict.fromkeys(
             side for p in profiles for side in ((p.x_layer, len(p.x_silent)), (p.y_layer, len(p.y_silent)))
         )
-        row: list[Any] = [
+        row: list[str] = [
             escape(layer),
             _spread([width for pair in pairs for width in pair.provenance.neurons]),
             "/".join(str(count) for _, count in silent),
@@ -266,14 +270,14 @@ def _universality(comparison: Comparison) -> Table:
     )
     ranks = "/".join(map(str, range(len(comparison.networks))))
     table = _titled(title, f"partner in {ranks}", f"matched in {ranks}", "cycle-consistent", "under the null")
-    for found in comparison.universality:
-        shares = [100 * counts / counts.sum() for counts in found.distribution().values()]
+    for universality in comparison.universality:
+        shares = [100 * counts / counts.sum() for counts in universality.distribution().values()]
         cells = ["/".join(f"{value:.0f}" for value in share) + "%" for share in shares]
         closing = (
             "-" if np.isnan(share) else f"{share:.0%}"
-            for share in (found.cycle_consistency, found.null_cycle_consistency)
+            for share in (universality.cycle_consistency, universality.null_cycle_consistency)
         )
-        table.add_row(escape(found.layer), *cells, *closing)
+        table.add_row(escape(universality.layer), *cells, *closing)
     return table
 
 

@@ -7,10 +7,6 @@ from dataclasses import dataclass, replace
 from itertools import combinations, groupby
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from .._files import Path_
 from .._progress import tracked
 from ..activations import capture, capture_stored, runs
 from ..activations.patterns import chosen, patterns_of
@@ -27,7 +23,12 @@ from .pair_result import PairResult
 from .result import Comparison
 
 if TYPE_CHECKING:
-    from torch import nn
+    from ..activations.outputs import Batch, Network
+    from ..activations.stored import ActivationSource
+    from .thumbnails import Inputs
+
+if TYPE_CHECKING:
+    pass
 
 EPS = (0.15, 0.2, 0.25, 0.3, 0.5)
 """Default values of eps, those of Wang et al."""
@@ -38,8 +39,8 @@ MATRICES = ("cka", "debiased cka")
 
 
 def compare(
-    networks: Mapping[str, nn.Module | Path_ | Mapping[str, Any]],
-    batches: Iterable[Any] | None = None,
+    networks: Mapping[str, Network | ActivationSource],
+    batches: Iterable[Batch] | None = None,
     *,
     eps: Sequence[float] = EPS,
     centred: bool = False,
@@ -49,7 +50,7 @@ def compare(
     sparse: str | Sequence[str] = (),
     min_correlation: float = 0.5,
     evidence: bool | None = None,
-    inputs: NDArray[np.uint8] | Sequence[Any] | None = None,
+    inputs: Inputs | None = None,
     notes: Mapping[str, str] | None = None,
     **options: Any,
 ) -> Comparison:
@@ -247,7 +248,7 @@ def _simple(pair: Pair, request: _Request) -> tuple[SimpleMatches, ...]:
     return tuple(results)
 
 
-def _moments(networks: Mapping[str, Any], batches: Iterable[Any] | None, options: Mapping[str, Any]) -> Moments:
+def _moments(networks: Mapping[str, Any], batches: Iterable[Batch] | None, options: Mapping[str, Any]) -> Moments:
     """Return the moments of networks or of stored activations.  Raises SpanmatchError for a mixture
     of both.
     """

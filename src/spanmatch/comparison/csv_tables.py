@@ -11,10 +11,9 @@ import io
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar, get_args
+from typing import TYPE_CHECKING, Generic, TypeVar, get_args
 
 from ..alignment import Alignment, Clusters, SparseMap, Universality
-from ..alignment.sparse import TableRow
 from ..evidence import Evidence, MeasureEvidence
 from ..interventions import Outcome, Transplant
 from ..interventions.outcomes import CONDITIONS, MATCHED, STITCHED, Of
@@ -22,6 +21,9 @@ from ..match import SimpleMatch, SimpleMatches
 from ..moments.provenance import network_and_layer
 from ..similarity import LayerMatrix
 from .pair_result import PairResult
+
+if TYPE_CHECKING:
+    from ..schema import SparseRow
 
 Cell = str | int | float | None
 Row = TypeVar("Row")
@@ -168,7 +170,7 @@ def _members(pairs: Iterable[PairResult]) -> Iterator[_Member]:
 
 # sparse.csv: a row for each penalty of each sparse map; the first is of one predictor each, the last of all ----------
 
-SPARSE = Table[tuple[SparseMap, TableRow]](
+SPARSE: Table[tuple[SparseMap, SparseRow]] = Table(
     {
         "from_layer": lambda row: row[0].x_layer,
         "to_layer": lambda row: row[0].y_layer,
@@ -180,7 +182,7 @@ SPARSE = Table[tuple[SparseMap, TableRow]](
 )
 
 
-def _sparse_rows(pairs: Iterable[PairResult]) -> Iterator[tuple[SparseMap, TableRow]]:
+def _sparse_rows(pairs: Iterable[PairResult]) -> Iterator[tuple[SparseMap, SparseRow]]:
     """Yield every row of the table of every sparse map."""
     for pair in pairs:
         for sparse_map in pair.alignment.maps:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,6 +14,9 @@ from ..evidence import Evidence
 from ..match import MatchProfile, SimpleMatches
 from ..moments.pairs import Pair
 from ..moments.provenance import Result, network_and_layer
+
+if TYPE_CHECKING:
+    from ..schema import PairRecord, SimpleMatchRecord, SimpleRecord
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -53,7 +56,7 @@ class PairResult(Result):
         }
         return tuple(dict.fromkeys(reason for name, reason in self.refusals.items() if name not in null_only))
 
-    def row(self, eps: tuple[float, ...]) -> dict[str, Any]:
+    def row(self, eps: tuple[float, ...]) -> dict[str, str | int | float]:
         """Return a row for a table: s(eps), measures, and warnings.
 
         Parameters
@@ -84,7 +87,7 @@ class PairResult(Result):
             "warnings": "; ".join(self.profile.warnings),
         }
 
-    def to_dict(self, eps: tuple[float, ...], pair: Pair | None) -> dict[str, Any]:
+    def to_dict(self, eps: tuple[float, ...], pair: Pair | None) -> PairRecord:
         """Return everything as plain Python values, as in comparison.json.
 
         Parameters
@@ -98,11 +101,27 @@ class PairResult(Result):
         -------
         dict
         """
+        profile, provenance = self.profile, self.profile.provenance
         return {
             "name": self.name,
             "layer": self.layer,
-            "similarity": plain(self.profile.similarity(eps)),
-            **self.profile.to_dict(),
+            "similarity": plain(profile.similarity(eps)),
+            "x_levels": plain(profile.x_levels),
+            "y_levels": plain(profile.y_levels),
+            "x_layer": provenance.x_layer,
+            "y_layer": provenance.y_layer,
+            "x_neurons": provenance.x_neurons,
+            "y_neurons": provenance.y_neurons,
+            "rows": provenance.rows,
+            "n_examples": provenance.n_examples,
+            "layout": provenance.layout,
+            "method": provenance.method,
+            "centred": provenance.centred,
+            "resolution": profile.resolution,
+            "x_silent": list(profile.x_silent),
+            "y_silent": list(profile.y_silent),
+            "chance_distance": profile.chance_distance,
+            "warnings": list(profile.warnings),
             "simple": [] if pair is None else [_simple_record(matches, pair) for matches in self.simple],
             "alignment": self.alignment.to_dict(),
             "evidence": None if self.evidence is None else self.evidence.to_dict(),
@@ -110,11 +129,11 @@ class PairResult(Result):
         }
 
 
-def _simple_record(matches: SimpleMatches, pair: Pair) -> dict[str, Any]:
+def _simple_record(matches: SimpleMatches, pair: Pair) -> SimpleRecord:
     """Return simple matches for the JSON: sizes by neuron, and each match with its maps, to four
     digits.
     """
-    records = []
+    records: list[SimpleMatchRecord] = []
     for match in matches:
         maps = match.coefficients(pair)
         records.append(

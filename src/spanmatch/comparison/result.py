@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from ..schema import ComparisonRecord
+    from .thumbnails import Inputs
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +49,7 @@ class Comparison:
     """Measures of all layers against all, if they were paired."""
     transplants: tuple[Transplant, ...] = field(default=(), repr=False)
     """Transplants to show with the rest; add them with `dataclasses.replace`."""
-    inputs: Any = field(default=None, repr=False)
+    inputs: Inputs | None = field(default=None, repr=False)
     """What the examples look like, for the report."""
     notes: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Notes for the report, by title."""
@@ -137,15 +138,13 @@ class Comparison:
 
     def to_dict(self) -> ComparisonRecord:
         """Return everything as plain Python values, as comparison.json has it."""
-        from ..saved_results import COMPARISON  # what files need is loaded when they are written
-        from .thumbnails import inputs_of
+        from .thumbnails import inputs_of  # what files need is loaded when they are written
 
-        file_format, version = COMPARISON
         rows = [pair.provenance.rows for pair in self.pairs]
         first = self.pairs[0].profile.provenance
-        record = {
-            "format": file_format,
-            "version": version,
+        return {
+            "format": "spanmatch.comparison",
+            "version": 6,
             "spanmatch": __about__.VERSION,
             "networks": self.networks,
             "eps": list(self.eps),
@@ -159,7 +158,6 @@ class Comparison:
             "inputs": inputs_of(self.moments, self.inputs) if self.moments.keeps_top else None,
             "pairs": [pair.to_dict(self.eps, self._pair_of(pair)) for pair in self.pairs],
         }
-        return cast("ComparisonRecord", record)
 
     def _pair_of(self, result: PairResult) -> Pair | None:
         """Return the moments of a pair that has simple matches, else None."""

@@ -8,7 +8,7 @@ import base64
 import io
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,12 @@ from .._values import short
 from ..errors import SpanmatchError, missing_extra
 from ..moments.moments import Moments
 
+if TYPE_CHECKING:
+    from ..schema import InputsRecord, PicturesRecord, TextsRecord, TopRecord
+
+Inputs = NDArray[np.uint8] | Sequence[str | Sequence[str]]
+"""Images (n, height, width) or (n, height, width, 3), or texts, each a string or a list of tokens.
+"""
 SHOWN = 1500
 """Largest number of examples shown; others appear as numbers."""
 SIDE = 40
@@ -25,7 +31,7 @@ COLUMNS = 50
 """Number of images in each row of the file."""
 
 
-def inputs_of(moments: Moments, examples: Any) -> dict[str, Any]:
+def inputs_of(moments: Moments, examples: Inputs | None) -> InputsRecord:
     """Return each neuron's top inputs as plain Python values, and what those examples look like.
 
     Parameters
@@ -46,7 +52,8 @@ def inputs_of(moments: Moments, examples: Any) -> dict[str, Any]:
     SpanmatchError
         If there are fewer examples than were captured, or they are neither images nor texts.
     """
-    layers, counts = {}, Counter[int]()
+    layers: dict[str, TopRecord] = {}
+    counts = Counter[int]()
     for layer in moments.layers:
         top = moments.top(layer)
         layers[layer] = {
@@ -60,11 +67,12 @@ def inputs_of(moments: Moments, examples: Any) -> dict[str, Any]:
         return {"layers": layers, "shown": None}
     if len(examples) <= max(counts):
         raise SpanmatchError(f"inputs: {len(examples)} given, but example {max(counts)} was captured")
-    shown = _images(examples, example_ids) if isinstance(examples, np.ndarray) else _texts(examples, example_ids)
-    return {"layers": layers, "shown": shown}
+    if isinstance(examples, np.ndarray):
+        return {"layers": layers, "shown": _images(examples, example_ids)}
+    return {"layers": layers, "shown": _texts(examples, example_ids)}
 
 
-def _images(images: NDArray[Any], example_ids: Sequence[int]) -> dict[str, Any]:
+def _images(images: NDArray[np.uint8], example_ids: Sequence[int]) -> PicturesRecord:
     """Return one image with the requested images in rows."""
     try:
         from PIL import Image
@@ -96,7 +104,7 @@ def _images(images: NDArray[Any], example_ids: Sequence[int]) -> dict[str, Any]:
     }
 
 
-def _texts(texts: Sequence[Any], example_ids: Sequence[int]) -> dict[str, Any]:
+def _texts(texts: Sequence[str | Sequence[str]], example_ids: Sequence[int]) -> TextsRecord:
     """Return the tokens of the requested texts."""
     tokens = [list(texts[example]) for example in example_ids]
     if not all(isinstance(token, str) for text in tokens for token in text):

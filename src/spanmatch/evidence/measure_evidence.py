@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, SupportsFloat, TypeVar
+from typing import TYPE_CHECKING, SupportsFloat, TypeVar
 
 import numpy as np
 
@@ -18,6 +18,9 @@ from ..similarity import Measure, measures
 from .intervals import check_level, jackknife
 from .profile import ProfileEvidence, profile_evidence
 from .sample_size import RowsNeeded, rows_needed
+
+if TYPE_CHECKING:
+    from ..schema import EvidenceRecord, MeasureRecord, ProfileRecord, RowsRecord
 
 Outcome = TypeVar("Outcome")
 NAN = float("nan")
@@ -77,15 +80,12 @@ class Evidence(Result):
         """
         return {measure.name: measure for measure in self.measures}[name]
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> EvidenceRecord:
         """Return everything as plain Python values; nan as None."""
         return {
             "level": self.level,
             "rows": None if self.rows is None else _rows_record(self.rows),
-            "measures": [
-                {name: value if isinstance(value, str) else short(value) for name, value in vars(measure).items()}
-                for measure in self.measures
-            ],
+            "measures": [_measure_record(measure) for measure in self.measures],
             "profile": None if self.profile is None else _profile_record(self.profile),
         }
 
@@ -178,18 +178,40 @@ def _or_reason(compute: Callable[[], Outcome], name: str) -> tuple[Outcome | Non
         return None, str(error).removeprefix(f"{name}: ")
 
 
-def _rows_record(rows: RowsNeeded) -> dict[str, Any]:
+def _measure_record(measure: MeasureEvidence) -> MeasureRecord:
+    """Return a measure with its evidence for the JSON."""
+    return {
+        "name": measure.name,
+        "value": short(measure.value),
+        "low": short(measure.low),
+        "high": short(measure.high),
+        "null_value": short(measure.null_value),
+        "reason": measure.reason,
+    }
+
+
+def _rows_record(rows: RowsNeeded) -> RowsRecord:
     """Return the rows needed for the JSON."""
-    names = ("needed", "enough", "advice", "eps")
-    numbers = {
+    return {
+        "rows": rows.provenance.rows,
+        "n_examples": rows.provenance.n_examples,
+        "needed": rows.needed,
+        "enough": rows.enough,
+        "advice": rows.advice,
+        "eps": rows.eps,
         "effective_sample_size": short(rows.effective_sample_size),
         "chance_distance": short(rows.chance_distance),
     }
-    counts = {"rows": rows.provenance.rows, "n_examples": rows.provenance.n_examples}
-    return counts | {name: getattr(rows, name) for name in names} | numbers
 
 
-def _profile_record(profile: ProfileEvidence) -> dict[str, Any]:
+def _profile_record(profile: ProfileEvidence) -> ProfileRecord:
     """Return the evidence of the profile for the JSON."""
-    names = ("eps", "similarity", "low", "high", "null", "held_out_eps", "held_out")
-    return {name: short(getattr(profile, name)) for name in names}
+    return {
+        "eps": short(profile.eps),
+        "similarity": short(profile.similarity),
+        "low": short(profile.low),
+        "high": short(profile.high),
+        "null": short(profile.null),
+        "held_out_eps": short(profile.held_out_eps),
+        "held_out": short(profile.held_out),
+    }

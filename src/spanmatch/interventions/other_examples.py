@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..activations.outputs import Batch
 from ..moments.spans import Index
 
 if TYPE_CHECKING:
@@ -47,12 +48,12 @@ class Others:
         self.seed = seed
         self.refused = ""
         """Why there are no values of other examples."""
-        self.waiting: deque[tuple[int, Any, Tensor]] = deque()
+        self.waiting: deque[tuple[int, Batch, Tensor]] = deque()
         self.rows: dict[int, Tensor] = {}
         self.partner: dict[int, int] = {}
         self.total = self.drawn = self.dropped = 0
 
-    def add(self, batch: Any, values: Tensor) -> Iterator[tuple[Any, Tensor, Tensor | None]]:
+    def add(self, batch: Batch, values: Tensor) -> Iterator[tuple[Batch, Tensor, Tensor | None]]:
         """Add a batch and a layer's values for it; yield the ready batches with both kinds of
         values.
         """
@@ -67,7 +68,7 @@ class Others:
             del self.rows[example], self.partner[example]
         self.dropped = needed
 
-    def end(self) -> Iterator[tuple[Any, Tensor, Tensor | None]]:
+    def end(self) -> Iterator[tuple[Batch, Tensor, Tensor | None]]:
         """Yield the remaining batches."""
         if self.total == 1:
             self.refused = "there is only one example"
@@ -80,7 +81,7 @@ class Others:
         self.partner.update(enumerate(_cycle(self.drawn, size, self.seed).tolist(), self.drawn))
         self.drawn += size
 
-    def _ready(self) -> Iterator[tuple[Any, Tensor, Tensor | None]]:
+    def _ready(self) -> Iterator[tuple[Batch, Tensor, Tensor | None]]:
         """Yield the waiting batches whose examples all have others assigned."""
         while self.waiting:
             first, batch, values = self.waiting[0]

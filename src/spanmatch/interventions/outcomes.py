@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from statistics import NormalDist
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
@@ -19,6 +19,8 @@ from ..moments.spans import Array
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from ..schema import IntervalRecord, OutcomeRecord, TransplantRecord
 
 Of = Literal["accuracy", "loss"]
 LEVEL = 0.95
@@ -66,10 +68,15 @@ class Outcome:
         """Mean accuracy over examples; nan if outputs are not class scores."""
         return float(np.mean(self.correct))
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> OutcomeRecord:
         """Return the numbers as plain Python values; nan as None."""
-        numbers = {"loss": self.loss, "accuracy": None if np.isnan(self.accuracy) else self.accuracy}
-        return {"condition": self.condition, "neurons": self.neurons, "predictors": self.predictors, **numbers}
+        return {
+            "condition": self.condition,
+            "neurons": self.neurons,
+            "predictors": self.predictors,
+            "loss": self.loss,
+            "accuracy": None if np.isnan(self.accuracy) else self.accuracy,
+        }
 
 
 @dataclass(frozen=True)
@@ -95,9 +102,9 @@ class Difference:
     n_examples: int
     """Number of examples."""
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> IntervalRecord:
         """Return value and interval to four digits; nan as None."""
-        return {name: short(getattr(self, name)) for name in ("value", "low", "high")}
+        return {"value": short(self.value), "low": short(self.low), "high": short(self.high)}
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -251,12 +258,16 @@ class Transplant(Result):
             for of in get_args(Of)
         ]
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> TransplantRecord:
         """Return everything as plain Python values; nan as None."""
         differences = self.differences()
         pairs = zip(differences[::2], differences[1::2], strict=True)
         return {
-            **{name: getattr(self, name) for name in ("x_layer", "y_layer", "eps", "n_examples", "seed")},
+            "x_layer": self.x_layer,
+            "y_layer": self.y_layer,
+            "eps": self.eps,
+            "n_examples": self.n_examples,
+            "seed": self.seed,
             "level": LEVEL,
             "outcomes": [outcome.to_dict() for outcome in self.outcomes],
             "differences": [

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -139,11 +139,12 @@ class _Network:
 
     def _flattens(self, node: Node) -> bool:
         """Return whether a node joins all but the first axis, or takes the mean over space."""
+        from torch import nn
+
         arguments = [*node.args[1:], *(value for key, value in node.kwargs.items() if key != "input")]
         if self.kind(node) == "mean":
             return len(arguments) == 1 and sorted(np.atleast_1d(np.array(arguments[0])).tolist()) in ([2, 3], [-2, -1])
-        if node.op == "call_module" and self.kind(node) == "Flatten":
-            module: Any = self.module(node)
+        if node.op == "call_module" and isinstance(module := self.module(node), nn.Flatten):
             return (module.start_dim, module.end_dim) == (1, -1)
         return self.kind(node) == "flatten" and arguments in ([1], [1, -1])
 
@@ -161,18 +162,18 @@ class _Network:
             )
 
 
-def _reorder(network: _Network, layer: str, order: NDArray[Any]) -> None:
+def _reorder(network: _Network, layer: str, order: NDArray[np.integer]) -> None:
     """Permute the neurons of one layer in place."""
     first = network.producer(layer)
     affected = list(network.downstream(first, layer))
     for node in [first, *(node for node, _ in affected)]:
         network.check_alone(node, layer)
-    width = len(network.module(first).weight)  # type: ignore[arg-type]
+    width = len(network.module(first).get_parameter("weight"))
     if order.shape != (width,) or not np.array_equal(np.sort(order), np.arange(width)):
         raise SpanmatchError(f"layer {layer!r}: {_short(order)} is not a permutation of its {width} neurons")
     _take_rows(network.module(first), order)
     for node, flat in affected:
-        module: Any = network.module(node)
+        module = network.module(node)
         if network.kind(node) in NORMS:
             if module.num_features != width:
                 raise SpanmatchError(
@@ -180,23 +181,24 @@ def _reorder(network: _Network, layer: str, order: NDArray[Any]) -> None:
                 )
             _take_rows(module, order)
             continue
-        times, rest = divmod(module.weight.shape[1], width)
+        weight = module.get_parameter("weight")
+        times, rest = divmod(weight.shape[1], width)
         if rest or (times > 1 and not flat):
-            raise SpanmatchError(f"layer {layer!r}: {node.target!r} reads {module.weight.shape[1]} inputs, not {width}")
+            raise SpanmatchError(f"layer {layer!r}: {node.target!r} reads {weight.shape[1]} inputs, not {width}")
         # A flattened channel is a block of columns; a flattened token is a block of neurons.
         by_token = network.kind(first) == "Linear"
         columns = np.arange(times)[:, None] * width + order if by_token else order[:, None] * times + np.arange(times)
-        _take(module.weight, columns.ravel(), 1)
+        _take(weight, columns.ravel(), 1)
 
 
-def _take_rows(module: nn.Module, order: NDArray[Any]) -> None:
+def _take_rows(module: nn.Module, order: NDArray[np.integer]) -> None:
     """Permute the first axis of a module's parameters and buffers."""
     for values in (*module.parameters(recurse=False), *module.buffers(recurse=False)):
         if values.ndim:  # batch normalisation counts its batches in a scalar
             _take(values, order, 0)
 
 
-def _take(values: Tensor, order: NDArray[Any], axis: int) -> None:
+def _take(values: Tensor, order: NDArray[np.integer], axis: int) -> None:
     """Permute one axis of a tensor in place."""
     import torch
 
@@ -204,7 +206,7 @@ def _take(values: Tensor, order: NDArray[Any], axis: int) -> None:
     values.data = values.data.index_select(axis, index)
 
 
-def _short(order: NDArray[Any]) -> str:
+def _short(order: NDArray[np.integer]) -> str:
     """Return a short description of a permutation for error messages."""
     if order.ndim != 1:
         return f"an array of shape {order.shape}"

@@ -7,13 +7,13 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..activations.layouts import Layout, Units
-from ..activations.outputs import mask_of
+from ..activations.outputs import Batch, mask_of
 from ..activations.torch import arguments, channels_first, first_tensor
 from ..errors import SpanmatchError, among
 from ..moments.provenance import network_and_layer
@@ -21,6 +21,8 @@ from ..moments.spans import Index
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+    from ..activations.layouts import Array
 
 UNITS: tuple[Units, Units] = ("channel", "location")
 """Kinds of neurons that a layer's width may refer to."""
@@ -49,12 +51,12 @@ class Place:
         """The layer's name within the network."""
         return network_and_layer(self.layer)[1]
 
-    def run(self, batch: Any) -> Any:
+    def run(self, batch: Batch) -> object:
         """Return the network's output for a batch."""
         args, kwargs, _ = arguments(self.name, self.network, batch)
         return self.network(*args, **kwargs)
 
-    def output(self, batch: Any) -> Tensor:
+    def output(self, batch: Batch) -> Tensor:
         """Return the layer's output for a batch.  Raises SpanmatchError if it does not run."""
         outputs: list[Tensor] = []
         # The next module may work in place, so the tensor is copied.
@@ -65,13 +67,13 @@ class Place:
         return outputs[0]
 
     @contextlib.contextmanager
-    def changed(self, change: Callable[[Any], Any]) -> Iterator[None]:
+    def changed(self, change: Callable[[object], object]) -> Iterator[None]:
         """Replace the layer's output by a function of it within the context; None leaves it
         unchanged.
         """
         calls = 0
 
-        def hook(_: nn.Module, __: Any, output: Any) -> Any:
+        def hook(_: nn.Module, __: object, output: object) -> object:
             nonlocal calls
             calls += 1
             return change(output) if calls == self.call else None
@@ -96,7 +98,9 @@ class Place:
             return changed.movedim(-1, 1)
         return changed.reshape(tensor.shape)
 
-    def rows(self, tensor: Tensor, width: int, batch: Any, example_ids: NDArray[np.int64]) -> tuple[Any, Any]:
+    def rows(
+        self, tensor: Tensor, width: int, batch: Batch, example_ids: NDArray[np.int64]
+    ) -> tuple[Array, NDArray[np.int64]]:
         """Return an output as rows x neurons without masked tokens, and the example of each row."""
         first = channels_first(self.module, tensor)
         for units in UNITS:

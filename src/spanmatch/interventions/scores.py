@@ -15,12 +15,13 @@ from ..moments.spans import Array
 if TYPE_CHECKING:
     from torch import Tensor
 
-Loss = Callable[[Any, Any], Any]
+Loss = Callable[[Any, Any], "Tensor"]
+"""A function of outputs and labels that returns one value for each example, (n,)."""
 NOT_COUNTED = -100
 """The label of a position that is not counted, as in PyTorch's cross-entropy."""
 
 
-def scores_of(outputs: Any, labels: Any, loss: Loss | None, condition: str) -> Array:
+def scores_of(outputs: object, labels: object, loss: Loss | None, condition: str) -> Array:
     """Return an array (2, examples) of losses and accuracies; accuracies are nan if outputs are not
     class scores.
 
@@ -53,7 +54,7 @@ def scores_of(outputs: Any, labels: Any, loss: Loss | None, condition: str) -> A
     return np.stack([values.detach().double().cpu().numpy() for values in (losses, correct)])
 
 
-def class_labels(batches_of_labels: Sequence[Any]) -> NDArray[np.int64] | None:
+def class_labels(batches_of_labels: Sequence[object]) -> NDArray[np.int64] | None:
     """Return the labels of all batches if each example has one class label, else None."""
     import torch
 

@@ -11,15 +11,15 @@ Barak, NeurIPS 2021.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from .._progress import tracked
 from ..activations.from_networks import cut
-from ..activations.outputs import examples_in
+from ..activations.outputs import Batch, examples_in
 from ..activations.torch import evaluating, first_tensor
 from ..errors import SpanmatchError, missing_extra
 from ..match import Match, match_profile
@@ -73,11 +73,11 @@ Grafts = dict[str, "_Graft | None"]
 
 def transplant(
     networks: Mapping[str, nn.Module],
-    batches: Iterable[Any],
+    batches: Iterable[Batch],
     pair: Pair,
     match: Match,
     *,
-    fit_batches: Iterable[Any] | None = None,
+    fit_batches: Iterable[Batch] | None = None,
     untrained: nn.Module | None = None,
     loss: Loss | None = None,
     seed: int = 0,
@@ -222,7 +222,7 @@ def _untrained_grafts(fitted: Pair, pair: Pair, match: Match) -> Grafts:
 
 
 def _twin(
-    b: Place, fit_batches: Iterable[Any] | None, untrained: nn.Module | None, seed: int
+    b: Place, fit_batches: Iterable[Batch] | None, untrained: nn.Module | None, seed: int
 ) -> tuple[Place | None, dict[str, str]]:
     """Return the untrained network's layer that corresponds to B's, or why there is none, by
     condition.
@@ -241,7 +241,7 @@ def _twin(
     return None, {control_of(first, UNTRAINED): reason for first in (MATCHED, STITCHED)}
 
 
-def _fitted(a: Place, twin: Place, fit_batches: Iterable[Any], pair: Pair) -> Pair:
+def _fitted(a: Place, twin: Place, fit_batches: Iterable[Batch], pair: Pair) -> Pair:
     """Return the moments of A's layer and the untrained network's.
 
     Raises SpanmatchError if they have other rows than the pair.
@@ -267,12 +267,12 @@ def _fitted(a: Place, twin: Place, fit_batches: Iterable[Any], pair: Pair) -> Pa
 
 
 def _values(
-    b: Place, twin: Place | None, batches: Iterable[Any], pair: Pair, others: Others
-) -> Iterator[tuple[Any, Values]]:
+    b: Place, twin: Place | None, batches: Iterable[Batch], pair: Pair, others: Others
+) -> Iterator[tuple[Batch, Values]]:
     """Yield each batch with the values that predict A's neurons, neurons last."""
     width = pair.neurons[1]
 
-    def ready(waiting: Iterable[tuple[Any, Tensor, Tensor | None]]) -> Iterator[tuple[Any, Values]]:
+    def ready(waiting: Iterable[tuple[Batch, Tensor, Tensor | None]]) -> Iterator[tuple[Batch, Values]]:
         for batch, same, other in waiting:
             untrained_values = None if twin is None else twin.neurons_last(twin.output(batch), width)
             yield batch, {"same": same, "others": other, "untrained": untrained_values}
@@ -287,9 +287,9 @@ def _values(
     yield from ready(others.end())
 
 
-def _labels(batch: Any) -> Any:
+def _labels(batch: Batch) -> Sized:
     """Return the labels of a batch.  Raises SpanmatchError if it has none."""
-    labels = (
+    labels: Sized | None = (
         batch.get("labels") if isinstance(batch, Mapping) else batch[1] if isinstance(batch, tuple | list) else None
     )
     if labels is None:
@@ -304,7 +304,7 @@ def _grafted(a: Place, graft: _Graft | None, values: Values, pair: Pair) -> cont
     source_values = values[graft.source]
     assert source_values is not None
 
-    def overwrite(output: Any) -> Any:
+    def overwrite(output: object) -> object:
         import torch
 
         tensor = first_tensor(a.layer, output)
@@ -329,7 +329,7 @@ def _sizes(graft: _Graft | None) -> tuple[int, int]:
     return (0, 0) if graft is None else (len(graft.x), len(graft.y))
 
 
-def _sorted_by_label(labels_of_batches: list[Any], seed: int) -> str:
+def _sorted_by_label(labels_of_batches: Sequence[Sized], seed: int) -> str:
     """Return why other examples are not a control: too many share the label of the example they
     replace.
     """

@@ -10,12 +10,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
 from ..moments.spans import Array, Index
 from .within import Basis, Within
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+    _Constraint: TypeAlias = tuple[Array | csr_array, Array | float, float]
 
 CONSTRAINTS_AT_ONCE = 3
 INFEASIBLE = 2
@@ -41,7 +46,7 @@ class _Map:
         return self._solve(np.zeros(len(self.everyone)), [size_limit], seconds)
 
     def _solve(
-        self, costs: Array, constraints: list[tuple[Any, Any, Any]], seconds: float = np.inf
+        self, costs: Array, constraints: list[_Constraint], seconds: float = np.inf
     ) -> tuple[Index | None, bool]:
         """Return a cheapest set, if any, under more constraints, each (matrix, lower, upper)."""
         from scipy.optimize import Bounds, milp  # Importing it takes a quarter of a second.

@@ -10,12 +10,12 @@ Source: docs/theory.md.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .._threads import few_threads
+from .._values import Json
 from ..moments.pairs import Pair, Unit, checked_pair
 from ..moments.spans import Index
 from .least_squares import coefficients
@@ -98,7 +98,7 @@ class ExactStructure(MatchResult):
         implied = (above.astype(np.int64) @ above.astype(np.int64)) > 0
         return [(int(a), int(b)) for a, b in np.argwhere(above & ~implied)]
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Json]:
         """Return everything as plain Python values.
 
         Returns

@@ -10,18 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, TypedDict, overload
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from .._plotting import axes_for
 from .._threads import few_threads
-from .._values import data_frame, plain
+from .._values import Json, data_frame, plain
 from ..errors import SpanmatchError
 from ..moments.effective_sample_size import effective_sample_size
 from ..moments.pairs import RESOLVED, Pair, checked_pair
-from ..moments.provenance import Method, Result
+from ..moments.provenance import Method, Provenance, Result
 from ..moments.remembered import remembered
 from ..moments.spans import Array, Index, Span
 from .least_squares import Coefficients, coefficients, distances
@@ -43,6 +43,16 @@ ADVICE: dict[Method, str] = {
     "qr": "leave out neurons that nearly repeat others",
 }
 """What error messages suggest for a finer resolution, by the method of the moments."""
+
+
+class MatchFields(TypedDict):
+    """The fields of `MatchResult`, as keyword arguments."""
+
+    provenance: Provenance
+    x_silent: tuple[int, ...]
+    y_silent: tuple[int, ...]
+    chance_distance: float
+    warnings: tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -70,7 +80,7 @@ class MatchResult(Result):
         assert self.provenance.resolution is not None
         return self.provenance.resolution
 
-    def shared(self) -> dict[str, Any]:
+    def shared(self) -> MatchFields:
         """Return the fields that all results about matches have.
 
         Returns
@@ -78,9 +88,15 @@ class MatchResult(Result):
         dict of str to object
             The fields of `MatchResult`, as arguments for another result about the same pair.
         """
-        return {name: getattr(self, name) for name in MatchResult.__dataclass_fields__}
+        return {
+            "provenance": self.provenance,
+            "x_silent": self.x_silent,
+            "y_silent": self.y_silent,
+            "chance_distance": self.chance_distance,
+            "warnings": self.warnings,
+        }
 
-    def _plain(self) -> dict[str, Any]:
+    def _plain(self) -> dict[str, Json]:
         """Return the fields that all results about matches have as plain Python values."""
         return self.provenance.to_dict() | {
             "x_silent": list(self.x_silent),
@@ -141,7 +157,7 @@ class Match(MatchResult):
         eps = threshold_of(self) * (1 + 1e-9)
         return all((side <= eps).all() for side in distances(pair, self.x, self.y, centred=self.provenance.centred))
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Json]:
         """Return everything as plain Python values.
 
         Returns
@@ -335,7 +351,7 @@ class MatchProfile(MatchResult):
         ax.set(xlim=(0, 1), ylim=(0, 1), xlabel="eps", ylabel="maximum matching similarity")
         return ax
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Json]:
         """Return everything as plain Python values.
 
         Returns
@@ -621,7 +637,7 @@ def _spans(pair: Pair, neurons: list[Index], centred: bool) -> tuple[Span, Span]
     return pair.spans(neurons[0], neurons[1], centred=centred)
 
 
-def _match_result_fields(pair: Pair, centred: bool, resolution: float, dimensions: int) -> dict[str, Any]:
+def _match_result_fields(pair: Pair, centred: bool, resolution: float, dimensions: int) -> MatchFields:
     """Return the fields of `MatchResult`, given the number of dimensions of the larger span."""
     silent = [np.flatnonzero(pair.energy(side, centred=centred) == 0).tolist() for side in ("x", "y")]
     chance = float(np.sqrt(max(0.0, 1 - dimensions / pair.rows)))

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
 from .._threads import few_threads
+from .._values import Json
 from ..errors import SpanmatchError
 from ..moments.pairs import Pair, checked_pair
 from ..moments.spans import Index
@@ -23,7 +24,7 @@ from .least_squares import survivors
 from .maximum import Match, checked_eps, threshold_of
 from .within import Basis, Within
 
-Neuron = tuple[str, int]
+Neuron = tuple[Literal["x", "y"], int]
 Order = Literal["small", "index", "random", "smallest"]
 WEIGHTS = (0.1, 0.3, 1.0, 3.0)
 """Weights of a candidate's own excess, see `grown`. No single weight is best everywhere."""
@@ -80,7 +81,7 @@ class MinimumMatch(Match):
                 return False
         return index in (self.x if side == "x" else self.y)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Json]:
         """Return everything as plain Python values.
 
         Returns
@@ -88,7 +89,12 @@ class MinimumMatch(Match):
         dict of str to object
             The fields of the match, those of its provenance, and the search's options.
         """
-        search = {"neuron": list(self.neuron), "order": self.order, "seed": self.seed, "smallest": self.smallest}
+        search: dict[str, Json] = {
+            "neuron": list(self.neuron),
+            "order": self.order,
+            "seed": self.seed,
+            "smallest": self.smallest,
+        }
         return search | super().to_dict()
 
 

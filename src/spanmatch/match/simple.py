@@ -8,12 +8,12 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from .._progress import tracked
 from .._threads import few_threads
+from .._values import Json
 from ..errors import SpanmatchError
 from ..moments.pairs import Pair
 from ..moments.spans import Index
@@ -35,7 +35,7 @@ class SimpleMatch(Match):
         """The number of neurons, |x| + |y|."""
         return len(self.x) + len(self.y)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Json]:
         """Return everything as plain Python values.
 
         Returns
@@ -43,7 +43,8 @@ class SimpleMatch(Match):
         dict of str to object
             The fields of the match and those of its provenance.
         """
-        return {"neurons": [list(neuron) for neuron in self.neurons]} | super().to_dict()
+        neurons: list[Json] = [list(neuron) for neuron in self.neurons]
+        return {"neurons": neurons} | super().to_dict()
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
@@ -76,7 +77,7 @@ class SimpleMatches(MatchResult):
     def __iter__(self) -> Iterator[SimpleMatch]:
         return iter(self.matches)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Json]:
         """Return everything as plain Python values.
 
         Returns
@@ -89,7 +90,7 @@ class SimpleMatches(MatchResult):
             {"x": m.x.tolist(), "y": m.y.tolist(), "neurons": [list(neuron) for neuron in m.neurons]}
             for m in self.matches
         ]
-        search = {
+        search: dict[str, Json] = {
             "eps": self.eps,
             "matches": matches,
             "complete": self.complete,

@@ -7,6 +7,8 @@ evaluating it (docs/theory.md).
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 
 from ..moments.pairs import Pair
@@ -75,7 +77,7 @@ class Within:
         number = place + (self.split if side == "y" else 0)
         return number if number in self.everyone else None
 
-    def name(self, number: int) -> tuple[str, int]:
+    def name(self, number: int) -> tuple[Literal["x", "y"], int]:
         """Return the layer and the index of a numbered neuron.
 
         Parameters

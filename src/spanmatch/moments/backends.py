@@ -8,16 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 from scipy.linalg import blas, lapack
 
 if TYPE_CHECKING:
     import torch
+    from scipy.sparse import csr_array
 
-Maxima = tuple[NDArray[np.float64], NDArray[np.int64]]
+DeviceArray: TypeAlias = Any
+"""An array of the library that an engine computes with: NumPy, PyTorch, or one of the array API
+standard. These have no type in common; an engine takes arrays of its own library alone.
+"""
+Array = NDArray[np.float64]
+Floats = NDArray[np.floating]
+"""Rows, in the precision of the products."""
+Maxima = tuple[Array, NDArray[np.int64]]
 Room = dict[str, NDArray[Any]]
 """Memory that an engine may keep from one part of a batch to the next."""
 
@@ -32,50 +41,50 @@ class Engine(Protocol):
     def single(self) -> bool:
         """Whether products are of rows rounded to float32; sums are float64 all the same."""
 
-    def zeros(self, *shape: int) -> Any:
+    def zeros(self, *shape: int) -> DeviceArray:
         """Return a float64 accumulator."""
 
-    def rows(self, array: Any, index: NDArray[np.intp], shift: Any) -> Any:
+    def rows(self, array: DeviceArray, index: NDArray[np.intp], shift: DeviceArray) -> DeviceArray:
         """Return array[index] - shift as float64."""
 
-    def lifted(self, array: Any, index: NDArray[np.intp], shift: Any, room: Room) -> Any:
+    def lifted(self, array: DeviceArray, index: NDArray[np.intp], shift: DeviceArray, room: Room) -> DeviceArray:
         """Return the same and, as one more column, squared norms; valid until `room` is reused."""
 
-    def means(self, A: Any, lengths: NDArray[np.intp]) -> Any:
+    def means(self, A: DeviceArray, lengths: NDArray[np.intp]) -> DeviceArray:
         """Return the lifted means of consecutive groups of lifted rows, of these lengths."""
 
-    def add_sum(self, total: Any, A: Any) -> None:
+    def add_sum(self, total: DeviceArray, A: DeviceArray) -> None:
         """Add the column sums of A."""
 
-    def add_gram(self, total: Any, A: Any) -> None:
+    def add_gram(self, total: DeviceArray, A: DeviceArray) -> None:
         """Add A^T A to the lower triangle."""
 
-    def add_product(self, total: Any, A: Any, B: Any) -> None:
+    def add_product(self, total: DeviceArray, A: DeviceArray, B: DeviceArray) -> None:
         """Add A^T B."""
 
-    def add_factor(self, total: Any, A: Any, B: Any) -> None:
+    def add_factor(self, total: DeviceArray, A: DeviceArray, B: DeviceArray) -> None:
         """Replace the triangular factor R by that of [R; 1 X Y a b], for lifted rows A = [X a] and
         B = [Y b].
         """
 
-    def above(self, rows: Any, edges: Any) -> Any:
+    def above(self, rows: DeviceArray, edges: DeviceArray) -> DeviceArray:
         """Return (rows, neurons x edges), ones where a neuron is above an edge and zeros elsewhere."""
 
-    def add_counts(self, total: Any, A: Any, B: Any) -> None:
+    def add_counts(self, total: DeviceArray, A: DeviceArray, B: DeviceArray) -> None:
         """Add A^T B, for matrices of ones and zeros."""
 
-    def sum_of(self, arrays: Sequence[Any]) -> float:
+    def sum_of(self, arrays: Sequence[DeviceArray]) -> float:
         """Return the sum of all values, not finite if one is not; wait for a device once."""
 
-    def maxima(self, array: Any, order: NDArray[np.intp], starts: NDArray[np.int64]) -> Maxima:
+    def maxima(self, array: DeviceArray, order: NDArray[np.intp], starts: NDArray[np.int64]) -> Maxima:
         """Return the largest row of each group, by column, and which of the group's rows it is;
         rows are in groups when taken in that order.
         """
 
-    def constant(self, host: NDArray[np.float64]) -> Any:
+    def constant(self, host: Array) -> DeviceArray:
         """Return a host array on the device."""
 
-    def host(self, array: Any) -> NDArray[np.float64]:
+    def host(self, array: DeviceArray) -> Array:
         """Return a device array on the host."""
 
 
@@ -85,15 +94,15 @@ class NumpyEngine:
 
     single: bool = False
 
-    def zeros(self, *shape: int) -> NDArray[np.float64]:
+    def zeros(self, *shape: int) -> Array:
         """Return zeros."""
         return np.zeros(shape)
 
-    def rows(self, array: Any, index: NDArray[np.intp], shift: Any) -> NDArray[np.float64]:
+    def rows(self, array: NDArray[np.generic], index: NDArray[np.intp], shift: Array | float) -> Array:
         """Gather and shift in one pass."""
         return np.asarray(np.subtract(array[index], shift, dtype=np.float64))
 
-    def lifted(self, array: Any, index: NDArray[np.intp], shift: Any, room: Room) -> NDArray[np.float64]:
+    def lifted(self, array: NDArray[np.generic], index: NDArray[np.intp], shift: Array | float, room: Room) -> Floats:
         """Gather, shift and square in place, in memory that is kept: fresh pages are slow."""
         n, p = len(index), array.shape[1]
         gathered = _from(room, "gathered", (n, p), array.dtype)
@@ -103,11 +112,11 @@ class NumpyEngine:
         np.einsum("np,np->n", rows[:, :-1], rows[:, :-1], out=rows[:, -1])
         return rows
 
-    def means(self, A: Any, lengths: NDArray[np.intp]) -> NDArray[np.float64]:
+    def means(self, A: Floats, lengths: NDArray[np.intp]) -> Floats:
         """A small product for each group, or one sparse product where lengths differ."""
         if len(lengths) == len(A):
             return np.asarray(A)
-        means: NDArray[np.float64]
+        means: Array
         if (lengths == lengths[0]).all():
             average = np.full((1, lengths[0]), 1 / lengths[0])
             means = np.matmul(average, A.reshape(len(lengths), lengths[0], -1))[:, 0]
@@ -116,46 +125,46 @@ class NumpyEngine:
         np.einsum("np,np->n", means[:, :-1], means[:, :-1], out=means[:, -1])
         return means
 
-    def add_sum(self, total: Any, A: Any) -> None:
+    def add_sum(self, total: Array, A: Floats) -> None:
         """Add the column sums: the rows one after another, as `sum` does, in half the time."""
         total += np.einsum("np->p", A, dtype=np.float64)
 
-    def add_gram(self, total: Any, A: Any) -> None:
+    def add_gram(self, total: Array, A: Floats) -> None:
         """Half the work of a product; `total.T` is Fortran-ordered, so that BLAS adds in place."""
         if self.single:
             total += blas.ssyrk(1.0, A.T).T
             return
         blas.dsyrk(1.0, A.T, beta=1.0, c=total.T, overwrite_c=1)
 
-    def add_product(self, total: Any, A: Any, B: Any) -> None:
+    def add_product(self, total: Array, A: Floats, B: Floats) -> None:
         """The transposed product, for the same reason."""
         if self.single:
             total += blas.sgemm(1.0, B.T, A.T, trans_b=1).T
             return
         blas.dgemm(1.0, B.T, A.T, trans_b=1, beta=1.0, c=total.T, overwrite_c=1)
 
-    def add_factor(self, total: Any, A: Any, B: Any) -> None:
+    def add_factor(self, total: Array, A: Floats, B: Floats) -> None:
         """QR of a triangle on top of a block, which leaves the triangle's zeros alone."""
         block = np.asfortranarray(np.hstack([np.ones((len(A), 1)), A[:, :-1], B[:, :-1], A[:, -1:], B[:, -1:]]))
         size = len(total)
         R, *_ = lapack.dtpqrt(0, min(32, size), np.asfortranarray(total), block, overwrite_b=1)
         total[:] = np.triu(R)
 
-    def above(self, rows: Any, edges: Any) -> NDArray[np.float32]:
+    def above(self, rows: Floats, edges: Array) -> NDArray[np.float32]:
         """In single precision, for the product's speed."""
         ones = np.empty((*rows.shape, edges.shape[1]), dtype=np.float32)
         return np.asarray(np.greater(rows[:, :, None], edges, out=ones).reshape(len(rows), -1))
 
-    def add_counts(self, total: Any, A: Any, B: Any) -> None:
+    def add_counts(self, total: Array, A: Floats, B: Floats) -> None:
         """A product in single precision, exact for up to 2^24 rows at once."""
         total += blas.sgemm(1.0, B.T, A.T, trans_b=1).T
 
-    def sum_of(self, arrays: Sequence[Any]) -> float:
+    def sum_of(self, arrays: Sequence[NDArray[np.generic]]) -> float:
         """Sum in the arrays' own precision; it may overflow, and values are then checked singly."""
         with np.errstate(over="ignore", invalid="ignore"):
             return float(sum(float(array.sum()) for array in arrays))
 
-    def maxima(self, array: Any, order: NDArray[np.intp], starts: NDArray[np.int64]) -> Maxima:
+    def maxima(self, array: NDArray[np.generic], order: NDArray[np.intp], starts: NDArray[np.int64]) -> Maxima:
         """Reduce by groups; the first of equal rows counts."""
         rows = array[order]
         largest = np.maximum.reduceat(rows, starts, axis=0)
@@ -164,11 +173,11 @@ class NumpyEngine:
         places = np.where(rows == np.repeat(largest, lengths, axis=0), within, len(order))
         return largest.astype(np.float64), np.minimum.reduceat(places, starts, axis=0)
 
-    def constant(self, host: NDArray[np.float64]) -> NDArray[np.float64]:
+    def constant(self, host: Array) -> Array:
         """The array itself."""
         return host
 
-    def host(self, array: Any) -> NDArray[np.float64]:
+    def host(self, array: NDArray[np.generic]) -> Array:
         """The array itself."""
         return np.asarray(array)
 
@@ -186,7 +195,7 @@ class TorchEngine:
 
         return torch.zeros(shape, dtype=torch.float64, device=self.device)
 
-    def rows(self, array: Any, index: NDArray[np.intp], shift: Any) -> torch.Tensor:
+    def rows(self, array: torch.Tensor, index: NDArray[np.intp], shift: torch.Tensor | float) -> torch.Tensor:
         """Gather on the device, then widen."""
         import torch
 
@@ -194,15 +203,17 @@ class TorchEngine:
         rows: torch.Tensor = chosen.to(torch.float64) - shift
         return rows
 
-    def lifted(self, array: Any, index: NDArray[np.intp], shift: Any, room: Room) -> torch.Tensor:
+    def lifted(
+        self, array: torch.Tensor, index: NDArray[np.intp], shift: torch.Tensor | float, room: Room
+    ) -> torch.Tensor:
         """Gather, shift and square on the device."""
         lifted = self._with_squares(self.rows(array, index, shift))
         return lifted.float() if self.single else lifted
 
-    def means(self, A: Any, lengths: NDArray[np.intp]) -> torch.Tensor:
+    def means(self, A: torch.Tensor, lengths: NDArray[np.intp]) -> torch.Tensor:
         """A dense product: sums by group would add in no certain order."""
         if len(lengths) == len(A):
-            return A  # type: ignore[no-any-return]
+            return A
         rows = A[:, :-1].double()
         if (lengths == lengths[0]).all():
             return self._with_squares(rows.reshape(len(lengths), int(lengths[0]), -1).mean(dim=1))
@@ -213,40 +224,40 @@ class TorchEngine:
 
         return torch.cat([rows, (rows * rows).sum(dim=1, keepdim=True)], dim=1)
 
-    def add_sum(self, total: Any, A: Any) -> None:
+    def add_sum(self, total: torch.Tensor, A: torch.Tensor) -> None:
         """Add the column sums."""
         import torch
 
         total += A.sum(dim=0, dtype=torch.float64)
 
-    def add_gram(self, total: Any, A: Any) -> None:
+    def add_gram(self, total: torch.Tensor, A: torch.Tensor) -> None:
         """The whole product: only its lower triangle is read."""
         self.add_product(total, A, A)
 
-    def add_product(self, total: Any, A: Any, B: Any) -> None:
+    def add_product(self, total: torch.Tensor, A: torch.Tensor, B: torch.Tensor) -> None:
         """Accumulate in place."""
         if self.single:
             total += A.T @ B
         else:
             total.addmm_(A.T, B)
 
-    def add_factor(self, total: Any, A: Any, B: Any) -> None:
+    def add_factor(self, total: torch.Tensor, A: torch.Tensor, B: torch.Tensor) -> None:
         """QR of the stack."""
         import torch
 
         block = torch.cat([torch.ones_like(A[:, :1]), A[:, :-1], B[:, :-1], A[:, -1:], B[:, -1:]], dim=1)
         total.copy_(torch.linalg.qr(torch.cat([total, block]), mode="r").R)
 
-    def above(self, rows: Any, edges: Any) -> torch.Tensor:
+    def above(self, rows: torch.Tensor, edges: torch.Tensor) -> torch.Tensor:
         """Compare on the device."""
         ones: torch.Tensor = (rows[:, :, None] > edges).flatten(1).double()
         return ones
 
-    def add_counts(self, total: Any, A: Any, B: Any) -> None:
+    def add_counts(self, total: torch.Tensor, A: torch.Tensor, B: torch.Tensor) -> None:
         """A product in double precision, whatever that of the moments."""
         total.addmm_(A.T, B)
 
-    def maxima(self, array: Any, order: NDArray[np.intp], starts: NDArray[np.int64]) -> Maxima:
+    def maxima(self, array: torch.Tensor, order: NDArray[np.intp], starts: NDArray[np.int64]) -> Maxima:
         """Reduce by groups on the device."""
         import torch
 
@@ -261,19 +272,19 @@ class TorchEngine:
         first = places.new_full(empty.shape, len(order)).scatter_reduce(0, index, places, "amin")
         return self.host(largest), np.asarray(first.cpu().numpy())
 
-    def sum_of(self, arrays: Sequence[Any]) -> float:
+    def sum_of(self, arrays: Sequence[torch.Tensor]) -> float:
         """Sum on the device, which is waited for once."""
         import torch
 
         return float(torch.stack([array.sum(dtype=torch.float64) for array in arrays]).sum())
 
-    def constant(self, host: NDArray[np.float64]) -> torch.Tensor:
+    def constant(self, host: Array) -> torch.Tensor:
         """Copy to the device."""
         import torch
 
         return torch.from_numpy(host).to(self.device)
 
-    def host(self, array: Any) -> NDArray[np.float64]:
+    def host(self, array: torch.Tensor) -> Array:
         """Copy to the host."""
         return np.asarray(array.cpu().numpy())
 
@@ -282,81 +293,81 @@ class TorchEngine:
 class ArrayEngine:
     """Products by a library of the array API standard with arrays to be added to in place."""
 
-    xp: Any
-    device: Any
+    xp: ModuleType
+    device: object
     single: bool = False
 
-    def zeros(self, *shape: int) -> Any:
+    def zeros(self, *shape: int) -> DeviceArray:
         """Return zeros on the device."""
         return self.xp.zeros(shape, dtype=self.xp.float64, device=self.device)
 
-    def rows(self, array: Any, index: NDArray[np.intp], shift: Any) -> Any:
+    def rows(self, array: DeviceArray, index: NDArray[np.intp], shift: DeviceArray) -> DeviceArray:
         """Gather on the device, then widen."""
         return self.xp.astype(self.xp.take(array, self.constant(index), axis=0), self.xp.float64) - shift
 
-    def lifted(self, array: Any, index: NDArray[np.intp], shift: Any, room: Room) -> Any:
+    def lifted(self, array: DeviceArray, index: NDArray[np.intp], shift: DeviceArray, room: Room) -> DeviceArray:
         """Gather, shift and square on the device."""
         lifted = self._with_squares(self.rows(array, index, shift))
         return self.xp.astype(lifted, self.xp.float32) if self.single else lifted
 
-    def means(self, A: Any, lengths: NDArray[np.intp]) -> Any:
+    def means(self, A: DeviceArray, lengths: NDArray[np.intp]) -> DeviceArray:
         """A dense product: the standard has no sums by group."""
         if len(lengths) == A.shape[0]:
             return A
         rows = self.xp.astype(A[:, :-1], self.xp.float64)
         return self._with_squares(self.constant(_averaging(lengths).toarray()) @ rows)
 
-    def _with_squares(self, rows: Any) -> Any:
+    def _with_squares(self, rows: DeviceArray) -> DeviceArray:
         return self.xp.concat([rows, self.xp.sum(rows * rows, axis=1, keepdims=True)], axis=1)
 
-    def add_sum(self, total: Any, A: Any) -> None:
+    def add_sum(self, total: DeviceArray, A: DeviceArray) -> None:
         """Add the column sums."""
         total += self.xp.sum(A, axis=0, dtype=self.xp.float64)
 
-    def add_gram(self, total: Any, A: Any) -> None:
+    def add_gram(self, total: DeviceArray, A: DeviceArray) -> None:
         """The whole product: only its lower triangle is read."""
         self.add_product(total, A, A)
 
-    def add_product(self, total: Any, A: Any, B: Any) -> None:
+    def add_product(self, total: DeviceArray, A: DeviceArray, B: DeviceArray) -> None:
         """Add the product."""
         total += self.xp.astype(A.T @ B, self.xp.float64)
 
-    def add_factor(self, total: Any, A: Any, B: Any) -> None:
+    def add_factor(self, total: DeviceArray, A: DeviceArray, B: DeviceArray) -> None:
         """QR of the stack."""
         ones = self.xp.ones_like(A[:, :1])
         block = self.xp.concat([ones, A[:, :-1], B[:, :-1], A[:, -1:], B[:, -1:]], axis=1)
         total[:, :] = self.xp.linalg.qr(self.xp.concat([total, block], axis=0))[1]
 
-    def above(self, rows: Any, edges: Any) -> Any:
+    def above(self, rows: DeviceArray, edges: DeviceArray) -> DeviceArray:
         """Compare on the device."""
         ones = self.xp.astype(rows[:, :, None] > edges[None, :, :], self.xp.float64)
         return self.xp.reshape(ones, (rows.shape[0], -1))
 
-    def add_counts(self, total: Any, A: Any, B: Any) -> None:
+    def add_counts(self, total: DeviceArray, A: DeviceArray, B: DeviceArray) -> None:
         """Add the product."""
         total += A.T @ B
 
-    def maxima(self, array: Any, order: NDArray[np.intp], starts: NDArray[np.int64]) -> Maxima:
+    def maxima(self, array: DeviceArray, order: NDArray[np.intp], starts: NDArray[np.int64]) -> Maxima:
         """On the host: the standard has no sums by group."""
         return NumpyEngine().maxima(self.host(array), order, starts)
 
-    def sum_of(self, arrays: Sequence[Any]) -> float:
+    def sum_of(self, arrays: Sequence[DeviceArray]) -> float:
         """Sum on the device, which is waited for once."""
         total = self.zeros()
         for array in arrays:
             total = total + self.xp.sum(self.xp.astype(array, self.xp.float64))
         return float(total)
 
-    def constant(self, host: NDArray[Any]) -> Any:
+    def constant(self, host: NDArray[np.generic]) -> DeviceArray:
         """Copy to the device."""
         return self.xp.asarray(host, device=self.device)
 
-    def host(self, array: Any) -> NDArray[np.float64]:
+    def host(self, array: DeviceArray) -> Array:
         """Copy to the host; CuPy does so by `get` alone."""
         return np.asarray(array.get() if hasattr(array, "get") else array)
 
 
-def _averaging(lengths: NDArray[np.intp]) -> Any:
+def _averaging(lengths: NDArray[np.intp]) -> csr_array:
     """Return the sparse matrix (groups, rows) that takes rows to the means of groups of them."""
     from scipy.sparse import csr_array  # slow to load: taken where it is used
 
@@ -365,7 +376,7 @@ def _averaging(lengths: NDArray[np.intp]) -> Any:
     return csr_array(weights, shape=(len(lengths), ends[-1]))
 
 
-def _from(room: Room, name: str, shape: tuple[int, int], dtype: np.dtype[Any]) -> NDArray[Any]:
+def _from(room: Room, name: str, shape: tuple[int, int], dtype: DTypeLike) -> NDArray[np.floating]:
     """Return an array in kept memory, of which there may be more."""
     size = shape[0] * shape[1]
     if name not in room or room[name].dtype != dtype or len(room[name]) < size:

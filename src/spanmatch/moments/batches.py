@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from types import ModuleType
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import SpanmatchError
-from .backends import ArrayEngine, Engine, NumpyEngine, TorchEngine
+from .backends import ArrayEngine, DeviceArray, Engine, NumpyEngine, TorchEngine
 from .folds import ExampleIds, Plan, plans
 from .number_types import number_type
 from .options import Layers
@@ -24,7 +24,7 @@ CHECKED_AT_ONCE = 1 << 18
 class LayerArray:
     """The rows of one layer in one batch, as its engine takes them."""
 
-    array: Any
+    array: DeviceArray
     """(rows, neurons)"""
     engine: Engine
     dtype: str
@@ -38,7 +38,7 @@ class LayerBatch(LayerArray):
     plan: Plan
 
 
-def checked_arrays(batch: Mapping[str, Any], *, single: bool) -> dict[str, LayerArray]:
+def checked_arrays(batch: Mapping[str, DeviceArray], *, single: bool) -> dict[str, LayerArray]:
     """Return the rows of all layers.  Raises SpanmatchError for what is not a finite real matrix."""
     engines, arrays = {}, {}
     for layer, array in batch.items():
@@ -82,7 +82,7 @@ def _check_rows_correspond(x: str, y: str, rows_x: LayerArray, rows_y: LayerArra
         raise SpanmatchError(f"layers {x!r} and {y!r} are on different devices; move them to one")
 
 
-def checked(layer: str, array: Any, *, single: bool = False) -> tuple[Engine, Any]:
+def checked(layer: str, array: DeviceArray, *, single: bool = False) -> tuple[Engine, DeviceArray]:
     """Return the engine for an array of activations, and the array as that engine takes it.
 
     Raises SpanmatchError for what is not a non-empty, real matrix, naming the layer.
@@ -108,7 +108,7 @@ def checked(layer: str, array: Any, *, single: bool = False) -> tuple[Engine, An
     return engine, array
 
 
-def _standard(layer: str, array: Any) -> Any:
+def _standard(layer: str, array: DeviceArray) -> ModuleType | None:
     """Return the array API namespace of an array on which sums can be kept; None for others.
 
     JAX's arrays cannot be added to in place, and have no float64 unless that is asked for: they are
@@ -120,12 +120,13 @@ def _standard(layer: str, array: Any) -> Any:
         raise SpanmatchError(f"layer {layer!r} is a Dask array; use sm.Moments.from_dask")
     if not standard.is_array_api_obj(array) or standard.is_jax_array(array) or standard.is_torch_array(array):
         return None
-    return standard.array_namespace(array)
+    namespace: ModuleType = standard.array_namespace(array)
+    return namespace
 
 
-def _numpy(layer: str, array: Any) -> NDArray[Any]:
+def _numpy(layer: str, array: DeviceArray) -> NDArray[np.generic]:
     try:
-        values: NDArray[Any] = np.asarray(array)
+        values: NDArray[np.generic] = np.asarray(array)
     except ValueError as error:
         raise SpanmatchError(f"layer {layer!r}: not an array ({error})") from error
     if values.dtype.kind not in "biuf":
@@ -145,7 +146,7 @@ def _check_shape(layer: str, shape: tuple[int, ...]) -> None:
         raise SpanmatchError(f"layer {layer!r}: shape {shape} is empty; give at least one row and one neuron")
 
 
-def check_finite(engines: Mapping[str, Engine], arrays: Mapping[str, Any]) -> None:
+def check_finite(engines: Mapping[str, Engine], arrays: Mapping[str, DeviceArray]) -> None:
     """Raise SpanmatchError for a value that is not finite, naming the layer and the place.
 
     All arrays of an engine are summed first, so that a device is waited for once a batch.
@@ -160,7 +161,7 @@ def check_finite(engines: Mapping[str, Engine], arrays: Mapping[str, Any]) -> No
                 _check_finite(layer, engine.host(engine.rows(arrays[layer], every_row, 0.0)))
 
 
-def _check_finite(layer: str, array: NDArray[Any]) -> None:
+def _check_finite(layer: str, array: NDArray[np.float64]) -> None:
     if array.dtype.kind != "f":
         return
     step = max(1, CHECKED_AT_ONCE // array.shape[1])
@@ -170,7 +171,7 @@ def _check_finite(layer: str, array: NDArray[Any]) -> None:
             _refuse_value(layer, array, start, finite)
 
 
-def _refuse_value(layer: str, array: Any, start: int, finite: NDArray[np.bool_]) -> None:
+def _refuse_value(layer: str, array: NDArray[np.float64], start: int, finite: NDArray[np.bool_]) -> None:
     row, neuron = (int(i[0]) for i in np.nonzero(~finite))
     value = float(array[start + row, neuron])
     raise SpanmatchError(

@@ -8,20 +8,40 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import isnan
 from operator import add
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from .._progress import progress_bar
 from ..errors import BadArgument, SpanmatchError, missing_extra
 
 if TYPE_CHECKING:
-    from distributed import Client
+    from dask.array import Array as DaskArray
+    from distributed import Client, Future, Scheduler
 
+    from .backends import DeviceArray
+
+    SchedulerChoice: TypeAlias = str | int | Client | None
+    """An address, a number of processes to start here, or a client; None for the client of this
+    process, else threads.
+    """
+    Chunk: TypeAlias = Mapping[str, DeviceArray]
+    """The rows of each layer."""
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 SECONDS_TO_CONNECT = 20
 
 
-def summed(parts: Sequence[Any], scheduler: Any) -> Any:
+class Delayed(Protocol[T_co]):
+    """A value that a task of Dask will compute, as `dask.delayed` returns it."""
+
+    def compute(self) -> T_co:
+        """Return the value, computed in this process."""
+
+
+def summed(parts: Sequence[Delayed[T]], scheduler: SchedulerChoice) -> T:
     """Return the sum of delayed parts, added as a tree: the same in any order of work.
 
     The task of a lost worker is repeated elsewhere. A worker holds the parts it works on,
@@ -39,12 +59,12 @@ def summed(parts: Sequence[Any], scheduler: Any) -> Any:
 
 
 def sum_of_chunks(
-    arrays: Mapping[str, Any],
-    example_ids: Any,
-    scheduler: Any,
-    first_task: Callable[[Mapping[str, Any]], Any],
-    chunk_task: Callable[[Mapping[str, Any], Any, Any], Any],
-) -> Any:
+    arrays: Mapping[str, DaskArray],
+    example_ids: ArrayLike | None,
+    scheduler: SchedulerChoice,
+    first_task: Callable[[Chunk], T],
+    chunk_task: Callable[[Chunk, NDArray[np.int64], T], T],
+) -> T:
     """Return the sum of what a task makes of each chunk of rows of Dask arrays.
 
     `first_task` is called with the first chunk, and `chunk_task` with each chunk, its example ids
@@ -61,16 +81,16 @@ def sum_of_chunks(
     return summed(delayed_tasks(chunk_task, tasks), scheduler)
 
 
-def delayed_tasks(task: Any, arguments: Sequence[tuple[Any, ...]]) -> list[Any]:
+def delayed_tasks(task: Callable[..., T], arguments: Sequence[tuple[object, ...]]) -> list[Delayed[T]]:
     """Return one task for each tuple of arguments.  Raises SpanmatchError if Dask is not installed."""
     try:
         from dask import delayed
     except ImportError as error:
         raise missing_extra("Dask", "dask", "work on several machines") from error
-    return [delayed(task, pure=False)(*own) for own in arguments]
+    return [delayed(task, pure=False)(*task_arguments) for task_arguments in arguments]
 
 
-def chunks_of(arrays: Mapping[str, Any]) -> list[tuple[dict[str, Any], int]]:
+def chunks_of(arrays: Mapping[str, DaskArray]) -> list[tuple[dict[str, Delayed[DeviceArray]], int]]:
     """Return the chunks of rows of Dask arrays, {name: delayed block}, and their rows.
 
     Raises SpanmatchError if they are no such arrays, or their rows do not correspond.
@@ -94,11 +114,11 @@ def chunks_of(arrays: Mapping[str, Any]) -> list[tuple[dict[str, Any], int]]:
             raise SpanmatchError(f"layers {first!r} and {name!r} have {len(arrays[first])} and {len(array)} rows")
     rows = arrays[first].chunks[0]
     blocks = {name: array.rechunk({0: rows, 1: -1}).to_delayed()[:, 0] for name, array in arrays.items()}
-    return [({name: own[i] for name, own in blocks.items()}, count) for i, count in enumerate(rows)]
+    return [({name: layer_blocks[i] for name, layer_blocks in blocks.items()}, count) for i, count in enumerate(rows)]
 
 
 @contextlib.contextmanager
-def _client(scheduler: Any) -> Iterator[Client | None]:
+def _client(scheduler: SchedulerChoice) -> Iterator[Client | None]:
     """Give a client; close what was opened for it."""
     try:
         from distributed import Client, LocalCluster, default_client
@@ -131,12 +151,13 @@ def _client(scheduler: Any) -> Iterator[Client | None]:
             yield client
 
 
-def _computed(client: Client, total: Any) -> Any:
-    future = client.compute(total)
+def _computed(client: Client, total: Delayed[T]) -> T:
+    future: Future = client.compute(total)
     try:
         if sys.stderr.isatty():
             _show(client, future)
-        return future.result()
+        result: T = future.result()
+        return result
     except SpanmatchError:
         raise
     except KeyboardInterrupt:
@@ -146,7 +167,7 @@ def _computed(client: Client, total: Any) -> Any:
         raise SpanmatchError(f"the workers could not finish ({type(error).__name__}: {error})") from error
 
 
-def _show(client: Client, future: Any) -> None:
+def _show(client: Client, future: Future) -> None:
     """Show how many tasks are done until the last is."""
     with progress_bar() as bar:
         task = bar.add_task("on workers", total=None)
@@ -156,6 +177,6 @@ def _show(client: Client, future: Any) -> None:
             time.sleep(0.5)
 
 
-def _counts(dask_scheduler: Any) -> tuple[int, int]:
+def _counts(dask_scheduler: Scheduler) -> tuple[int, int]:
     states = [task.state for task in dask_scheduler.tasks.values()]
     return sum(state in ("memory", "released", "forgotten") for state in states), len(states)

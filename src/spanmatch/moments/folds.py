@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -21,7 +20,7 @@ ROWS_AT_ONCE = 1024
 
 @dataclass(frozen=True, eq=False)
 class Piece:
-    """Rows to add at once: of whole examples, one after another, or a part of one long example."""
+    """Rows to add at once: of complete examples, in order, or a part of one long example."""
 
     fold: int
     rows: Index
@@ -74,10 +73,10 @@ class Plan:
         fold_of_example, fold_of_row = examples % self.folds, self.examples[order] % self.folds
         pieces = []
         for fold in np.unique(fold_of_example):
-            own = lengths[fold_of_example == fold]
-            cuts = _cuts(own)
-            parts = np.split(order[fold_of_row == fold], np.cumsum(own)[cuts - 1])
-            for rows, sizes in zip(parts, np.split(own, cuts), strict=True):
+            fold_lengths = lengths[fold_of_example == fold]
+            cuts = _cuts(fold_lengths)
+            parts = np.split(order[fold_of_row == fold], np.cumsum(fold_lengths)[cuts - 1])
+            for rows, sizes in zip(parts, np.split(fold_lengths, cuts), strict=True):
                 step = ROWS_AT_ONCE if len(sizes) == 1 else len(rows)
                 pieces += [Piece(int(fold), rows[i : i + step], sizes) for i in range(0, len(rows), step)]
         return pieces
@@ -125,7 +124,7 @@ def plans(
     from `rows_before`, those of each layer before this batch. Raises SpanmatchError if ids are not
     whole numbers from 0 to `LARGEST`, one for each row.
     """
-    plan_of_ids: dict[Any, Plan] = {}
+    plan_of_ids: dict[tuple[int, int], Plan] = {}
     layer_plans = {}
     for layer, n in lengths.items():
         first = rows_before.get(layer, 0)

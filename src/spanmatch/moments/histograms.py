@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import SpanmatchError
-from .backends import Engine
+from .backends import DeviceArray, Engine
 
 Array = NDArray[np.float64]
 Bins = int | Mapping[str, ArrayLike] | None
@@ -35,7 +34,7 @@ def _edges(column: Array, bins: int) -> Array:
     return np.append(0.0, np.quantile(above, np.arange(1, bins - 1) / (bins - 1)))
 
 
-def checked_bins(bins: Any) -> int | dict[str, Array] | None:
+def checked_bins(bins: object) -> int | dict[str, Array] | None:
     """Return a number of bins, edges by layer, or None.  Raises SpanmatchError for all else."""
     if bins is None:
         return None
@@ -61,7 +60,7 @@ def checked_edges(layer: str, edges: ArrayLike) -> Array:
     return values
 
 
-def edges_for_layer(layer: str, engine: Engine, array: Any, bins: int | Mapping[str, Array]) -> Array:
+def edges_for_layer(layer: str, engine: Engine, array: DeviceArray, bins: int | Mapping[str, Array]) -> Array:
     """Return a layer's edges: of so many bins of the rows of a first batch, or those given for it.
 
     Raises SpanmatchError if none are given, or for another number of neurons.

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -24,7 +24,7 @@ from numpy.typing import ArrayLike, NDArray
 from .._files import Path_
 from ..errors import SpanmatchError, among
 from .accumulators import Accumulators
-from .backends import NumpyEngine
+from .backends import DeviceArray, NumpyEngine
 from .batches import LayerBatch, checked_arrays, planned
 from .dask import sum_of_chunks
 from .example_ranges import NONE, Ranges, checked_ids, ranges_of, union
@@ -190,7 +190,7 @@ class Moments:
         if example_ids is not None:
             self._seen = union(self._seen, ranges_of(checked_ids("describe", example_ids)))
 
-    def update(self, batch: Mapping[str, Any], example_ids: ExampleIds = None) -> None:
+    def update(self, batch: Mapping[str, DeviceArray], example_ids: ExampleIds = None) -> None:
         """Add a batch: the rows of all layers, which correspond.
 
         Parameters
@@ -220,7 +220,7 @@ class Moments:
             for layer, rows in layer_batches.items():
                 warn_unless_resolved(layer, self._layers[layer], self._sums.on(rows.engine), stacklevel=2)
 
-    def _add_batch(self, batch: Mapping[str, Any], example_ids: ExampleIds = None) -> dict[str, LayerBatch]:
+    def _add_batch(self, batch: Mapping[str, DeviceArray], example_ids: ExampleIds = None) -> dict[str, LayerBatch]:
         layer_batches = self._begin(batch, example_ids)
         self._sums.add_batch(layer_batches, self._pairs, self._layers)
         for layer, rows in layer_batches.items():
@@ -234,7 +234,7 @@ class Moments:
         order, starts, numbers = rows.plan.groups
         return top_of(*rows.engine.maxima(rows.array, order, starts), numbers, self._options.top)
 
-    def _begin(self, batch: Mapping[str, Any], example_ids: ExampleIds = None) -> dict[str, LayerBatch]:
+    def _begin(self, batch: Mapping[str, DeviceArray], example_ids: ExampleIds = None) -> dict[str, LayerBatch]:
         """Check a batch and take from the first one what all others go by, but add nothing."""
         arrays = checked_arrays(batch, single=self._sums.host.single)
         widths = {layer: rows.array.shape[1] for layer, rows in arrays.items()}
@@ -312,7 +312,7 @@ class Moments:
         self._check_layer(layer)
         top = self._layers[layer].top
         if top is None:
-            raise SpanmatchError("top inputs were not kept; make the moments with top=9, or as many as are wanted")
+            raise SpanmatchError("top inputs were not kept; make the moments with top=9, or another number")
         return top
 
     def __add__(self, other: Moments) -> Moments:
@@ -504,14 +504,14 @@ def _added(one: State, other: State) -> State:
     return state_of((Moments._of(contents_of(one)) + Moments._of(contents_of(other)))._contents())
 
 
-def _moments_of_no_rows(batch: Mapping[str, Any], options: MomentsOptions) -> Moments:
+def _moments_of_no_rows(batch: Mapping[str, DeviceArray], options: MomentsOptions) -> Moments:
     """Return moments of no rows with the shifts and edges of bins of a first chunk."""
     moments = Moments(**options)
     moments._begin(batch)
     return moments
 
 
-def _moments_of_chunk(batch: Mapping[str, Any], ids: Any, first: Moments) -> Moments:
+def _moments_of_chunk(batch: Mapping[str, DeviceArray], ids: NDArray[np.int64], first: Moments) -> Moments:
     """Return the moments of one chunk: what a worker does."""
     moments = first._alike()
     moments.update(batch, ids)

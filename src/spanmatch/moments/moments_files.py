@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,10 +18,10 @@ from .number_types import NUMBER_TYPES
 from .options import Layers, Options, checked_options
 from .sums import Key, shapes_of_sums
 from .top_inputs import TopInputs
-from .torch_ranks import State
+from .torch_ranks import Description, State, StateArray
 
 Array = NDArray[np.float64]
-Arrays = Mapping[str, NDArray[Any]]
+Arrays = Mapping[str, StateArray]
 FORMAT, VERSION = "spanmatch.moments", 5
 
 
@@ -87,7 +86,7 @@ def state_of(contents: Contents) -> State:
         "layout": contents.layout,
         "source": contents.source,
     }
-    arrays: dict[str, NDArray[Any]] = {"seen": contents.example_ids}
+    arrays: dict[str, StateArray] = {"seen": contents.example_ids}
     for layer, record in contents.layers.items():
         arrays |= {_array_name(layers, (kind, layer)): array for kind, array in _arrays_of(record).items()}
     arrays |= {_array_name(layers, key): array for key, array in contents.sums.items()}
@@ -130,9 +129,9 @@ def _array_name(layers: list[str], key: Key) -> str:
     return " ".join([key[0], *(str(layers.index(layer)) for layer in key[1:])])
 
 
-def _arrays_of(record: LayerRecord) -> dict[str, NDArray[Any]]:
+def _arrays_of(record: LayerRecord) -> dict[str, StateArray]:
     """Return the arrays of a layer's record by kind."""
-    arrays: dict[str, NDArray[Any]] = {"shift": record.shift, "rows": record.rows, "examples": record.examples}
+    arrays: dict[str, StateArray] = {"shift": record.shift, "rows": record.rows, "examples": record.examples}
     if record.edges is not None:
         arrays["edges"] = record.edges
     if record.top is not None:
@@ -145,9 +144,7 @@ def _edges(layers: list[str], arrays: Arrays) -> dict[str, Array]:
     return {layer: checked_edges(layer, arrays[name]) for layer, name in names.items() if name in arrays}
 
 
-def _record(
-    layer: str, description: dict[str, Any], arrays: Arrays, options: Options, edges: Array | None
-) -> LayerRecord:
+def _record(layer: str, description: Description, arrays: Arrays, options: Options, edges: Array | None) -> LayerRecord:
     """Return the record of a layer.  Raises ValueError or KeyError if its parts do not fit
     together.
     """
@@ -169,7 +166,7 @@ def _record(
     )
 
 
-def _checked_counts(kind: str, layer: str, counts: NDArray[Any], folds: int) -> NDArray[np.int64]:
+def _checked_counts(kind: str, layer: str, counts: StateArray, folds: int) -> NDArray[np.int64]:
     if counts.shape != (folds,) or counts.dtype != np.int64 or counts.min() < 0:
         raise ValueError(f"{kind} of {layer} are {counts.tolist()}")
     return counts
@@ -183,7 +180,7 @@ def _checked_top(layers: list[str], layer: str, arrays: Arrays, shape: tuple[int
     return top
 
 
-def _checked_sums(key: Key, array: NDArray[Any], shape: tuple[int, ...]) -> Array:
+def _checked_sums(key: Key, array: StateArray, shape: tuple[int, ...]) -> Array:
     if array.shape != shape or array.dtype != np.float64:
         raise ValueError(f"{' '.join(key)} is {array.dtype} {array.shape}, not float64 {shape}")
     if not np.isfinite(array).all():

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from numpy.typing import ArrayLike
 
+from .backends import DeviceArray
 from .folds import ExampleIds
 from .moments import Moments
 from .pairs import RESOLVED, Pair
@@ -13,8 +12,8 @@ from .provenance import Method
 
 
 def pair(
-    X: Any,
-    Y: Any,
+    X: DeviceArray,
+    Y: DeviceArray,
     *,
     example_ids: ExampleIds = None,
     folds: int = 8,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from scipy.linalg import qr
@@ -265,7 +265,7 @@ class Pair:
     """The sums of each fold."""
     _null_product: Callable[[], Array] | None = None
     """Returns the sum of products of lifted rows under the null pairing, (p + 1, q + 1)."""
-    results: dict[Hashable, Any] = field(default_factory=dict, repr=False)
+    results: dict[Hashable, object] = field(default_factory=dict, repr=False)
     """Cached results of functions of this pair, see `remembered`."""
 
     @classmethod

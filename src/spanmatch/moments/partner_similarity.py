@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .backends import Engine
+from .backends import DeviceArray, Engine
 from .spans import UNIT
 
 Array = NDArray[np.float64]
@@ -66,7 +65,7 @@ class ExampleMeans:
         self.engine, self.total = engine, engine.zeros(neurons + 1)
         self.part, self.rows_of_part = engine.zeros(neurons + 1), 0
 
-    def add(self, rows: Any, lengths: NDArray[np.intp]) -> None:
+    def add(self, rows: DeviceArray, lengths: NDArray[np.intp]) -> None:
         """Add the lifted rows of examples of these lengths, or a part of the rows of one."""
         if len(lengths) > 1 or rows.shape[0] == lengths[0]:
             self.engine.add_sum(self.total, self.engine.means(rows, lengths))
@@ -79,7 +78,7 @@ class ExampleMeans:
             self.total[-1] += mean @ mean
             self.part, self.rows_of_part = self.part * 0, 0
 
-    def add_to(self, partners: Any, m: int) -> None:
+    def add_to(self, partners: DeviceArray, m: int) -> None:
         """Add how alike the batch's m examples are to the sums of `PartnerSimilarity.of`."""
         total = self.total
         partners[:-3] += total

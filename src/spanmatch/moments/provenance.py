@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Literal
+
+from .._values import Json
 
 Method = Literal["gram", "qr", "single"]
 
@@ -48,7 +50,7 @@ class Provenance:
         """The network of the second layer: the part of its name before the colon."""
         return network_and_layer(self.y_layer)[0]
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Json]:
         """Return all fields as plain Python values.
 
         Returns

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import fields, is_dataclass
 from functools import wraps
-from typing import Any, TypeVar, cast
+from typing import ParamSpec, TypeVar
 
 import numpy as np
 
-Function = TypeVar("Function", bound=Callable[..., Any])
+P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def remembered(function: Function) -> Function:
+def remembered(function: Callable[P, R]) -> Callable[P, R]:
     """Decorate a pure function of a pair so that the pair caches its results.
 
     Parameters
@@ -35,18 +35,19 @@ def remembered(function: Function) -> Function:
     signature = inspect.signature(function)
 
     @wraps(function)
-    def once(pair: Any, *args: Any, **kwargs: Any) -> Any:
-        results = getattr(pair, "results", None)
+    def once(*args: P.args, **kwargs: P.kwargs) -> R:
+        pair = args[0] if args else kwargs.get("pair")
+        results: dict[Hashable, R] | None = getattr(pair, "results", None)
         if results is None:
-            return function(pair, *args, **kwargs)  # The function raises an error that says what is wrong.
-        bound = signature.bind(pair, *args, **kwargs)
+            return function(*args, **kwargs)  # The function raises an error that says what is wrong.
+        bound = signature.bind(*args, **kwargs)
         bound.apply_defaults()
         key = (function, *list(bound.arguments.values())[1:])
         if key not in results:
-            results[key] = _read_only(function(pair, *args, **kwargs))
+            results[key] = _read_only(function(*args, **kwargs))
         return results[key]
 
-    return cast("Function", once)
+    return once
 
 
 def _read_only(result: R) -> R:

@@ -18,12 +18,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .backends import Engine, NumpyEngine, Room
+from .backends import DeviceArray, Engine, NumpyEngine, Room
 from .folds import Index, Piece, Plan
 from .layer_records import LayerRecord
 from .options import Layers, Options
@@ -32,6 +31,8 @@ from .partner_similarity import ExampleMeans, PartnerSimilarity
 
 Array = NDArray[np.float64]
 Key = tuple[str, ...]
+DeviceArrays = Mapping[str, DeviceArray]
+"""By layer."""
 Shapes = dict[Key, tuple[int, ...]]
 
 
@@ -75,10 +76,10 @@ class Sums:
     """
 
     engine: Engine
-    arrays: dict[Key, Any]
+    arrays: dict[Key, DeviceArray]
     shared: set[Key] = field(default_factory=set)
     """The accumulators that readers hold."""
-    constants: dict[str, tuple[Any, Any]] = field(default_factory=dict)
+    constants: dict[str, tuple[DeviceArray, DeviceArray]] = field(default_factory=dict)
     """Each layer's shift and its bins' lower ends, on the device."""
 
     @classmethod
@@ -93,21 +94,19 @@ class Sums:
             return Sums(host, {key: array.copy() for key, array in self.arrays.items()})
         return Sums(host, {key: _lower(key, self.engine.host(a)).copy() for key, a in self.arrays.items()})
 
-    def writable(self, key: Key) -> Any:
+    def writable(self, key: Key) -> DeviceArray:
         """Return an accumulator to add to, which no reader holds."""
         if key in self.shared:
             self.arrays[key] = self.arrays[key].copy()
             self.shared.discard(key)
         return self.arrays[key]
 
-    def read(self, key: Key) -> Any:
+    def read(self, key: Key) -> DeviceArray:
         """Return an accumulator that will not change any more; what is added later goes to a copy."""
         self.shared.add(key)
         return self.arrays[key]
 
-    def add(
-        self, batch: Mapping[str, Any], pairs: Sequence[Layers], plan: Plan, layers: Mapping[str, LayerRecord]
-    ) -> None:
+    def add(self, batch: DeviceArrays, pairs: Sequence[Layers], plan: Plan, layers: Mapping[str, LayerRecord]) -> None:
         """Add the rows of some layers, which share a plan, and their products in pairs.
 
         Every layer is lifted once per piece of the plan, and once more where it is the second of a
@@ -130,7 +129,7 @@ class Sums:
         for layer, layer_means in means.items():
             layer_means.add_to(self.writable(("partners", layer)), plan.count)
 
-    def _means(self, batch: Mapping[str, Any], plan: Plan) -> dict[str, ExampleMeans]:
+    def _means(self, batch: DeviceArrays, plan: Plan) -> dict[str, ExampleMeans]:
         """Return empty means of each layer's examples, if a null pairing is kept and exists."""
         if plan.partner is None:
             return {}
@@ -140,13 +139,13 @@ class Sums:
             if ("partners", layer) in self.arrays
         }
 
-    def _lifted(self, batch: Mapping[str, Any], index: Index, rooms: Mapping[str, Room]) -> dict[str, Any]:
+    def _lifted(self, batch: DeviceArrays, index: Index, rooms: Mapping[str, Room]) -> dict[str, DeviceArray]:
         return {
             layer: self.engine.lifted(array, index, self.constants[layer][0], rooms[layer])
             for layer, array in batch.items()
         }
 
-    def _add_layers(self, rows: Mapping[str, Any], piece: Piece, means: Mapping[str, ExampleMeans]) -> None:
+    def _add_layers(self, rows: DeviceArrays, piece: Piece, means: Mapping[str, ExampleMeans]) -> None:
         for layer, layer_rows in rows.items():
             self.engine.add_sum(self.writable(("sum", layer))[piece.fold, ...], layer_rows)
             if ("gram", layer) in self.arrays:
@@ -154,18 +153,18 @@ class Sums:
             if layer in means:
                 means[layer].add(layer_rows, piece.lengths)
 
-    def _add_products(self, rows: Mapping[str, Any], pairs: Sequence[Layers], fold: int) -> None:
+    def _add_products(self, rows: DeviceArrays, pairs: Sequence[Layers], fold: int) -> None:
         for x, y in pairs:
             if ("cross", x, y) in self.arrays:
                 self.engine.add_product(self.writable(("cross", x, y))[fold, ...], rows[x], rows[y])
             else:
                 self.engine.add_factor(self.writable(("factor", x, y))[fold, ...], rows[x], rows[y])
 
-    def _add_null(self, rows: Mapping[str, Any], partners: Mapping[str, Any], pairs: Sequence[Layers]) -> None:
+    def _add_null(self, rows: DeviceArrays, partners: DeviceArrays, pairs: Sequence[Layers]) -> None:
         for x, y in pairs:
             self.engine.add_product(self.writable(("null", x, y)), rows[x], partners[y])
 
-    def _add_counts(self, batch: Mapping[str, Any], pairs: Sequence[Layers], index: Index) -> None:
+    def _add_counts(self, batch: DeviceArrays, pairs: Sequence[Layers], index: Index) -> None:
         counted = [pair for pair in pairs if ("above", *pair) in self.arrays]
         # Of the activations themselves: about a shift, an edge of zero would not be met exactly.
         above = {
@@ -212,7 +211,7 @@ class Sums:
         return np.asarray(table)
 
 
-def _constants(engine: Engine, record: LayerRecord) -> tuple[Any, Any]:
+def _constants(engine: Engine, record: LayerRecord) -> tuple[DeviceArray, DeviceArray]:
     """Return a layer's shift and its bins' lower ends, if it has bins, on the device."""
     if record.edges is None:
         return engine.constant(record.shift), None

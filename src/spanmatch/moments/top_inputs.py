@@ -62,9 +62,9 @@ def top_of(maxima: Array, places: Whole, examples: Whole, k: int) -> TopInputs:
     (m,) the examples' numbers, ascending, and `k` how many to keep.
     """
     order = np.argsort(-maxima, axis=0, kind="stable")[:k].T
-    found = TopInputs.none(maxima.shape[1], k)
-    kept = order.shape[1]
-    found.values[:, :kept] = np.take_along_axis(maxima.T, order, axis=1)
-    found.places[:, :kept] = np.take_along_axis(places.T, order, axis=1)
-    found.examples[:, :kept] = examples[order]
-    return found
+    top = TopInputs.none(maxima.shape[1], k)
+    count = order.shape[1]
+    top.values[:, :count] = np.take_along_axis(maxima.T, order, axis=1)
+    top.places[:, :count] = np.take_along_axis(places.T, order, axis=1)
+    top.examples[:, :count] = examples[order]
+    return top

@@ -6,14 +6,22 @@ import contextlib
 import json
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import SpanmatchError, missing_extra
 
-State = tuple[dict[str, Any], dict[str, NDArray[Any]]]
+if TYPE_CHECKING:
+    from torch.distributed import ProcessGroup
+
+Description = dict[str, Any]
+"""A JSON object."""
+StateArray = NDArray[Any]
+"""An array of any type, which whoever reads it checks."""
+State = tuple[Description, dict[str, StateArray]]
 """What JSON can hold, and arrays."""
 FAILED = "error"
 
@@ -56,7 +64,7 @@ def _added(a: State, b: State, add: Callable[[State, State], State]) -> State:
 
 
 @contextlib.contextmanager
-def _group(timeout: float) -> Iterator[tuple[Any, Any]]:
+def _group(timeout: float) -> Iterator[tuple[ModuleType, ProcessGroup]]:
     """Give a group of all ranks that sends from the host's memory, whatever the default one does."""
     try:
         import torch.distributed as dist
@@ -74,7 +82,7 @@ def _group(timeout: float) -> Iterator[tuple[Any, Any]]:
         raise SpanmatchError(f"all_reduce: a rank is lost, or did not come within {timeout:g} s ({error})") from error
 
 
-def _send(dist: Any, group: Any, to: int, state: State) -> None:
+def _send(dist: ModuleType, group: ProcessGroup, to: int, state: State) -> None:
     import torch
 
     about, arrays = state
@@ -87,7 +95,7 @@ def _send(dist: Any, group: Any, to: int, state: State) -> None:
             dist.send(torch.from_numpy(array.reshape(-1).view(np.uint8).copy()), to, group=group)
 
 
-def _received(dist: Any, group: Any, of: int) -> State:
+def _received(dist: ModuleType, group: ProcessGroup, of: int) -> State:
     import torch
 
     def bytes_of(count: int) -> NDArray[np.uint8]:

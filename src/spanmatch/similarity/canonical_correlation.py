@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 from scipy.linalg import eigh
@@ -270,7 +270,14 @@ def _canonical(pair: Pair) -> _Canonical:
     return _Canonical(np.minimum(rho, 1.0), u.T, neurons, (between.shape[0], between.shape[1]))
 
 
-def _dimension_fields(dimensions: tuple[int, int], pair: Pair) -> dict[str, Any]:
+class _DimensionFields(TypedDict):
+    """The fields of `CCA` that come from the dimensions, as keyword arguments."""
+
+    dimensions: tuple[int, int]
+    warnings: tuple[str, ...]
+
+
+def _dimension_fields(dimensions: tuple[int, int], pair: Pair) -> _DimensionFields:
     # Independent layers have a mean squared canonical correlation of max(p, q) / (n - 1).
     """Return the dimensions, with a warning if there are few rows for them."""
     expected = float(np.sqrt(max(dimensions) / max(1, pair.rows - 1)))

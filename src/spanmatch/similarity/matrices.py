@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, SupportsFloat
+from typing import TYPE_CHECKING, SupportsFloat
 
 import numpy as np
 from scipy.linalg import eigh
@@ -26,6 +26,8 @@ from .measure import Measure
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
+
+    from ..schema import MatrixRecord
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +86,7 @@ class LayerMatrix:
         """
         return data_frame("matrix.to_frame", self.values, index=list(self.layers), columns=list(self.layers))
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> MatrixRecord:
         """Return the matrix as plain Python values; nan as None."""
         return {
             "name": self.name,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, SupportsFloat
+from typing import Literal, SupportsFloat, TypedDict
 
 import numpy as np
 
 from ..errors import SpanmatchError
 from ..moments.pairs import Pair, checked_pair
-from ..moments.provenance import Result
+from ..moments.provenance import Provenance, Result
 from ..moments.spans import Array, Span
 
 WRONG_BY = 1e-3
@@ -100,7 +100,14 @@ def cross_of_unit_layers(pair: Pair) -> Array:
     return np.asarray(pair.xy / np.sqrt(np.trace(pair.xx)) / np.sqrt(np.trace(pair.yy)))
 
 
-def measured_fields(pair: Pair, name: str, at_least: int = 2) -> dict[str, Any]:
+class MeasuredFields(TypedDict):
+    """The fields of `Measured` that come from a pair, as keyword arguments."""
+
+    name: str
+    provenance: Provenance
+
+
+def measured_fields(pair: Pair, name: str, at_least: int = 2) -> MeasuredFields:
     """Return the fields of `Measured` that come from the pair.
 
     Raises SpanmatchError if a layer is constant, or there are fewer rows than the measure needs.

@@ -24,7 +24,7 @@ def first_layer(network: nn.Module) -> nn.Linear | nn.Conv2d:
 
 @torch.no_grad()
 def input_covariance(layer: nn.Linear | nn.Conv2d, data: Data) -> Array:
-    """Return the covariance (d, d) of what the layer multiplies: whole training images, or patches of them."""
+    """Return the covariance (d, d) of what the layer multiplies: complete training images, or patches of them."""
     total, outer, count = 0.0, 0.0, 0
     for images in torch.split(data.prepared(data.train), BATCH):
         rows = _patches(layer, images).double().numpy()

@@ -1,4 +1,4 @@
-"""A whole study: train what is not trained, compare what is not compared, write the results.
+"""A complete study: train what is not trained, compare what is not compared, write the results.
 
 Each piece of work ends with a file that records what it was made from. So a study that was stopped at any moment is
 continued from there, and one whose settings changed does not mix old results with new ones. What is compared is a list

@@ -5,17 +5,18 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..._files import Path_
 from ...errors import SpanmatchError
+from ...moments.backends import DeviceArray
 from .arrays import StoredArray, rows_of
 from .formats import open_arrays
 
-ActivationSource = Path_ | Mapping[str, Any]
+ActivationSource = Path_ | Mapping[str, DeviceArray]
 
 
 class StoredActivations:
@@ -57,7 +58,7 @@ class StoredActivations:
         """Names and shapes of the arrays."""
         return {name: array.shape for name, array in self.arrays.items()}
 
-    def read(self, layer: str, start: int, stop: int) -> NDArray[Any]:
+    def read(self, layer: str, start: int, stop: int) -> NDArray[np.generic]:
         """Return rows start to stop of a layer, (stop - start, ...).
 
         Raises
@@ -73,6 +74,6 @@ class StoredActivations:
             raise SpanmatchError(f"{self.name}: array {layer!r} is cut short or damaged ({error})") from error
 
 
-def _in_memory(layer: str, array: Any) -> StoredArray:
+def _in_memory(layer: str, array: DeviceArray) -> StoredArray:
     """Return an array in memory, of any library; its type is checked where its rows are added."""
     return StoredArray(layer, tuple(np.shape(array)), np.dtype(np.float64), rows_of(array))

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,14 +16,14 @@ from ...errors import SpanmatchError
 UNNAMED = "activations"
 """The name of the one array of a file that does not name it."""
 
-ReadRows = Callable[[int, int], NDArray[Any]]
+ReadRows = Callable[[int, int], NDArray[np.generic]]
 OpenArrays = Callable[[Path, contextlib.ExitStack], "Sequence[StoredArray]"]
 
 
 class Sliceable(Protocol):
     """What gives rows when it is sliced."""
 
-    def __getitem__(self, rows: slice, /) -> Any:
+    def __getitem__(self, rows: slice, /) -> NDArray[np.generic]:
         """Return some rows."""
 
 
@@ -55,7 +55,7 @@ class StoredArray:
 
     name: str
     shape: tuple[int, ...]
-    dtype: np.dtype[Any]
+    dtype: np.dtype[np.generic]
     read: ReadRows = field(repr=False)
     rows_per_block: int = 1
     random_access: bool = True
@@ -80,7 +80,7 @@ class Format:
     """Whether such files name their layers, so that as shards their own names do not."""
 
 
-def check_array(name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+def check_array(name: str, shape: tuple[int, ...], dtype: np.dtype[np.generic]) -> None:
     """Raise SpanmatchError unless an array holds real numbers, as rows x neurons or more axes."""
     if dtype.hasobject:
         raise SpanmatchError(f"array {name!r} holds pickled objects, of shape {shape}; store an array of numbers")
@@ -93,7 +93,7 @@ def check_array(name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None
 def rows_of(array: Sliceable) -> ReadRows:
     """Return a reader of an array that can be sliced."""
 
-    def read(start: int, stop: int) -> Any:
+    def read(start: int, stop: int) -> NDArray[np.generic]:
         return array[start:stop]
 
     return read

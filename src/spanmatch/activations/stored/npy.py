@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
 from numpy.lib import format as npy_format
@@ -23,7 +23,7 @@ def open_npy(path: Path, stack: contextlib.ExitStack) -> list[StoredArray]:
     return [StoredArray(UNNAMED, shape, dtype, rows_of(array))]
 
 
-def read_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+def read_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[np.generic]]:
     """Return the shape of an array, whether it is in Fortran's order, and its type."""
     version = npy_format.read_magic(file)
     read = npy_format.read_array_header_1_0 if version == (1, 0) else npy_format.read_array_header_2_0
@@ -31,7 +31,7 @@ def read_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     return shape, fortran_order, dtype
 
 
-def check_size(shape: tuple[int, ...], dtype: np.dtype[Any], available: int) -> None:
+def check_size(shape: tuple[int, ...], dtype: np.dtype[np.generic], available: int) -> None:
     """Raise EOFError unless as many bytes are there as a header claims."""
     needed = dtype.itemsize * math.prod(shape)  # of Python's integers, which do not overflow
     if needed != available:

@@ -6,7 +6,7 @@ import contextlib
 import math
 import zipfile
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,11 +42,11 @@ def _open_member(path: Path, archive: zipfile.ZipFile, member: str, stack: conte
     return stored
 
 
-def _read_from_whole(stream: IO[bytes], shape: tuple[int, ...], dtype: np.dtype[Any]) -> ReadRows:
+def _read_from_whole(stream: IO[bytes], shape: tuple[int, ...], dtype: np.dtype[np.generic]) -> ReadRows:
     """Return a reader of an array in Fortran's order, which is read all at once."""
-    array: NDArray[Any] | None = None
+    array: NDArray[np.generic] | None = None
 
-    def read(start: int, stop: int) -> NDArray[Any]:
+    def read(start: int, stop: int) -> NDArray[np.generic]:
         nonlocal array
         if array is None:
             array = _read_values(stream, math.prod(shape), dtype).reshape(shape[::-1]).T
@@ -55,11 +55,11 @@ def _read_from_whole(stream: IO[bytes], shape: tuple[int, ...], dtype: np.dtype[
     return read
 
 
-def _read_in_order(stream: IO[bytes], shape: tuple[int, ...], dtype: np.dtype[Any]) -> ReadRows:
+def _read_in_order(stream: IO[bytes], shape: tuple[int, ...], dtype: np.dtype[np.generic]) -> ReadRows:
     """Return a reader of rows, one after another, that passes over those that are not asked for."""
     next_row, values_per_row = 0, math.prod(shape[1:])
 
-    def read(start: int, stop: int) -> NDArray[Any]:
+    def read(start: int, stop: int) -> NDArray[np.generic]:
         nonlocal next_row
         if start < next_row:
             raise EOFError(f"rows {start} to {stop} were asked for after row {next_row}; rows are read once, in order")
@@ -74,7 +74,7 @@ def _read_in_order(stream: IO[bytes], shape: tuple[int, ...], dtype: np.dtype[An
     return read
 
 
-def _read_values(stream: IO[bytes], count: int, dtype: np.dtype[Any]) -> NDArray[Any]:
+def _read_values(stream: IO[bytes], count: int, dtype: np.dtype[np.generic]) -> NDArray[np.generic]:
     """Return the next values of a stream.  Raises EOFError if there are fewer."""
     content = stream.read(count * dtype.itemsize)
     if len(content) != count * dtype.itemsize:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import SpanmatchError, missing_extra
 from .arrays import UNNAMED, StoredArray
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
 ROWS_AT_ONCE = 4096
 
@@ -52,15 +56,15 @@ def open_parquet(path: Path, stack: contextlib.ExitStack) -> list[StoredArray]:
 class _ColumnReader:
     """Rows of some columns: in order each is read once, elsewhere from the start of a row group."""
 
-    def __init__(self, file: Any, columns: Sequence[str]) -> None:
+    def __init__(self, file: pq.ParquetFile, columns: Sequence[str]) -> None:
         self.file, self.columns = file, list(columns)
         row_counts = [file.metadata.row_group(i).num_rows for i in range(file.metadata.num_row_groups)]
         self.group_starts = np.concatenate([[0], np.cumsum(row_counts)]).astype(int)
         self.next_row = -1
-        self.batches: Iterator[Any] = iter(())
-        self.unread: NDArray[Any] | None = None
+        self.batches: Iterator[pa.RecordBatch] = iter(())
+        self.unread: NDArray[np.generic] | None = None
 
-    def read(self, start: int, stop: int) -> NDArray[Any]:
+    def read(self, start: int, stop: int) -> NDArray[np.generic]:
         """Return rows start to stop."""
         if start != self.next_row:
             self._go_to(start)
@@ -83,7 +87,7 @@ class _ColumnReader:
         while self.next_row < start:
             self.read(self.next_row, min(start, self.next_row + ROWS_AT_ONCE))
 
-    def _values_of(self, batch: Any) -> NDArray[Any]:
+    def _values_of(self, batch: pa.RecordBatch | None) -> NDArray[np.generic]:
         """Return the rows of a record batch, of which no value may be missing."""
         if batch is None:
             raise EOFError("fewer rows than its footer claims")

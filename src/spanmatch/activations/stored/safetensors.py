@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,7 +55,7 @@ def _read_by_torch(path: Path, name: str, stack: contextlib.ExitStack) -> ReadRo
         raise missing_extra("PyTorch", "torch", f"{path}: array {name!r} of a type unknown to NumPy") from error
     tensor = stack.enter_context(safe_open(path, framework="pt")).get_slice(name)
 
-    def read(start: int, stop: int) -> NDArray[Any]:
+    def read(start: int, stop: int) -> NDArray[np.generic]:
         rows: torch.Tensor = tensor[start:stop]
         return rows.to(torch.float32).numpy()
 

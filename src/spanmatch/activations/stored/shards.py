@@ -9,7 +9,6 @@ import contextlib
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -149,7 +148,7 @@ class _ShardReader:
         """Return a reader of an array, given the row before which each of its shards ends."""
         starts = np.concatenate([[0], ends[:-1]])
 
-        def read(start: int, stop: int) -> NDArray[Any]:
+        def read(start: int, stop: int) -> NDArray[np.generic]:
             first, last = (int(np.searchsorted(ends, row, side="right")) for row in (start, stop - 1))
             parts = []
             for index in range(first, last + 1):

@@ -5,16 +5,19 @@ from __future__ import annotations
 import contextlib
 import math
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ...errors import SpanmatchError, missing_extra
 from .arrays import UNNAMED, StoredArray, rows_of
 
+if TYPE_CHECKING:
+    import zarr
+
 METADATA_FILES = ("zarr.json", ".zgroup", ".zarray", ".zattrs", ".zmetadata")
 CHUNK_BYTES_MAX = 1 << 30
-"""A chunk is decoded whole: the most that one may hold."""
+"""The most that a chunk may hold, as a chunk is decoded at once."""
 
 
 def is_zarr(path: Path) -> bool:
@@ -35,7 +38,7 @@ def open_zarr(path: Path, stack: contextlib.ExitStack) -> list[StoredArray]:
     return [_open_array(path / name, name, member) for name, member in members if isinstance(member, zarr.Array)]
 
 
-def _open_array(folder: Path, name: str, array: Any) -> StoredArray:
+def _open_array(folder: Path, name: str, array: zarr.Array) -> StoredArray:
     """Return an array whose chunks are all there, are not pickled, and can be decoded in memory."""
     if "pickle" in str(array.metadata.to_dict()).lower():
         raise SpanmatchError(f"array {name!r} is stored with pickle, which would run what is in it; store numbers")
@@ -49,7 +52,7 @@ def _open_array(folder: Path, name: str, array: Any) -> StoredArray:
     return stored
 
 
-def _check_chunks(folder: Path, name: str, array: Any) -> None:
+def _check_chunks(folder: Path, name: str, array: zarr.Array) -> None:
     """Raise SpanmatchError if chunks are missing: Zarr would read them as the fill value."""
     chunk_shape = array.shards or array.chunks
     grid = [-(-size // step) for size, step in zip(array.shape, chunk_shape, strict=True)]
