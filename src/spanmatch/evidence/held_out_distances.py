@@ -12,19 +12,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .._threads import few_threads
 from ..errors import SpanmatchError
 from ..match import Match
 from ..match.maximum import check_match
+from ..moments.held_out_squares import Squares, held_out_squares
 from ..moments.pairs import Pair, checked_pair
 from ..moments.provenance import Result
-from ..moments.spans import Array, Index, Span
-
-Squares = tuple[Array, Array]
-"""Squared residuals and squared norms of each neuron."""
-
+from ..moments.spans import Array, Index
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class HeldOut(Result):
@@ -116,7 +112,8 @@ def held_out(pair: Pair, match: Match) -> HeldOut:
     """
     checked_pair(pair)
     check_match(pair, match)
-    folds = [_fold(rest, fold, match.x, match.y, match.provenance.centred) for rest, fold in pair.splits()]
+    centred = match.provenance.centred
+    folds = [held_out_squares(rest, fold, match.x, match.y, centred=centred) for rest, fold in pair.splits()]
     if not folds:
         raise SpanmatchError(f"layers {pair.x_layer!r} and {pair.y_layer!r}: no folds were kept; use folds=8")
     x, y = [side[0] for side in folds], [side[1] for side in folds]
@@ -133,33 +130,6 @@ def held_out(pair: Pair, match: Match) -> HeldOut:
         y_in_sample=np.sqrt(inside[0].outside),
         provenance=match.provenance,
     )
-
-
-def _fold(rest: Pair, fold: Pair, x: Index, y: Index, centred: bool) -> tuple[Squares, Squares]:
-    """Return the squares of x's neurons predicted from y's on a fold, and of y's predicted from
-    x's.
-    """
-    i, j = (np.isin(side, alive) for side, alive in zip((x, y), rest.active(centred=centred), strict=True))
-    of_x, of_y = rest.spans(x[i], y[j], centred=centred)
-    return (
-        _squares(rest.swapped, fold.swapped, of_y, y[j], x, i, centred),
-        _squares(rest, fold, of_x, x[i], y, j, centred),
-    )
-
-
-def _squares(
-    rest: Pair, fold: Pair, span: Span, x: Index, y: Index, alive: NDArray[np.bool_], centred: bool
-) -> Squares:
-    """Return the squared residuals and norms of neurons y on a fold, predicted from the span of x
-    in the rest.
-
-    A neuron of y that is silent in the rest (not `alive`) is predicted to be silent.
-    """
-    a, b = rest.energy("x", centred=centred), rest.energy("y", centred=centred)
-    W = np.zeros((len(x), len(y)))
-    W[:, alive] = (span.dual.T @ span.inside) * np.sqrt(b[y[alive]]) / np.sqrt(a[x])[:, None]
-    u, v = (rest.x_mean[x], rest.y_mean[y]) if centred else (np.zeros(len(x)), np.zeros(len(y)))
-    return fold.squares(x, y, W, v - u @ W, v)
 
 
 def _distances(folds: Sequence[Squares]) -> Array:

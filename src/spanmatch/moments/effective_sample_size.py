@@ -1,5 +1,9 @@
-"""The effective sample size of a pair of layers: how many independent rows the rows are equivalent to.
+"""The effective sample size of a pair of layers: how many independent rows its rows are equivalent to.
 
+A linear fit to rows explains part of their noise, and predicts other rows worse by as much. With n
+independent rows and d regressors, residuals in sample and on held-out folds have a known ratio. The
+effective sample size is the n that gives the observed ratio. It falls short of the number of rows
+if the rows of one example are alike.
 Source: docs/evidence.md.
 """
 
@@ -7,15 +11,17 @@ from __future__ import annotations
 
 import numpy as np
 
+from .._threads import few_threads
 from ..errors import SpanmatchError
+from .held_out_squares import held_out_squares
 from .pairs import Pair
 from .remembered import remembered
-from .spans import Span
+from .spans import Array
 
 
-@remembered
+@few_threads
 def effective_sample_size(pair: Pair) -> float:
-    """Return the number of independent rows that would give the same distances by chance.
+    """Return the number of independent rows that the rows of a pair of layers are equivalent to.
 
     Parameters
     ----------
@@ -26,30 +32,58 @@ def effective_sample_size(pair: Pair) -> float:
     -------
     float
         The number of rows if each row is an example of its own. Otherwise at most the number of
-        rows, from the null pairing.
+        rows: the smaller value of `effective_sample_sizes`.
 
     Raises
     ------
     SpanmatchError
-        If examples have several rows, and there is no null pairing.
+        If examples have several rows, and fewer than two folds have rows or a layer is constant.
+    """
+    return min(effective_sample_sizes(pair))
+
+
+def effective_sample_sizes(pair: Pair) -> tuple[float, float]:
+    """Return the effective sample sizes for fits to x, as regressors, and for fits to y.
+
+    Parameters
+    ----------
+    pair : Pair
+        The layers, (n, p) and (n, q).
+
+    Returns
+    -------
+    of_x, of_y : float
+        Numbers of independent rows.
+
+    Raises
+    ------
+    SpanmatchError
+        If examples have several rows, and fewer than two folds have rows or a layer is constant.
 
     Notes
     -----
-    n independent rows of unrelated layers give R^2 = v / (n - 1) on average, for v dimensions of
-    the regressors. With R^2 the mean over neurons under the null, the effective sample size is
+    For n independent Gaussian rows, k folds, d regressors and m = n (k - 1) / k rows to fit to, the
+    mean squared residuals in sample and held out have the ratio
 
-        1 + v / R^2,
+        (1 - d / (n - 1)) (m - d - 2) / ((m - 2) (1 + 1 / m)).
 
-    the smaller value of both layers. Cost: two regressions.
+    The result is the n, at most the number of rows, for which it is that of all neurons, scaled to
+    unit variance. Of the pair of all folds but one it is the share of rows of that of all folds.
+
+    Cost: two regressions for each fold.
     """
     if pair.rows_are_examples:
-        return float(pair.rows)
-    x, y = pair.active(centred=True)
-    return min([pair.rows, *(_of_span(span) for span in pair.null.spans(x, y, centred=True))])
+        return float(pair.rows), float(pair.rows)
+    all_folds = pair.all_folds
+    if all_folds is not None:
+        of_x, of_y = effective_sample_sizes(all_folds)
+        share = pair.rows / all_folds.rows
+        return share * of_x, share * of_y
+    return _from_folds(pair)
 
 
 def effective_or_reason(pair: Pair) -> tuple[float, str]:
-    """Return the effective sample size and an empty string, or nan and the reason why it is unknown.
+    """Return the effective sample size and an empty string, or nan and why it is unknown.
 
     Parameters
     ----------
@@ -67,9 +101,40 @@ def effective_or_reason(pair: Pair) -> tuple[float, str]:
         return float("nan"), str(error)
 
 
-def _of_span(span: Span) -> float:
-    """Return the number of independent rows at which a span explains as much of independent neurons
-    as under the null.
-    """
-    explained = float(np.mean(1 - span.outside)) if len(span.outside) else 0.0
-    return 1 + len(span.dual) / explained if explained > 0 else float("inf")
+@remembered
+def _from_folds(pair: Pair) -> tuple[float, float]:
+    """Return the effective sample sizes from residuals in sample and held out."""
+    x, y = pair.active(centred=True)
+    if pair.n_folds < 2 or not (len(x) and len(y)):
+        reason = "a layer never varies" if pair.n_folds else "no folds were kept: use folds=8"
+        raise SpanmatchError(
+            f"layers {pair.x_layer!r} and {pair.y_layer!r}: the {pair.rows:,} rows are of {pair.n_examples:,} examples, "
+            f"and their effective sample size is unknown, because {reason}"
+        )
+    held_out = [held_out_squares(rest, fold, x, y, centred=True) for rest, fold in pair.splits()]
+    sizes = []
+    for span, place, side in zip(pair.all_spans(centred=True), (1, 0), ("y", "x"), strict=True):
+        energy = pair.energy(side, centred=True)[y if side == "y" else x]
+        residuals: Array = np.sum([squares[place][0] for squares in held_out], axis=0) / energy
+        ratio = float(span.outside.mean() / residuals.mean())
+        sizes.append(_size_of_ratio(ratio, len(span.dual), pair.n_folds, pair.rows))
+    return sizes[0], sizes[1]
+
+
+def _size_of_ratio(ratio: float, d: int, k: int, rows: int) -> float:
+    """Return the number of independent rows at which residuals in sample and held out have a ratio."""
+    from scipy.optimize import brentq  # slow to import
+
+    fitted = (k - 1) / k
+
+    def difference(log_size: float) -> float:
+        n = np.exp(log_size)
+        m = n * fitted
+        return float((1 - d / (n - 1)) * (m - d - 2) / ((m - 2) * (1 + 1 / m)) - ratio)
+
+    fewest = np.log((d + 2.001) / fitted + 1)
+    if rows <= np.exp(fewest) or difference(np.log(rows)) <= 0:
+        return float(rows)
+    if difference(fewest) >= 0:
+        return float(np.exp(fewest))
+    return float(np.exp(brentq(difference, fewest, np.log(rows), xtol=1e-9)))

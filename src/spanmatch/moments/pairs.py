@@ -6,6 +6,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal
+from weakref import ref
 
 import numpy as np
 from scipy.linalg import qr
@@ -265,6 +266,8 @@ class Pair:
     """The sums of each fold."""
     _null_product: Callable[[], Array] | None = None
     """Returns the sum of products of lifted rows under the null pairing, (p + 1, q + 1)."""
+    _all_folds: ref[Pair] | None = None
+    """The pair of which this one is a split. The reference is weak, as that pair caches its splits."""
     results: dict[Hashable, object] = field(default_factory=dict, repr=False)
     """Cached results of functions of this pair, see `remembered`."""
 
@@ -415,12 +418,17 @@ class Pair:
         for group in range(groups):
             others = [part for i, part in enumerate(self._parts) if i % groups != group]
             members = [part for i, part in enumerate(self._parts) if i % groups == group]
-            yield self._from_parts(others), self._from_parts(members)
+            yield replace(self._from_parts(others), _all_folds=ref(self)), self._from_parts(members)
 
     def _from_parts(self, parts: Sequence[Joint]) -> Pair:
         """Return the pair of some folds."""
         layers, single = (self.x_layer, self.y_layer), self.method == "single"
         return Pair.of(layers, parts, layout=self.layout, single=single, dtypes=self.dtypes)
+
+    @property
+    def all_folds(self) -> Pair | None:
+        """The pair of all folds, if this is a split of it that still exists; otherwise None."""
+        return None if self._all_folds is None else self._all_folds()
 
     @property
     def keeps_null(self) -> bool:
