@@ -235,6 +235,7 @@ class EvidenceRecord(TypedDict):
     level: Share  # of all intervals, such as 0.95
     rows: RowsRecord | None  # null if refused
     measures: list[MeasureRecord]
+    corrected: CorrectedRecord | None  # null if refused
     profile: ProfileRecord | None
 
 
@@ -247,31 +248,44 @@ class RowsRecord(TypedDict):
     enough: bool
     advice: Text  # in words; empty if there are enough
     eps: Eps
-    effective_sample_size: float | None  # the effective sample size; null if there is no null pairing to tell
+    effective_sample_size: float | None  # null if it is unknown
     chance_distance: float | None
 
 
 class MeasureRecord(TypedDict):
-    """A measure with its interval, and its value under the null."""
+    """A measure with its interval, its bias, its value under the null, and its p-value."""
 
     name: Text
+    estimator: Literal["unbiased", "corrected", "in sample"]
     value: float | None
-    low: float | None
+    low: float | None  # null also if the value is too biased for an interval
     high: float | None
+    bias: float | None  # about how much a value of few rows is above the population's
     null_value: float | None
+    p_value: Share | None  # of CKA and debiased CKA
     reason: Text  # why a number is null; empty if none is
 
 
+class CorrectedRecord(TypedDict):
+    """Levels that are corrected for the degrees of freedom of the fit, as estimates for the population."""
+
+    sample_size: float  # the effective number of independent rows
+    x_levels: list[float | None]  # null if silent
+    y_levels: list[float | None]
+
+
 class ProfileRecord(TypedDict):
-    """s(eps) with its interval, under the null, and on rows that were not fitted."""
+    """s(eps) in sample and of the population, under the null, and on rows that were not fitted."""
 
     eps: Annotated[list[Eps], Field(min_length=1)]
-    similarity: list[Share | None]  # as many as eps, like the next three; null below the resolution
-    low: list[float | None]
+    similarity: list[Share | None]  # in sample; as many as eps, like the next four; null below the resolution
+    corrected: list[Share | None]  # estimates for the population; null if there are too few rows
+    low: list[float | None]  # of the corrected s(eps)
     high: list[float | None]
     null: list[float | None]
     held_out_eps: list[Eps]
     held_out: list[float | None]  # as many as held_out_eps
+    reason: Text  # why there is no corrected s(eps); empty if there is
 
 
 class UniversalityRecord(TypedDict):

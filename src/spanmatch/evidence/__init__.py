@@ -7,6 +7,7 @@ from .held_out_distances import HeldOut, held_out
 from .intervals import Interval, jackknife
 from .measure_evidence import Evidence, MeasureEvidence, assess
 from .null_pairing import Null, null
+from .permutation import PermutationTest, permutation_test
 from .profile import ProfileEvidence, profile_evidence
 from .sample_size import RowsNeeded, rows_needed
 
@@ -16,12 +17,14 @@ __all__ = [
     "Interval",
     "MeasureEvidence",
     "Null",
+    "PermutationTest",
     "ProfileEvidence",
     "RowsNeeded",
     "assess",
     "held_out",
     "jackknife",
     "null",
+    "permutation_test",
     "profile_evidence",
     "rows_needed",
 ]

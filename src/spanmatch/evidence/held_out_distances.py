@@ -22,6 +22,7 @@ from ..moments.pairs import Pair, checked_pair
 from ..moments.provenance import Result
 from ..moments.spans import Array, Index
 
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class HeldOut(Result):
     """The distances of a match's neurons on held-out rows."""

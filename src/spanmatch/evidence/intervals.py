@@ -1,16 +1,18 @@
-"""Intervals over examples: the delete-a-group jackknife over folds.
+"""Intervals over examples: the delete-a-group jackknife over folds, on a scale without bounds.
 
 With theta on all rows, theta_j without fold j, and h_j = n / n_j, the pseudo-values are h_j theta -
 (h_j - 1) theta_j. Their mean t, weighted by size, is an estimate without bias of order 1/n, and
 variance = mean over j of (pseudo-value_j - t)^2 / (h_j - 1). The interval is theta +- Student's t
-with k - 1 degrees of freedom, times the standard error.
+with k - 1 degrees of freedom, times the standard error. It is computed of a transformed value, and
+its ends are transformed back, so that it stays in the measure's range.
 Sources: Tukey 1958; Busing, Meijer, van der Leeden 1999 (folds of unequal size); docs/evidence.md.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,6 +21,7 @@ from ..errors import SpanmatchError
 from ..moments.pairs import Pair, checked_pair
 from ..moments.provenance import Result
 from ..moments.spans import Array
+from ..similarity import Measure, measures
 from .null_pairing import Statistic, name_of
 
 
@@ -31,13 +34,15 @@ class Interval(Result):
     value: float
     """The value on all rows."""
     low: float
-    """Lower end of the interval."""
+    """Lower end of the interval; nan if all folds give the same value, as a step function may."""
     high: float
     """Upper end of the interval."""
     level: float
     """Level of the interval."""
+    scale: str
+    """The scale on which the interval is symmetric: "linear", "logit", "Fisher z" or "log"."""
     error: float
-    """Standard error."""
+    """Standard error of the value itself."""
     bias: float
     """Estimated bias of the value, to first order in 1 / rows. It is not subtracted."""
     folds: int
@@ -57,7 +62,8 @@ def jackknife(pair: Pair, measure: Statistic, level: float = 0.95) -> Interval:
     pair : Pair
         The layers, (n, p) and (n, q), with folds of complete examples.
     measure : callable
-        A smooth function of a `Pair` that returns a number, such as `sm.cka`.
+        A smooth function of a `Pair` that returns a number, such as `sm.cka`. If it is one of
+        `sm.measures()`, the interval stays in its range.
     level : float
         Level of the interval, in (0, 1).
 
@@ -78,8 +84,13 @@ def jackknife(pair: Pair, measure: Statistic, level: float = 0.95) -> Interval:
 
         error^2 = mean over j of (v_j - t)^2 / (h_j - 1),   bias = theta - t
 
-    The interval is theta +- t(k - 1) error for k folds. It covers sampling error only, not the bias
-    of a measure with few rows, such as CKA's (see `Interval.bias`).
+    For k folds the interval is f^-1(f(theta) +- t(k - 1) error of f(theta)), where the range of the
+    measure determines f:
+
+        [0, 1]: logit;   [-1, 1]: Fisher z, artanh;   up to 1: -log(1 - theta);   unknown: identity
+
+    It covers sampling error only, not the bias of a measure with few rows, such as CKA's (see
+    `Interval.bias` and `Measure.estimator`). Of unrelated layers it is conservative.
 
     Cost: the measure, and the sum of moments, once for each fold.
 
@@ -98,21 +109,66 @@ def jackknife(pair: Pair, measure: Statistic, level: float = 0.95) -> Interval:
     """
     checked_pair(pair)
     check_level(level)
-    name = name_of(measure)
+    declared = declared_measure(measure)
     value = float(measure(pair))
-    mean, error = pseudo_value_statistics(pair, np.array(value), lambda rest: np.array(float(measure(rest))))
-    reach = float(reach_of(level, pair.n_folds) * error)
+    without, sizes = values_without_folds(pair, lambda rest: np.array(float(measure(rest))))
+    mean, error = pseudo_value_statistics(np.array(value), without, sizes)
+    scale = _scale_of(declared, [value, *without.tolist()])
+    low, high = _ends(scale, value, without, sizes, level)
+    if error == 0 and not (declared and value == declared.itself):
+        low = high = float("nan")
     return Interval(
-        name=name,
+        name=name_of(measure),
         value=value,
-        low=value - reach,
-        high=value + reach,
+        low=low,
+        high=high,
         level=level,
+        scale=scale.name,
         error=float(error),
         bias=value - float(mean),
         folds=pair.n_folds,
         provenance=pair.provenance,
     )
+
+
+class _Scale(NamedTuple):
+    """A scale on which the interval of a measure is symmetric."""
+
+    name: str
+    forward: Callable[[Array], Array]
+    back: Callable[[Array], Array]
+
+
+LINEAR = _Scale("linear", np.asarray, np.asarray)
+SCALES: dict[tuple[float, float], _Scale] = {
+    (0.0, 1.0): _Scale("logit", lambda v: np.log(v / (1 - v)), lambda z: 1 / (1 + np.exp(-z))),
+    (-1.0, 1.0): _Scale("Fisher z", np.arctanh, np.tanh),
+    (-np.inf, 1.0): _Scale("log", lambda v: -np.log1p(-v), lambda z: -np.expm1(-z)),
+}
+"""The scales by the range of a measure."""
+
+
+def declared_measure(measure: Statistic) -> Measure | None:
+    """Return the declared measure that a function is, or None."""
+    if isinstance(measure, Measure):
+        return measure
+    return next((declared for declared in measures() if declared.function is measure), None)
+
+
+def _scale_of(declared: Measure | None, values: Sequence[float]) -> _Scale:
+    """Return the scale of a measure; linear if its range is unknown, or a value is at its end."""
+    if declared is None or declared.range not in SCALES:
+        return LINEAR
+    low, high = declared.range
+    return SCALES[declared.range] if all(low < value < high for value in values) else LINEAR
+
+
+def _ends(scale: _Scale, value: float, without: Array, sizes: Array, level: float) -> tuple[float, float]:
+    """Return the ends of the interval, which is symmetric on a scale."""
+    middle = scale.forward(np.array(value))
+    _, error = pseudo_value_statistics(middle, scale.forward(without), sizes)
+    reach = reach_of(level, len(sizes)) * error
+    return float(scale.back(middle - reach)), float(scale.back(middle + reach))
 
 
 def reach_of(level: float, folds: int) -> float:
@@ -128,10 +184,8 @@ def check_level(level: float) -> None:
         raise SpanmatchError(f"level={level!r}: give a number between 0 and 1, as 0.95")
 
 
-def pseudo_value_statistics(pair: Pair, value: Array, function: Callable[[Pair], Array]) -> tuple[Array, Array]:
-    """Return the mean of the pseudo-values and the standard error of a value that a function gives
-    of a pair, from its values without each fold.
-    """
+def values_without_folds(pair: Pair, function: Callable[[Pair], Array]) -> tuple[Array, Array]:
+    """Return the values that a function gives without each fold, and the folds' numbers of rows."""
     if not pair.n_folds:
         raise SpanmatchError(
             f"layers {pair.x_layer!r} and {pair.y_layer!r}: 0 folds; intervals need moments with folds=8"
@@ -140,7 +194,13 @@ def pseudo_value_statistics(pair: Pair, value: Array, function: Callable[[Pair],
     for rest, fold in pair.splits():
         values.append(function(rest))
         rows.append(fold.rows)
-    without, sizes = np.array(values), np.array(rows)
+    return np.array(values), np.array(rows)
+
+
+def pseudo_value_statistics(value: Array, without: Array, sizes: Array) -> tuple[Array, Array]:
+    """Return the mean of the pseudo-values and the standard error of a value, from its values
+    without each fold (k, ...) and the sizes of the folds (k,).
+    """
     h = (sizes.sum() / sizes).reshape(-1, *(1 for _ in value.shape))
     pseudo_values = h * value - (h - 1) * without
     mean = np.sum(pseudo_values / h, axis=0)  # weighs folds by their size

@@ -11,19 +11,23 @@ import numpy as np
 from .._threads import few_threads
 from .._values import short
 from ..errors import SpanmatchError
-from ..match import MatchProfile
+from ..match import MatchProfile, match_profile
+from ..moments.dependence import rows_are_independent
 from ..moments.pairs import Pair, checked_pair
 from ..moments.provenance import Result
-from ..similarity import Measure, measures
+from ..similarity import Estimator, Measure, cka, debiased_cka, measures
 from .intervals import check_level, jackknife
+from .permutation import permutation_test
 from .profile import ProfileEvidence, profile_evidence
 from .sample_size import RowsNeeded, rows_needed
 
 if TYPE_CHECKING:
-    from ..schema import EvidenceRecord, MeasureRecord, ProfileRecord, RowsRecord
+    from ..schema import CorrectedRecord, EvidenceRecord, MeasureRecord, ProfileRecord, RowsRecord
 
 Outcome = TypeVar("Outcome")
 NAN = float("nan")
+LARGEST_BIAS = 0.01
+"""The largest bias of a value with an interval; it must also be at most half the standard error."""
 
 
 @dataclass(frozen=True)
@@ -32,14 +36,21 @@ class MeasureEvidence:
 
     name: str
     """The measure's name."""
+    estimator: Estimator
+    """How the value estimates that of the population: see `Measure.estimator`."""
     value: float
     """The value of the pair."""
     low: float
-    """Lower end of the interval over examples."""
+    """Lower end of the interval over examples; nan if the value is too biased for one."""
     high: float
     """Upper end of the interval over examples."""
+    bias: float
+    """About how much the value of few rows is above that of the population: 0 for unbiased and
+    corrected measures; nan if unknown."""
     null_value: float
     """The value of the null pairing."""
+    p_value: float
+    """The probability of such a value if the layers are unrelated; nan but for CKA."""
     reason: str
     """Why a number is nan; empty if none is."""
 
@@ -54,11 +65,14 @@ class Evidence(Result):
     """Whether there are enough rows. If None, `refusals["rows needed"]` says why."""
     measures: tuple[MeasureEvidence, ...]
     """The evidence of all of `sm.measures()`."""
+    corrected: MatchProfile | None = field(repr=False)
+    """The match profile corrected for the degrees of freedom of the fit, which estimates that of the
+    population. If None, `refusals["corrected levels"]` says why."""
     profile: ProfileEvidence | None = field(repr=False)
     """The evidence of the match profile. If None, `refusals["profile evidence"]` says why."""
     refusals: Mapping[str, str]
-    """Why a result is missing or incomplete, by "rows needed", "profile evidence" or the name of a
-    measure.
+    """Why a result is missing or incomplete, by "rows needed", "corrected levels", "profile
+    evidence", "null" or the name of a measure.
     """
 
     def __getitem__(self, name: str) -> MeasureEvidence:
@@ -86,6 +100,7 @@ class Evidence(Result):
             "level": self.level,
             "rows": None if self.rows is None else _rows_record(self.rows),
             "measures": [_measure_record(measure) for measure in self.measures],
+            "corrected": None if self.corrected is None else _corrected_record(self.corrected),
             "profile": None if self.profile is None else _profile_record(self.profile),
         }
 
@@ -115,7 +130,8 @@ def assess(
     Evidence
         Every measure with its interval and null value, and the profile with its interval, null and
         held-out share. What is not defined for the layers, for example if one is constant, has its
-        reason in `.refusals`: a measure is nan; `.rows` or `.profile` is None.
+        reason in `.refusals`: a measure is nan; `.rows` or `.profile` is None. A measure whose bias
+        at this sample size is not small has no interval, and its `.reason` says so.
 
     Raises
     ------
@@ -124,7 +140,7 @@ def assess(
 
     Notes
     -----
-    Cost: all measures once for each fold and twice more, and `profile_evidence`.
+    Cost: all measures twice and those with an interval once for each fold, and `profile_evidence`.
     """
     checked_pair(pair)
     check_level(level)
@@ -135,15 +151,20 @@ def assess(
             f"layers {pair.x_layer!r} and {pair.y_layer!r}: no folds were kept; evidence needs moments with folds=8"
         )
     rows, no_rows = _or_reason(lambda: rows_needed(pair, eps), "rows needed")
+    corrected, no_levels = _or_reason(
+        lambda: match_profile(pair, centred=profile.provenance.centred, corrected=True), "match_profile"
+    )
     curves, no_curves = _or_reason(lambda: profile_evidence(pair, profile, held=held, level=level), "profile")
     measure_evidence = tuple(_measure_evidence(pair, measure, level) for measure in measures())
-    reasons = {"rows needed": no_rows, "profile evidence": no_curves}
-    reasons |= {measure.name: measure.reason for measure in measure_evidence}
+    reasons = {"rows needed": no_rows, "corrected levels": no_levels, "profile evidence": no_curves}
+    reasons |= {measure.name: measure.reason for measure in measure_evidence if np.isnan(measure.value)}
+    reasons["null"] = pair.null_or_reason()[1]
     return Evidence(
         provenance=profile.provenance,
         level=level,
         rows=rows,
         measures=measure_evidence,
+        corrected=corrected,
         profile=curves,
         refusals={name: reason for name, reason in reasons.items() if reason},
     )
@@ -151,16 +172,68 @@ def assess(
 
 def _measure_evidence(pair: Pair, measure: Measure, level: float) -> MeasureEvidence:
     """Return a measure with as much of its evidence as is defined."""
-    interval, no_interval = _or_reason(lambda: jackknife(pair, measure, level), measure.name)
+    value, no_value = _number(lambda: measure(pair), measure.name)
+    null, no_null = _null_value(pair, measure)
+    bias = _bias(pair, measure, value, null)
+    low, high, no_interval = (NAN, NAN, "") if no_value else _interval(pair, measure, bias, level)
+    test, no_test = None, ""
+    if measure.function in (cka, debiased_cka) and not no_value:
+        test, no_test = _or_reason(lambda: permutation_test(pair, measure), "permutation_test")
+    reasons = dict.fromkeys(reason for reason in (no_value, no_interval, no_null, no_test) if reason)
+    return MeasureEvidence(
+        name=measure.name,
+        estimator=measure.estimator,
+        value=value,
+        low=low,
+        high=high,
+        bias=bias,
+        null_value=null,
+        p_value=NAN if test is None else test.p_value,
+        reason="; ".join(reasons),
+    )
+
+
+def _null_value(pair: Pair, measure: Measure) -> tuple[float, str]:
+    """Return the value of the null pairing, or nan and the reason.
+
+    The null pairing has no folds. Estimators that need them for dependent rows are 0 on average
+    under the null, apart from what all examples have in common.
+    """
+    if measure.estimator != "in sample" and not rows_are_independent(pair):
+        return NAN, ""
+    return _number(lambda: measure(pair.null), measure.name)
+
+
+def _bias(pair: Pair, measure: Measure, value: float, null: float) -> float:
+    """Return about how much a value of few rows is above that of the population.
+
+    It is known from the corrected measure, if there is one. Otherwise, unrelated layers have the
+    null value instead of 0, a layer with itself has its value, and the bias between is at most
+    about proportional.
+    """
+    if measure.estimator != "in sample":
+        return 0.0
+    corrected = next((other for other in measures() if other.name == measure.corrected_by), None)
+    if corrected is not None:
+        return value - _number(lambda: corrected(pair), corrected.name)[0]
+    return max(0.0, null) * (1 - value)
+
+
+def _interval(pair: Pair, measure: Measure, bias: float, level: float) -> tuple[float, float, str]:
+    """Return the ends of the interval; nan and the reason if the bias is not small beside it."""
+    advice = f"; see {measure.corrected_by}" if measure.corrected_by else ""
+    if np.isnan(bias):
+        return NAN, NAN, f"no interval, because the bias of a value in sample is unknown here{advice}"
+    too_biased = f"no interval, because the value is biased upwards, by about {bias:.2g} at this sample size{advice}"
+    if bias > LARGEST_BIAS:
+        return NAN, NAN, too_biased
+    interval, reason = _or_reason(lambda: jackknife(pair, measure, level), measure.name)
     if interval is None:
-        value, no_value = _number(lambda: measure(pair), measure.name)
-        low = high = NAN
-    else:
-        value, low, high = interval.value, interval.low, interval.high
-        no_value = "" if np.isfinite([value, low, high]).all() else "not defined for these layers, or without a fold"
-    null, no_null = _number(lambda: measure(pair.null), measure.name)
-    reasons = dict.fromkeys(reason for reason in (no_value, no_interval, no_null) if reason)
-    return MeasureEvidence(measure.name, value, low, high, null, "; ".join(reasons))
+        return NAN, NAN, reason
+    if bias > interval.error / 2:
+        return NAN, NAN, too_biased
+    no_ends = "" if np.isfinite([interval.low, interval.high]).all() else "not defined without a fold"
+    return interval.low, interval.high, no_ends
 
 
 def _number(compute: Callable[[], SupportsFloat], name: str) -> tuple[float, str]:
@@ -182,10 +255,13 @@ def _measure_record(measure: MeasureEvidence) -> MeasureRecord:
     """Return a measure with its evidence for the JSON."""
     return {
         "name": measure.name,
+        "estimator": measure.estimator,
         "value": short(measure.value),
         "low": short(measure.low),
         "high": short(measure.high),
+        "bias": short(measure.bias),
         "null_value": short(measure.null_value),
+        "p_value": short(measure.p_value),
         "reason": measure.reason,
     }
 
@@ -204,14 +280,26 @@ def _rows_record(rows: RowsNeeded) -> RowsRecord:
     }
 
 
+def _corrected_record(profile: MatchProfile) -> CorrectedRecord:
+    """Return corrected levels for the JSON."""
+    assert profile.sample_size is not None
+    return {
+        "sample_size": short(profile.sample_size),
+        "x_levels": short(profile.x_levels),
+        "y_levels": short(profile.y_levels),
+    }
+
+
 def _profile_record(profile: ProfileEvidence) -> ProfileRecord:
     """Return the evidence of the profile for the JSON."""
     return {
         "eps": short(profile.eps),
         "similarity": short(profile.similarity),
+        "corrected": short(profile.corrected),
         "low": short(profile.low),
         "high": short(profile.high),
         "null": short(profile.null),
         "held_out_eps": short(profile.held_out_eps),
         "held_out": short(profile.held_out),
+        "reason": profile.reason,
     }

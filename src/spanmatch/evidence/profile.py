@@ -20,13 +20,17 @@ from ..moments.pairs import Pair, checked_pair
 from ..moments.provenance import Result
 from ..moments.spans import Array
 from .held_out_distances import held_out
-from .intervals import check_level, pseudo_value_statistics, reach_of
+from .intervals import check_level, pseudo_value_statistics, reach_of, values_without_folds
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 GRID = tuple(np.round(np.arange(0.02, 1.0, 0.02), 2).tolist())
 """Default values of eps."""
+LARGEST_SHARE = 0.75
+"""The largest s(eps) with an interval: above, coverage falls short for fewer than 20 rows per neuron."""
+SMALLEST_LEVEL = 1e-9
+"""Levels count as at least this large in the interval, which is of logarithms."""
 HELD_OUT_AT = 8
 """Number of values of eps at which the held-out share is computed."""
 
@@ -38,11 +42,15 @@ class ProfileEvidence(Result):
     eps: Array
     """(m,) values of eps."""
     similarity: Array
-    """(m,) s(eps)."""
+    """(m,) s(eps) in sample, of the maximum match."""
+    corrected: Array
+    """(m,) s(eps) of corrected levels, an estimate for the population; nan if there are too few rows.
+    """
     low: Array
-    """(m,) lower end of the interval over examples."""
+    """(m,) lower end of the interval of the corrected s(eps) over examples; nan where it would not be
+    reliable, above a share of 0.75."""
     high: Array
-    """(m,) upper end of the interval over examples."""
+    """(m,) upper end of the interval."""
     level: float
     """Level of the interval."""
     null: Array
@@ -52,12 +60,15 @@ class ProfileEvidence(Result):
     held_out: Array
     """(k,) share of all neurons that are in the match at eps and within eps of it on held-out rows.
     """
+    reason: str
+    """Why there is no corrected s(eps); empty if there is."""
 
     def __repr__(self) -> str:
         i = int(np.argmax(self.similarity >= self.similarity[-1] / 2))
         return (
             f"<ProfileEvidence of {self.x_layer} and {self.y_layer} at {len(self.eps)} eps: s({self.eps[i]:.3g}) = "
-            f"{self.similarity[i]:.3f} ({self.low[i]:.3f} to {self.high[i]:.3f}), under the null {self.null[i]:.3f}>"
+            f"{self.similarity[i]:.3f} in sample, {self.corrected[i]:.3f} ({self.low[i]:.3f} to {self.high[i]:.3f}) "
+            f"corrected, under the null {self.null[i]:.3f}>"
         )
 
     def held_out_at(self, eps: float) -> float:
@@ -85,7 +96,8 @@ class ProfileEvidence(Result):
         return float(self.held_out[positions[0]])
 
     def plot(self, ax: Axes | None = None, **line: Any) -> Axes:
-        """Draw s(eps) with its interval, the null (dotted) and the held-out share (dots).
+        """Draw s(eps), corrected with its interval and in sample (dashed), the null (dotted) and the
+        held-out share (dots).
 
         Parameters
         ----------
@@ -104,7 +116,8 @@ class ProfileEvidence(Result):
             If matplotlib is not installed.
         """
         ax = axes_for("evidence.plot", ax)
-        (drawn,) = ax.plot(self.eps, self.similarity, **{"label": f"{self.x_layer} and {self.y_layer}"} | line)
+        (drawn,) = ax.plot(self.eps, self.corrected, **{"label": f"{self.x_layer} and {self.y_layer}"} | line)
+        ax.plot(self.eps, self.similarity, "--", color=drawn.get_color(), label="in sample")
         ax.fill_between(self.eps, self.low, self.high, alpha=0.2, color=drawn.get_color(), linewidth=0)
         ax.plot(self.held_out_eps, self.held_out, "o", color=drawn.get_color(), label="held out")
         ax.plot(self.eps, self.null, ":", color="0.5", label="under the null")
@@ -123,7 +136,8 @@ def profile_evidence(
     level: float = 0.95,
     centred: bool = False,
 ) -> ProfileEvidence:
-    """Return s(eps) with its interval over examples, its null, and its held-out share.
+    """Return s(eps) in sample and corrected, its interval over examples, its null, and its held-out
+    share.
 
     Parameters
     ----------
@@ -151,33 +165,68 @@ def profile_evidence(
 
     Notes
     -----
-    The interval is that of the delete-a-group jackknife, limited to [0, 1]. Because s(eps) is a
-    step function, its coverage is less reliable than for smooth measures.
+    s(eps) is a step function, for which the jackknife fails. The interval is that of its inverse: the
+    j-th smallest corrected level has an interval by the delete-a-group jackknife of its logarithm,
+    and the interval of s(eps) counts the lower and the upper ends up to eps. It is conservative.
 
-    Cost: one match profile for each fold and one for the null, and the held-out matches.
+    Cost: a corrected match profile for each fold, two profiles more, and the held-out matches.
     """
     checked_pair(pair)
     check_level(level)
     grid = np.atleast_1d(checked_eps(eps))
     profile = match_profile(pair, centred=centred) if profile is None else profile
     centred = profile.provenance.centred
-    similarity = profile.similarity(grid)
-    _, error = pseudo_value_statistics(
-        pair, similarity, lambda rest: match_profile(rest, centred=centred).similarity(grid)
-    )
-    reach = reach_of(level, pair.n_folds) * error
+    corrected, low, high, reason = _corrected(pair, grid, level, centred)
     held_out_eps = np.union1d(grid[np.linspace(0, len(grid) - 1, HELD_OUT_AT).round().astype(int)], checked_eps(held))
     return ProfileEvidence(
         provenance=profile.provenance,
         eps=grid,
-        similarity=similarity,
-        low=np.clip(similarity - reach, 0, 1),
-        high=np.clip(similarity + reach, 0, 1),
+        similarity=profile.similarity(grid),
+        corrected=corrected,
+        low=low,
+        high=high,
         level=level,
         null=_null(pair, grid, centred),
         held_out_eps=held_out_eps,
         held_out=np.array([_held_out(pair, profile, value) for value in held_out_eps.tolist()]),
+        reason=reason,
     )
+
+
+def _corrected(pair: Pair, eps: Array, level: float, centred: bool) -> tuple[Array, Array, Array, str]:
+    """Return the corrected s(eps), the ends of its interval, and why there is none."""
+    nothing = np.full(len(eps), np.nan)
+    try:
+        profile = match_profile(pair, centred=centred, corrected=True)
+    except SpanmatchError as error:
+        return nothing, nothing, nothing, str(error)
+    similarity = profile.similarity(eps)
+    try:
+        low, high = _band(pair, profile, eps, level, centred)
+    except SpanmatchError as error:  # Without a fold there are too few rows.
+        return similarity, nothing, nothing, str(error)
+    reliable = similarity <= LARGEST_SHARE
+    return similarity, np.where(reliable, low, np.nan), np.where(reliable, high, np.nan), ""
+
+
+def _band(pair: Pair, profile: MatchProfile, eps: Array, level: float, centred: bool) -> tuple[Array, Array]:
+    """Return the ends of the interval of s(eps), from those of the sorted levels."""
+    floor = max(profile.resolution, SMALLEST_LEVEL)
+
+    def log_levels(profile: MatchProfile) -> Array:
+        """Return the logarithms of the levels, ascending; 0 for silent neurons, which are in no match."""
+        levels = np.concatenate([profile.x_levels, profile.y_levels])
+        return np.asarray(np.log(np.sort(np.clip(np.nan_to_num(levels, nan=1.0), floor, 1.0))))
+
+    middle = log_levels(profile)
+    without, sizes = values_without_folds(
+        pair, lambda rest: log_levels(match_profile(rest, centred=centred, corrected=True))
+    )
+    _, error = pseudo_value_statistics(middle, without, sizes)
+    reach = reach_of(level, pair.n_folds) * error
+    ends = (np.sort(np.exp(middle + sign * reach)) for sign in (1, -1))
+    low, high = (np.searchsorted(end, eps, side="right") / len(middle) for end in ends)
+    return low, high
 
 
 def _null(pair: Pair, eps: Array, centred: bool) -> Array:

@@ -1,9 +1,9 @@
 """Whether there are enough rows: effective sample size and chance distance.
 
 For n independent rows and neurons that span w dimensions, independent layers have a distance of
-sqrt(1 - w / n). Rows of one example are dependent. Their effective sample size is derived from the
-null pairing, where R^2 = w / (n_effective - 1) on average over neurons. There are enough rows for a
-match at eps if the chance distance is at least halfway from eps to 1.
+sqrt(1 - w / n). Rows of one example are dependent; the effective sample size takes their place
+(`effective_sample_size`). There are enough rows for a match at eps if the chance distance is at
+least halfway from eps to 1.
 Source: docs/evidence.md.
 """
 
@@ -15,9 +15,9 @@ import numpy as np
 
 from .._threads import few_threads
 from ..errors import SpanmatchError
+from ..moments.effective_sample_size import effective_or_reason
 from ..moments.pairs import Pair, checked_pair
 from ..moments.provenance import Result
-from ..moments.spans import Span
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -37,9 +37,7 @@ class RowsNeeded(Result):
     dimensions.
     """
     unknown: str = ""
-    """Why there is no null pairing, so that the effective sample size is nan; empty if there is
-    one.
-    """
+    """Why the effective sample size is nan; empty if it is known."""
 
     @property
     def enough(self) -> bool:
@@ -57,7 +55,7 @@ class RowsNeeded(Result):
         are enough.
         """
         if self.unknown:
-            return f"the effective sample size is unknown, because there is no null pairing: {self.unknown}"
+            return f"there may be too few rows: {self.unknown}"
         if self.enough:
             return ""
         return (
@@ -82,9 +80,8 @@ def rows_needed(pair: Pair, eps: float = 0.3) -> RowsNeeded:
     Returns
     -------
     RowsNeeded
-        The effective sample size, the one needed, and the chance distance. Without a null pairing,
-        every row counts as independent. If the null pairing is refused, the effective sample size
-        is nan.
+        The effective sample size, the one needed, and the chance distance. If examples have several
+        rows and no folds were kept, the effective sample size is unknown: nan.
 
     Raises
     ------
@@ -93,13 +90,11 @@ def rows_needed(pair: Pair, eps: float = 0.3) -> RowsNeeded:
 
     Notes
     -----
-    With v the dimensions of a layer and R^2 the mean share of variance of the other layer's neurons
-    that it explains under the null, the effective sample size is 1 + v / R^2, the smaller value of
-    both layers, and at most the number of rows. With w the dimensions of the wider layer:
+    With the effective sample size n and w the dimensions of the wider layer:
 
-        chance distance = sqrt(1 - w / (effective - 1)),   needed = 1 + w / (1 - ((1 + eps) / 2)^2)
+        chance distance = sqrt(1 - w / (n - 1)),   needed = 1 + w / (1 - ((1 + eps) / 2)^2)
 
-    Cost: two regressions.
+    Cost: of dependent rows, two regressions for each fold.
 
     Examples
     --------
@@ -118,9 +113,7 @@ def rows_needed(pair: Pair, eps: float = 0.3) -> RowsNeeded:
         layer = pair.y_layer if len(x) else pair.x_layer
         raise SpanmatchError(f"rows needed: layer {layer!r} never varies, so that there is nothing to compare")
     dimensions = max(len(span.dual) for span in pair.all_spans(centred=True))
-    null_pair, unknown = pair.null_or_reason()
-    sizes = [] if null_pair is None else [_effective_sample_size(span) for span in null_pair.spans(x, y, centred=True)]
-    effective = float("nan") if unknown else float(min([pair.rows, *sizes]))
+    effective, unknown = effective_or_reason(pair)
     return RowsNeeded(
         provenance=pair.provenance,
         eps=float(eps),
@@ -129,11 +122,3 @@ def rows_needed(pair: Pair, eps: float = 0.3) -> RowsNeeded:
         chance_distance=float(np.sqrt(np.maximum(0.0, 1 - dimensions / np.maximum(1.0, effective - 1)))),
         unknown=unknown,
     )
-
-
-def _effective_sample_size(span: Span) -> float:
-    """Return the number of independent rows at which a span explains as much of independent neurons
-    as under the null.
-    """
-    explained = float(np.mean(1 - span.outside))
-    return 1 + len(span.dual) / explained if explained > 0 else np.inf

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 ROWS_PER_NEURON = 5
 """With fewer rows than this per independent neuron, unrelated layers have distances below 0.9."""
 
-FEWEST_ROWS_PER_DIMENSION = 2
+FEWEST_ROWS_PER_DIMENSION = 1.5
 """The smallest effective sample size, per dimension, for which corrected levels are computed."""
 
 ADVICE: dict[Method, str] = {
@@ -473,8 +473,8 @@ def match_profile(pair: Pair, *, centred: bool = False, corrected: bool = False)
     Raises
     ------
     SpanmatchError
-        If `corrected`, and the effective sample size is unknown, or less than twice the number of
-        dimensions of a layer.
+        If `corrected`, and the effective sample size is unknown, or less than 1.5 times the
+        number of dimensions of a layer.
 
     Notes
     -----
@@ -525,7 +525,7 @@ def _check_sample_size(pair: Pair, dimensions: int, sample_size: float) -> None:
     if sample_size < FEWEST_ROWS_PER_DIMENSION * dimensions:
         raise SpanmatchError(
             f"layers {pair.x_layer!r} and {pair.y_layer!r}: the effective sample size is {sample_size:,.0f} for "
-            f"{dimensions:,} dimensions; corrected levels need at least {FEWEST_ROWS_PER_DIMENSION * dimensions:,}: "
+            f"{dimensions:,} dimensions; corrected levels need at least {FEWEST_ROWS_PER_DIMENSION * dimensions:,.0f}: "
             "use more examples, or fewer neurons"
         )
 

@@ -88,7 +88,7 @@ class Peeling:
         """
         return min(1.0, self.noise + self.resolution**2 / distance)
 
-    def inflation(self, side: int, lost: int | Array = 0) -> float | Array:
+    def inflation(self, side: int, lost: int | Index = 0) -> float | Array:
         """Return the factor that corrects squared distances to the span of one side.
 
         Parameters

@@ -13,6 +13,7 @@ import numpy as np
 
 from .._threads import few_threads
 from ..errors import SpanmatchError
+from .dependence import rows_are_independent
 from .held_out_squares import held_out_squares
 from .pairs import Pair
 from .remembered import remembered
@@ -31,8 +32,8 @@ def effective_sample_size(pair: Pair) -> float:
     Returns
     -------
     float
-        The number of rows if each row is an example of its own. Otherwise at most the number of
-        rows: the smaller value of `effective_sample_sizes`.
+        The number of rows if they count as independent (see `rows_are_independent`). Otherwise at
+        most the number of rows: the smaller value of `effective_sample_sizes`.
 
     Raises
     ------
@@ -72,7 +73,7 @@ def effective_sample_sizes(pair: Pair) -> tuple[float, float]:
 
     Cost: two regressions for each fold.
     """
-    if pair.rows_are_examples:
+    if rows_are_independent(pair):
         return float(pair.rows), float(pair.rows)
     all_folds = pair.all_folds
     if all_folds is not None:
@@ -108,14 +109,14 @@ def _from_folds(pair: Pair) -> tuple[float, float]:
     if pair.n_folds < 2 or not (len(x) and len(y)):
         reason = "a layer never varies" if pair.n_folds else "no folds were kept: use folds=8"
         raise SpanmatchError(
-            f"layers {pair.x_layer!r} and {pair.y_layer!r}: the {pair.rows:,} rows are of {pair.n_examples:,} examples, "
-            f"and their effective sample size is unknown, because {reason}"
+            f"layers {pair.x_layer!r} and {pair.y_layer!r}: the {pair.rows:,} rows are of {pair.n_examples:,} "
+            f"examples, and their effective sample size is unknown, because {reason}"
         )
     held_out = [held_out_squares(rest, fold, x, y, centred=True) for rest, fold in pair.splits()]
     sizes = []
-    for span, place, side in zip(pair.all_spans(centred=True), (1, 0), ("y", "x"), strict=True):
-        energy = pair.energy(side, centred=True)[y if side == "y" else x]
-        residuals: Array = np.sum([squares[place][0] for squares in held_out], axis=0) / energy
+    energies = pair.energy("x", centred=True)[x], pair.energy("y", centred=True)[y]
+    for span, targets in zip(pair.all_spans(centred=True), (1, 0), strict=True):
+        residuals: Array = np.sum([squares[targets][0] for squares in held_out], axis=0) / energies[targets]
         ratio = float(span.outside.mean() / residuals.mean())
         sizes.append(_size_of_ratio(ratio, len(span.dual), pair.n_folds, pair.rows))
     return sizes[0], sizes[1]

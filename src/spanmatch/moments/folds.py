@@ -18,6 +18,36 @@ ExampleIds = ArrayLike | Mapping[str, ArrayLike] | None
 ROWS_AT_ONCE = 1024
 
 
+LARGEST_BLOCK_BITS = 6
+"""Blocks of consecutive examples have at most 2^6 examples."""
+
+
+def folds_of(examples: NDArray[np.int64], folds: int) -> NDArray[np.int64]:
+    """Return the fold of each example: blocks of consecutive examples take turns.
+
+    Neighbours, such as frames of a film, are alike. If they were in different folds, intervals
+    would be too narrow. Blocks have 2^s examples, where s grows with the id up to 6, so that every
+    range of ids from 2^b to 2^(b + 1) has at least two blocks in each fold. Small ids are blocks
+    of their own.
+
+    Parameters
+    ----------
+    examples : array of int, (n,)
+        Ids.
+    folds : int
+        The number k of folds.
+
+    Returns
+    -------
+    array of int, (n,)
+        (id // 2^s) mod k.
+    """
+    bits = np.frexp(examples.astype(np.float64))[1]
+    blocks_per_octave = int(2 * folds - 1).bit_length()
+    blocks = examples >> np.clip(bits - 1 - blocks_per_octave, 0, LARGEST_BLOCK_BITS)
+    return np.asarray(blocks % folds, dtype=np.int64)
+
+
 @dataclass(frozen=True, eq=False)
 class Piece:
     """Rows to add at once: of complete examples, in order, or a part of one long example."""
@@ -39,12 +69,12 @@ class Plan:
     @cached_property
     def rows_per_fold(self) -> NDArray[np.int64]:
         """(folds,)"""
-        return np.bincount(self.examples % self.folds, minlength=self.folds)
+        return np.bincount(folds_of(self.examples, self.folds), minlength=self.folds)
 
     @cached_property
     def examples_per_fold(self) -> NDArray[np.int64]:
         """(folds,)"""
-        return np.bincount(self.groups[2] % self.folds, minlength=self.folds)
+        return np.bincount(folds_of(self.groups[2], self.folds), minlength=self.folds)
 
     @cached_property
     def count(self) -> int:
@@ -70,7 +100,7 @@ class Plan:
         """What to add at once, few enough rows to bound memory: less than twice ROWS_AT_ONCE."""
         order, starts, examples = self.groups
         lengths = np.diff(starts, append=len(order))
-        fold_of_example, fold_of_row = examples % self.folds, self.examples[order] % self.folds
+        fold_of_example, fold_of_row = (folds_of(ids, self.folds) for ids in (examples, self.examples[order]))
         pieces = []
         for fold in np.unique(fold_of_example):
             fold_lengths = lengths[fold_of_example == fold]

@@ -12,9 +12,7 @@ Squares = tuple[Array, Array]
 """Squared residuals and squared norms of each neuron."""
 
 
-def held_out_squares(
-    rest: Pair, fold: Pair, x: Index, y: Index, *, centred: bool = False
-) -> tuple[Squares, Squares]:
+def held_out_squares(rest: Pair, fold: Pair, x: Index, y: Index, *, centred: bool = False) -> tuple[Squares, Squares]:
     """Return the squared errors on a fold of predictions that were fitted to the other folds.
 
     Parameters

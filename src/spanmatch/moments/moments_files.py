@@ -22,7 +22,7 @@ from .torch_ranks import Description, State, StateArray
 
 Array = NDArray[np.float64]
 Arrays = Mapping[str, StateArray]
-FORMAT, VERSION = "spanmatch.moments", 5
+FORMAT, VERSION = "spanmatch.moments", 6
 
 
 @dataclass(frozen=True, eq=False)

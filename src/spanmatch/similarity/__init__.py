@@ -1,12 +1,14 @@
 """Similarity measures: functions of a `Pair` that return one number, with declared invariances."""
 
-from .canonical_correlation import CCA, cca, pwcca, svcca
+import numpy as np
+
+from .canonical_correlation import CCA, adjusted_pillai, cca, pwcca, svcca
 from .kernel_alignment import cka, debiased_cka
 from .matrices import LayerMatrix, layer_matrix, matrices_of
-from .measure import Invariance, Measure, Measured
+from .measure import Estimator, Invariance, Measure, Measured
 from .neuron_matching import correlation_match, match_area
 from .procrustes_analysis import Procrustes, procrustes
-from .regression import Regression, linear_regression
+from .regression import Regression, adjusted_linear_regression, linear_regression
 
 _ROTATIONS: frozenset[Invariance] = frozenset({"orthogonal", "isotropic scaling", "translation", "permutation"})
 _SCALINGS: frozenset[Invariance] = frozenset({"isotropic scaling", "neuron scaling", "translation", "permutation"})
@@ -20,17 +22,33 @@ def measures() -> tuple[Measure, ...]:
     Returns
     -------
     tuple of Measure
-        CKA and debiased CKA, CCA, SVCCA and PWCCA, Procrustes, linear regression, correlation match
-        and match area.
+        Debiased CKA and CKA, adjusted Pillai, CCA, SVCCA and PWCCA, Procrustes, adjusted and plain
+        linear regression, correlation match and match area.
     """
+    unbiased_range, corrected_range = (-1.0, 1.0), (-np.inf, 1.0)
     return (
-        Measure("cka", cka, _ROTATIONS),
-        Measure("debiased cka", debiased_cka, _ROTATIONS, range=(-1.0, 1.0)),
-        Measure("cca", cca, _ALL),
+        Measure("debiased cka", debiased_cka, _ROTATIONS, range=unbiased_range, estimator="unbiased"),
+        Measure("cka", cka, _ROTATIONS, corrected_by="debiased cka"),
+        Measure("adjusted pillai", adjusted_pillai, _ALL, range=corrected_range, estimator="corrected"),
+        Measure("cca", cca, _ALL, corrected_by="adjusted pillai"),
         Measure("svcca", svcca, _ROTATIONS),
         Measure("pwcca", pwcca, frozenset({"isotropic scaling", "translation", "permutation"}), symmetric=False),
         Measure("procrustes", procrustes, _ROTATIONS),
-        Measure("linear regression", linear_regression, _ROTATIONS, symmetric=False),
+        Measure(
+            "adjusted linear regression",
+            adjusted_linear_regression,
+            _ROTATIONS,
+            range=corrected_range,
+            symmetric=False,
+            estimator="corrected",
+        ),
+        Measure(
+            "linear regression",
+            linear_regression,
+            _ROTATIONS,
+            symmetric=False,
+            corrected_by="adjusted linear regression",
+        ),
         Measure("correlation match", correlation_match, _SCALINGS, range=(-1.0, 1.0)),
         Measure("match area", match_area, frozenset({"isotropic scaling", "neuron scaling", "permutation"})),
     )
@@ -38,11 +56,14 @@ def measures() -> tuple[Measure, ...]:
 
 __all__ = [
     "CCA",
+    "Estimator",
     "LayerMatrix",
     "Measure",
     "Measured",
     "Procrustes",
     "Regression",
+    "adjusted_linear_regression",
+    "adjusted_pillai",
     "cca",
     "cka",
     "correlation_match",

@@ -15,6 +15,9 @@ from ..moments.spans import Array, Span
 
 WRONG_BY = 1e-3
 """The largest error of a share of variance that is accepted."""
+ROWS_PER_DIMENSION = 1.5
+"""The smallest effective sample size, per dimension, for which corrected measures are computed."""
+Estimator = Literal["unbiased", "corrected", "in sample"]
 Invariance = Literal[
     "orthogonal", "invertible linear", "isotropic scaling", "neuron scaling", "translation", "permutation"
 ]
@@ -60,6 +63,13 @@ class Measure:
         Whether larger values mean more similar, or less similar, layers.
     symmetric : bool
         Whether exchanging the layers leaves the value unchanged.
+    estimator : {"unbiased", "corrected", "in sample"}
+        How the value estimates that of the population which the examples were sampled from:
+        without bias (a ratio of unbiased estimates), corrected for its bias to first order, or by
+        the formula applied to the sample, which for few rows is too large.
+    corrected_by : str
+        The name of the measure that estimates the same quantity with less bias; empty if there is
+        none.
     """
 
     name: str
@@ -69,6 +79,8 @@ class Measure:
     itself: float = 1.0
     kind: Literal["similarity", "distance"] = "similarity"
     symmetric: bool = True
+    estimator: Estimator = "in sample"
+    corrected_by: str = ""
 
     def __call__(self, pair: Pair) -> Measured:
         """Return the measure of a pair of layers.
@@ -135,6 +147,16 @@ def resolved_spans(pair: Pair, name: str) -> tuple[Span, Span]:
                 f"value; use method='qr', or leave out near-duplicate neurons"
             )
     return spans
+
+
+def check_sample_size(pair: Pair, name: str, size: float, dimensions: int) -> None:
+    """Raise SpanmatchError if there are too few independent rows for a corrected measure."""
+    needed = ROWS_PER_DIMENSION * dimensions
+    if not size > needed:
+        raise SpanmatchError(
+            f"{name}: the effective sample size of {pair.x_layer!r} and {pair.y_layer!r} is {size:,.0f}, for a fit of "
+            f"{dimensions:,} dimensions; more than {needed:,.0f} is needed: use more examples"
+        )
 
 
 def few_rows(pair: Pair, dimensions: Iterable[int], chance: float) -> tuple[str, ...]:

@@ -1,8 +1,9 @@
 """Linear regression of one layer's neurons on the other's.
 
 R^2_j = 1 - ||y_j - X w_j||^2 / ||y_j||^2 of centred activations. The value weights neurons by their
-variance.
-Source: Kornblith et al., ICML 2019; docs/measures.md.
+variance. Adjusted R^2 estimates the population's: a fit of d regressors to n independent rows
+explains d / (n - 1) of anything.
+Sources: Ezekiel 1930 (adjusted R^2); Kornblith et al., ICML 2019; docs/measures.md.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from .._threads import few_threads
+from ..moments.effective_sample_size import effective_sample_sizes
 from ..moments.pairs import Pair
 from ..moments.spans import Array
-from .measure import Measured, energies, few_rows, measured_fields, resolved_spans
+from .measure import Measured, check_sample_size, energies, few_rows, measured_fields, resolved_spans
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -30,13 +32,17 @@ class Regression(Measured):
 
 
 @few_threads
-def linear_regression(pair: Pair) -> Regression:
+def linear_regression(pair: Pair, adjusted: bool = False) -> Regression:
     """Return the share of each layer's variance that is a linear function of the other layer.
 
     Parameters
     ----------
     pair : Pair
         The layers, (n, p) and (n, q).
+    adjusted : bool
+        Whether to adjust R^2 for the degrees of freedom of the fit, to estimate that of the
+        population. Adjusted R^2 is about 0 on average for independent layers, so that negative
+        values occur.
 
     Returns
     -------
@@ -46,13 +52,18 @@ def linear_regression(pair: Pair) -> Regression:
     Raises
     ------
     SpanmatchError
-        If a layer is constant, or rounding decides the value.
+        If a layer is constant, or rounding decides the value. For adjusted R^2 also if the
+        effective sample size is unknown, or less than 1.5 times the dimensions of a layer.
 
     Notes
     -----
     With centred activations and least squares W:
 
         value = 1 - ||Y - X W||_F^2 / ||Y||_F^2
+
+    Adjusted, with the effective sample size n of fits to X, of d dimensions:
+
+        1 - (1 - value) (n - 1) / (n - d - 1)
 
     It is not symmetric. Cost: about 3 (p^3 + q^3) operations.
 
@@ -68,14 +79,17 @@ def linear_regression(pair: Pair) -> Regression:
     >>> round(result.value, 6), result.x_from_y < 0.6
     (1.0, True)
     """
-    fields = measured_fields(pair, "linear regression")
+    name = "adjusted linear regression" if adjusted else "linear regression"
+    fields = measured_fields(pair, name)
     x, y = pair.active(centred=True)
-    of_x, of_y = resolved_spans(pair, "linear regression")
+    of_x, of_y = resolved_spans(pair, name)
     x_energy, y_energy = energies(pair)
     x_explained, y_explained = np.full(len(x_energy), np.nan), np.full(len(y_energy), np.nan)
-    x_explained[x], y_explained[y] = 1 - of_y.outside, 1 - of_x.outside
+    inflation_x, inflation_y = _inflations(pair, name) if adjusted else (1.0, 1.0)
+    x_explained[x], y_explained[y] = 1 - of_y.outside * inflation_y, 1 - of_x.outside * inflation_x
     # Independent layers explain p / (n - 1) of each other's variance.
-    warnings = few_rows(pair, (len(x), len(y)), max(len(x), len(y)) / max(1, pair.rows - 1))
+    chance = 0.0 if adjusted else max(len(x), len(y)) / max(1, pair.rows - 1)
+    warnings = few_rows(pair, (len(x), len(y)), chance)
     return Regression(
         value=_weighted(y_explained, y_energy),
         x_from_y=_weighted(x_explained, x_energy),
@@ -84,6 +98,36 @@ def linear_regression(pair: Pair) -> Regression:
         warnings=warnings,
         **fields,
     )
+
+
+def adjusted_linear_regression(pair: Pair) -> Regression:
+    """Return `linear_regression(pair, adjusted=True)`.
+
+    Parameters
+    ----------
+    pair : Pair
+        The layers, (n, p) and (n, q).
+
+    Returns
+    -------
+    Regression
+
+    Raises
+    ------
+    SpanmatchError
+        As `linear_regression` does.
+    """
+    return linear_regression(pair, adjusted=True)
+
+
+def _inflations(pair: Pair, name: str) -> tuple[float, float]:
+    """Return the factors that correct squared residuals of fits to x and of fits to y."""
+    inflations = []
+    for span, size in zip(pair.all_spans(centred=True), effective_sample_sizes(pair), strict=True):
+        dimensions = len(span.dual)
+        check_sample_size(pair, name, size - 1, dimensions)
+        inflations.append((size - 1) / (size - 1 - dimensions))
+    return inflations[0], inflations[1]
 
 
 def _weighted(explained: Array, energy: Array) -> float:

@@ -1,0 +1,111 @@
+"""Whether the rows of a pair of layers are independent of each other, as far as folds tell.
+
+If rows are independent, the cross products of the folds differ by as much as those of single rows
+tell. If neighbouring rows are alike, as the frames of a film, they differ by more, because folds
+consist of blocks of consecutive examples.
+Source: docs/evidence.md.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .._threads import few_threads
+from .pairs import Fourth, Pair
+from .remembered import remembered
+from .spans import Array
+
+STANDARD_ERRORS = 7.0
+"""How many standard errors above 1 the inflation of the variance must be to count."""
+SMALLEST_INFLATION = 1.25
+"""The smallest inflation of the variance that counts."""
+
+
+def rows_are_independent(pair: Pair) -> bool:
+    """Return whether the rows count as independent.
+
+    Parameters
+    ----------
+    pair : Pair
+        The layers, (n, p) and (n, q).
+
+    Returns
+    -------
+    bool
+        False if examples have several rows, or if folds differ by more than independent rows would
+        make them.
+    """
+    return pair.rows_are_examples and not neighbours_are_alike(pair)
+
+
+@remembered
+@few_threads
+def neighbours_are_alike(pair: Pair) -> bool:
+    """Return whether folds differ by more than independent rows would make them.
+
+    Parameters
+    ----------
+    pair : Pair
+        The layers, (n, p) and (n, q), whose rows are examples of their own.
+
+    Returns
+    -------
+    bool
+        False also if there are fewer than two folds.
+    """
+    if pair.all_folds is not None:
+        return neighbours_are_alike(pair.all_folds)
+    if pair.n_folds < 2 or pair.fourth is None or not (pair.xx.any() and pair.yy.any()):
+        return False
+    inflation = variance_inflation(pair, pair.fourth)
+    # Of related layers, products of neurons have about half as many degrees of freedom.
+    freedom = (pair.n_folds - 1) * _dimensions(pair.xx) * _dimensions(pair.yy) / 2
+    return inflation > max(SMALLEST_INFLATION, 1 + STANDARD_ERRORS * float(np.sqrt(2 / freedom)))
+
+
+def variance_inflation(pair: Pair, fourth: Fourth) -> float:
+    """Return by how much more the folds' cross products vary than those of independent rows would.
+
+    Parameters
+    ----------
+    pair : Pair
+        The layers, (n, p) and (n, q), with at least two folds.
+    fourth : Fourth
+        Sums of fourth order of that pair.
+
+    Returns
+    -------
+    float
+        1 on average for independent rows of any distribution.
+
+    Notes
+    -----
+    With C_f the sum over fold f of (x - mean)(y - mean)^T, C their total, and a = ||x - mean||^2,
+    b = ||y - mean||^2 of each row:
+
+        inflation = sum_f ||C_f - (n_f / n) C||^2 / ((1 - sum_f (n_f / n)^2) (sum a b - ||C||^2 / n)).
+    """
+    a, b = float(np.trace(pair.xx)), float(np.trace(pair.yy))
+    scale = np.sqrt(a * b)
+    C = pair.xy / scale
+    shares = np.array([fold.rows for fold in pair.folds]) / pair.rows
+    spread = 0.0
+    for fold, share in zip(pair.folds, shares, strict=True):
+        x, y = fold.x_mean - pair.x_mean, fold.y_mean - pair.y_mean
+        spread += float(np.sum(((fold.xy + fold.rows * np.outer(x, y)) / scale - share * C) ** 2))
+    expected = _sum_of_products_of_squares(pair, fourth) / (a * b) - float(np.sum(C**2)) / pair.rows
+    return float(spread / ((1 - shares @ shares) * expected))
+
+
+def _sum_of_products_of_squares(pair: Pair, fourth: Fourth) -> float:
+    """Return the sum over rows of ||x - mean||^2 ||y - mean||^2."""
+    c, d = pair.x_mean - fourth.shift[0], pair.y_mean - fourth.shift[1]
+    about_shifts = fourth.x_by_y[-1] - 2 * (c @ fourth.x_by_y[:-1]) - 2 * (d @ fourth.y_by_x[:-1])
+    means = (d @ d) * np.trace(pair.xx) + (c @ c) * np.trace(pair.yy) + 4 * c @ pair.xy @ d
+    return float(about_shifts + means + 3 * pair.rows * (c @ c) * (d @ d))
+
+
+def _dimensions(moments: Array) -> float:
+    """Return the effective number of dimensions, the participation ratio of the eigenvalues."""
+    unit = moments / np.trace(moments)
+    return float(1 / np.sum(unit**2))
