@@ -23,7 +23,7 @@ from ..moments.pairs import Fourth, Pair, checked_pair
 from ..moments.provenance import Result
 from ..moments.spans import Array
 from ..similarity import cka, debiased_cka
-from ..similarity.unbiased_hsic import FEWEST_FOLDS, unbiased_hsic
+from ..similarity.unbiased_hsic import FEWEST_FOLDS, hsic_of_folds
 from .intervals import check_level, declared_measure
 from .null_pairing import Statistic, name_of
 
@@ -209,7 +209,7 @@ def _over_signs(pair: Pair, is_debiased: bool, value: float, alpha: float) -> _O
             f"permutation_test: rows of {pair.x_layer!r} and {pair.y_layer!r} are dependent; {FEWEST_FOLDS} folds with "
             f"rows are needed, not {k}: use folds=8, and more examples"
         )
-    hsic = unbiased_hsic(pair)
+    hsic = hsic_of_folds(pair)
     norm = float(np.sqrt(hsic.xx * hsic.yy))
     rows = np.array([fold.rows for fold in pair.folds], dtype=float)
     G = _inner_products(pair)
