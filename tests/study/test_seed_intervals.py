@@ -11,7 +11,7 @@ from scipy import stats
 
 import spanmatch as sm
 
-DATA_SETS = 1000
+DATA_SETS = 2000
 K = pytest.mark.parametrize("seeds", [3, 5, 10])
 Values = Mapping[tuple[object, object], float]
 

@@ -154,7 +154,8 @@ def shares_over_seeds(shares: Sequence[float], n: int, level: float = LEVEL) -> 
     known = np.array([share for share in shares if not np.isnan(share)])
     if n < 1 or ((known < 0) | (known > 1)).any():
         raise SpanmatchError(
-            f"shares {short(known)} of n={n} examples: give shares between 0 and 1 of 1 example or more"
+            f"shares {known.min(initial=1):g} to {known.max(initial=0):g} of n={n} examples: give shares from 0 to 1, "
+            "and 1 example or more"
         )
     if len(known) < 2:
         return spread
@@ -171,7 +172,7 @@ def shares_over_seeds(shares: Sequence[float], n: int, level: float = LEVEL) -> 
 
 
 def _units(keys: Collection[tuple[Hashable, ...]]) -> NDArray[np.bool_]:
-    """Return which values are left out together, (units, values): those of one seed, or each alone if none share one."""
+    """Return which values are left out together, (units, values): those of a seed, or each alone if none share one."""
     seeds = list(dict.fromkeys(seed for key in keys for seed in key))
     takes_part = np.array([[seed in key for key in keys] for seed in seeds])
     return takes_part if (takes_part.sum(axis=1) > 1).any() else np.eye(len(keys), dtype=bool)
