@@ -53,7 +53,7 @@ def test_without_folds_the_effective_size_of_dependent_rows_is_unknown():
     pair = sm.pair(grouped(50, 10, 4, r), grouped(50, 10, 4, r), example_ids=ids, folds=1)
     found = sm.rows_needed(pair)
     assert np.isnan(found.effective_sample_size) and not found.enough and "no folds were kept" in found.advice
-    with pytest.raises(sm.SpanmatchError, match="500 rows are of 50 examples.*unknown, because no folds were kept"):
+    with pytest.raises(sm.SpanmatchError, match=r"500 rows are of 50 examples.*unknown, because no folds were kept"):
         sm.linear_regression(pair, adjusted=True)
 
 
@@ -132,7 +132,7 @@ def test_corrected_measures_have_little_bias_where_those_in_sample_have_much(row
         )
     r2, adjusted, pillai, corrected = np.mean(values, axis=0) - shared**2
     assert abs(adjusted) < 0.025 and abs(corrected) < 0.025
-    assert r2 > 3 * abs(adjusted) and pillai > 3 * abs(corrected) and min(r2, pillai) > 0.03
+    assert r2 > 3 * abs(adjusted) and pillai > 3 * abs(corrected) and min(r2, pillai) > 0.02
 
 
 def test_corrected_measures_refuse_too_few_rows():
@@ -244,7 +244,7 @@ def test_signs_of_folds_are_their_definition_and_hold_their_level():
 
 def test_p_values_of_what_cannot_be_tested_are_refused():
     X, Y = np.random.default_rng(15).standard_normal((2, 60, 3))
-    with pytest.raises(sm.SpanmatchError, match="permutation_test of procrustes: .* of linear CKA only"):
+    with pytest.raises(sm.SpanmatchError, match=r"permutation_test of procrustes: .* of linear CKA only"):
         sm.permutation_test(sm.pair(X, Y), sm.procrustes)
     ids = np.repeat(np.arange(6), 10)
     with pytest.raises(sm.SpanmatchError, match="4 folds"):
