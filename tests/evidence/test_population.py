@@ -92,7 +92,9 @@ def test_alike_neighbours_are_warned_of_and_get_no_interval():
     pair = sm.pair(X, Y)
     assert "neighbouring rows of 'x' and 'y' are alike" in sm.cka(pair, debiased=True).warnings[0]
     found = sm.assess(pair, sm.match_profile(pair))["debiased cka"]
-    assert np.isnan(found.low) and "same example_ids=" in found.reason
+    assert np.isnan([found.low, found.p_value]).all() and "same example_ids=" in found.reason
+    with pytest.raises(sm.SpanmatchError, match="neighbouring rows of 'x' and 'y' are alike"):
+        sm.permutation_test(pair)
     blocks = sm.pair(X, Y, example_ids=np.arange(1000) // 50)
     assert sm.assess(blocks, sm.match_profile(blocks))["debiased cka"].low < 0.1
 
