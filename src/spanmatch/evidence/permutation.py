@@ -11,6 +11,7 @@ Josse, Pages, Husson 2008 (Pearson III law); docs/evidence.md.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import product
 
@@ -127,8 +128,8 @@ def permutation_test(pair: Pair, measure: Statistic = debiased_cka, *, alpha: fl
     if pair.rows_are_examples and neighbours_are_alike(pair):
         raise SpanmatchError(
             f"permutation_test: neighbouring rows of {pair.x_layer!r} and {pair.y_layer!r} are alike, so that they "
-            "cannot be permuted; give blocks of rows that belong together the same example_ids=, or shuffle the examples if "
-            "they are sorted"
+            "cannot be permuted; give blocks of rows that belong together the same example_ids=, or shuffle the examples "
+            "if they are sorted"
         )
     is_debiased = declared.function is debiased_cka
     value = float(measure(pair))
@@ -215,14 +216,12 @@ def _over_signs(pair: Pair, is_debiased: bool, value: float, alpha: float) -> _O
             f"permutation_test: rows of {pair.x_layer!r} and {pair.y_layer!r} are dependent; {FEWEST_FOLDS} folds with "
             f"rows are needed, not {k}: use folds=8, and more examples"
         )
-    hsic = hsic_of_folds(pair)
-    norm = float(np.sqrt(hsic.xx * hsic.yy))
-    rows = np.array([fold.rows for fold in pair.folds], dtype=float)
-    G = _inner_products(pair)
-    np.fill_diagonal(G, 0.0)
     signs = np.array(list(product([1.0], *[[1.0, -1.0]] * (k - 1))))
-    null = np.einsum("se,ef,sf->s", signs, G, signs) / (rows.sum() ** 2 - rows @ rows) / norm
-    null[0] = hsic.xy / norm  # The signs as they are: the estimate itself.
+    xy, xx, yy = _inner_products(pair)
+    # Products about means of the sample are too small, of both layers with each other as of each with itself.
+    null = np.einsum("se,ef,sf->s", signs, xy, signs) / np.sqrt(xx.sum() * yy.sum())
+    hsic = hsic_of_folds(pair)
+    null[0] = hsic.xy / np.sqrt(hsic.xx * hsic.yy)  # The signs as they are: the estimate itself.
     p_value = float(np.mean(null >= null[0] - ROUNDING * abs(null[0])))
     if not is_debiased:
         null = null + (value - null[0])
@@ -230,13 +229,21 @@ def _over_signs(pair: Pair, is_debiased: bool, value: float, alpha: float) -> _O
     return p_value, threshold, null, "signs of folds"
 
 
-def _inner_products(pair: Pair) -> Array:
-    """Return (k, k) inner products of the folds' cross products about the means of all rows."""
+def _inner_products(pair: Pair) -> tuple[Array, Array, Array]:
+    """Return inner products (k, k) of different folds' products about the means of all rows: of x
+    with y, of x with itself, and of y with itself.
+    """
     a, b = np.sqrt(np.trace(pair.xx)), np.sqrt(np.trace(pair.yy))
-    products = np.array(
-        [
-            (fold.xy + np.outer(fold.rows * (fold.x_mean - pair.x_mean), fold.y_mean - pair.y_mean)).ravel() / a / b
-            for fold in pair.folds
-        ]
-    )
-    return np.asarray(products @ products.T)
+    n = np.array([fold.rows for fold in pair.folds], dtype=float)
+    x = np.array([fold.x_mean - pair.x_mean for fold in pair.folds]) / a
+    y = np.array([fold.y_mean - pair.y_mean for fold in pair.folds]) / b
+    xy, xx, yy = ([getattr(fold, name) for fold in pair.folds] for name in ("xy", "xx", "yy"))
+    return _between_folds(n, x, y, xy, a * b), _between_folds(n, x, x, xx, a * a), _between_folds(n, y, y, yy, b * b)
+
+
+def _between_folds(n: Array, x: Array, y: Array, products: Sequence[Array], scale: float) -> Array:
+    """Return inner products of folds' scaled products about means of all rows; 0 of a fold with itself."""
+    flat = np.array([(p / scale + np.outer(m * u, v)).ravel() for p, m, u, v in zip(products, n, x, y, strict=True)])
+    inner = flat @ flat.T
+    np.fill_diagonal(inner, 0.0)
+    return np.asarray(inner)

@@ -29,6 +29,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.linalg import blas
 
 from ..moments.spans import Array, Compaction, Index, Removal, Span
@@ -87,6 +88,11 @@ class Peeling:
             The bound, at most 1.
         """
         return min(1.0, self.noise + self.resolution**2 / distance)
+
+    @property
+    def is_corrected(self) -> bool:
+        """Whether distances are corrected for the degrees of freedom of the fit."""
+        return bool(np.isfinite(self.sample_size))
 
     def inflation(self, side: int, lost: int | Index = 0) -> float | Array:
         """Return the factor that corrects squared distances to the span of one side.
@@ -175,13 +181,13 @@ class Peeling:
         Cost: about 4 (p^3 + q^3) + 4 p q (p + q) operations to remove all p + q neurons, as matrix
         products.
         """
-        width = SMALLEST_PANEL
+        width = smallest = LARGEST_PANEL if self.is_corrected else SMALLEST_PANEL
         while self.largest() > self.resolution**2 and len(self.neurons[X]) and len(self.neurons[Y]) and not self.stale:
             panel = _Panel(self, width)
             panel.order(threshold, self.resolution**2)
             n_steps = panel.valid_steps(threshold)
             threshold = panel.commit(n_steps, levels)
-            width = int(np.clip(2 * n_steps, SMALLEST_PANEL, LARGEST_PANEL))
+            width = int(np.clip(2 * n_steps, smallest, LARGEST_PANEL))
             self._watch()
         if not len(self.neurons[X]) or not len(self.neurons[Y]):
             for side in (X, Y):
@@ -250,11 +256,14 @@ class _Panel:
     def order(self, threshold: float, floor: float) -> None:
         """Peel the panel alone, one neuron at a time, down to a squared distance."""
         of_x, of_y = distances = (self.sides[Y].small.outside, self.sides[X].small.outside)
+        outside = [self.sides[side].largest_outside() for side in (X, Y)]
         for _ in range(len(of_x) + len(of_y)):
             to_x, to_y = (float(self.peeling.inflation(side, len(self.sides[side].lost))) for side in (X, Y))
             radius, side = max((to_y * float(of_x.max(initial=-1.0)), X), (to_x * float(of_y.max(initial=-1.0)), Y))
             if radius <= floor:
                 return
+            if self.steps and self.peeling.is_corrected and radius < max(to_x * outside[X], to_y * outside[Y]):
+                return  # A neuron outside comes first: its distance in sample can only have grown.
             threshold = min(threshold, radius)
             member = int(np.argmax(distances[side]))
             self.steps.append(_Step(side, member, radius, threshold, *self._counts()))
@@ -274,7 +283,7 @@ class _Panel:
         outside = np.array([max(peaks[X][s.lost[X]], peaks[Y][s.lost[Y]]) for s in self.steps])
         radii = np.array([s.radius for s in self.steps])
         before = np.array([threshold, *(s.threshold for s in self.steps[:-1])])
-        wrong = (radii < outside) & ((radii < before) | np.isfinite(self.peeling.sample_size))
+        wrong = (radii < outside) & ((radii < before) | self.peeling.is_corrected)
         return int(np.argmax(wrong)) if wrong.any() else len(radii)
 
     def _peaks(self, side: int) -> Array:
@@ -326,13 +335,22 @@ class _Side:
             self.relations.append(relation)
             self.carriers.append(carrier)
 
+    def largest_outside(self) -> float:
+        """Return the largest distance outside the panel."""
+        return float(self.span.outside[self._outsiders()].max(initial=-1.0))
+
+    def _outsiders(self) -> NDArray[np.bool_]:
+        """Return which targets are outside the panel."""
+        outsiders = np.ones(len(self.span.outside), dtype=bool)
+        outsiders[self.targets] = False
+        return outsiders
+
     def peaks(self) -> Array:
         """Return the largest distance outside the panel after 0, 1, 2, ... lost directions."""
         lost = _columns(self.lost, self.basis)
         self.removal = Removal(lost, _columns(self.relations, self.relation_basis), _columns(self.carriers, self.basis))
         self.components = self.span.lost_components(self.removal)
-        outsiders = np.ones(len(self.span.outside), dtype=bool)
-        outsiders[self.targets] = False
+        outsiders = self._outsiders()
         distances = np.vstack([self.span.outside[outsiders], self.components[:, outsiders] ** 2]).cumsum(axis=0)
         return np.asarray(distances.max(axis=1, initial=-1.0))
 
