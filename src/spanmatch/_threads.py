@@ -8,15 +8,16 @@ of code, `few_threads` those of a function of a pair of layers.
 from __future__ import annotations
 
 import contextlib
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
-from functools import cache, wraps
+from functools import cache, partial, wraps
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
-    from threadpoolctl import ThreadpoolController, threadpool_limits
+    from threadpoolctl import ThreadpoolController
+
+from ._process_state import ProcessState
 
 SMALL, MEDIUM = 1024, 2048
 """Total numbers of neurons of two layers that bound the number of threads.
@@ -27,6 +28,8 @@ lose much if one of them shares its core: docs/benchmarks.md.
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+_thread_counts = ProcessState()
 
 
 @contextlib.contextmanager
@@ -39,11 +42,8 @@ def as_many_as_help(neurons: int) -> Iterator[None]:
     if neurons > MEDIUM:
         yield
         return
-    _limit.enter(1 if neurons <= SMALL else _all_cores_but_one())
-    try:
+    with _thread_counts.changed(partial(_limited, 1 if neurons <= SMALL else _all_cores_but_one())):
         yield
-    finally:
-        _limit.leave()
 
 
 def run_side_by_side(tasks: Sequence[Callable[[], object]]) -> None:
@@ -73,35 +73,17 @@ def few_threads(function: Callable[P, R]) -> Callable[P, R]:
     return limited
 
 
-class _Limit:
-    """The number of callers that want fewer threads, and the limits to restore after the last of
-    them.
-    """
+def _limited(threads: int) -> Callable[[], object]:
+    """Limit the number of threads, and return a function that restores it from whatever thread."""
+    limits = _libraries().limit(limits=threads, user_api="blas")
 
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.callers = 0
-        self.limits: threadpool_limits
+    def restore() -> None:
+        for library in _libraries().lib_controllers:
+            if hasattr(library, "clear_controlling_thread"):  # otherwise only the first caller's thread can
+                library.clear_controlling_thread(force=True)
+        limits.restore_original_limits()
 
-    def enter(self, threads: int) -> None:
-        """Count a caller; the first one sets the number of threads."""
-        with self.lock:
-            if not self.callers:
-                self.limits = _libraries().limit(limits=threads, user_api="blas")
-            self.callers += 1
-
-    def leave(self) -> None:
-        """Uncount a caller; the last one restores the number of threads."""
-        with self.lock:
-            self.callers -= 1
-            if not self.callers:
-                for library in _libraries().lib_controllers:
-                    if hasattr(library, "clear_controlling_thread"):  # otherwise only the first caller's thread can
-                        library.clear_controlling_thread(force=True)
-                self.limits.restore_original_limits()
-
-
-_limit = _Limit()
+    return restore
 
 
 def _all_cores_but_one() -> int:

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
+from ._process_state import ProcessState
 
-class _Shared:
-    """How many callers ignore warnings now, and the filters to restore after the last of them."""
-
-    lock = threading.Lock()
-    callers = 0
-    saved = warnings.catch_warnings()
+_filters = ProcessState()
 
 
 @contextlib.contextmanager
@@ -30,16 +25,11 @@ def ignoring(category: type[Warning] = Warning, message: str = "") -> Iterator[N
     message : str
         A regular expression that their text begins with.
     """
-    with _Shared.lock:
-        if not _Shared.callers:
-            _Shared.saved = warnings.catch_warnings()
-            _Shared.saved.__enter__()
-        _Shared.callers += 1
-        warnings.filterwarnings("ignore", message=message, category=category)
-    try:
+
+    def save() -> Callable[[], object]:
+        saved = warnings.catch_warnings()
+        saved.__enter__()
+        return lambda: saved.__exit__(None, None, None)
+
+    with _filters.changed(save, lambda: warnings.filterwarnings("ignore", message=message, category=category)):
         yield
-    finally:
-        with _Shared.lock:
-            _Shared.callers -= 1
-            if not _Shared.callers:
-                _Shared.saved.__exit__(None, None, None)
