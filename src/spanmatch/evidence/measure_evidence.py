@@ -212,16 +212,16 @@ def _null_value(pair: Pair, measure: Measure) -> tuple[float, str]:
 def _bias(pair: Pair, measure: Measure, value: float, null: float) -> float:
     """Return about how much a value of few rows is above that of the population.
 
-    It is known from the corrected measure, if there is one. Otherwise, unrelated layers have the
-    null value instead of 0, a layer with itself has its value, and the bias between is at most
-    about proportional.
+    It is known from the corrected measure, if there is one. Otherwise it is at most about what a
+    mixture of the population's value and chance would have: value = t + null (1 - t) for a true t.
     """
     if measure.estimator != "in sample":
         return 0.0
     corrected = next((other for other in measures() if other.name == measure.corrected_by), None)
     if corrected is not None:
         return value - _number(lambda: corrected(pair), corrected.name)[0]
-    return float(np.maximum(null, 0.0)) * (1 - value)
+    chance = float(np.clip(null, 0.0, 1.0 - 1e-9))
+    return chance * (1 - value) / (1 - chance)
 
 
 def _interval(pair: Pair, measure: Measure, bias: float, level: float) -> tuple[float, float, str]:

@@ -128,8 +128,8 @@ def permutation_test(pair: Pair, measure: Statistic = debiased_cka, *, alpha: fl
     if pair.rows_are_examples and neighbours_are_alike(pair):
         raise SpanmatchError(
             f"permutation_test: neighbouring rows of {pair.x_layer!r} and {pair.y_layer!r} are alike, so that they "
-            "cannot be permuted; give blocks of rows that belong together the same example_ids=, or shuffle the examples "
-            "if they are sorted"
+            "cannot be permuted; give blocks of rows that belong together the same example_ids=, or shuffle the "
+            "examples if they are sorted"
         )
     is_debiased = declared.function is debiased_cka
     value = float(measure(pair))
