@@ -65,7 +65,7 @@ class ComparisonRecord(TypedDict):
     """comparison.json: every pair of layers that was compared."""
 
     format: Literal["spanmatch.comparison"]
-    version: Literal[6]
+    version: Literal[7]
     spanmatch: Text  # the version of spanmatch that wrote the file
     networks: Annotated[list[Text], Field(min_length=1)]  # names, in the order given
     eps: Annotated[list[Eps], Field(min_length=1)]  # those that tables show
@@ -270,8 +270,8 @@ class CorrectedRecord(TypedDict):
     """Levels that are corrected for the degrees of freedom of the fit, as estimates for the population."""
 
     sample_size: float  # the effective number of independent rows
-    x_levels: list[float | None]  # null if silent
-    y_levels: list[float | None]
+    x_levels: list[Level | None]  # one for each neuron; null if silent
+    y_levels: list[Level | None]
 
 
 class ProfileRecord(TypedDict):
