@@ -117,7 +117,7 @@ test("similarity in words: few layers by share, of many the extremes", () => {
 test("what is estimated for the population comes from corrected levels, and what is not has its reason", () => {
   const corrected = { sample_size: 90, x_levels: [0.4, null], y_levels: [0.6, 1] };
   const evidence = { rows: { enough: true }, profile: null, corrected };
-  const refusals = { "corrected levels": "too few rows" };
+  const refusals = { "corrected levels": "layers 'a:few' and 'b:few': too few rows" };
   const pairs = [
     pairRecord([0.1, null], [0.2, 0.3], { layer: "good", evidence }),
     pairRecord([0.1], [0.2], { layer: "few", evidence: { rows: null, profile: null, corrected: null }, refusals }),
@@ -216,10 +216,10 @@ test("the table of neurons has a row for each neuron of both layers", () => {
   const simple = [{ eps: 0.5, matches: [LARGE], count: 1 }];
   const pair = pairRecord([0.2, null, 0.6], [0.1, 0.2], { simple, alignment: ALIGNED });
   const [heads, rows] = neuronTable(pair, 0.2);
-  assert.equal(heads[3], "in the match at 0.2");
+  assert.equal(heads[4], "in the match at 0.2");
   assert.deepEqual(rows.map((row) => row[0]), ["a:l", "a:l", "a:l", "b:l", "b:l"]); // prettier-ignore
-  assert.deepEqual(rows.map((row) => row[3]), [true, false, false, true, true]); // prettier-ignore
-  assert.deepEqual(rows[4], ["b:l", 1, 0.2, true, 2, 0.9, 0.5, "x0 x2 y1", "3 2"]);
+  assert.deepEqual(rows.map((row) => row[4]), [true, false, false, true, true]); // prettier-ignore
+  assert.deepEqual(rows[4], ["b:l", 1, 0.2, undefined, true, 2, 0.9, 0.5, "x0 x2 y1", "3 2"]);
 });
 
 test("CSV: quotes where they are needed, nothing for what is missing", () => {

@@ -28,6 +28,7 @@ import { stepName } from "../../src/spanmatch/report/assets/views/study/steps.js
 
 test("numbers in as many digits, and a dash for what is missing", () => {
   assert.deepEqual([number(0.12345), number(2, 1), number(null), number(undefined)], ["0.123", "2.0", "–", "–"]);
+  assert.deepEqual([number(-0.0002), number(-0.02), number(-0.4, 0)], ["0.000", "-0.020", "0"]);
   assert.deepEqual([percent(0.256), percent(0.2564, 1), percent(null)], ["26%", "25.6%", "–"]);
   assert.deepEqual([count(1234567), count(0.6), count(null)], ["1,234,567", "1", "–"]);
   assert.deepEqual([significant(12.345), significant(0.0001234), significant(null)], ["12.3", "0.000123", "–"]);
@@ -40,10 +41,12 @@ test("p-values that are small are said to be small", () => {
 test("a measure says what it estimates, and how much too large it is", () => {
   const measure = { value: 0.5, low: 0.25, high: 0.75, bias: 0, null_value: 0, p_value: 0, reason: "" };
   const unbiased = measureRow({ ...measure, name: "debiased cka", estimator: "unbiased" });
-  assert.deepEqual(unbiased, ["debiased cka", "unbiased", "0.500", "0.250 to 0.750", "none", "0.000", "<0.001"]);
+  assert.deepEqual(unbiased, ["debiased cka", "0.500", "unbiased", "0.250 to 0.750", "none", "0.000", "<0.001"]);
   const unknown = { low: null, high: null, bias: 0.12345, null_value: null, p_value: null };
   const biased = measureRow({ ...measure, ...unknown, name: "cca", estimator: "in sample" });
-  assert.deepEqual(biased, ["cca", "in sample", "0.500", "–", "0.123", "–", "–"]);
+  assert.deepEqual(biased, ["cca", "0.500", "in sample", "–", "0.123", "–", "–"]);
+  const missing = measureRow({ ...measure, ...unknown, name: "cka", estimator: "in sample", value: null, reason: "r" });
+  assert.deepEqual(missing, ["cka", "–", "in sample", "–", "–", "–", "–"]);
 });
 
 test("rows in words, also if their effective number is not known", () => {

@@ -231,8 +231,8 @@ class Page {
   sayEstimate() {
     const isSample = this.estimate === "sample";
     byId("estimate-in-words").textContent = isSample
-      ? "The share of neurons in the maximum match of this sample at this eps: with few rows it is larger than that of the population."
-      : "The share of neurons in the match at this eps, estimated for the population: corrected for the fit to few rows.";
+      ? "In sample: the share of neurons in the maximum match of these rows, which is larger than that of the population if rows are few."
+      : "Of the population: the share of neurons in the match, corrected for the fit to few rows.";
     const reasons = isSample ? [] : notEstimatedInWords(this.view);
     byId("not-estimated").hidden = !reasons.length;
     byId("not-estimated").textContent = `${reasons.join(" ")} Choose \u201cin sample\u201d to see them.`;

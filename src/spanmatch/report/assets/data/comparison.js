@@ -6,6 +6,9 @@ import { preparePair } from "./pair.js";
 
 // The most layers that a sentence names.
 const NAMED_LAYERS = 8;
+// The most reasons that are given; all of them stand with their layers.
+const REASONS = 3;
+const LAYERS_OF_REASON = /^layers? '.*?'( and '.*?')?: /;
 const NO_EVIDENCE = "evidence was not computed";
 
 /**
@@ -93,8 +96,10 @@ function shareInWords(share) {
  */
 export function notEstimatedInWords(view) {
   const pairs = view.pairs.filter((pair) => !pair.isEstimated);
-  const groups = d3.groups(pairs, (pair) => pair.refusals["corrected levels"] ?? NO_EVIDENCE);
-  return groups.map(([reason, group]) => {
+  const groups = d3.groups(pairs, (pair) =>
+    (pair.refusals["corrected levels"] ?? NO_EVIDENCE).replace(LAYERS_OF_REASON, ""),
+  );
+  return groups.slice(0, REASONS).map(([reason, group]) => {
     const layers = [...new Set(group.map((pair) => pair.layer))];
     const others = layers.length > NAMED_LAYERS ? ` and ${layers.length - NAMED_LAYERS} more` : "";
     return `No estimate for the population of ${layers.slice(0, NAMED_LAYERS).join(", ")}${others}: ${reason}.`;

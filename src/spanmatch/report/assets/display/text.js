@@ -3,6 +3,7 @@
 export const MISSING = "\u2013";
 // The smallest p-value that is given as a number.
 const SMALLEST_P_VALUE = 0.001;
+const NEGATIVE_ZERO = /^-(0\.?0*)$/;
 const COUNT = d3.format(",.0f");
 const SIGNIFICANT = d3.format(".3~g");
 const LIST = new Intl.ListFormat("en-GB");
@@ -20,7 +21,7 @@ export function isMissing(value) {
  * @param {number} [digits]
  */
 export function number(value, digits = 3) {
-  return isMissing(value) ? MISSING : value.toFixed(digits);
+  return isMissing(value) ? MISSING : value.toFixed(digits).replace(NEGATIVE_ZERO, "$1");
 }
 
 /**

@@ -8,8 +8,8 @@ import { isMissing } from "../../display/text.js";
 /** @typedef {{ x: number, mean: number, low: number, high: number, isResolved: boolean }} Point */
 
 const LABELS = {
-  population: "share of neurons matched, estimated for the population",
-  sample: "share of neurons matched in sample",
+  population: "share matched, estimated for the population",
+  sample: "share matched in sample",
 };
 const xOf = (/** @type {Point} */ point) => point.x;
 const isResolved = (/** @type {Point} */ point) => point.isResolved;

@@ -17,12 +17,12 @@ export function evidenceViews(pair) {
       drawEvidence(appendFigure(body, label, "proof"), profile, level);
       appendNote(body, profileInWords(profile));
     }
-    const heads = ["Measure", "Estimate", "Value", `${100 * level}% interval`, "Bias", "Under the null", "p"];
+    const heads = ["Measure", "Value", "Estimate", `${100 * level}% interval`, "Bias", "Under the null", "p"];
     body.append(table(`Measures of ${name}`, heads, measures.map(measureRow)));
     appendNote(
       body,
       "Unbiased and corrected values estimate those of the population that the examples come from. In sample: the formula applied to these rows, ",
-      "which is too large by about the bias; it has no interval unless the bias is small beside it. p: how often unrelated layers have such a value.",
+      "which is too large by about the bias; it has an interval only where the bias is small. p: how often unrelated layers have such a value.",
     );
     for (const [names, reason] of missingReasons(pair.refusals)) appendNote(body, `Missing, ${names}: ${reason}.`);
   };
@@ -52,17 +52,19 @@ function profileInWords({ corrected, low, reason }) {
 
 /** @param {MeasureRecord} measure */
 export function measureRow({ name, estimator, value, low, high, bias, null_value: nullValue, p_value: p, reason }) {
-  const interval = isMissing(low) ? withReason(reason) : `${number(low)} to ${number(high)}`;
+  if (isMissing(value)) return [name, MISSING, estimator, MISSING, MISSING, number(nullValue), MISSING];
+  const interval = isMissing(low) ? noInterval(reason) : `${number(low)} to ${number(high)}`;
   const biasInWords = estimator === "in sample" ? significant(bias) : "none";
-  return [name, estimator, number(value), interval, biasInWords, number(nullValue), pValue(p)];
+  return [name, number(value), estimator, interval, biasInWords, number(nullValue), pValue(p)];
 }
 
 /**
- * A dash, and below it in small letters why there is no number.
+ * Why there is no interval, in small letters; that it is for the bias, which has a column of its own, shortly.
  * @param {string} reason
  */
-function withReason(reason) {
-  return reason ? h("span", { class: "reason" }, reason.replace("no interval, because", "none:")) : MISSING;
+function noInterval(reason) {
+  if (!reason) return MISSING;
+  return h("span", { class: "reason", title: reason }, reason.includes("is biased") ? "none: biased" : reason);
 }
 
 /**
@@ -114,7 +116,7 @@ function drawEvidence(figure, profile, level) {
     [isEstimated, { mark: "line", colour: accent, text: "of the population, estimated" }],
     [known(profile.low), { mark: "band", colour: accent, text: `${100 * level}% interval` }],
     [true, { mark: isEstimated ? "dashed" : "line", colour: accent, text: "in sample, maximum match" }],
-    [known(profile.held_out), { mark: "dots", colour: dots, text: "in sample, and within eps held out" }],
+    [known(profile.held_out), { mark: "dots", colour: dots, text: "in sample, within eps on held-out rows" }],
     [known(profile.null), { mark: "dotted", colour: soft, text: "in sample, under the null" }],
   ];
   const shown = items.filter(([isShown]) => isShown).map(([, item]) => item);
