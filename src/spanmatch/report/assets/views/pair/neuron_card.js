@@ -52,7 +52,8 @@ export function neuronCard(comparison, pair, side, neuron, choose) {
  */
 function levelFact(level, corrected) {
   if (level === null) return ["Level", "silent: never active, in no match"];
-  const estimate = isMissing(corrected) ? "" : `; estimated for the population, from ${number(corrected)} on`;
+  const from = isMissing(corrected) || corrected >= 1 ? "in none" : `from ${number(corrected)} on`;
+  const estimate = isMissing(corrected) ? "" : `; estimated for the population, ${from}`;
   return ["Level", `${number(level)}: in the match of this sample from this eps on${estimate}`];
 }
 
