@@ -191,9 +191,8 @@ def random_labels(study: sm.Study) -> None:
 
 def gain(pairs: list[tuple[Any, Any]], epoch: int, kind: str) -> str:
     """Return the mean gain of the second histories over the first, in percentage points."""
-    return interval(
-        sm.over_seeds([after[epoch][kind] - before[epoch][kind] for before, after in pairs]).to_dict(), 1, 100
-    )
+    gains = [after[epoch][kind] - before[epoch][kind] for before, after in pairs]
+    return interval(sm.over_seeds(gains, bounds=(-1, 1)).to_dict(), 1, 100)
 
 
 KINDS = ("train_accuracy", "test_accuracy")

@@ -56,6 +56,20 @@ def levels(
     return found[0], found[1]
 
 
+def fold_of(examples: np.ndarray, folds: int = 8) -> np.ndarray:
+    """The fold of each example: blocks of a power of two of consecutive ids, at most 64, take turns.
+
+    Blocks are so small that ids from 2^b to 2^(b + 1) are at least one block for each fold.
+    """
+    result = []
+    for example in examples.tolist():
+        block = 1
+        while block < 64 and example >= 2 * block * (1 << (folds - 1).bit_length()):
+            block *= 2
+        result.append(example // block % folds)
+    return np.array(result)
+
+
 def co_moments(X: np.ndarray, Y: np.ndarray) -> np.ndarray:
     """sum (x - mean)(y - mean)^T, in extended precision."""
     A, B = X.astype(np.longdouble), Y.astype(np.longdouble)

@@ -80,7 +80,7 @@ from .similarity import (
     pwcca,
     svcca,
 )
-from .study import Spread, Study, misalignment, over_seeds, run_study
+from .study import Spread, Study, misalignment, over_seeds, run_study, shares_over_seeds
 
 __all__ = [
     "CCA",
@@ -162,6 +162,7 @@ __all__ = [
     "pwcca",
     "rows_needed",
     "run_study",
+    "shares_over_seeds",
     "simple_matches",
     "sparse_map",
     "svcca",

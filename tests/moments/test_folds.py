@@ -9,7 +9,19 @@ import pytest
 from streams import METHODS, NAMES, moments_of
 
 import spanmatch as sm
-from spanmatch.moments.folds import ROWS_AT_ONCE, plans
+from spanmatch.moments.folds import ROWS_AT_ONCE, folds_of, plans
+
+
+@pytest.mark.parametrize("folds", [1, 2, 5, 8, 40])
+def test_folds_are_blocks_of_examples_that_take_turns(folds):
+    ids = np.concatenate([np.arange(20_000), [2**40, 2**40 + 63, 2**62]])
+    found = folds_of(ids, folds)
+    np.testing.assert_array_equal(found, oracles.fold_of(ids, folds))
+    for count in (4 * folds, 100 * folds, 20_000):
+        sizes = np.bincount(found[:count], minlength=folds)
+        assert sizes.max() <= 2 * count / folds and sizes.min() >= 0.5 * count / folds
+    if folds == 8:  # Neighbours stay together, the more the later they come.
+        assert np.mean(found[1:1000] == found[:999]) > 0.85 and np.mean(found[5000:] == np.roll(found, 1)[5000:]) > 0.98
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -19,7 +31,7 @@ def test_folds_hold_their_examples_and_the_null_is_of_the_next_by_hash(method):
     pair = sm.pair(X, Y, example_ids=examples, folds=5, method=method)
     assert len(pair.folds) == 5
     for fold, part in enumerate(pair.folds):
-        rows = examples % 5 == fold
+        rows = oracles.fold_of(examples, 5) == fold
         assert part.rows == rows.sum()
         np.testing.assert_allclose(part.xy, oracles.co_moments(X[rows], Y[rows]), atol=1e-10)
         np.testing.assert_allclose(part.yy, oracles.co_moments(Y[rows], Y[rows]), atol=1e-10)
@@ -62,7 +74,7 @@ def test_an_example_of_many_rows_is_added_in_parts():
     assert max(len(piece.rows) for piece in made.pieces) < 2 * ROWS_AT_ONCE
     for piece in made.pieces:
         own = examples[piece.rows]
-        assert set(own % 4) == {piece.fold}
+        assert set(oracles.fold_of(own, 4)) == {piece.fold}
         if len(piece.lengths) == 1:
             assert len(set(own)) == 1 and piece.lengths[0] == np.count_nonzero(examples == own[0])
         else:
@@ -108,7 +120,7 @@ def test_partner_similarity_is_that_of_the_examples_of_a_batch(tmp_path, method,
 def test_folds_and_splits_count_their_examples(tmp_path):
     X, Y = layers.random(n=120)
     examples = np.repeat(np.arange(40) + 3, 3)
-    expected = [sum(e % 7 == fold for e in range(3, 43)) for fold in range(7)]
+    expected = np.bincount(oracles.fold_of(np.arange(3, 43), 7)).tolist()
     halves = [moments_of(X[s], Y[s], example_ids=examples[s], folds=7) for s in (slice(0, 48), slice(48, 120))]
     merged = halves[0] + halves[1]
     merged.save(tmp_path / "m.safetensors")

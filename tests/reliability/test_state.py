@@ -137,6 +137,7 @@ CALLS = {
     "pwcca": lambda w: sm.pwcca(w.pair),
     "rows_needed": lambda w: sm.rows_needed(w.pair),
     "run_study": studied,
+    "shares_over_seeds": lambda w: sm.shares_over_seeds([0.9, 0.8, 1.0], 10),
     "simple_matches": lambda w: sm.simple_matches(w.pair, 0.9),
     "sparse_map": lambda w: sm.sparse_map(w.pair, 5),
     "svcca": lambda w: sm.svcca(w.pair),

@@ -138,6 +138,10 @@ def test_range_self_and_symmetry_are_those_declared(name):
     X, Y = layers.correlated(p=12, q=9)
     assert float(measure(sm.pair(X, X))) == pytest.approx(measure.itself, abs=1e-6)
     for kind in ("random", "correlated", "few rows", "duplicated"):
+        if kind == "few rows" and measure.estimator == "corrected":
+            with pytest.raises(sm.SpanmatchError, match="the effective sample size of 'x' and 'y' is 49"):
+                measure(sm.pair(*layers.KINDS[kind]()))
+            continue
         value = float(measure(sm.pair(*layers.KINDS[kind]())))
         assert measure.range[0] <= value <= measure.range[1]
     forth, back = (float(measure(pair)) for pair in (sm.pair(X, Y), sm.pair(Y, X)))
@@ -196,10 +200,10 @@ def test_debiased_cka_streams_exactly(method):
     assert sm.cka(pair, debiased=True).value == pytest.approx(plain_debiased(X, Y), rel=1e-10)
     assert sm.cka(total.pair("b:l", "a:l"), debiased=True).value == pytest.approx(plain_debiased(X, Y), rel=1e-10)
     for fold, part in enumerate(pair.folds):
-        chosen = np.arange(240) % 8 == fold
+        chosen = oracles.fold_of(np.arange(240)) == fold
         assert sm.cka(part, debiased=True).value == pytest.approx(plain_debiased(X[chosen], Y[chosen]), rel=1e-9)
     rest, _ = next(iter(pair.splits()))
-    chosen = np.arange(240) % 8 != 0
+    chosen = oracles.fold_of(np.arange(240)) != 0
     assert sm.cka(rest, debiased=True).value == pytest.approx(plain_debiased(X[chosen], Y[chosen]), rel=1e-9)
     minibatch = np.mean([plain_debiased(X[b], Y[b]) for b in np.array_split(np.arange(240), 20)])
     assert abs(minibatch - plain_debiased(X, Y)) > 1e-3  # what averaging over batches would give

@@ -65,6 +65,34 @@ def test_across_puts_each_network_against_another_seeds(small_study):
     assert between == {("a seed0", "b seed1"), ("a seed1", "b seed2"), ("a seed2", "b seed0")}
 
 
+def test_networks_of_one_seed_in_two_variants_are_left_out_together(small_study):
+    comparison = small_study.comparisons["across-a-b"]
+    rows = [row for row in small_study.rows() if row["comparison"] == "across-a-b" and row["quantity"] == "s(0.3)"]
+    for row in rows:
+        values = {}
+        for pair in (pair for pair in comparison["pairs"] if pair["layer"] == row["layer"]):
+            x, y = (
+                int(pair[side].split(":")[0].removeprefix(name))
+                for side, name in (("x_layer", "a seed"), ("y_layer", "b seed"))
+            )
+            values[x, y] = pair["similarity"][comparison["eps"].index(0.3)]
+        spread = sm.over_seeds(values, bounds=(0, 1)).to_dict()
+        if spread["low"] is None:
+            assert row["low"] is None and row["high"] is None
+        else:
+            assert (row["low"], row["high"]) == pytest.approx((spread["low"], spread["high"]), rel=1e-2)
+
+
+def test_intervals_of_a_study_stay_in_range(small_study):
+    for accuracy in small_study.accuracy.values():
+        assert 0 <= accuracy["low"] < accuracy["high"] <= 1
+    for row in small_study.rows():
+        if row["low"] is not None:
+            assert (-1 if row["quantity"] == "debiased cka" else 0) <= row["low"] < row["high"] <= 1
+        if row["minimum"] == row["maximum"]:
+            assert row["low"] is None and row["high"] is None
+
+
 def test_alignment_is_measured_against_random_weights(small_study):
     step = next(step for step in small_study.results["steps"] if step["name"] == "alignment-a")
     assert (step["neurons"], step["inputs"]) == (80, 64)
@@ -85,13 +113,13 @@ def test_blocks_tell_what_is_each_networks_own():
     for k in range(3):
         values[3 * k : 3 * k + 3, 3 * k : 3 * k + 3] = 0.9
     matrix = sm.LayerMatrix("debiased cka", tuple(names), values, np.linspace(0.1, 0.9, 9), "")
-    found = blocks_of(matrix)
-    assert found["within"]["value"] == pytest.approx(0.9) and found["between"]["value"] == pytest.approx(0.2)
-    assert found["first_component"]["x"]["value"] == pytest.approx(np.mean([0.1, 0.4, 0.7]))
+    blocks = blocks_of(matrix)
+    assert blocks["within"]["value"] == pytest.approx(0.9) and blocks["between"]["value"] == pytest.approx(0.2)
+    assert blocks["first_component"]["x"]["value"] == pytest.approx(np.mean([0.1, 0.4, 0.7]))
     mixed = np.random.default_rng(0).uniform(size=(9, 9))
-    found = blocks_of(replace(matrix, values=mixed))
+    blocks = blocks_of(replace(matrix, values=mixed))
     for name, places in (("within", ((0, 0), (3, 3), (6, 6))), ("between", ((0, 3), (0, 6), (3, 6)))):
         above = [mixed[a + i, b + j] for a, b in places for i, j in ((0, 1), (0, 2), (1, 2))]
-        assert found[name]["value"] == pytest.approx(np.mean(above), rel=1e-3)
+        assert blocks[name]["value"] == pytest.approx(np.mean(above), rel=1e-3)
     same = blocks_of(replace(matrix, values=np.full((9, 9), 0.9)))
     assert same["within"]["value"] == same["between"]["value"]

@@ -138,10 +138,11 @@ def _over_seeds(title: str, rows: Sequence[LayerRecord]) -> Table:
 
 
 def _with_interval(spread: SpreadRecord) -> str:
-    value, high = spread["value"], spread["high"]
+    """Return a mean and half the width of its interval, "-" for what cannot be had."""
+    value, low, high = spread["value"], spread["low"], spread["high"]
     if value is None:
         return "-"
-    return f"{value:.2f}" + ("" if high is None else f" ±{high - value:.2f}")
+    return f"{value:.2f} " + ("-" if low is None or high is None else f"±{(high - low) / 2:.2f}")
 
 
 def _percent(value: float | None) -> str:

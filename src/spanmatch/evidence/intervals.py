@@ -109,7 +109,7 @@ def jackknife(pair: Pair, measure: Statistic, level: float = 0.95) -> Interval:
     """
     checked_pair(pair)
     check_level(level)
-    declared = declared_measure(measure)
+    name, declared = name_of(measure), declared_measure(measure)
     value = float(measure(pair))
     without, sizes = values_without_folds(pair, lambda rest: np.array(float(measure(rest))))
     mean, error = pseudo_value_statistics(np.array(value), without, sizes)
@@ -118,7 +118,7 @@ def jackknife(pair: Pair, measure: Statistic, level: float = 0.95) -> Interval:
     if error == 0 and not (declared and value == declared.itself):
         low = high = float("nan")
     return Interval(
-        name=name_of(measure),
+        name=name,
         value=value,
         low=low,
         high=high,

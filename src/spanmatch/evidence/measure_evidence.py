@@ -12,7 +12,7 @@ from .._threads import few_threads
 from .._values import short
 from ..errors import SpanmatchError
 from ..match import MatchProfile, match_profile
-from ..moments.dependence import rows_are_independent
+from ..moments.dependence import neighbours_are_alike, rows_are_independent
 from ..moments.pairs import Pair, checked_pair
 from ..moments.provenance import Result
 from ..similarity import Estimator, Measure, cka, debiased_cka, measures
@@ -157,7 +157,7 @@ def assess(
     curves, no_curves = _or_reason(lambda: profile_evidence(pair, profile, held=held, level=level), "profile")
     measure_evidence = tuple(_measure_evidence(pair, measure, level) for measure in measures())
     reasons = {"rows needed": no_rows, "corrected levels": no_levels, "profile evidence": no_curves}
-    reasons |= {measure.name: measure.reason for measure in measure_evidence if np.isnan(measure.value)}
+    reasons |= {measure.name: measure.reason for measure in measure_evidence if _is_incomplete(measure)}
     reasons["null"] = pair.null_or_reason()[1]
     return Evidence(
         provenance=profile.provenance,
@@ -193,6 +193,11 @@ def _measure_evidence(pair: Pair, measure: Measure, level: float) -> MeasureEvid
     )
 
 
+def _is_incomplete(measure: MeasureEvidence) -> bool:
+    """Return whether a value is missing, or the interval of one that estimates the population's."""
+    return bool(np.isnan(measure.value) or (np.isnan(measure.low) and measure.estimator != "in sample"))
+
+
 def _null_value(pair: Pair, measure: Measure) -> tuple[float, str]:
     """Return the value of the null pairing, or nan and the reason.
 
@@ -200,7 +205,7 @@ def _null_value(pair: Pair, measure: Measure) -> tuple[float, str]:
     under the null, apart from what all examples have in common.
     """
     if measure.estimator != "in sample" and not rows_are_independent(pair):
-        return NAN, ""
+        return NAN, pair.null_or_reason()[1]
     return _number(lambda: measure(pair.null), measure.name)
 
 
@@ -216,11 +221,15 @@ def _bias(pair: Pair, measure: Measure, value: float, null: float) -> float:
     corrected = next((other for other in measures() if other.name == measure.corrected_by), None)
     if corrected is not None:
         return value - _number(lambda: corrected(pair), corrected.name)[0]
-    return max(0.0, null) * (1 - value)
+    return float(np.maximum(null, 0.0)) * (1 - value)
 
 
 def _interval(pair: Pair, measure: Measure, bias: float, level: float) -> tuple[float, float, str]:
-    """Return the ends of the interval; nan and the reason if the bias is not small beside it."""
+    """Return the ends of the interval; nan and the reason if the bias is not small beside it, or
+    neighbouring rows are alike, which then belong together in a fold.
+    """
+    if pair.rows_are_examples and neighbours_are_alike(pair):
+        return NAN, NAN, "no interval, because neighbouring rows are alike; give blocks of them the same example_ids="
     advice = f"; see {measure.corrected_by}" if measure.corrected_by else ""
     if np.isnan(bias):
         return NAN, NAN, f"no interval, because the bias of a value in sample is unknown here{advice}"

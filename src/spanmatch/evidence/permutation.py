@@ -18,12 +18,12 @@ import numpy as np
 
 from .._threads import few_threads
 from ..errors import SpanmatchError
-from ..moments.dependence import rows_are_independent
+from ..moments.dependence import neighbours_are_alike
 from ..moments.pairs import Fourth, Pair, checked_pair
 from ..moments.provenance import Result
 from ..moments.spans import Array
 from ..similarity import cka, debiased_cka
-from ..similarity.unbiased_hsic import FEWEST_FOLDS, unbiased_hsic
+from ..similarity.unbiased_hsic import FEWEST_FOLDS, hsic_of_folds
 from .intervals import check_level, declared_measure
 from .null_pairing import Statistic, name_of
 
@@ -82,8 +82,9 @@ def permutation_test(pair: Pair, measure: Statistic = debiased_cka, *, alpha: fl
     Raises
     ------
     SpanmatchError
-        If the measure is another one, a layer is constant, there are fewer than four rows, or rows
-        are dependent and there are fewer than four folds.
+        If the measure is another one, a layer is constant, or there are fewer than four rows; if
+        examples have several rows and there are fewer than four folds; if rows count as examples of
+        their own, but neighbouring ones are alike.
 
     Notes
     -----
@@ -95,10 +96,9 @@ def permutation_test(pair: Pair, measure: Statistic = debiased_cka, *, alpha: fl
     and the p-value is that of the Pearson III law with these moments. Those of ||Sxy||^2, for
     `sm.cka`, are in [1]_.
 
-    Dependent rows (examples of several rows, or neighbouring rows that are alike): with G_ef the
-    inner products of the centred cross products of folds e and f, the null values are sum over e !=
-    f of s_e s_f G_ef for all signs s, scaled as the unbiased estimate. The smallest possible
-    p-value is 2^(1 - k) for k folds.
+    Examples of several rows: with G_ef the inner products of the centred cross products of folds e
+    and f, the null values are sum over e != f of s_e s_f G_ef for all signs s, scaled as the
+    unbiased estimate. The smallest possible p-value is 2^(1 - k) for k folds.
 
     Cost: eigenvalues of both layers, or k^2 p q operations.
 
@@ -124,9 +124,15 @@ def permutation_test(pair: Pair, measure: Statistic = debiased_cka, *, alpha: fl
             f"permutation_test of {name_of(measure)}: from the moments alone, p-values are known of linear CKA only; "
             "give sm.debiased_cka or sm.cka"
         )
+    if pair.rows_are_examples and neighbours_are_alike(pair):
+        raise SpanmatchError(
+            f"permutation_test: neighbouring rows of {pair.x_layer!r} and {pair.y_layer!r} are alike, so that they "
+            "cannot be permuted; give blocks of rows that belong together the same example_ids=, or shuffle the examples if "
+            "they are sorted"
+        )
     is_debiased = declared.function is debiased_cka
     value = float(measure(pair))
-    test = _over_permutations if rows_are_independent(pair) else _over_signs
+    test = _over_permutations if pair.rows_are_examples else _over_signs
     p_value, threshold, null, method = test(pair, is_debiased, value, alpha)
     return PermutationTest(
         name=declared.name,
@@ -209,7 +215,7 @@ def _over_signs(pair: Pair, is_debiased: bool, value: float, alpha: float) -> _O
             f"permutation_test: rows of {pair.x_layer!r} and {pair.y_layer!r} are dependent; {FEWEST_FOLDS} folds with "
             f"rows are needed, not {k}: use folds=8, and more examples"
         )
-    hsic = unbiased_hsic(pair)
+    hsic = hsic_of_folds(pair)
     norm = float(np.sqrt(hsic.xx * hsic.yy))
     rows = np.array([fold.rows for fold in pair.folds], dtype=float)
     G = _inner_products(pair)

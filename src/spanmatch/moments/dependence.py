@@ -15,9 +15,9 @@ from .pairs import Fourth, Pair
 from .remembered import remembered
 from .spans import Array
 
-STANDARD_ERRORS = 7.0
+STANDARD_ERRORS = 4.0
 """How many standard errors above 1 the inflation of the variance must be to count."""
-SMALLEST_INFLATION = 1.25
+SMALLEST_INFLATION = 1.1
 """The smallest inflation of the variance that counts."""
 
 

@@ -27,7 +27,7 @@ def folds_of(examples: NDArray[np.int64], folds: int) -> NDArray[np.int64]:
 
     Neighbours, such as frames of a film, are alike. If they were in different folds, intervals
     would be too narrow. Blocks have 2^s examples, where s grows with the id up to 6, so that every
-    range of ids from 2^b to 2^(b + 1) has at least two blocks in each fold. Small ids are blocks
+    range of ids from 2^b to 2^(b + 1) has at least one block in each fold. Small ids are blocks
     of their own.
 
     Parameters
@@ -43,7 +43,7 @@ def folds_of(examples: NDArray[np.int64], folds: int) -> NDArray[np.int64]:
         (id // 2^s) mod k.
     """
     bits = np.frexp(examples.astype(np.float64))[1]
-    blocks_per_octave = int(2 * folds - 1).bit_length()
+    blocks_per_octave = int(folds - 1).bit_length()
     blocks = examples >> np.clip(bits - 1 - blocks_per_octave, 0, LARGEST_BLOCK_BITS)
     return np.asarray(blocks % folds, dtype=np.int64)
 

@@ -589,7 +589,10 @@ class Pair:
         spread = np.diagonal(self.yy)[y]
         residuals = spread + np.einsum("pj,pj->j", W, self.xx[np.ix_(x, x)] @ W - 2 * self.xy[np.ix_(x, y)])
         bias = self.y_mean[y] - intercept - self.x_mean[x] @ W
-        return np.maximum(residuals, 0) + self.rows * bias**2, spread + self.rows * (self.y_mean[y] - reference) ** 2
+        deviations = spread + self.rows * (self.y_mean[y] - reference) ** 2
+        # A neuron that is silent on these rows, and predicted to be, leaves rounding only.
+        silent = (self.energy("y")[y] == 0) & (reference == 0)
+        return np.maximum(residuals, 0) + self.rows * bias**2, np.where(silent, 0.0, deviations)
 
     @remembered
     def all_spans(self, *, centred: bool = False) -> tuple[Span, Span]:

@@ -13,6 +13,7 @@ import numpy as np
 
 from .._threads import few_threads
 from ..errors import SpanmatchError
+from ..moments.dependence import neighbours_are_alike
 from ..moments.pairs import Pair, checked_pair
 from .measure import Measured, cross_of_unit_layers, measured_fields
 from .unbiased_hsic import FEWEST_ROWS, unbiased_hsic
@@ -68,7 +69,7 @@ def cka(pair: Pair, debiased: bool = False) -> Measured:
         xy = float(np.linalg.norm(cross_of_unit_layers(pair)))
         return Measured(value=min(1.0, xy**2 / (xx * yy)), **fields)
     fields = measured_fields(pair, "debiased cka", FEWEST_ROWS)
-    return Measured(value=_debiased(pair), **fields)
+    return Measured(value=_debiased(pair), warnings=_alike_neighbours(pair), **fields)
 
 
 def debiased_cka(pair: Pair) -> Measured:
@@ -89,6 +90,16 @@ def debiased_cka(pair: Pair) -> Measured:
         As `cka` does.
     """
     return cka(pair, debiased=True)
+
+
+def _alike_neighbours(pair: Pair) -> tuple[str, ...]:
+    """Return a warning if rows that count as independent are not."""
+    if not (pair.rows_are_examples and neighbours_are_alike(pair)):
+        return ()
+    return (
+        f"neighbouring rows of {pair.x_layer!r} and {pair.y_layer!r} are alike, so that debiased CKA is too large; "
+        "give blocks of rows that belong together the same example_ids=, or shuffle the examples if they are sorted",
+    )
 
 
 def _debiased(pair: Pair) -> float:

@@ -61,9 +61,7 @@ def unbiased_hsic(pair: Pair) -> HSIC:
     -----
     Cost: of rows 2 (p^2 + q^2 + p q) operations; of k folds k^2 (p^2 + q^2 + p q).
     """
-    if pair.rows_are_examples:
-        return _of_rows(pair)
-    return _of_folds(pair)
+    return _of_rows(pair) if pair.rows_are_examples else hsic_of_folds(pair)
 
 
 # ---- rows of different examples -------------------------------------------------------------------------------------
@@ -123,8 +121,27 @@ class _Folds(NamedTuple):
         return cls(rows, rows[:, None] * x, rows[:, None] * y, products)
 
 
-def _of_folds(pair: Pair) -> HSIC:
-    """Return the estimates from products of rows of different folds."""
+def hsic_of_folds(pair: Pair) -> HSIC:
+    """Return estimates from products of rows of different folds, whatever the examples are.
+
+    Parameters
+    ----------
+    pair : Pair
+        The layers, (n, p) and (n, q).
+
+    Returns
+    -------
+    HSIC
+
+    Raises
+    ------
+    SpanmatchError
+        If there are fewer than four folds.
+
+    Notes
+    -----
+    Cost: k^2 (p^2 + q^2 + p q) operations for k folds.
+    """
     folds = pair.folds
     if len(folds) < FEWEST_FOLDS:
         raise SpanmatchError(

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from .._files import Path_
 from .result import Study, needs_torch
-from .seed_intervals import Spread, over_seeds
+from .seed_intervals import Spread, over_seeds, shares_over_seeds
 from .weight_alignment import misalignment
 
 if TYPE_CHECKING:
     from .settings import Settings
 
-__all__ = ["DEMO", "Spread", "Study", "dry_run", "misalignment", "over_seeds", "run_study"]
+__all__ = ["DEMO", "Spread", "Study", "dry_run", "misalignment", "over_seeds", "run_study", "shares_over_seeds"]
 
 DEMO = Path(__file__).with_name("demo.toml")
 """The study that `spanmatch demo` runs, with comments; `spanmatch study --init` writes it under another name."""

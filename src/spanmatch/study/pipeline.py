@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,16 +21,17 @@ from ..errors import BadArgument, among
 from ..report import save_course, save_figures
 from ..saved_results import read_step
 from ..similarity import measures
+from .datasets import Data
 from .networks import located, make_network, maker
 from .result import STEP, Study
 from .runs import TrainedVariant, variants_of
-from .seed_intervals import over_seeds
+from .seed_intervals import over_seeds, shares_over_seeds
 from .settings import Settings, read_settings
 from .steps import Step, planned_steps
 from .workers import train_all
 
 if TYPE_CHECKING:
-    from ..schema import RunEpochRecord, SpreadRecord, StepRecord, StudyRecord, VariantEpochRecord, VariantRecord
+    from ..schema import RunEpochRecord, StepRecord, StudyRecord, VariantEpochRecord, VariantRecord
 
 
 def run_pipeline(settings: Settings | Path_, out: Path_ | None = None, workers: int | None = None) -> Study:
@@ -144,26 +144,23 @@ def _variant_record(settings: Settings, variant: TrainedVariant) -> VariantRecor
         "name": variant.name,
         "data": variant.data.words,
         "network": settings.variant(variant.name).network.name,
-        "epochs": [_epoch_record(epochs) for epochs in zip(*histories, strict=True)],
+        "epochs": [_epoch_record(epochs, variant.data) for epochs in zip(*histories, strict=True)],
     }
 
 
-def _epoch_record(epochs: tuple[RunEpochRecord, ...]) -> VariantEpochRecord:
+def _epoch_record(epochs: tuple[RunEpochRecord, ...], data: Data) -> VariantEpochRecord:
     """Return the loss and accuracy of a variant's networks after one epoch."""
+    n_test, n_train = data.test_labels.numel(), data.train_labels.numel()
     record: VariantEpochRecord = {
         "epoch": epochs[0]["epoch"],
-        "test_accuracy": _spread(epoch["test_accuracy"] for epoch in epochs),
-        "test_loss": _spread(epoch["test_loss"] for epoch in epochs),
+        "test_accuracy": shares_over_seeds([epoch["test_accuracy"] for epoch in epochs], n_test).to_dict(),
+        "test_loss": over_seeds([epoch["test_loss"] for epoch in epochs]).to_dict(),
     }
     if "train_loss" in epochs[0]:  # not before training
-        record["train_accuracy"] = _spread(epoch["train_accuracy"] for epoch in epochs)
-        record["train_loss"] = _spread(epoch["train_loss"] for epoch in epochs)
+        shares = [epoch["train_accuracy"] for epoch in epochs]
+        record["train_accuracy"] = shares_over_seeds(shares, n_train).to_dict()
+        record["train_loss"] = over_seeds([epoch["train_loss"] for epoch in epochs]).to_dict()
     return record
-
-
-def _spread(values: Iterable[float]) -> SpreadRecord:
-    """Return the mean of one value for each network, with its interval over seeds."""
-    return over_seeds(list(values)).to_dict()
 
 
 def _save_figures(study: Study, folder: Path) -> None:

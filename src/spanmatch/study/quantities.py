@@ -15,7 +15,7 @@ from ..moments.pairs import Pair
 from ..moments.provenance import network_and_layer
 from ..similarity import LayerMatrix, measures
 from ..similarity.measure import value_or_nan
-from .seed_intervals import Key, Spread, over_seeds
+from .seed_intervals import SHARE, Key, Spread, over_seeds
 from .settings import CompareSettings
 
 if TYPE_CHECKING:
@@ -40,18 +40,26 @@ def eps_by_quantity(settings: CompareSettings) -> dict[str, float]:
 
 def spreads_of(values: Mapping[Key, Values]) -> dict[str, Spread]:
     """Return the spread over seeds, or over pairs of seeds, of each quantity."""
-    quantities = next(iter(values.values()))
-    return {quantity: over_seeds({key: of_key[quantity] for key, of_key in values.items()}) for quantity in quantities}
+    bounds = {measure.name: measure.range for measure in measures()}
+    return {
+        quantity: over_seeds(
+            {key: of_key[quantity] for key, of_key in values.items()}, bounds=bounds.get(quantity, SHARE)
+        )
+        for quantity in next(iter(values.values()))
+    }
 
 
-def layer_records(comparison: Comparison, settings: CompareSettings) -> list[LayerRecord]:
-    """Return a record of each layer and quantity: the mean over pairs of networks, with its interval over seeds."""
-    values: dict[str, dict[tuple[str, str], Values]] = {}
+def layer_records(comparison: Comparison, seeds: Mapping[str, int], settings: CompareSettings) -> list[LayerRecord]:
+    """Return a record of each layer and quantity: the mean over pairs of networks, with its interval over seeds.
+
+    Networks of two variants that have the same seed count as one seed.
+    """
+    values: dict[str, dict[tuple[int, int], Values]] = {}
     widths: dict[str, int] = {}
     for result in tracked(comparison.pairs, "measuring"):
         (a, layer), (b, _) = network_and_layer(result.x_layer), network_and_layer(result.y_layer)
         pair = comparison.moments.pair(result.x_layer, result.y_layer)
-        values.setdefault(layer, {})[a, b] = quantities_of(pair, result.profile, settings)
+        values.setdefault(layer, {})[seeds[a], seeds[b]] = quantities_of(pair, result.profile, settings)
         widths[layer] = result.provenance.x_neurons
     eps = eps_by_quantity(settings)
     return [
@@ -62,8 +70,8 @@ def layer_records(comparison: Comparison, settings: CompareSettings) -> list[Lay
             "eps": eps.get(quantity),
             **spread.to_dict(),
         }
-        for layer, by_networks in values.items()
-        for quantity, spread in spreads_of(by_networks).items()
+        for layer, by_seeds in values.items()
+        for quantity, spread in spreads_of(by_seeds).items()
     ]
 
 
@@ -81,6 +89,7 @@ def blocks_of(matrix: LayerMatrix) -> BlocksRecord:
         positions.setdefault(network, {})[layer] = i
     networks = list(positions)
     layers = list(positions[networks[0]])
+    (bounds,) = (measure.range for measure in measures() if measure.name == BLOCKS_MEASURE)
 
     def mean(a: str, b: str) -> float:
         similarities = [matrix.values[positions[a][x], positions[b][y]] for x, y in combinations(layers, 2)]
@@ -89,7 +98,7 @@ def blocks_of(matrix: LayerMatrix) -> BlocksRecord:
     shares = {layer: [float(matrix.first_component[positions[name][layer]]) for name in networks] for layer in layers}
     return {
         "measure": matrix.name,
-        "within": over_seeds({name: mean(name, name) for name in networks}).to_dict(),
-        "between": over_seeds({(a, b): mean(a, b) for a, b in combinations(networks, 2)}).to_dict(),
-        "first_component": {layer: over_seeds(values).to_dict() for layer, values in shares.items()},
+        "within": over_seeds({name: mean(name, name) for name in networks}, bounds=bounds).to_dict(),
+        "between": over_seeds({(a, b): mean(a, b) for a, b in combinations(networks, 2)}, bounds=bounds).to_dict(),
+        "first_component": {layer: over_seeds(values, bounds=SHARE).to_dict() for layer, values in shares.items()},
     }

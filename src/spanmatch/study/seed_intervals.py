@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .._values import short
-from ..evidence.intervals import reach_of
+from ..errors import SpanmatchError
+from ..evidence.intervals import check_level, reach_of
 
 if TYPE_CHECKING:
     from ..schema import SpreadRecord
 
 LEVEL = 0.95
+ROUNDING = 1e-12
+"""Of the largest value: a standard error below it is that of equal values."""
+UNBOUNDED, SHARE = (-np.inf, np.inf), (0.0, 1.0)
 
+Bounds = tuple[float, float]
 Key = TypeVar("Key", bound=Hashable)
 
 
@@ -27,7 +33,7 @@ class Spread:
     """The mean."""
     low: float
     high: float
-    """The ends of the interval; nan for fewer than three seeds of pairs, or two of single networks."""
+    """The ends of the interval; nan where no interval can be claimed: too few seeds, or equal values."""
     minimum: float
     maximum: float
     """The smallest and the largest value."""
@@ -43,47 +49,162 @@ class Spread:
         }
 
 
-def over_seeds(values: Mapping[Key, float] | Sequence[float], level: float = LEVEL) -> Spread:
+def over_seeds(
+    values: Mapping[Key, float] | Sequence[float], level: float = LEVEL, bounds: Bounds = UNBOUNDED
+) -> Spread:
     """Return the mean of values of networks, or of pairs of networks, with its interval over seeds.
 
     Parameters
     ----------
     values : sequence of float, or mapping of seed to float or of (seed, seed) to float
-        One value for each network, or one for each pair of networks. Values that are nan are left out.
+        One value for each network, or one for each pair of networks. Values that are nan are left out. For pairs of
+        networks of two variants, name a seed by its number on both sides: networks of one number may have the same
+        start, or the same order of examples.
     level : float, default 0.95
-        The confidence level of the interval.
+        The confidence level of the interval, in (0, 1).
+    bounds : tuple of float, default (-inf, inf)
+        The smallest and largest possible value, which the interval does not leave: (0, 1) for s(eps), (-1, 1) for a
+        correlation.
 
     Returns
     -------
     Spread
         The mean, its interval, and the smallest and largest value. All are nan if no value is left. The ends of the
-        interval are nan if leaving out some seed leaves no value.
+        interval are nan if leaving out some seed leaves no value, if all values are equal, and if the mean is at a
+        bound.
+
+    Raises
+    ------
+    SpanmatchError
+        If the level is not in (0, 1), or the bounds are not two increasing numbers that are both finite or both
+        infinite.
 
     Notes
     -----
-    The interval is that of the delete-one jackknife over seeds. With m(-i) the mean of all values in which seed i
-    has no part, the variance of the mean is
+    The standard error is that of the delete-one jackknife over seeds. With m(-i) the mean of all values in which seed i
+    has no part,
 
-        (S - 1) / S  sum_i (m(-i) - mean_j m(-j))^2,
+        error^2 = (S - 1) / S  sum_i (m(-i) - mean_j m(-j))^2,
 
-    and the interval is Student's with S - 1 degrees of freedom. For single networks it is the usual interval of a
-    mean. For pairs of networks it accounts for the dependence of pairs that share a seed. Cost: S times the number of
-    values.
+    and the interval is Student's with S - 1 degrees of freedom. Where no seed has a part in two values, the values are
+    left out one at a time: this is the usual interval of a mean, over networks or over disjoint pairs. Otherwise it
+    accounts for the dependence of pairs that share a seed, on the same side or on different sides.
+
+    With finite bounds a and b, the interval is mean +- t error on the scale of log((x - a) / (b - x)), to which the
+    error is carried by the derivative at the mean. For (-1, 1) this scale is twice Fisher's z. Cost: S times the number
+    of values.
 
     References
     ----------
     Efron, B., and Stein, C. (1981). The jackknife estimate of variance. Annals of Statistics 9.
     """
+    check_level(level)
+    _check_bounds(bounds)
     by_key = dict(values) if isinstance(values, Mapping) else dict(enumerate(values))
     by_seeds = {key if isinstance(key, tuple) else (key,): float(v) for key, v in by_key.items() if not np.isnan(v)}
     if not by_seeds:
         return Spread(*[float("nan")] * 5)
     numbers = np.array(list(by_seeds.values()))
-    seeds = list(dict.fromkeys(seed for key in by_seeds for seed in key))
-    left_after_deletion = [[v for key, v in by_seeds.items() if seed not in key] for seed in seeds]
-    mean, half_width = float(numbers.mean()), float("nan")
-    if all(left_after_deletion) and len(seeds) > 1:
-        means = np.array([np.mean(rest) for rest in left_after_deletion])
-        error = np.sqrt((len(seeds) - 1) / len(seeds) * np.square(means - means.mean()).sum())
-        half_width = float(reach_of(level, len(seeds)) * error)
-    return Spread(mean, mean - half_width, mean + half_width, float(numbers.min()), float(numbers.max()))
+    mean, units = float(numbers.mean()), _units(by_seeds)
+    low, high = _interval(mean, reach_of(level, len(units)) * _error(numbers, units), bounds)
+    return Spread(mean, low, high, float(numbers.min()), float(numbers.max()))
+
+
+def shares_over_seeds(shares: Sequence[float], n: int, level: float = LEVEL) -> Spread:
+    """Return the mean of shares of n examples, such as accuracies, one for each network, with its interval over seeds.
+
+    Parameters
+    ----------
+    shares : sequence of float
+        The share of each network, in [0, 1]. Values that are nan are left out.
+    n : int
+        The number of examples that each is a share of.
+    level : float, default 0.95
+        The confidence level of the interval, in (0, 1).
+
+    Returns
+    -------
+    Spread
+        The mean, its interval, and the smallest and largest share. The ends of the interval are nan for a single
+        network. They are in [0, 1].
+
+    Raises
+    ------
+    SpanmatchError
+        If a share is not in [0, 1], n is not positive, or the level is not in (0, 1).
+
+    Notes
+    -----
+    With K networks, s the standard deviation of their shares, and p = (hits + 1/2) / (K n + 1) over all networks, the
+    interval is
+
+        logit(p) +- max(t(K - 1) s / sqrt(K), z sqrt(p (1 - p) / (K n))) / (p (1 - p)),
+
+    carried back to [0, 1]: over seeds, but never narrower than chance in K n examples makes it. If all shares are 1,
+    it is [(1 - level)^(1/n), 1]: at 95% this is the rule of three, [1 - 3/n, 1]. If all are 0, it is the mirror image.
+    The interval is about other networks on these examples; other test examples vary more.
+
+    References
+    ----------
+    Hanley, J. A., and Lippman-Hand, A. (1983). If nothing goes wrong, is everything all right? JAMA 249.
+    """
+    from scipy.special import ndtri  # slow to import
+
+    spread = over_seeds(shares, level)
+    known = np.array([share for share in shares if not np.isnan(share)])
+    if n < 1 or ((known < 0) | (known > 1)).any():
+        raise SpanmatchError(
+            f"shares {known.min(initial=1):g} to {known.max(initial=0):g} of n={n} examples: give shares from 0 to 1, "
+            "and 1 example or more"
+        )
+    if len(known) < 2:
+        return spread
+    if spread.minimum == 1:
+        return replace(spread, low=(1 - level) ** (1 / n), high=1.0)
+    if spread.maximum == 0:
+        return replace(spread, low=0.0, high=1 - (1 - level) ** (1 / n))
+    total = len(known) * n
+    p = float((known.sum() * n + 0.5) / (total + 1))
+    by_chance = ndtri((1 + level) / 2) * np.sqrt(p * (1 - p) / total)
+    half_width = np.fmax((spread.high - spread.low) / 2, by_chance)  # the first is nan for equal shares
+    low, high = _interval(p, float(half_width), SHARE)
+    return replace(spread, low=low, high=high)
+
+
+def _units(keys: Collection[tuple[Hashable, ...]]) -> NDArray[np.bool_]:
+    """Return which values are left out together, (units, values): those of a seed, or each alone if none share one."""
+    seeds = list(dict.fromkeys(seed for key in keys for seed in key))
+    takes_part = np.array([[seed in key for key in keys] for seed in seeds])
+    return takes_part if (takes_part.sum(axis=1) > 1).any() else np.eye(len(keys), dtype=bool)
+
+
+def _error(values: NDArray[np.float64], units: NDArray[np.bool_]) -> float:
+    """Return the jackknife's standard error of the mean; nan if none can be had, or it would be zero."""
+    remaining = (~units).sum(axis=1)
+    if len(units) < 2 or not remaining.all():
+        return float("nan")
+    means = ~units @ values / remaining
+    error = float(np.sqrt((len(units) - 1) / len(units) * np.square(means - means.mean()).sum()))
+    return error if error > ROUNDING * np.abs(values).max() else float("nan")
+
+
+def _interval(mean: float, half_width: float, bounds: Bounds) -> tuple[float, float]:
+    """Return the ends of an interval within the bounds; nan if the mean is at a bound, or the half-width is nan."""
+    from scipy.special import expit, logit  # slow to import
+
+    low, high = bounds
+    if np.isinf(low):
+        return mean - half_width, mean + half_width
+    if not low < mean < high:
+        return float("nan"), float("nan")
+    share, width = (mean - low) / (high - low), half_width / (high - low)
+    ends = expit(logit(share) + np.array([-1, 1]) * width / (share * (1 - share)))
+    low_end, high_end = low + (high - low) * ends
+    return float(low_end), float(high_end)
+
+
+def _check_bounds(bounds: Bounds) -> None:
+    """Raise SpanmatchError if bounds do not increase, or are neither both finite nor both infinite."""
+    low, high = bounds
+    if not low < high or np.isinf(low) != np.isinf(high):
+        raise SpanmatchError(f"bounds={bounds!r}: give two finite numbers, the smaller first, or (-inf, inf)")

@@ -113,6 +113,10 @@ class ComparisonStep(Step):
     def comparison(self) -> Comparison:
         """Return the comparison."""
 
+    @abstractmethod
+    def seeds(self) -> dict[str, int]:
+        """Return the seed of each network, by the network's name in the comparison."""
+
     def make(self, folder: Path) -> ComparedStep:
         """Return the step's record, and save the comparison in the folder."""
         comparison = self.comparison()
@@ -122,7 +126,7 @@ class ComparisonStep(Step):
             "name": self.name,
             "kind": self.kind,
             "variants": self.variant_names,
-            "rows": layer_records(comparison, self.compare),
+            "rows": layer_records(comparison, self.seeds(), self.compare),
             "blocks": None if matrix is None else blocks_of(matrix),
         }
 
@@ -163,6 +167,11 @@ class CompareSeeds(ComparisonStep):
         if settings.transplants is not None:
             comparison = replace(comparison, transplants=self._transplants(networks, settings.transplants))
         return comparison
+
+    def seeds(self) -> dict[str, int]:
+        """Return the seed of each network, by the network's name in the comparison."""
+        (variant,) = self.variants
+        return {f"seed{run.seed}": run.seed for run in variant.runs}
 
     def _matrices(self, networks: Mapping[str, nn.Module]) -> tuple[LayerMatrix, ...]:
         """Return measures of all layers against all, within and between networks."""
@@ -228,6 +237,10 @@ class CompareVariants(ComparisonStep):
             pairs=self._pairs(networks, patterns),
             **self.layout,
         )
+
+    def seeds(self) -> dict[str, int]:
+        """Return the seed of each network, by the network's name in the comparison."""
+        return {f"{v.name} seed{run.seed}": run.seed for v in self.variants for run in v.runs}
 
     def _networks(self) -> dict[str, nn.Module]:
         """Return the networks of both variants, on the data of the first."""
