@@ -386,8 +386,9 @@ def test_evidence_and_matrix(browser, tmp_path):
     assert "off: Evidence is missing: layer 'a:off' never varies" in page.locator("#warnings").text_content()
     page.locator("#layer").select_option("off")
     missing = opened.part("Evidence").text_content()
-    names = ", ".join(["rows needed", "corrected levels", *(measure.name for measure in sm.measures()), "null"])
+    names = ", ".join(["rows needed", *(measure.name for measure in sm.measures())])
     assert f"Missing, {names}: layer 'a:off' never varies" in missing
+    assert "There is no estimate for the population: " in missing and "because a layer never varies" in missing
     values = opened.csv("[data-csv=matrix]")
     matrix = comparison.matrix("debiased cka")
     assert float(values[0]["b:l"]) == pytest.approx(matrix.values[0, matrix.layers.index("b:l")], rel=1e-9)
