@@ -105,7 +105,7 @@ def test_all_layers_and_evidence_from_the_command_line(run):
     result = run("compare", "a.npz", "b.npz", "--pairs", "all", "--no-evidence", "--out", "results")
     assert result.exit_code == 0, result.stderr
     saved = json.loads(Path("results/comparison.json").read_text())
-    assert [matrix["name"] for matrix in saved["matrices"]] == ["cka", "debiased cka"]
+    assert [matrix["name"] for matrix in saved["matrices"]] == ["debiased cka", "cka"]
     assert saved["pairs"][0]["evidence"] is None and not Path("results/measures.csv").exists()
     shown = run("compare", "a.npz", "b.npz", "--evidence")
     first, second = "estimated for the population (corrected", "in sample: share of neurons in the maximum match"
@@ -414,7 +414,7 @@ def test_layers_that_products_do_not_resolve_are_warned_of_and_left_blank(run, t
     result = run("compare", *paths, "--out", str(tmp_path / "gram"))
     assert result.exit_code == 0
     assert "warning: layer 'a:fc'" in result.stderr and "method='qr'" in result.stderr
-    assert "nan" not in result.stdout.split("Measures")[0]
+    assert "nan" not in result.stdout.split("Corrected:")[0]
     assert json.loads((tmp_path / "gram" / "comparison.json").read_text())["pairs"][0]["similarity"][0] is None
     resolved = run("compare", *paths, "--out", str(tmp_path / "qr"), "--method", "qr")
     assert resolved.exit_code == 0 and "warning: layer" not in resolved.stderr

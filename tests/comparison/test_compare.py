@@ -369,7 +369,7 @@ def test_all_layers_against_all(tmp_path):
     assert regression.values[1, 0] == pytest.approx(sm.linear_regression(sm.pair(Y, X)).value)
     share = np.linalg.eigvalsh(np.cov(X.T))
     assert matrix.first_component[0] == pytest.approx(share[-1] / share.sum()) and np.isnan(matrix.first_component[3])
-    assert [found.name for found in comparison.matrices] == ["cka", "debiased cka"]
+    assert [found.name for found in comparison.matrices] == ["debiased cka", "cka"]
     folder = comparison.save(tmp_path)
     with (folder / "matrix.csv").open() as file:
         rows = {(row["measure"], row["x_layer"], row["y_layer"]): row["value"] for row in csv.DictReader(file)}
@@ -397,7 +397,7 @@ def test_layers_of_different_size_are_pooled():
     with torch.no_grad():
         conv = networks["a"][0](images).mean(dim=(2, 3)).double().numpy()
         fc = networks["b"](images).double().numpy()
-    expected = float(sm.cka(sm.pair(conv, fc)))
+    expected = float(sm.debiased_cka(sm.pair(conv, fc)))
     layers_ = comparison.matrices[0].layers
     value = comparison.matrices[0].values[layers_.index("a:0"), layers_.index("b:3")]
     assert value == pytest.approx(expected, rel=1e-5)
