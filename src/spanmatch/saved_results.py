@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     )
 
 Record = TypeVar("Record")
-COMPARISON = "spanmatch.comparison", 6
+COMPARISON = "spanmatch.comparison", 7
 STUDY = "spanmatch.study", 2
 """What "format" and "version" say; `schema` says it too."""
 LONGEST = 60
@@ -221,7 +221,7 @@ def _check_pair(pair: PairRecord, path: str, comparison: ComparisonRecord) -> No
         _check_simple(simple, f"{path}.simple[{i}]", layers)
     _check_alignment(pair["alignment"], f"{path}.alignment", layers)
     if pair["evidence"] is not None:
-        _check_evidence(pair["evidence"], f"{path}.evidence")
+        _check_evidence(pair["evidence"], f"{path}.evidence", layers)
 
 
 Layers = Mapping[str, tuple[str, int]]
@@ -311,13 +311,16 @@ def _check_clusters(clusters: ClustersRecord, path: str, layers: Layers) -> None
         _shape(f"{path}.drawn.{name}", rows, len(rows), columns)
 
 
-def _check_evidence(evidence: EvidenceRecord, path: str) -> None:
+def _check_evidence(evidence: EvidenceRecord, path: str, layers: Layers) -> None:
+    corrected = evidence["corrected"]
+    if corrected is not None:
+        _same_length(f"{path}.corrected.x_levels", corrected["x_levels"], layers["x"][1], "neurons")
+        _same_length(f"{path}.corrected.y_levels", corrected["y_levels"], layers["y"][1], "neurons")
     profile = evidence["profile"]
-    if profile is None:
-        return
-    _alike(profile, f"{path}.profile", ("eps", "similarity", "low", "high", "null"))
-    _alike(profile, f"{path}.profile", ("held_out_eps", "held_out"))
-    _ascending(f"{path}.profile.eps", profile["eps"])
+    if profile is not None:
+        _alike(profile, f"{path}.profile", ("eps", "similarity", "corrected", "low", "high", "null"))
+        _alike(profile, f"{path}.profile", ("held_out_eps", "held_out"))
+        _ascending(f"{path}.profile.eps", profile["eps"])
 
 
 def _check_matrix(matrix: MatrixRecord, path: str) -> None:

@@ -52,6 +52,8 @@ ExampleOrNone = Annotated[int, Field(ge=-1, le=MOST)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Eps = Annotated[float, Field(ge=0, le=1)]
 Level = Annotated[float, Field(ge=0, le=1)]
+CorrectedLevel = Annotated[float, Field(ge=0)]
+"""An estimate of a level, which may exceed 1."""
 Percent = Annotated[int, Field(ge=0, le=100)]
 Matrix = list[list[float]]
 NeuronOfSide = Annotated[list[Literal["x", "y"] | Neuron], Field(min_length=2, max_length=2)]
@@ -65,7 +67,7 @@ class ComparisonRecord(TypedDict):
     """comparison.json: every pair of layers that was compared."""
 
     format: Literal["spanmatch.comparison"]
-    version: Literal[6]
+    version: Literal[7]
     spanmatch: Text  # the version of spanmatch that wrote the file
     networks: Annotated[list[Text], Field(min_length=1)]  # names, in the order given
     eps: Annotated[list[Eps], Field(min_length=1)]  # those that tables show
@@ -270,8 +272,8 @@ class CorrectedRecord(TypedDict):
     """Levels that are corrected for the degrees of freedom of the fit, as estimates for the population."""
 
     sample_size: float  # the effective number of independent rows
-    x_levels: list[float | None]  # null if silent
-    y_levels: list[float | None]
+    x_levels: list[CorrectedLevel | None]  # one for each neuron; null if silent
+    y_levels: list[CorrectedLevel | None]
 
 
 class ProfileRecord(TypedDict):

@@ -23,6 +23,7 @@ from typer.testing import CliRunner
 
 import spanmatch as sm
 from spanmatch.activations import from_names
+from spanmatch.cli import tables
 from spanmatch.cli.commands import app, show_transplants
 
 NETWORK = """
@@ -104,10 +105,15 @@ def test_all_layers_and_evidence_from_the_command_line(run):
     result = run("compare", "a.npz", "b.npz", "--pairs", "all", "--no-evidence", "--out", "results")
     assert result.exit_code == 0, result.stderr
     saved = json.loads(Path("results/comparison.json").read_text())
-    assert [matrix["name"] for matrix in saved["matrices"]] == ["cka", "debiased cka"]
+    assert [matrix["name"] for matrix in saved["matrices"]] == ["debiased cka", "cka"]
     assert saved["pairs"][0]["evidence"] is None and not Path("results/measures.csv").exists()
     shown = run("compare", "a.npz", "b.npz", "--evidence")
-    assert "Measures [under the null]" in shown.stdout and "effective n" in shown.stdout
+    first, second = "estimated for the population (corrected", "in sample: share of neurons in the maximum match"
+    assert shown.stdout.index(first) < shown.stdout.index(second)
+    assert "Estimates for the population (95% intervals" in shown.stdout and "docs/evidence.md" in shown.stdout
+    evidence = json.loads(Path("spanmatch-compare/comparison.json").read_text())["pairs"][0]["evidence"]
+    debiased = evidence["measures"][0]
+    assert f"{debiased['value']:.2f} ({debiased['low']:.2f}, {debiased['high']:.2f})" in shown.stdout
     small = run("compare", "a.npz", "b.npz", "--max-memory-gb", "0.00001")
     assert small.exit_code == 1 and "would take" in small.stderr and "over the limit" in small.stderr
     wrong = run("compare", "a.npz", "b.npz", "--pool", "median")
@@ -122,8 +128,24 @@ def test_evidence_that_cannot_be_had_is_said_and_the_rest_is_shown(run):
     assert result.exit_code == 0, result.stderr
     reason = "not all evidence can be had: layer 'c:off' never varies, so that there is nothing to compare"
     assert f"warning: off: {reason}\n" in result.stdout
-    table = result.stdout.partition("Measures [under the null]")[2].splitlines()
-    assert next(line for line in table if line.startswith("  off")).split()[1:] == ["-"] * 5 + ["0.00"]
+    table = result.stdout.partition("Estimates for the population")[2].splitlines()
+    assert next(line for line in table if line.startswith("  off")).split()[1:] == ["-"] * 3 + ["0.00"]
+
+
+def test_tables_with_the_layers_of_the_demo_fit_80_columns():
+    layers_of_demo = {"relu1": 32, "relu4": 128, "fc2": 10}
+    random = np.random.default_rng(0)
+    networks = {
+        name: {layer: random.standard_normal((1797, width)) for layer, width in layers_of_demo.items()}
+        for name in ("seed0", "seed1")
+    }
+    comparison = sm.compare(networks, eps=(0.15, 0.2, 0.25, 0.3, 0.5), clusters=False)
+    console = Console(width=200, highlight=False)
+    for table in tables.of_comparison(comparison):
+        table.title = None
+        with console.capture() as printed:
+            console.print(table)
+        assert max(len(line.rstrip()) for line in printed.get().splitlines()) <= 80
 
 
 def test_transplants_are_shown_with_their_controls():
@@ -392,7 +414,7 @@ def test_layers_that_products_do_not_resolve_are_warned_of_and_left_blank(run, t
     result = run("compare", *paths, "--out", str(tmp_path / "gram"))
     assert result.exit_code == 0
     assert "warning: layer 'a:fc'" in result.stderr and "method='qr'" in result.stderr
-    assert "nan" not in result.stdout.split("Measures")[0]
+    assert "nan" not in result.stdout.split("Corrected:")[0]
     assert json.loads((tmp_path / "gram" / "comparison.json").read_text())["pairs"][0]["similarity"][0] is None
     resolved = run("compare", *paths, "--out", str(tmp_path / "qr"), "--method", "qr")
     assert resolved.exit_code == 0 and "warning: layer" not in resolved.stderr

@@ -63,10 +63,15 @@ def test_saved_files_hold_the_results(tmp_path):
         "layer": "one",
         "neuron": "0",
         "level": "",
+        "corrected_level": "",
         "silent": "true",
         "compared_with": "b:one",
     }
     assert float(rows[1]["level"]) == comparison.pairs[0].profile.x_levels[1]
+    evidence = comparison.pairs[0].evidence
+    corrected = [] if evidence.corrected is None else [level for _, _, level, _ in evidence.corrected.neurons()]
+    cells = [row["corrected_level"] for row in rows if row["compared_with"] in ("a:one", "b:one")]
+    assert [float(cell) for cell in cells if cell] == [level for level in corrected if not np.isnan(level)]
     again = sm.Moments.load(folder / "moments.safetensors").pair("a:one", "b:one")
     np.testing.assert_array_equal(sm.match_profile(again).x_levels, comparison.pairs[0].profile.x_levels)
 
@@ -251,7 +256,8 @@ def test_evidence_stands_beside_every_profile(tmp_path):
     assert frame["median_partner"][0] == np.median(sm.one_to_one(pair).strength)
     for measure in sm.measures():
         assessed, interval = found[measure.name], sm.jackknife(pair, measure)
-        assert (assessed.value, assessed.low, assessed.high) == (interval.value, interval.low, interval.high)
+        ends = (interval.low, interval.high) if np.isfinite(assessed.low) else (assessed.low, assessed.high)
+        assert (assessed.value, assessed.low, assessed.high) == (interval.value, *ends)
         assert assessed.null_value == sm.null(pair, measure).null_value
     assert (
         found.rows.effective_sample_size == sm.rows_needed(pair, 0.25).effective_sample_size and found.rows.eps == 0.25
@@ -259,15 +265,19 @@ def test_evidence_stands_beside_every_profile(tmp_path):
     np.testing.assert_allclose(found.profile.null, sm.profile_evidence(pair).null)
     folder = comparison.save(tmp_path)
     saved = json.loads((folder / "comparison.json").read_text())["pairs"][0]["evidence"]
-    assert saved["measures"][0]["value"] == pytest.approx(found["cka"].value, rel=1e-3)
+    assert saved["measures"][0]["value"] == pytest.approx(found["debiased cka"].value, rel=1e-3)
+    assert saved["corrected"]["x_levels"] == pytest.approx(found.corrected.x_levels, rel=1e-3)
     assert len(saved["profile"]["eps"]) == len(saved["profile"]["low"]) == 49
     with (folder / "measures.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [row["measure"] for row in rows] == [measure.name for measure in sm.measures()]
-    assert (
-        float(rows[0]["low"]) == found["cka"].low
-        and float(rows[0]["effective_sample_size"]) == found.rows.effective_sample_size
-    )
+    debiased, in_sample = rows[0], next(row for row in rows if row["measure"] == "cca")
+    assert float(debiased["low"]) == found["debiased cka"].low
+    assert float(debiased["p_value"]) == found["debiased cka"].p_value
+    assert float(debiased["effective_sample_size"]) == found.rows.effective_sample_size
+    assert (debiased["estimator"], debiased["n_examples"]) == ("unbiased", str(pair.provenance.n_examples))
+    assert (in_sample["estimator"], in_sample["low"], in_sample["p_value"]) == ("in sample", "", "")
+    assert float(in_sample["bias"]) == found["cca"].bias > 0
 
 
 def test_evidence_is_given_up_to_a_size_or_where_it_is_asked_for():
@@ -306,7 +316,7 @@ def test_a_layer_that_never_varies_leaves_the_others_as_they_are(tmp_path, const
     reason = "layer 'a:first' never varies, so that there is nothing to compare"
     assessed = pairs["first, a ~ b"]["evidence"]
     assert assessed["rows"] is None
-    assert set(pairs["first, a ~ b"]["refusals"].values()) == {reason}
+    assert {why for name, why in pairs["first, a ~ b"]["refusals"].items() if name != "null"} == {reason}
     assert all(measure["value"] is None and measure["reason"] == reason for measure in assessed["measures"])
     assert pairs["last, a ~ b"]["refusals"]["rows needed"].startswith("layer 'b:last' never varies")
     folder = beside.save(tmp_path)
@@ -359,7 +369,7 @@ def test_all_layers_against_all(tmp_path):
     assert regression.values[1, 0] == pytest.approx(sm.linear_regression(sm.pair(Y, X)).value)
     share = np.linalg.eigvalsh(np.cov(X.T))
     assert matrix.first_component[0] == pytest.approx(share[-1] / share.sum()) and np.isnan(matrix.first_component[3])
-    assert [found.name for found in comparison.matrices] == ["cka", "debiased cka"]
+    assert [found.name for found in comparison.matrices] == ["debiased cka", "cka"]
     folder = comparison.save(tmp_path)
     with (folder / "matrix.csv").open() as file:
         rows = {(row["measure"], row["x_layer"], row["y_layer"]): row["value"] for row in csv.DictReader(file)}
@@ -387,7 +397,7 @@ def test_layers_of_different_size_are_pooled():
     with torch.no_grad():
         conv = networks["a"][0](images).mean(dim=(2, 3)).double().numpy()
         fc = networks["b"](images).double().numpy()
-    expected = float(sm.cka(sm.pair(conv, fc)))
+    expected = float(sm.debiased_cka(sm.pair(conv, fc)))
     layers_ = comparison.matrices[0].layers
     value = comparison.matrices[0].values[layers_.index("a:0"), layers_.index("b:3")]
     assert value == pytest.approx(expected, rel=1e-5)

@@ -4,6 +4,7 @@ import {
   comparisonView,
   factsOf,
   mostTellingEps,
+  notEstimatedInWords,
   similarityInWords,
   warningsOf,
 } from "../../src/spanmatch/report/assets/data/comparison.js";
@@ -42,9 +43,9 @@ test("a neuron is in the match from its level on, a silent one never", () => {
   assert.equal(pair.networks, "a ~ b");
   assert.deepEqual([0, 0.299, 0.3, 0.999].map((eps) => pair.matchedCount("x", eps)), [1, 1, 2, 2]); // prettier-ignore
   assert.deepEqual([0, 0.3].map((eps) => pair.matchedCount("y", eps)), [0, 1]); // prettier-ignore
-  close(pair.similarityAt(0), 1 / 5);
-  close(pair.similarityAt(0.3), 3 / 5);
-  assert.deepEqual(pair.curve(), [
+  close(pair.similarityAt("sample", 0), 1 / 5);
+  close(pair.similarityAt("sample", 0.3), 3 / 5);
+  assert.deepEqual(pair.curve("sample"), [
     { eps: 0, similarity: 1 / 5 },
     { eps: 0, similarity: 1 / 5 },
     { eps: 0.3, similarity: 2 / 5 },
@@ -55,12 +56,12 @@ test("a neuron is in the match from its level on, a silent one never", () => {
 
 test("below the resolution it is not known who is in the match, unless distances are 0", () => {
   const unresolved = preparePair(pairRecord([0.01, 0.5], [0.01], { resolution: 0.02 }));
-  assert.equal(unresolved.similarityAt(0.015), null);
+  assert.equal(unresolved.similarityAt("sample", 0.015), null);
   assert.equal(unresolved.matchedCount("x", 0.015), null);
-  close(unresolved.similarityAt(0.02), 2 / 3);
-  assert.equal(unresolved.curve()[0].eps, 0.01);
+  close(unresolved.similarityAt("sample", 0.02), 2 / 3);
+  assert.equal(unresolved.curve("sample")[0].eps, 0.01);
   const exact = preparePair(pairRecord([0, 0.5], [0.01], { resolution: 0.02 }));
-  close(exact.similarityAt(0), 1 / 3);
+  close(exact.similarityAt("sample", 0), 1 / 3);
 });
 
 test("the null is that of the largest eps that is not larger", () => {
@@ -74,43 +75,72 @@ test("the null is that of the largest eps that is not larger", () => {
 
 test("layers and networks come in the order of the comparison", () => {
   const pairs = [
-    pairRecord([0.1], [0.1], { layer: "deep", similarity: [1, 1] }),
-    pairRecord([0.1], [0.9], { layer: "deep", y_layer: "c:l", similarity: [0.5, 0.5] }),
-    pairRecord([0.9], [0.9], { layer: "again", similarity: [0, 0.75] }),
+    pairRecord([0.1], [0.1], { layer: "deep" }),
+    pairRecord([0.1], [0.9], { layer: "deep", y_layer: "c:l" }),
+    pairRecord([0.9, 0.4], [0.3, 0.2], { layer: "again" }),
   ];
   const view = comparisonView(comparisonRecord(pairs));
   assert.deepEqual(view.layers, ["deep", "again"]);
   assert.deepEqual(view.networks, ["a ~ b", "a ~ c"]);
   assert.equal(view.pair("deep", "a ~ c"), view.pairs[1]);
   assert.equal(view.pair("again", "a ~ c"), view.pairs[2]); // the layer's first, as there is no other
-  assert.equal(view.listedMean("deep", 0), 0.75);
-  assert.equal(mostTellingEps(view), 0.1);
+  assert.equal(view.meanAt("sample", "deep", 0.1), 0.75);
+  assert.equal(view.meanAt("population", "deep", 0.1), undefined);
+  assert.equal(mostTellingEps(view, "sample"), 0.1);
 });
 
 test("where layers do not differ, the middle of the eps listed is shown", () => {
-  const view = comparisonView(
-    comparisonRecord([pairRecord([0.1], [0.1], { similarity: [1, 1, 1] })], { eps: [0.1, 0.2, 0.3] }),
-  );
-  assert.equal(mostTellingEps(view), 0.2);
+  const view = comparisonView(comparisonRecord([pairRecord([0.1], [0.1])], { eps: [0.1, 0.2, 0.3] }));
+  assert.equal(mostTellingEps(view, "sample"), 0.2);
 });
 
 test("similarity in words: few layers by share, of many the extremes", () => {
   const levels = { all: [0.1, 0.1], half: [0.1, 0.9], none: [0.9, 0.9] };
   const pairs = Object.entries(levels).map(([layer, values]) => pairRecord(values, values, { layer }));
-  const text = similarityInWords(comparisonView(comparisonRecord(pairs)), 0.5);
-  assert.equal(text, "Matched at eps 0.500: all of all; 50% of half; nothing of none.");
+  const text = similarityInWords(comparisonView(comparisonRecord(pairs)), "sample", 0.5);
+  assert.equal(text, "Matched at eps 0.500 in this sample: all of all; 50% of half; nothing of none.");
   const many = d3.range(9).map((i) => pairRecord([i / 10], [i / 10], { layer: `l${i}` }));
-  const range = similarityInWords(comparisonView(comparisonRecord(many)), 0.3);
-  assert.equal(range, "Matched at eps 0.300: from 0% of l4 to 100% of l0; half or more of 4 of the 9 layers.");
+  const range = similarityInWords(comparisonView(comparisonRecord(many)), "sample", 0.3);
+  const extremes = "from 0% of l4 to 100% of l0; half or more of 4 of the 9 layers.";
+  assert.equal(range, `Matched at eps 0.300 in this sample: ${extremes}`);
   const unresolved = pairRecord([0.01], [0.01], { resolution: 0.5, layer: "flat" });
-  const unknown = similarityInWords(comparisonView(comparisonRecord([unresolved])), 0.1);
-  assert.equal(unknown, "Matched at eps 0.100: an unresolved share of flat.");
+  const unknown = similarityInWords(comparisonView(comparisonRecord([unresolved])), "sample", 0.1);
+  assert.equal(unknown, "Matched at eps 0.100 in this sample: an unresolved share of flat.");
   const evidence = { rows: { enough: true }, profile: { eps: [0.1], null: [0.2] } };
   const withNull = comparisonView(comparisonRecord([pairRecord([0.1], [0.1], { evidence })]));
   assert.equal(
-    similarityInWords(withNull, 0.5),
-    "Matched at eps 0.500: all of l. Under the null: at most 20% of a layer.",
+    similarityInWords(withNull, "sample", 0.5),
+    "Matched at eps 0.500 in this sample: all of l. Under the null: at most 20% of a layer.",
   );
+});
+
+test("what is estimated for the population comes from corrected levels, and what is not has its reason", () => {
+  const corrected = { sample_size: 90, x_levels: [0.4, null], y_levels: [0.6, 1] };
+  const evidence = { rows: { enough: true }, profile: null, corrected };
+  const refusals = { "corrected levels": "layers 'a:few' and 'b:few': too few rows" };
+  const pairs = [
+    pairRecord([0.1, null], [0.2, 0.3], { layer: "good", evidence }),
+    pairRecord([0.1], [0.2], { layer: "few", evidence: { rows: null, profile: null, corrected: null }, refusals }),
+    pairRecord([0.1], [0.2], { layer: "large" }),
+  ];
+  const view = comparisonView(comparisonRecord(pairs));
+  const [good, few] = view.pairs;
+  assert.deepEqual([good.isEstimated, few.isEstimated, view.isEstimated], [true, false, true]);
+  assert.deepEqual([0.3, 0.4, 0.6].map((eps) => good.similarityAt("population", eps)), [0, 0.25, 0.5]); // prettier-ignore
+  assert.equal(good.similarityAt("sample", 0.3), 0.75);
+  assert.equal(few.similarityAt("population", 0.3), null);
+  assert.deepEqual(few.curve("population"), []);
+  assert.deepEqual(good.curve("population").at(-1), { eps: 1, similarity: 0.5 });
+  assert.equal(
+    similarityInWords(view, "population", 0.5),
+    "Matched at eps 0.500, estimated for the population: 25% of good.",
+  );
+  assert.deepEqual(notEstimatedInWords(view), [
+    "No estimate for the population of few: too few rows.",
+    "No estimate for the population of large: evidence was not computed.",
+  ]);
+  const [heads, rows] = neuronTable(good, 0.25);
+  assert.deepEqual(rows.map((row) => row[heads.indexOf("corrected level")]), [0.4, null, 0.6, 1]); // prettier-ignore
 });
 
 test("facts and warnings", () => {
@@ -186,10 +216,10 @@ test("the table of neurons has a row for each neuron of both layers", () => {
   const simple = [{ eps: 0.5, matches: [LARGE], count: 1 }];
   const pair = pairRecord([0.2, null, 0.6], [0.1, 0.2], { simple, alignment: ALIGNED });
   const [heads, rows] = neuronTable(pair, 0.2);
-  assert.equal(heads[3], "in the match at 0.2");
+  assert.equal(heads[4], "in the match at 0.2");
   assert.deepEqual(rows.map((row) => row[0]), ["a:l", "a:l", "a:l", "b:l", "b:l"]); // prettier-ignore
-  assert.deepEqual(rows.map((row) => row[3]), [true, false, false, true, true]); // prettier-ignore
-  assert.deepEqual(rows[4], ["b:l", 1, 0.2, true, 2, 0.9, 0.5, "x0 x2 y1", "3 2"]);
+  assert.deepEqual(rows.map((row) => row[4]), [true, false, false, true, true]); // prettier-ignore
+  assert.deepEqual(rows[4], ["b:l", 1, 0.2, undefined, true, 2, 0.9, 0.5, "x0 x2 y1", "3 2"]);
 });
 
 test("CSV: quotes where they are needed, nothing for what is missing", () => {

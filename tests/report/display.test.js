@@ -10,6 +10,7 @@ import {
   numberWithInterval,
   percent,
   percentWithInterval,
+  pValue,
   short,
   significant,
 } from "../../src/spanmatch/report/assets/display/text.js";
@@ -20,16 +21,44 @@ import {
 } from "../../src/spanmatch/report/assets/views/comparison/transplants.js";
 import { epsLabels } from "../../src/spanmatch/report/assets/views/comparison/similarity_by_layer.js";
 import { clusterMembers } from "../../src/spanmatch/report/assets/views/pair/clusters.js";
-import { missingReasons } from "../../src/spanmatch/report/assets/views/pair/evidence.js";
+import { measureRow, missingReasons, rowsInWords } from "../../src/spanmatch/report/assets/views/pair/evidence.js";
 import { placeAfterKey } from "../../src/spanmatch/report/assets/views/pair/neuron_grid.js";
 import { visible } from "../../src/spanmatch/report/assets/views/pair/top_inputs.js";
 import { stepName } from "../../src/spanmatch/report/assets/views/study/steps.js";
 
 test("numbers in as many digits, and a dash for what is missing", () => {
   assert.deepEqual([number(0.12345), number(2, 1), number(null), number(undefined)], ["0.123", "2.0", "–", "–"]);
+  assert.deepEqual([number(-0.0002), number(-0.02), number(-0.4, 0)], ["0.000", "-0.020", "0"]);
   assert.deepEqual([percent(0.256), percent(0.2564, 1), percent(null)], ["26%", "25.6%", "–"]);
   assert.deepEqual([count(1234567), count(0.6), count(null)], ["1,234,567", "1", "–"]);
   assert.deepEqual([significant(12.345), significant(0.0001234), significant(null)], ["12.3", "0.000123", "–"]);
+});
+
+test("p-values that are small are said to be small", () => {
+  assert.deepEqual([pValue(0.0004), pValue(0.0123), pValue(null)], ["<0.001", "0.012", "–"]);
+});
+
+test("a measure says what it estimates, and how much too large it is", () => {
+  const measure = { value: 0.5, low: 0.25, high: 0.75, bias: 0, null_value: 0, p_value: 0, reason: "" };
+  const unbiased = measureRow({ ...measure, name: "debiased cka", estimator: "unbiased" });
+  assert.deepEqual(unbiased, ["debiased cka", "0.500", "unbiased", "0.250 to 0.750", "none", "0.000", "<0.001"]);
+  const unknown = { low: null, high: null, bias: 0.12345, null_value: null, p_value: null };
+  const biased = measureRow({ ...measure, ...unknown, name: "cca", estimator: "in sample" });
+  assert.deepEqual(biased, ["cca", "0.500", "in sample", "–", "0.123", "–", "–"]);
+  const missing = measureRow({ ...measure, ...unknown, name: "cka", estimator: "in sample", value: null, reason: "r" });
+  assert.deepEqual(missing, ["cka", "–", "in sample", "–", "–", "–", "–"]);
+});
+
+test("rows in words, also if their effective number is not known", () => {
+  const rows = { rows: 5000, n_examples: 50, needed: 28, eps: 0.3, enough: false };
+  assert.equal(
+    rowsInWords({ ...rows, effective_sample_size: 61.7, advice: "more" }),
+    "The 5,000 rows of 50 examples have an effective sample size of 62; 28 are needed at eps 0.3.",
+  );
+  assert.equal(
+    rowsInWords({ ...rows, effective_sample_size: null, advice: "no folds were kept" }),
+    "5,000 rows of 50 examples: no folds were kept.",
+  );
 });
 
 test("intervals stand after their value, if there is one", () => {

@@ -30,24 +30,43 @@ def lines(ax) -> dict[str, np.ndarray]:
     return found
 
 
+def corrected_share(pair: dict, eps: float) -> float:
+    corrected = pair["evidence"]["corrected"]
+    return float(np.mean([level <= eps for level in (*corrected["x_levels"], *corrected["y_levels"])]))
+
+
 def test_depth_shows_means_and_spread(comparison):
     (ax,) = figures.depth(comparison).axes
     drawn = lines(ax)
     for k, eps in enumerate(comparison["eps"]):
-        values = [[p["similarity"][k] for p in comparison["pairs"] if p["layer"] == layer] for layer in ("l", "m")]
+        pairs = [[p for p in comparison["pairs"] if p["layer"] == layer] for layer in ("l", "m")]
+        values = [[corrected_share(pair, eps) for pair in of_layer] for of_layer in pairs]
         assert drawn[f"eps = {eps:g}"] == pytest.approx([np.mean(v) for v in values])
         bars = ax.containers[k].lines[2][0].get_segments()
         assert [segment[:, 1].tolist() for segment in bars] == [pytest.approx([min(v), max(v)]) for v in values]
     assert [tick.get_text() for tick in ax.get_xticklabels()] == ["l", "m"]
 
 
-def test_profiles_are_the_similarity(comparison):
-    axes = figures.profiles(comparison).axes
-    curve = axes[0].lines[0].get_ydata()
+def test_depth_is_in_sample_where_not_everything_is_estimated(comparison):
+    first, *others = comparison["pairs"]
+    refused = {**first, "evidence": {**first["evidence"], "corrected": None}}
+    (ax,) = figures.depth({**comparison, "pairs": [refused, *others]}).axes
+    assert ax.get_ylabel() == "s(eps) in sample"
+    values = [p["similarity"][2] for p in comparison["pairs"] if p["layer"] == "l"]
+    assert lines(ax)[f"eps = {comparison['eps'][2]:g}"][0] == pytest.approx(np.mean(values))
+
+
+def test_profiles_are_of_the_population_and_in_sample(comparison):
     pairs = [pair for pair in comparison["pairs"] if pair["layer"] == "l"]
+    drawn = lines(figures.profiles(comparison).axes[0])
+    assert set(drawn) == {"of the population, estimated", "in sample", "held out", "under the null"}
     for eps, k in ((0.3, 60), (0.5, 100)):
-        expected = np.mean([p["similarity"][p_eps] for p in pairs for p_eps in [comparison["eps"].index(eps)]])
-        assert curve[k] == pytest.approx(expected)
+        listed = comparison["eps"].index(eps)
+        assert drawn["in sample"][k] == pytest.approx(np.mean([pair["similarity"][listed] for pair in pairs]))
+        expected = np.mean([corrected_share(pair, eps) for pair in pairs])
+        assert drawn["of the population, estimated"][k] == pytest.approx(expected)
+    bare = [{**pair, "evidence": None} for pair in comparison["pairs"]]
+    assert set(lines(figures.profiles({**comparison, "pairs": bare}).axes[0])) == {"in sample"}
 
 
 def test_partners_predictors_and_sizes(comparison):

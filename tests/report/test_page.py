@@ -161,8 +161,10 @@ def test_in_a_browser(comparison, browser, tmp_path, width, scheme):
         opened.eps(eps)
         for row, pair in zip(opened.table("#layers"), comparison, strict=True):
             match = pair.profile.at(eps)
-            assert row[2] == f"{pair.profile.similarity(eps):.3f}"
-            assert row[3] == f"{len(match.x)} / {len(match.y)}"
+            corrected = pair.evidence.corrected
+            assert row[2] == ("\N{EN DASH}" if corrected is None else f"{corrected.similarity(eps):.3f}")
+            assert row[3] == f"{pair.profile.similarity(eps):.3f}"
+            assert row[4] == f"{len(match.x)} / {len(match.y)}"
         match = comparison.pairs[0].profile.at(eps)
         for side, neurons in (("x", match.x), ("y", match.y)):
             inside = page.locator(f"#{side}-neurons .cell.in").evaluate_all(
@@ -190,7 +192,10 @@ def test_what_is_matched_is_said_in_words(browser, tmp_path):
     opened = Opened(browser, comparison.report(tmp_path / "few.html"))
     opened.eps(0.05)
     words = opened.page.locator("#in-words")
-    expect(words).to_have_text("Matched at eps 0.050: all of same; 50% of part. Under the null: nothing.")
+    expect(words).to_have_text("Matched at eps 0.050, estimated for the population: all of same; 50% of part.")
+    opened.page.locator("#estimate").select_option("sample")
+    start = "Matched at eps 0.050 in this sample"
+    expect(words).to_have_text(f"{start}: all of same; 50% of part. Under the null: nothing.")
     # The neuron that matches best is looked at first.
     assert opened.page.locator("#x-neurons [aria-selected]").count() == 1
     assert "Neuron 0 of a:same" in opened.page.locator("#neuron").text_content()
@@ -199,7 +204,8 @@ def test_what_is_matched_is_said_in_words(browser, tmp_path):
     opened = Opened(browser, sm.compare(many).report(tmp_path / "many.html"))
     opened.eps(0.05)
     shares = "from 0% of l7 to 100% of l0; half or more of 7 of the 10 layers"
-    expect(opened.page.locator("#in-words")).to_have_text(f"Matched at eps 0.050: {shares}. Under the null: nothing.")
+    words = opened.page.locator("#in-words")
+    expect(words).to_have_text(f"Matched at eps 0.050, estimated for the population: {shares}.")
     opened.done()
 
 
@@ -275,7 +281,11 @@ def test_what_is_shown_can_be_downloaded(comparison, browser, tmp_path):
     rows = opened.csv("#by-layer [data-csv=layers]")
     assert [row["layer"] for row in rows] == ["first", HOSTILE, "few"]
     for row, pair in zip(rows, comparison, strict=True):
-        assert float(row["similarity"]) == pytest.approx(pair.profile.similarity(0.45), rel=1e-12)
+        assert float(row["similarity, in sample"]) == pytest.approx(pair.profile.similarity(0.45), rel=1e-12)
+        if pair.evidence.corrected is not None:
+            corrected = pair.evidence.corrected.similarity(0.45)
+            assert float(row["similarity, population"]) == pytest.approx(corrected, rel=1e-12)
+        assert (row["similarity, population"] == "") == (pair.evidence.corrected is None)
     neurons = opened.csv("[data-csv=neurons]")
     profile = comparison.pairs[0].profile
     assert len(neurons) == sum(profile.provenance.neurons)
@@ -283,7 +293,8 @@ def test_what_is_shown_can_be_downloaded(comparison, browser, tmp_path):
         int(row["neuron"]) for row in neurons if row["layer"] == "a:first" and row["in the match at 0.45"] == "true"
     ]
     assert inside == profile.at(0.45).x.tolist()
-    curve = [row for row in opened.csv("[data-csv=profiles]") if row["layer"] == "first"]
+    curves = [row for row in opened.csv("[data-csv=profiles]") if row["layer"] == "first"]
+    curve = [row for row in curves if row["estimate"] == "sample"]
     assert float(curve[-1]["similarity"]) == pytest.approx(profile.similarity(np.nextafter(1, 0)), rel=1e-12)
     opened.done()
 
@@ -299,7 +310,13 @@ def test_alignments_of_three_networks(browser, tmp_path):
     assert opened.table("#universality")[0][5] == str(len(found.everywhere))
     opened.eps(0.5)
     means = [np.mean([p.profile.similarity(0.5) for p in comparison.pairs[3 * k : 3 * k + 3]]) for k in (0, 1)]
-    assert [row[4] for row in opened.table("#layers")] == [f"{mean:.3f}" for mean in means]
+    page.locator("#estimate").select_option("sample")
+    assert [row[5] for row in opened.table("#layers")] == [f"{mean:.3f}" for mean in means]
+    corrected = [
+        np.mean([p.evidence.corrected.similarity(0.5) for p in comparison.pairs[3 * k : 3 * k + 3]]) for k in (0, 1)
+    ]
+    page.locator("#estimate").select_option("population")
+    assert [row[5] for row in opened.table("#layers")] == [f"{mean:.3f}" for mean in corrected]
     page.locator("#networks").select_option("b ~ c")
     assert page.locator("#layer-title").text_content() == "l, b ~ c"
     aligned = comparison["l, b ~ c"].alignment
@@ -347,9 +364,17 @@ def test_evidence_and_matrix(browser, tmp_path):
     page.locator("#measure").select_option("debiased cka")
     assert page.locator("#matrix g[aria-label=cell] rect").count() == 6 * 6 + 2
     found = comparison.pairs[0].evidence
-    row = opened.part("Evidence").locator("tbody tr").first.locator("td").all_text_contents()
-    cka = found["cka"]
-    assert row == [f"{cka.value:.3f}", f"{cka.low:.3f} to {cka.high:.3f}", f"{cka.null_value:.3f}"]
+    rows = opened.part("Evidence").locator("tbody tr").all()
+    shown = {row.locator("th").text_content(): row.locator("td").all_text_contents() for row in rows}
+    assert list(shown) == [measure.name for measure in sm.measures()]
+    debiased, cka = found["debiased cka"], found["cka"]
+    interval = f"{debiased.low:.3f} to {debiased.high:.3f}"
+    assert shown["debiased cka"][:4] == [f"{debiased.value:.3f}", "unbiased", interval, "none"]
+    assert shown["cka"][:3] == [f"{cka.value:.3f}", "in sample", "none: biased"]
+    reason = opened.part("Evidence").locator("tbody tr").nth(1).locator(".reason").get_attribute("title")
+    assert reason == cka.reason
+    legend = opened.part("Evidence").locator(".legend > span").all_text_contents()
+    assert legend[0] == "of the population, estimated" and "in sample, maximum match" in legend
     assert page.locator("details.part[open] .proof g[aria-label=area] path").count() == 1
     table = opened.table("#layers")
     shown = re.match(r"[\d,]+", table[0][-2])[0].replace(",", "")
@@ -363,6 +388,7 @@ def test_evidence_and_matrix(browser, tmp_path):
     missing = opened.part("Evidence").text_content()
     names = ", ".join(["rows needed", *(measure.name for measure in sm.measures())])
     assert f"Missing, {names}: layer 'a:off' never varies" in missing
+    assert "There is no estimate for the population: " in missing and "because a layer never varies" in missing
     values = opened.csv("[data-csv=matrix]")
     matrix = comparison.matrix("debiased cka")
     assert float(values[0]["b:l"]) == pytest.approx(matrix.values[0, matrix.layers.index("b:l")], rel=1e-9)
@@ -631,4 +657,4 @@ def test_the_page_is_made_anew_from_saved_results(demo_study, comparison, tmp_pa
     assert CliRunner().invoke(app, ["report", str(tmp_path)]).exit_code == 1
     (folder / "comparison.json").write_text('{"format": "spanmatch.comparison", "version": 1}')
     result = CliRunner().invoke(app, ["report", str(folder)])
-    assert result.exit_code == 1 and "not a comparison of version 6" in result.stderr.replace("\n", " ")
+    assert result.exit_code == 1 and "not a comparison of version 7" in result.stderr.replace("\n", " ")

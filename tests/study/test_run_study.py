@@ -36,7 +36,15 @@ def test_a_study_writes_what_it_found(small_study):
     again = sm.Study.load(small_study.folder)
     assert again.results == small_study.results and set(again.comparisons) == {"seeds-a", "seeds-b", "across-a-b"}
     frame = again.to_frame()
-    assert set(frame["quantity"]) == {"s(0.15)", "s(0.2)", "s(0.25)", "s(0.3)", "s(0.5)", "debiased cka", "procrustes"}
+    assert set(frame["quantity"]) == {
+        "s(0.15)",
+        "s(0.2)",
+        "s(0.25)",
+        "s(0.3)",
+        "s(0.5)",
+        "debiased cka",
+        "adjusted linear regression",
+    }
     with pytest.raises(sm.SpanmatchError, match="give the folder of a study that has ended"):
         sm.Study.load(small_study.folder / "runs")
 

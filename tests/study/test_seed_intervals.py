@@ -146,6 +146,17 @@ def test_shares_of_one_or_zero_have_the_rule_of_three():
     assert 0 <= single.low < single.high == 1
 
 
+def test_intervals_of_corrected_measures_stay_below_one():
+    values = [0.999, 0.98, 0.9]
+    spread, plain = sm.over_seeds(values, bounds=(-np.inf, 1)), sm.over_seeds(values)
+    assert plain.high > 1 > spread.high > spread.value > spread.low
+    width = (plain.high - plain.value) / (1 - spread.value)
+    ends = [spread.low, spread.high]
+    assert -np.log1p(-np.array(ends)) == pytest.approx(-np.log1p(-spread.value) + width * np.array([-1, 1]))
+    near = 0.3 + 1e-6 * np.arange(3)
+    assert sm.over_seeds(near, bounds=(-np.inf, 1)).high == pytest.approx(sm.over_seeds(near).high, rel=1e-9)
+
+
 @pytest.mark.parametrize("bounds", [(0, 1), (-1, 1), (2, 5)])
 def test_intervals_stay_within_bounds(bounds):
     low, high = bounds

@@ -331,6 +331,9 @@ def _finish(comparison: Comparison, folder: Path, as_json: bool) -> None:
     console = Console(highlight=False)
     for table in tables.of_comparison(comparison):
         console.print(table)
+    explanation = tables.explanation_of(comparison)
+    if explanation:
+        console.print(explanation)
     _print_warnings(console, tables.warnings_of(comparison))
     _print_report(console, folder)
 

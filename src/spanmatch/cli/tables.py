@@ -15,7 +15,7 @@ from ..moments.provenance import network_and_layer
 if TYPE_CHECKING:
     from ..alignment import Alignment, Clusters, LayerAlignment
     from ..comparison import Comparison, PairResult
-    from ..evidence import Evidence, RowsNeeded
+    from ..evidence import MeasureEvidence, RowsNeeded
     from ..moments.spans import Array
     from ..schema import ComparedStep, IntervalRecord, LayerRecord, SpreadRecord, TransplantRecord
     from ..study import Study
@@ -25,15 +25,28 @@ TRANSPLANT_CONTROLS = {"ablation": "ablated", "other examples": "other examples"
 
 
 def of_comparison(comparison: Comparison) -> Iterator[Table]:
-    """Yield the tables of a comparison."""
+    """Yield the tables of a comparison, first the one of estimates for the population."""
+    with_evidence = any(pair.evidence for pair in comparison)
+    if with_evidence:
+        yield _population(comparison)
     yield _similarity(comparison)
-    yield _partners(comparison)
-    if any(pair.evidence for pair in comparison):
+    if with_evidence:
         yield _evidence(comparison)
+    yield _partners(comparison)
     if comparison.universality:
         yield _universality(comparison)
     if any(pair.simple for pair in comparison):
         yield _simple(comparison)
+
+
+def explanation_of(comparison: Comparison) -> str:
+    """Return what the tables of a comparison mean by "corrected", in words; empty without evidence."""
+    if not any(pair.evidence for pair in comparison):
+        return ""
+    return (
+        "Corrected: distances are enlarged for the degrees of freedom of the fit, as in an adjusted R^2. In sample, "
+        "unrelated layers match the better the fewer rows there are. See docs/evidence.md."
+    )
 
 
 def warnings_of(comparison: Comparison) -> Iterator[tuple[str, str]]:
@@ -106,7 +119,7 @@ def _step(step: ComparedStep) -> Iterator[Table]:
     shares = [row for row in step["rows"] if row["eps"] is not None]
     measures = [row for row in step["rows"] if row["eps"] is None]
     title = f"{step['name']}: {{}}, mean over pairs ±95% over seeds"
-    yield _over_seeds(title.format("share matched by eps"), shares)
+    yield _over_seeds(title.format("share matched in sample, by eps"), shares)
     if measures:
         yield _over_seeds(title.format("measures"), measures)
 
@@ -163,6 +176,11 @@ def _by_layer(comparison: Comparison) -> dict[str, list[PairResult]]:
     return results
 
 
+def _names(comparison: Comparison) -> str:
+    *first, last = map(escape, comparison.networks)
+    return f"{', '.join(first)} and {last}" if first else last
+
+
 def _several(comparison: Comparison) -> str:
     count = len(comparison.networks)
     return f", mean over {count * (count - 1) // 2} pairs of networks" if count > 2 else ""
@@ -172,10 +190,30 @@ def _spread(values: Sequence[int]) -> str:
     return "/".join(map(str, dict.fromkeys(values)))
 
 
+def _population(comparison: Comparison) -> Table:
+    """Return the table of the corrected s(eps), which estimates that of the population."""
+    middle = comparison.eps[len(comparison.eps) // 2]
+    title = (
+        f"{_names(comparison)}: share of neurons in the match, estimated for the population (corrected for the fit), "
+        f"by eps; effective sample size, and the one needed at eps {middle:g}{_several(comparison)}"
+    )
+    table = _titled(title, "examples", "effective\nn", "needed", *(f"{eps:g}" for eps in comparison.eps))
+    for layer, pairs in _by_layer(comparison).items():
+        evidence = [pair.evidence for pair in pairs if pair.evidence is not None]
+        corrected = [one.corrected for one in evidence if one.corrected is not None]
+        missing = np.full(len(comparison.eps), np.nan)
+        shares = np.mean([profile.similarity(comparison.eps) for profile in corrected] or [missing], axis=0)
+        table.add_row(
+            escape(layer),
+            f"{pairs[0].provenance.n_examples:,}",
+            *_effective_and_needed([one.rows for one in evidence if one.rows is not None]),
+            *map(_share, shares.tolist()),
+        )
+    return table
+
+
 def _similarity(comparison: Comparison) -> Table:
-    *first, last = map(escape, comparison.networks)
-    names = f"{', '.join(first)} and {last}" if first else last
-    title = f"{names}: share of neurons in the maximum match, by eps{_several(comparison)}"
+    title = f"{_names(comparison)}, in sample: share of neurons in the maximum match, by eps{_several(comparison)}"
     table = _titled(title, "neurons", "silent", "rows", *(f"{eps:g}" for eps in comparison.eps))
     for layer, pairs in _by_layer(comparison).items():
         profiles = [pair.profile for pair in pairs]
@@ -189,8 +227,12 @@ def _similarity(comparison: Comparison) -> Table:
             "/".join(str(count) for _, count in silent),
             f"{pairs[0].provenance.rows:,}",
         ]
-        table.add_row(*row, *("-" if np.isnan(share) else f"{share:.3f}" for share in shares))
+        table.add_row(*row, *map(_share, shares.tolist()))
     return table
+
+
+def _share(share: float) -> str:
+    return "-" if np.isnan(share) else f"{share:.3f}"
 
 
 def _partners(comparison: Comparison) -> Table:
@@ -228,39 +270,61 @@ def _clear(a: Alignment) -> float:
 
 
 def _evidence(comparison: Comparison) -> Table:
-    middle, largest = comparison.eps[len(comparison.eps) // 2], max(comparison.eps)
+    """Return the table of the measures that estimate those of the population, and of the held-out share."""
+    largest = max(comparison.eps)
+    level = next(pair.evidence.level for pair in comparison if pair.evidence is not None)
+    intervals = "" if _several(comparison) else f" ({level:.0%} intervals over examples)"
     title = (
-        f"Measures \\[under the null], sample size for eps {middle:g}, share held out at eps {largest:g}"
+        f"Estimates for the population{intervals}; share held out at eps {largest:g}, of the maximum match"
         f"{_several(comparison)}"
     )
-    table = _titled(title, "effective n", "needed", "debiased cka", "procrustes", "R^2", "held out")
+    table = _titled(title, "debiased cka", "p", "adjusted R^2", "held out")
     for layer, pairs in _by_layer(comparison).items():
         evidence = [pair.evidence for pair in pairs if pair.evidence is not None]
         if not evidence:
             continue
-        rows = [one.rows for one in evidence if one.rows is not None]
-        counts = _effective_and_needed(rows) if rows else ("-", "-")
-        cells = [_beside_null(evidence, name) for name in ("debiased cka", "procrustes", "linear regression")]
-        held = [one.profile.held_out_at(largest) for one in evidence if one.profile is not None]
-        table.add_row(escape(layer), *counts, *cells, f"{np.mean(held):.2f}" if np.isfinite(held).any() else "-")
+        cka, r_squared = (
+            [one[name] for one in evidence if not np.isnan(one[name].value)]
+            for name in ("debiased cka", "adjusted linear regression")
+        )
+        held_out = [one.profile.held_out_at(largest) for one in evidence if one.profile is not None]
+        table.add_row(
+            escape(layer),
+            _with_interval_over_examples(cka),
+            _largest_p_value(cka),
+            _with_interval_over_examples(r_squared),
+            f"{np.mean(held_out):.2f}" if np.isfinite(held_out).any() else "-",
+        )
     return table
 
 
 def _effective_and_needed(rows: Sequence[RowsNeeded]) -> tuple[str, str]:
-    """Return the least effective rows of some pairs of networks, and the most that are needed."""
-    worth, needed = float(np.min([r.effective_sample_size for r in rows])), max(r.needed for r in rows)
-    known = "unknown" if np.isnan(worth) else f"{worth:,.0f}"
-    return f"{'' if worth >= needed else '[yellow]'}{known}", f"{needed:,}"
+    """Return the smallest effective sample size of some pairs of networks, and the largest that is needed."""
+    if not rows:
+        return "-", "-"
+    size = float(np.min([one.effective_sample_size for one in rows]))
+    known = "unknown" if np.isnan(size) else f"{size:,.0f}"
+    needed = f"{max(one.needed for one in rows):,}"
+    return known if all(one.enough for one in rows) else f"[yellow]{known}[/]", needed
 
 
-def _beside_null(evidence: Sequence[Evidence], name: str) -> str:
-    """Return a measure with its null value, means over the pairs of networks for which it can be had."""
-    of_pairs = [one[name] for one in evidence if not np.isnan(one[name].value)]
+def _with_interval_over_examples(of_pairs: Sequence[MeasureEvidence]) -> str:
+    """Return a measure with its interval; over several pairs of networks, its mean alone."""
     if not of_pairs:
         return "-"
-    value = float(np.mean([measure.value for measure in of_pairs]))
-    null_value = float(np.mean([measure.null_value for measure in of_pairs]))
-    return f"{value:.2f}" + ("" if np.isnan(null_value) else f" \\[{null_value:.2f}]")
+    value = f"{np.mean([measure.value for measure in of_pairs]):.2f}"
+    first, *others = of_pairs
+    if others or np.isnan([first.low, first.high]).any():
+        return value
+    return f"{value} ({first.low:.2f}, {first.high:.2f})"
+
+
+def _largest_p_value(of_pairs: Sequence[MeasureEvidence]) -> str:
+    """Return the largest p-value over pairs of networks."""
+    p_values = [measure.p_value for measure in of_pairs if not np.isnan(measure.p_value)]
+    if not p_values:
+        return "-"
+    return "<0.001" if max(p_values) < 0.001 else f"{max(p_values):.3f}"
 
 
 def _universality(comparison: Comparison) -> Table:

@@ -78,6 +78,7 @@ class _Neuron:
     layer: str
     index: int
     level: float
+    corrected_level: float
     silent: bool
     other_layer: str
 
@@ -88,6 +89,7 @@ LEVELS = Table[_Neuron](
         "layer": lambda neuron: network_and_layer(neuron.layer)[1],
         "neuron": lambda neuron: neuron.index,
         "level": lambda neuron: None if neuron.silent else neuron.level,
+        "corrected_level": lambda neuron: neuron.corrected_level,
         "silent": lambda neuron: _boolean(neuron.silent),
         "compared_with": lambda neuron: neuron.other_layer,
     }
@@ -97,8 +99,17 @@ LEVELS = Table[_Neuron](
 def _neurons(pairs: Iterable[PairResult]) -> Iterator[_Neuron]:
     """Yield every neuron of every pair."""
     for pair in pairs:
-        for layer, index, level, silent in pair.profile.neurons():
-            yield _Neuron(layer, index, level, silent, pair.y_layer if layer == pair.x_layer else pair.x_layer)
+        neurons = zip(pair.profile.neurons(), _corrected_levels(pair), strict=True)
+        for (layer, index, level, silent), corrected_level in neurons:
+            other_layer = pair.y_layer if layer == pair.x_layer else pair.x_layer
+            yield _Neuron(layer, index, level, corrected_level, silent, other_layer)
+
+
+def _corrected_levels(pair: PairResult) -> list[float]:
+    """Return the corrected level of each neuron of x, then of y; nan if there is none."""
+    if pair.evidence is None or pair.evidence.corrected is None:
+        return [math.nan] * sum(pair.provenance.neurons)
+    return [level for _, _, level, _ in pair.evidence.corrected.neurons()]
 
 
 # alignment.csv: a row for each partnership, of every matching that was made -----------------------------------------
@@ -221,12 +232,16 @@ MEASURES = Table[tuple[Evidence, MeasureEvidence]](
         "x_layer": lambda row: row[0].x_layer,
         "y_layer": lambda row: row[0].y_layer,
         "measure": lambda row: row[1].name,
+        "estimator": lambda row: row[1].estimator,
         "value": lambda row: row[1].value,
         "low": lambda row: row[1].low,
         "high": lambda row: row[1].high,
         "level": lambda row: row[0].level,
+        "bias": lambda row: row[1].bias,
         "null_value": lambda row: row[1].null_value,
+        "p_value": lambda row: row[1].p_value,
         "rows": lambda row: None if row[0].rows is None else row[0].provenance.rows,
+        "n_examples": lambda row: None if row[0].rows is None else row[0].provenance.n_examples,
         "effective_sample_size": lambda row: None if row[0].rows is None else row[0].rows.effective_sample_size,
         "reason": lambda row: row[1].reason,
     }

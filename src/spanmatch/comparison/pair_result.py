@@ -49,12 +49,7 @@ class PairResult(Result):
     @property
     def missing(self) -> tuple[str, ...]:
         """Why observed results are missing, without duplicates; null values are not counted."""
-        if self.evidence is None:
-            return tuple(dict.fromkeys(self.refusals.values()))
-        null_only = {
-            measure.name for measure in self.evidence.measures if np.isfinite([measure.value, measure.low]).all()
-        }
-        return tuple(dict.fromkeys(reason for name, reason in self.refusals.items() if name not in null_only))
+        return tuple(dict.fromkeys(reason for name, reason in self.refusals.items() if name != "null"))
 
     def row(self, eps: tuple[float, ...]) -> dict[str, str | int | float]:
         """Return a row for a table: s(eps), measures, and warnings.

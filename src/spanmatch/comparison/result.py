@@ -144,7 +144,7 @@ class Comparison:
         first = self.pairs[0].profile.provenance
         return {
             "format": "spanmatch.comparison",
-            "version": 6,
+            "version": 7,
             "spanmatch": __about__.VERSION,
             "networks": self.networks,
             "eps": list(self.eps),

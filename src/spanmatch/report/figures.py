@@ -72,40 +72,70 @@ def save_course(study: StudyRecord, folder: Path) -> list[Path]:
 
 
 def depth(comparison: ComparisonRecord) -> Figure:
-    """Return s(eps) by layer for each eps, the mean over pairs of networks with the smallest and the largest."""
+    """Return s(eps) by layer for each eps, the mean over pairs of networks with the smallest and the largest.
+
+    It is that of the population if it is estimated for every pair, else in sample.
+    """
     layers = _layers(comparison)
+    are_estimated = all(_corrected_levels(pair) for pair in comparison["pairs"])
     ax = axes_for("saving figures")
     places = np.arange(len(layers))
     styles = _styles(len(comparison["eps"]))
     for k, (eps, style) in enumerate(zip(comparison["eps"], styles, strict=True)):
-        similarity = [[pair["similarity"][k] for pair in _pairs_of(comparison, layer)] for layer in layers]
+        similarity = [
+            [_share(pair, k, eps, are_estimated) for pair in pairs]
+            for pairs in (_pairs_of(comparison, layer) for layer in layers)
+        ]
         values = [np.array(row, dtype=np.float64) for row in similarity]  # null, below the resolution, becomes nan
         mean = np.array([np.mean(row) for row in values])
         distances = np.array([[m - min(row), max(row) - m] for m, row in zip(mean, values, strict=True)]).T
         shifted = places + 0.06 * (k - len(styles) / 2)
         ax.errorbar(shifted, mean, distances.clip(0), label=f"eps = {eps:g}", capsize=2, **style._asdict())
-    ax.set(xticks=places, ylim=(-0.02, 1.02), ylabel="maximum matching similarity", title=_over(comparison))
+    label = "s(eps), estimated for the population" if are_estimated else "s(eps) in sample"
+    ax.set(xticks=places, ylim=(-0.02, 1.02), ylabel=label, title=_over(comparison))
     ax.set_xticklabels(layers, rotation=45, ha="right")
     ax.legend(fontsize="small")
     return _figure(ax)
 
 
 def profiles(comparison: ComparisonRecord) -> Figure:
-    """Return s(eps) over every eps, a panel for each layer, with the range over pairs of networks."""
+    """Return s(eps) over every eps, a panel for each layer, means over pairs of networks.
+
+    That of the population is a line, if it is estimated for every pair of the layer, with its interval over examples,
+    or with its range over several pairs of networks. In sample it is dashed, under the null dotted; dots are held out.
+    """
     layers = _layers(comparison)
     axes = _grid(len(layers))
     for ax, layer in zip(axes, layers, strict=False):
-        pairs = _pairs_of(comparison, layer)
-        curves = np.array([_similarity(pair) for pair in pairs])
-        ax.fill_between(GRID, curves.min(axis=0), curves.max(axis=0), color="0.8", step="post")
-        ax.step(GRID, curves.mean(axis=0), where="post", color="black")
-        with_evidence = _evidence_profiles(pairs)
-        if with_evidence and None not in with_evidence[0]["null"]:
-            nulls = np.array([profile["null"] for profile in with_evidence], dtype=np.float64)
-            ax.plot(with_evidence[0]["eps"], nulls.mean(axis=0), ":", color="0.4")
+        _draw_profiles(ax, _pairs_of(comparison, layer))
         ax.set(title=layer, ylim=(0, 1.02), xlim=(0, 1))
     axes[0].set(xlabel="eps", ylabel="s(eps)")
+    axes[0].legend(fontsize="x-small")
     return _figure(axes[0])
+
+
+def _draw_profiles(ax: Axes, pairs: Sequence[PairRecord]) -> None:
+    """Draw s(eps) of the pairs of networks of a layer: of the population, in sample, under the null, held out."""
+    in_sample = np.array([_similarity([*pair["x_levels"], *pair["y_levels"]]) for pair in pairs])
+    estimated = [_similarity(levels) for levels in map(_corrected_levels, pairs) if levels]
+    are_estimated = len(estimated) == len(pairs)
+    curves = np.array(estimated) if are_estimated else in_sample
+    with_evidence = _evidence_profiles(pairs)
+    if are_estimated and len(pairs) == 1 and with_evidence:
+        low, high = (np.array(with_evidence[0][end], dtype=np.float64) for end in ("low", "high"))
+        ax.fill_between(with_evidence[0]["eps"], low, high, color="0.8")
+    else:
+        ax.fill_between(GRID, curves.min(axis=0), curves.max(axis=0), color="0.8", step="post")
+    if are_estimated:
+        ax.step(GRID, curves.mean(axis=0), where="post", color="black", label="of the population, estimated")
+    line = "--" if are_estimated else "-"
+    ax.step(GRID, in_sample.mean(axis=0), line, where="post", color="0.35", label="in sample")
+    if with_evidence:
+        held_out = np.array([profile["held_out"] for profile in with_evidence], dtype=np.float64)
+        ax.plot(with_evidence[0]["held_out_eps"], held_out.mean(axis=0), "o", ms=3, color="0.35", label="held out")
+    if with_evidence and None not in with_evidence[0]["null"]:
+        nulls = np.array([profile["null"] for profile in with_evidence], dtype=np.float64)
+        ax.plot(with_evidence[0]["eps"], nulls.mean(axis=0), ":", color="0.5", label="under the null")
 
 
 def sizes(comparison: ComparisonRecord) -> Figure | None:
@@ -243,11 +273,24 @@ def _band(ax: Axes, epochs: Sequence[int], spreads: Sequence[SpreadRecord], styl
     ax.fill_between(epochs, low, high, color=style.color, alpha=0.2, linewidth=0)
 
 
-def _similarity(pair: PairRecord) -> NDArray[np.float64]:
-    """Return s(eps) on the grid."""
-    levels = [*pair["x_levels"], *pair["y_levels"]]
+def _similarity(levels: Sequence[float | None], eps: NDArray[np.float64] = GRID) -> NDArray[np.float64]:
+    """Return s(eps) of the levels of both layers."""
     known = np.sort([level for level in levels if level is not None])
-    return np.searchsorted(known, GRID, side="right") / max(len(levels), 1)
+    return np.searchsorted(known, eps, side="right") / max(len(levels), 1)
+
+
+def _corrected_levels(pair: PairRecord) -> list[float | None]:
+    """Return the corrected levels of both layers; none if s(eps) is not estimated for the population."""
+    corrected = None if pair["evidence"] is None else pair["evidence"]["corrected"]
+    return [] if corrected is None else [*corrected["x_levels"], *corrected["y_levels"]]
+
+
+def _share(pair: PairRecord, position: int, eps: float, is_corrected: bool) -> float | None:
+    """Return s(eps) at a listed eps, in sample or corrected; None below the resolution."""
+    in_sample = pair["similarity"][position]
+    if in_sample is None or not is_corrected:
+        return in_sample
+    return float(_similarity(_corrected_levels(pair), np.array([eps]))[0])
 
 
 def _evidence_profiles(pairs: Sequence[PairRecord]) -> list[ProfileRecord]:

@@ -46,7 +46,7 @@ class PageComparison(TypedDict):
 
     name: Text  # of the study's step; empty on the page of one comparison
     format: Literal["spanmatch.comparison"]
-    version: Literal[6]
+    version: Literal[7]
     spanmatch: Text
     networks: Annotated[list[Text], Field(min_length=1)]
     eps: Annotated[list[Eps], Field(min_length=1)]

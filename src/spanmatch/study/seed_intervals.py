@@ -64,7 +64,7 @@ def over_seeds(
         The confidence level of the interval, in (0, 1).
     bounds : tuple of float, default (-inf, inf)
         The smallest and largest possible value, which the interval does not leave: (0, 1) for s(eps), (-1, 1) for a
-        correlation.
+        correlation, (-inf, 1) for an adjusted R^2.
 
     Returns
     -------
@@ -76,8 +76,7 @@ def over_seeds(
     Raises
     ------
     SpanmatchError
-        If the level is not in (0, 1), or the bounds are not two increasing numbers that are both finite or both
-        infinite.
+        If the level is not in (0, 1), or the bounds do not increase, or only the upper one is infinite.
 
     Notes
     -----
@@ -91,8 +90,8 @@ def over_seeds(
     accounts for the dependence of pairs that share a seed, on the same side or on different sides.
 
     With finite bounds a and b, the interval is mean +- t error on the scale of log((x - a) / (b - x)), to which the
-    error is carried by the derivative at the mean. For (-1, 1) this scale is twice Fisher's z. Cost: S times the number
-    of values.
+    error is carried by the derivative at the mean. For (-1, 1) this scale is twice Fisher's z. With (-inf, b) the scale
+    is -log(b - x). Cost: S times the number of values.
 
     References
     ----------
@@ -193,10 +192,13 @@ def _interval(mean: float, half_width: float, bounds: Bounds) -> tuple[float, fl
     from scipy.special import expit, logit  # slow to import
 
     low, high = bounds
-    if np.isinf(low):
+    if np.isinf(high):
         return mean - half_width, mean + half_width
     if not low < mean < high:
         return float("nan"), float("nan")
+    if np.isinf(low):
+        ends = high - (high - mean) * np.exp(np.array([1, -1]) * half_width / (high - mean))
+        return float(ends[0]), float(ends[1])
     share, width = (mean - low) / (high - low), half_width / (high - low)
     ends = expit(logit(share) + np.array([-1, 1]) * width / (share * (1 - share)))
     low_end, high_end = low + (high - low) * ends
@@ -204,7 +206,9 @@ def _interval(mean: float, half_width: float, bounds: Bounds) -> tuple[float, fl
 
 
 def _check_bounds(bounds: Bounds) -> None:
-    """Raise SpanmatchError if bounds do not increase, or are neither both finite nor both infinite."""
+    """Raise SpanmatchError if bounds do not increase, or only the upper one is infinite."""
     low, high = bounds
-    if not low < high or np.isinf(low) != np.isinf(high):
-        raise SpanmatchError(f"bounds={bounds!r}: give two finite numbers, the smaller first, or (-inf, inf)")
+    if not low < high or (np.isinf(high) and not np.isinf(low)):
+        raise SpanmatchError(
+            f"bounds={bounds!r}: give two finite numbers, the smaller first, or (-inf, number) or (-inf, inf)"
+        )

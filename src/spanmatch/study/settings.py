@@ -147,7 +147,7 @@ class CompareSettings(_Section):
     evidence: bool | None = None
     top: Count = 9
     """How many of the inputs that excite it most to keep for every neuron."""
-    measures: tuple[str, ...] = ("debiased cka", "procrustes")
+    measures: tuple[str, ...] = ("debiased cka", "adjusted linear regression")
     """Measures that are tabulated beside the matches, and followed over epochs; see `sm.measures()`."""
     epochs: tuple[Count, ...] = ()
     """Follow training: at each of these epochs, compare every network with itself at the end, and seeds with seeds."""

@@ -1,9 +1,16 @@
 // The page: what is chosen, and the views that follow from it.
 /** @import { Cell } from "./data/csv.js" */
-/** @import { Pair, Side } from "./data/pair.js" */
+/** @import { Estimate, Pair, Side } from "./data/pair.js" */
 /** @import { Section } from "./display/elements.js" */
 /** @import { PageComparison, PageData } from "./page_data.d.ts" */
-import { comparisonView, factsOf, mostTellingEps, similarityInWords, warningsOf } from "./data/comparison.js";
+import {
+  comparisonView,
+  factsOf,
+  mostTellingEps,
+  notEstimatedInWords,
+  similarityInWords,
+  warningsOf,
+} from "./data/comparison.js";
 import { neuronTable } from "./data/neurons.js";
 import { layerOf } from "./data/pair.js";
 import { unpack } from "./data/unpack.js";
@@ -45,7 +52,7 @@ class Page {
     this.study = study;
     this.views = comparisons.map(comparisonView);
     this.view = this.views[0];
-    this.eps = mostTellingEps(this.view);
+    this.eps = mostTellingEps(this.view, this.view.isEstimated ? "population" : "sample");
     this.layer = this.view.layers[0];
     this.networks = this.view.networks[0];
     /** @type {{ side: Side, index: number } | null} */
@@ -71,6 +78,11 @@ class Page {
 
   get pair() {
     return this.view.pair(this.layer, this.networks);
+  }
+
+  /** @returns {Estimate} */
+  get estimate() {
+    return this.view.isEstimated && selectById("estimate").value === "population" ? "population" : "sample";
   }
 
   get matrix() {
@@ -108,6 +120,7 @@ class Page {
     setOptions("networks", networks, this.networks);
     setOptions("layer", layers, this.layer);
     byId("networks-label").hidden = networks.length < 2;
+    byId("estimate-label").hidden = !this.view.isEstimated;
     const measures = comparison.matrices.map((matrix) => matrix.name);
     setOptions("measure", measures, measures[0]);
     byId("all-layers").hidden = !measures.length;
@@ -181,10 +194,12 @@ class Page {
   }
 
   drawComparison() {
-    const { view, layer, networks } = this;
-    this.byLayer = drawSimilarityByLayer(byId("depth"), view, layer, networks);
-    this.byEps = drawSimilarityByEps(byId("curves"), view, layer, networks);
-    this.table = fillLayersTable(byId("layers"), view, layer, networks, (chosen) => this.chooseLayer(chosen));
+    const { view, estimate, layer, networks } = this;
+    this.sayEstimate();
+    this.byLayer = drawSimilarityByLayer(byId("depth"), view, estimate, layer, networks);
+    this.byEps = drawSimilarityByEps(byId("curves"), view, estimate, layer, networks);
+    const choose = (/** @type {string} */ chosen) => this.chooseLayer(chosen);
+    this.table = fillLayersTable(byId("layers"), view, estimate, layer, networks, choose);
   }
 
   drawMatrix() {
@@ -212,6 +227,17 @@ class Page {
     return fillNeuronGrid(byId(`${side}-neurons`), levels, name, (index) => this.chooseNeuron(side, index));
   }
 
+  // What is said of the estimate that the charts show.
+  sayEstimate() {
+    const isSample = this.estimate === "sample";
+    byId("estimate-in-words").textContent = isSample
+      ? "In sample: the share of neurons in the maximum match of these rows, which is larger than that of the population if rows are few."
+      : "Of the population: the share of neurons in the match, corrected for the fit to few rows.";
+    const reasons = isSample ? [] : notEstimatedInWords(this.view);
+    byId("not-estimated").hidden = !reasons.length;
+    byId("not-estimated").textContent = `${reasons.join(" ")} Choose \u201cin sample\u201d to see them.`;
+  }
+
   // Everything that follows eps.
   move() {
     const { eps, pair } = this;
@@ -219,9 +245,9 @@ class Page {
     byId("eps-value").textContent = eps.toFixed(3);
     for (const chart of [this.byLayer, this.byEps, this.table, this.levels]) chart?.move(eps);
     const [x, y] = [this.grids?.x.move(eps), this.grids?.y.move(eps)];
-    byId("in-words").textContent = similarityInWords(this.view, eps);
+    byId("in-words").textContent = similarityInWords(this.view, this.estimate, eps);
     byId("layer-summary").textContent = pairInWords(pair, eps, x ?? 0, y ?? 0);
-    const matched = `${percent(pair.similarityAt(eps))} of ${pair.layer} matched`;
+    const matched = `${percent(pair.similarityAt(this.estimate, eps))} of ${pair.layer} matched`;
     byId("eps").setAttribute("aria-valuetext", `${eps.toFixed(3)}: ${matched}`);
   }
 
@@ -238,6 +264,10 @@ class Page {
     comparison.addEventListener("change", () => this.chooseComparison(comparison.value));
     networks.addEventListener("change", () => this.chooseLayer(this.layer, networks.value));
     layer.addEventListener("change", () => this.chooseLayer(layer.value));
+    byId("estimate").addEventListener("change", () => {
+      this.drawComparison();
+      this.move();
+    });
     byId("measure").addEventListener("change", () => this.drawMatrix());
     const slider = inputById("eps");
     slider.addEventListener("input", () => this.chooseEps(Number(slider.value)));
@@ -363,7 +393,7 @@ function showWarnings(pairs) {
  * @param {number} y
  */
 function pairInWords(pair, eps, x, y) {
-  const share = pair.similarityAt(eps);
+  const [share, population] = [pair.similarityAt("sample", eps), pair.similarityAt("population", eps)];
   if (share === null)
     return (
       `Below eps ${number(pair.resolution)} matches of ${pair.x_layer} and ${pair.y_layer} cannot be resolved: ` +
@@ -371,8 +401,9 @@ function pairInWords(pair, eps, x, y) {
     );
   const counts = `${x} of ${pair.x_neurons} neurons of ${pair.x_layer} and ${y} of ${pair.y_neurons} of ${pair.y_layer}`;
   const underNull = pair.nullAt(eps);
-  const end = underNull === null ? "" : `, under the null ${percent(underNull, 1)}.`;
-  return `At eps ${eps.toFixed(3)}, ${counts} are in the match: ${percent(share, 1)}${end}`;
+  const chance = underNull === null ? "" : `, under the null ${percent(underNull, 1)}`;
+  const estimate = population === null ? "" : ` Estimated for the population: ${percent(population, 1)}.`;
+  return `At eps ${eps.toFixed(3)}, ${counts} are in the maximum match of this sample: ${percent(share, 1)}${chance}.${estimate}`;
 }
 
 async function start() {

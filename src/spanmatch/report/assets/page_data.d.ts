@@ -195,7 +195,7 @@ export interface RandomRecord {
 export interface PageComparison {
   name: string;
   format: "spanmatch.comparison";
-  version: 6;
+  version: 7;
   spanmatch: string;
   /**
    * @minItems 1
@@ -541,6 +541,7 @@ export interface EvidenceRecord {
   level: number;
   rows: RowsRecord | null;
   measures: MeasureRecord[];
+  corrected: CorrectedRecord | null;
   profile: ProfileRecord | null;
 }
 /**
@@ -557,18 +558,29 @@ export interface RowsRecord {
   chance_distance: number | null;
 }
 /**
- * A measure with its interval, and its value under the null.
+ * A measure with its interval, its bias, its value under the null, and its p-value.
  */
 export interface MeasureRecord {
   name: string;
+  estimator: "unbiased" | "corrected" | "in sample";
   value: number | null;
   low: number | null;
   high: number | null;
+  bias: number | null;
   null_value: number | null;
+  p_value: number | null;
   reason: string;
 }
 /**
- * s(eps) with its interval, under the null, and on rows that were not fitted.
+ * Levels that are corrected for the degrees of freedom of the fit, as estimates for the population.
+ */
+export interface CorrectedRecord {
+  sample_size: number;
+  x_levels: (number | null)[];
+  y_levels: (number | null)[];
+}
+/**
+ * s(eps) in sample and of the population, under the null, and on rows that were not fitted.
  */
 export interface ProfileRecord {
   /**
@@ -576,9 +588,11 @@ export interface ProfileRecord {
    */
   eps: [number, ...number[]];
   similarity: (number | null)[];
+  corrected: (number | null)[];
   low: (number | null)[];
   high: (number | null)[];
   null: (number | null)[];
   held_out_eps: number[];
   held_out: (number | null)[];
+  reason: string;
 }

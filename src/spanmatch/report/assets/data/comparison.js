@@ -1,11 +1,15 @@
 // A comparison as the views ask for it: its layers in order, its pairs of networks, and means over them.
 /** @import { PageComparison } from "../page_data.d.ts" */
-/** @import { Pair } from "./pair.js" */
+/** @import { Estimate, Pair } from "./pair.js" */
 import { count, listed, percent } from "../display/text.js";
 import { preparePair } from "./pair.js";
 
 // The most layers that a sentence names.
 const NAMED_LAYERS = 8;
+// The most reasons that are given; all of them stand with their layers.
+const REASONS = 3;
+const LAYERS_OF_REASON = /^layers? '.*?'( and '.*?')?: /;
+const NO_EVIDENCE = "evidence was not computed";
 
 /**
  * @typedef {object} ComparisonView
@@ -15,7 +19,8 @@ const NAMED_LAYERS = 8;
  * @property {string[]} layers in the order of the comparison
  * @property {string[]} networks names of every two networks
  * @property {(layer: string) => Pair[]} pairsOf
- * @property {(layer: string, k: number) => number | undefined} listedMean mean similarity at the listed eps k
+ * @property {boolean} isEstimated whether s(eps) is estimated for the population, of some pair
+ * @property {(estimate: Estimate, layer: string, eps: number) => number | undefined} meanAt mean s(eps) over pairs of networks
  * @property {(layer: string, networks: string | null) => Pair} pair of two networks, or the layer's first
  */
 
@@ -34,7 +39,8 @@ export function comparisonView(comparison) {
     layers: [...byLayer.keys()],
     networks: [...new Set(pairs.map((pair) => pair.networks))],
     pairsOf,
-    listedMean: (layer, k) => d3.mean(pairsOf(layer), (pair) => pair.similarity[k]),
+    isEstimated: pairs.some((pair) => pair.isEstimated),
+    meanAt: (estimate, layer, eps) => d3.mean(pairsOf(layer), (pair) => pair.similarityAt(estimate, eps)),
     pair: (layer, networks) => pairsOf(layer).find((pair) => pair.networks === networks) ?? pairsOf(layer)[0],
   };
 }
@@ -42,24 +48,25 @@ export function comparisonView(comparison) {
 /**
  * Of the eps listed, the one at which the layers differ the most.
  * @param {ComparisonView} view
+ * @param {Estimate} estimate
  */
-export function mostTellingEps(view) {
-  const spreads = view.eps.map((_, k) => d3.deviation(view.layers, (layer) => view.listedMean(layer, k)) ?? 0);
+export function mostTellingEps(view, estimate) {
+  const spreads = view.eps.map((eps) => d3.deviation(view.layers, (layer) => view.meanAt(estimate, layer, eps)) ?? 0);
   return view.eps[(d3.max(spreads) ?? 0) > 0 ? d3.maxIndex(spreads) : Math.floor(view.eps.length / 2)];
 }
 
 /**
  * How much of each layer is matched at eps, in a sentence; of many layers the extremes.
  * @param {ComparisonView} view
+ * @param {Estimate} estimate
  * @param {number} eps
  */
-export function similarityInWords(view, eps) {
-  const rows = view.layers.map((layer) => ({
-    layer,
-    share: d3.mean(view.pairsOf(layer), (pair) => pair.similarityAt(eps)),
-  }));
-  const start = `Matched at eps ${eps.toFixed(3)}:`;
-  const end = nullInWords(d3.max(view.pairs, (pair) => pair.nullAt(eps)));
+export function similarityInWords(view, estimate, eps) {
+  const isSample = estimate === "sample";
+  const layers = view.layers.filter((layer) => isSample || view.pairsOf(layer).some((pair) => pair.isEstimated));
+  const rows = layers.map((layer) => ({ layer, share: view.meanAt(estimate, layer, eps) }));
+  const start = `Matched at eps ${eps.toFixed(3)}${isSample ? " in this sample" : ", estimated for the population"}:`;
+  const end = isSample ? nullInWords(d3.max(view.pairs, (pair) => pair.nullAt(eps))) : "";
   if (rows.length > NAMED_LAYERS) {
     const known = rows.filter((row) => row.share !== undefined);
     const [lowest, highest] = [d3.least(known, (row) => row.share), d3.greatest(known, (row) => row.share)];
@@ -81,6 +88,22 @@ function shareInWords(share) {
   if (share === undefined) return "an unresolved share";
   if (share >= 0.995) return "all";
   return share < 0.005 ? "nothing" : percent(share);
+}
+
+/**
+ * Why s(eps) is not estimated for the population, of the layers for which it is not; empty if it is of all.
+ * @param {ComparisonView} view
+ */
+export function notEstimatedInWords(view) {
+  const pairs = view.pairs.filter((pair) => !pair.isEstimated);
+  const groups = d3.groups(pairs, (pair) =>
+    (pair.refusals["corrected levels"] ?? NO_EVIDENCE).replace(LAYERS_OF_REASON, ""),
+  );
+  return groups.slice(0, REASONS).map(([reason, group]) => {
+    const layers = [...new Set(group.map((pair) => pair.layer))];
+    const others = layers.length > NAMED_LAYERS ? ` and ${layers.length - NAMED_LAYERS} more` : "";
+    return `No estimate for the population of ${layers.slice(0, NAMED_LAYERS).join(", ")}${others}: ${reason}.`;
+  });
 }
 
 /** @param {number | undefined} share */

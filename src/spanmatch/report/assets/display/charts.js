@@ -1,5 +1,6 @@
 // What charts by Observable Plot share: their frame, their colours, and lines that follow eps.
 /** @import { Scale } from "@observablehq/plot" */
+import { h } from "./elements.js";
 
 /** @typedef {ReturnType<typeof Plot.plot>} Chart */
 
@@ -38,6 +39,20 @@ export function place(figure, first, ...others) {
   // Plot names its marks, which takes a role.
   for (const mark of figure.querySelectorAll("svg :is(g, rect)[aria-label]")) mark.setAttribute("role", "group");
   return first;
+}
+
+/**
+ * A legend for marks of different kinds.
+ * @param {{ mark: "line" | "dashed" | "dotted" | "dots" | "band", colour: string, text: string }[]} items
+ */
+export function legend(items) {
+  return h(
+    "div",
+    { class: "legend" },
+    items.map(({ mark, colour, text }) =>
+      h("span", {}, h("span", { class: `key ${mark}`, style: `color:${colour}`, "aria-hidden": "true" }), text),
+    ),
+  );
 }
 
 /**

@@ -1,6 +1,9 @@
 // Numbers and names as texts.
 
 export const MISSING = "\u2013";
+// The smallest p-value that is given as a number.
+const SMALLEST_P_VALUE = 0.001;
+const NEGATIVE_ZERO = /^-(0\.?0*)$/;
 const COUNT = d3.format(",.0f");
 const SIGNIFICANT = d3.format(".3~g");
 const LIST = new Intl.ListFormat("en-GB");
@@ -18,7 +21,7 @@ export function isMissing(value) {
  * @param {number} [digits]
  */
 export function number(value, digits = 3) {
-  return isMissing(value) ? MISSING : value.toFixed(digits);
+  return isMissing(value) ? MISSING : value.toFixed(digits).replace(NEGATIVE_ZERO, "$1");
 }
 
 /**
@@ -27,6 +30,14 @@ export function number(value, digits = 3) {
  */
 export function percent(value, digits = 0) {
   return isMissing(value) ? MISSING : `${(100 * value).toFixed(digits)}%`;
+}
+
+/**
+ * A p-value to three digits; of small ones, that they are small.
+ * @param {number | null} value
+ */
+export function pValue(value) {
+  return value !== null && value < SMALLEST_P_VALUE ? `<${SMALLEST_P_VALUE}` : number(value);
 }
 
 /** @param {number | null | undefined} value */

@@ -1,12 +1,16 @@
 // Similarity at eps by layer: every pair of networks, their mean and range, and thin lines at the eps listed.
 /** @import { ComparisonView } from "../../data/comparison.js" */
-/** @import { Pair } from "../../data/pair.js" */
+/** @import { Estimate, Pair } from "../../data/pair.js" */
 import { frame, place, scaleOf, token } from "../../display/charts.js";
 import { layersAxis, layersMargin } from "../../display/scales.js";
 import { isMissing } from "../../display/text.js";
 
 /** @typedef {{ x: number, mean: number, low: number, high: number, isResolved: boolean }} Point */
 
+const LABELS = {
+  population: "share matched, estimated for the population",
+  sample: "share matched in sample",
+};
 const xOf = (/** @type {Point} */ point) => point.x;
 const isResolved = (/** @type {Point} */ point) => point.isResolved;
 const MEAN = d3.line(xOf, (point) => point.mean).defined(isResolved);
@@ -22,13 +26,14 @@ const RANGE = d3
  * Draw the chart; returns what moves it with eps, and the layer nearest to a point.
  * @param {HTMLElement} figure
  * @param {ComparisonView} view
+ * @param {Estimate} estimate
  * @param {string} chosenLayer
  * @param {string} chosenNetworks
  */
-export function drawSimilarityByLayer(figure, view, chosenLayer, chosenNetworks) {
+export function drawSimilarityByLayer(figure, view, estimate, chosenLayer, chosenNetworks) {
   const { layers, pairs } = view;
   const rows = layers.flatMap((layer) =>
-    view.eps.map((eps, k) => ({ layer, eps, similarity: view.listedMean(layer, k) })),
+    view.eps.map((eps) => ({ layer, eps, similarity: view.meanAt(estimate, layer, eps) })),
   );
   const chart = place(
     figure,
@@ -37,7 +42,7 @@ export function drawSimilarityByLayer(figure, view, chosenLayer, chosenNetworks)
       marginBottom: layersMargin(layers, 40),
       marginRight: 72,
       x: { ...layersAxis(layers), type: "point" },
-      y: { domain: [0, 1], grid: true, label: "share of neurons matched", tickFormat: ".0%" },
+      y: { domain: [0, 1], grid: true, label: LABELS[estimate], tickFormat: ".0%" },
       marks: [
         Plot.ruleY([0]),
         Plot.ruleX([chosenLayer], { stroke: token("--accent"), strokeOpacity: 0.25, strokeWidth: 14 }),
@@ -68,15 +73,15 @@ export function drawSimilarityByLayer(figure, view, chosenLayer, chosenNetworks)
     /** @param {number} eps */
     move(eps) {
       const points = layers.map((layer) => {
-        const values = view.pairsOf(layer).map((pair) => pair.similarityAt(eps));
+        const values = view.pairsOf(layer).map((pair) => pair.similarityAt(estimate, eps));
         const known = values.filter((value) => value !== null);
         const [low, high] = d3.extent(known);
         return { x: x(layer), mean: y(d3.mean(known)), low: y(low), high: y(high), isResolved: known.length > 0 };
       });
       range.attr("d", RANGE(points));
       mean.attr("d", MEAN(points));
-      dots.attr("cy", (pair) => y(pair.similarityAt(eps) ?? 0));
-      dots.attr("display", (pair) => (isMissing(pair.similarityAt(eps)) ? "none" : null));
+      dots.attr("cy", (pair) => y(pair.similarityAt(estimate, eps) ?? 0));
+      dots.attr("display", (pair) => (isMissing(pair.similarityAt(estimate, eps)) ? "none" : null));
     },
     nearest: (/** @type {number} */ px) => d3.least(layers, (layer) => Math.abs(x(layer) - px)) ?? chosenLayer,
     chart,

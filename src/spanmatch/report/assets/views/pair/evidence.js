@@ -1,9 +1,9 @@
-// Evidence: the profile and the measures with intervals, their values under the null, and whether there are enough rows.
+// Evidence: s(eps) of the population and in sample, the measures, and whether there are enough rows.
 /** @import { MeasureRecord, ProfileRecord, RowsRecord } from "../../page_data.d.ts" */
 /** @import { Pair } from "../../data/pair.js" */
-import { frame, place, token } from "../../display/charts.js";
-import { appendFigure, appendNote, foldedSection, table } from "../../display/elements.js";
-import { count, isMissing, MISSING, number } from "../../display/text.js";
+import { frame, legend, place, token } from "../../display/charts.js";
+import { appendFigure, appendNote, foldedSection, h, table } from "../../display/elements.js";
+import { count, isMissing, MISSING, number, pValue, significant } from "../../display/text.js";
 
 /** @param {Pair} pair */
 export function evidenceViews(pair) {
@@ -13,32 +13,58 @@ export function evidenceViews(pair) {
   const draw = (/** @type {HTMLElement} */ body) => {
     if (rows) appendNote(body, rowsInWords(rows));
     if (profile) {
-      const text = `The profile with its ${100 * level}% interval over examples (band), the share of neurons within eps on held-out rows (dots), `;
-      appendNote(body, text, "and the profile under the null pairing (dotted).");
-      drawEvidence(
-        appendFigure(body, `Match profile of ${name} with interval, held-out share and null`, "proof"),
-        profile,
-      );
+      const label = `s(eps) of ${name}: of the population with its interval, in sample, under the null, held out`;
+      drawEvidence(appendFigure(body, label, "proof"), profile, level);
+      appendNote(body, profileInWords(profile));
     }
-    const heads = ["Measure", "Value", `${100 * level}% interval`, "Under the null"];
+    const heads = ["Measure", "Value", "Estimate", `${100 * level}% interval`, "Bias", "Under the null", "p"];
     body.append(table(`Measures of ${name}`, heads, measures.map(measureRow)));
+    appendNote(
+      body,
+      "Unbiased and corrected values estimate those of the population that the examples come from. In sample: the formula applied to these rows, ",
+      "which is too large by about the bias; it has an interval only where the bias is small. p: how often unrelated layers have such a value.",
+    );
     for (const [names, reason] of missingReasons(pair.refusals)) appendNote(body, `Missing, ${names}: ${reason}.`);
   };
   return [foldedSection("Evidence", draw, true)];
 }
 
-/** @param {RowsRecord} rows */
-function rowsInWords(rows) {
+/** @param {RowsRecord} record */
+export function rowsInWords({ rows, n_examples: examples, effective_sample_size: size, needed, eps, advice }) {
+  if (size === null) return `${count(rows)} rows of ${count(examples)} examples: ${advice}.`;
   return (
-    `The ${count(rows.rows)} rows of ${count(rows.n_examples)} examples have an effective sample size of ` +
-    `${count(rows.effective_sample_size)}; ${count(rows.needed)} are needed at eps ${rows.eps}.`
+    `The ${count(rows)} rows of ${count(examples)} examples have an effective sample size of ${count(size)}; ` +
+    `${count(needed)} are needed at eps ${eps}.`
+  );
+}
+
+/** @param {ProfileRecord} profile */
+function profileInWords({ corrected, low, reason }) {
+  if (corrected.every(isMissing)) return `There is no estimate for the population: ${reason}.`;
+  const end = low.every(isMissing)
+    ? `no interval: ${reason}.`
+    : "the interval ends at a share of 0.75, where it would be too narrow.";
+  return (
+    "Of the population: distances are enlarged for the degrees of freedom of the fit, as in an adjusted R\u00b2. " +
+    `In sample: the maximum match of these rows, which is too large if rows are few. No line, dot or band: not known; ${end}`
   );
 }
 
 /** @param {MeasureRecord} measure */
-function measureRow({ name, value, low, high, null_value: nullValue }) {
-  const interval = isMissing(low) ? MISSING : `${number(low)} to ${number(high)}`;
-  return [name, number(value), interval, number(nullValue)];
+export function measureRow({ name, estimator, value, low, high, bias, null_value: nullValue, p_value: p, reason }) {
+  if (isMissing(value)) return [name, MISSING, estimator, MISSING, MISSING, number(nullValue), MISSING];
+  const interval = isMissing(low) ? noInterval(reason) : `${number(low)} to ${number(high)}`;
+  const biasInWords = estimator === "in sample" ? significant(bias) : "none";
+  return [name, number(value), estimator, interval, biasInWords, number(nullValue), pValue(p)];
+}
+
+/**
+ * Why there is no interval, in small letters; that it is for the bias, which has a column of its own, shortly.
+ * @param {string} reason
+ */
+function noInterval(reason) {
+  if (!reason) return MISSING;
+  return h("span", { class: "reason", title: reason }, reason.includes("is biased") ? "none: biased" : reason);
 }
 
 /**
@@ -54,37 +80,57 @@ export function missingReasons(refusals) {
 /**
  * @param {HTMLElement} figure
  * @param {ProfileRecord} profile
+ * @param {number} level of the interval
  */
-function drawEvidence(figure, profile) {
+function drawEvidence(figure, profile, level) {
   const rows = profile.eps.map((eps, i) => ({
     eps,
-    similarity: profile.similarity[i],
+    sample: profile.similarity[i],
+    population: profile.corrected[i],
     low: profile.low[i],
     high: profile.high[i],
     null: profile.null[i],
   }));
   const heldOut = profile.held_out_eps.map((eps, i) => ({ eps, share: profile.held_out[i] }));
-  const tip = (/** @type {(typeof rows)[number]} */ row) => {
-    const lines = [`eps ${row.eps}: ${number(row.similarity)}`, `${number(row.low)} to ${number(row.high)}`];
-    if (row.null !== null) lines.push(`under the null ${number(row.null)}`);
-    return lines.join("\n");
-  };
-  place(
-    figure,
-    Plot.plot({
-      ...frame(figure),
-      x: { domain: [0, 1], label: "eps", grid: true },
-      y: { domain: [0, 1], label: "share of neurons matched", grid: true },
-      marks: [
-        Plot.areaY(rows, { x: "eps", y1: "low", y2: "high", fill: token("--accent"), fillOpacity: 0.2 }),
-        Plot.lineY(rows, { x: "eps", y: "similarity", stroke: token("--accent"), strokeWidth: 2 }),
-        Plot.dot(heldOut, { x: "eps", y: "share", fill: token("--y"), r: 4 }),
-        Plot.lineY(
-          rows.filter((row) => row.null !== null),
-          { x: "eps", y: "null", stroke: "currentColor", strokeDasharray: "1,4", strokeWidth: 2 },
-        ),
-        Plot.tip(rows, Plot.pointerX({ x: "eps", y: "similarity", title: tip })),
-      ],
-    }),
-  );
+  const isEstimated = !profile.corrected.every(isMissing);
+  const [accent, soft, dots] = ["--accent", "--soft", "--y"].map(token);
+  const sample = isEstimated
+    ? { stroke: accent, strokeDasharray: "6,4", strokeWidth: 1.8 }
+    : { stroke: accent, strokeWidth: 2 };
+  const chart = Plot.plot({
+    ...frame(figure),
+    x: { domain: [0, 1], label: "eps", grid: true },
+    y: { domain: [0, 1], label: "share of neurons matched", grid: true },
+    marks: [
+      Plot.areaY(rows, { x: "eps", y1: "low", y2: "high", fill: accent, fillOpacity: 0.2 }),
+      Plot.lineY(rows, { x: "eps", y: "null", stroke: soft, strokeDasharray: "1,4", strokeWidth: 2 }),
+      Plot.lineY(rows, { x: "eps", y: "sample", ...sample }),
+      Plot.lineY(rows, { x: "eps", y: "population", stroke: accent, strokeWidth: 2.5 }),
+      Plot.dot(heldOut, { x: "eps", y: "share", fill: dots, r: 4 }),
+      Plot.tip(rows, Plot.pointerX({ x: "eps", y: isEstimated ? "population" : "sample", title: tipOf })),
+    ],
+  });
+  const known = (/** @type {(number | null)[]} */ values) => !values.every(isMissing);
+  /** @type {[boolean, Parameters<typeof legend>[0][number]][]} */
+  const items = [
+    [isEstimated, { mark: "line", colour: accent, text: "of the population, estimated" }],
+    [known(profile.low), { mark: "band", colour: accent, text: `${100 * level}% interval` }],
+    [true, { mark: isEstimated ? "dashed" : "line", colour: accent, text: "in sample, maximum match" }],
+    [known(profile.held_out), { mark: "dots", colour: dots, text: "in sample, within eps on held-out rows" }],
+    [known(profile.null), { mark: "dotted", colour: soft, text: "in sample, under the null" }],
+  ];
+  const shown = items.filter(([isShown]) => isShown).map(([, item]) => item);
+  place(figure, legend(shown), chart);
+}
+
+/**
+ * @param {{ eps: number, sample: number | null, population: number | null, low: number | null, high: number | null, null: number | null }} row
+ */
+function tipOf({ eps, sample, population, low, high, null: underNull }) {
+  const lines = [`eps ${eps}`];
+  if (population !== null) lines.push(`of the population ${number(population)}`);
+  if (low !== null) lines.push(`${number(low)} to ${number(high)}`);
+  lines.push(`in sample ${number(sample)}`);
+  if (underNull !== null) lines.push(`under the null ${number(underNull)}`);
+  return lines.join("\n");
 }

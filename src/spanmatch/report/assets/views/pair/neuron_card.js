@@ -6,7 +6,7 @@
 import { fewPredictorsOf, minimumMatchOf, partnerOf } from "../../data/neurons.js";
 import { layerOf } from "../../data/pair.js";
 import { h } from "../../display/elements.js";
-import { number } from "../../display/text.js";
+import { isMissing, number } from "../../display/text.js";
 import { topInputs } from "./top_inputs.js";
 
 /** @typedef {(side: Side, neuron: number) => HTMLElement} Link */
@@ -28,7 +28,7 @@ export function neuronCard(comparison, pair, side, neuron, choose) {
   /** @type {Link} */
   const link = (of, index) => h("button", { type: "button", class: "link", onclick: () => choose(of, index) }, index);
   const facts = [
-    levelFact(layer.levels[neuron]),
+    levelFact(layer.levels[neuron], layer.corrected?.[neuron]),
     partnerFact(partner, otherSide, otherLayer.name, link),
     marginFact(partner, otherSide, link),
     minimumMatchFact(pair, side, neuron, link),
@@ -47,13 +47,14 @@ export function neuronCard(comparison, pair, side, neuron, choose) {
 
 /**
  * @param {number | null} level
+ * @param {number | null | undefined} corrected the level estimated for the population
  * @returns {[string, Child]}
  */
-function levelFact(level) {
-  return [
-    "Level",
-    level === null ? "silent: never active, in no match" : `${number(level)}: in the match from this eps on`,
-  ];
+function levelFact(level, corrected) {
+  if (level === null) return ["Level", "silent: never active, in no match"];
+  const from = isMissing(corrected) || corrected >= 1 ? "in none" : `from ${number(corrected)} on`;
+  const estimate = isMissing(corrected) ? "" : `; estimated for the population, ${from}`;
+  return ["Level", `${number(level)}: in the match of this sample from this eps on${estimate}`];
 }
 
 /**

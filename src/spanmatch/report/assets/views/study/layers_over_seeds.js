@@ -11,7 +11,7 @@ export function layersOverSeedsView(study) {
   return section("over-seeds", "Layers, with intervals over seeds", (body) => {
     appendNote(
       body,
-      "Means over pairs of networks, with 95% intervals over seeds. Pairs that share a seed are not independent; the delete-one jackknife over seeds accounts for this.",
+      "s(eps) is in sample: the share of neurons in the maximum match. Means over pairs of networks, with 95% intervals over seeds. Pairs that share a seed are not independent; the delete-one jackknife over seeds accounts for this.",
     );
     const place = h("div");
     const show = (/** @type {number} */ i) => place.replaceChildren(layersTable(steps[i]));
