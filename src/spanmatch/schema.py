@@ -52,7 +52,7 @@ ExampleOrNone = Annotated[int, Field(ge=-1, le=MOST)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Eps = Annotated[float, Field(ge=0, le=1)]
 Level = Annotated[float, Field(ge=0, le=1)]
-CorrectedLevel = Annotated[float, Field(ge=0)]
+
 """An estimate of a level, which may exceed 1."""
 Percent = Annotated[int, Field(ge=0, le=100)]
 Matrix = list[list[float]]
@@ -272,8 +272,8 @@ class CorrectedRecord(TypedDict):
     """Levels that are corrected for the degrees of freedom of the fit, as estimates for the population."""
 
     sample_size: float  # the effective number of independent rows
-    x_levels: list[CorrectedLevel | None]  # one for each neuron; null if silent
-    y_levels: list[CorrectedLevel | None]
+    x_levels: list[Level | None]  # one for each neuron; null if silent
+    y_levels: list[Level | None]
 
 
 class ProfileRecord(TypedDict):

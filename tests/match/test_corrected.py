@@ -67,6 +67,14 @@ def test_too_few_rows_are_refused_and_not_drawn():
         sm.match_profile(sm.pair(X, Y), corrected=True)
 
 
+def test_as_many_dimensions_as_rows_are_refused_and_levels_are_at_most_one():
+    r = np.random.default_rng(0)
+    with pytest.raises(sm.SpanmatchError, match="effective sample size is 60 for 60 dimensions"):
+        sm.match_profile(sm.pair(r.standard_normal((60, 60)), r.standard_normal((60, 80))), corrected=True)
+    profile = sm.match_profile(sm.pair(r.standard_normal((60, 30)), r.standard_normal((60, 30))), corrected=True)
+    assert max(profile.x_levels.max(), profile.y_levels.max()) == 1
+
+
 def test_an_unknown_sample_size_is_refused_and_dependent_rows_count_less():
     X, Y = related(40, 8, 8)
     X, Y = np.repeat(X, 10, axis=0), np.repeat(Y, 10, axis=0)

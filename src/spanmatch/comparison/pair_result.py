@@ -52,7 +52,8 @@ class PairResult(Result):
         return tuple(dict.fromkeys(reason for name, reason in self.refusals.items() if name != "null"))
 
     def row(self, eps: tuple[float, ...]) -> dict[str, str | int | float]:
-        """Return a row for a table: s(eps), measures, and warnings.
+        """Return a row for a table: s(eps) in sample and corrected (nan without evidence), measures, and
+        warnings.
 
         Parameters
         ----------
@@ -65,6 +66,8 @@ class PairResult(Result):
         """
         strength = self.alignment.bipartite.strength
         measures = () if self.evidence is None else self.evidence.measures
+        corrected = None if self.evidence is None else self.evidence.corrected
+        estimates = np.full(len(eps), np.nan) if corrected is None else corrected.similarity(eps)
         p, q = self.provenance.neurons
         return {
             "x_layer": self.x_layer,
@@ -75,6 +78,7 @@ class PairResult(Result):
             "y_silent": len(self.profile.y_silent),
             "rows": self.provenance.rows,
             **{f"s({value:g})": share for value, share in zip(eps, self.profile.similarity(eps), strict=True)},
+            **{f"corrected s({value:g})": share for value, share in zip(eps, estimates, strict=True)},
             "median_partner": float(np.median(strength)) if len(strength) else float("nan"),
             **{measure.name: measure.value for measure in measures},
             "chance_distance": self.profile.chance_distance,

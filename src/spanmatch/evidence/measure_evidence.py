@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, SupportsFloat, TypeVar
 import numpy as np
 
 from .._threads import few_threads
-from .._values import short
+from .._values import plain, short
 from ..errors import SpanmatchError
 from ..match import MatchProfile, match_profile
 from ..moments.dependence import neighbours_are_alike, rows_are_independent
@@ -294,8 +294,8 @@ def _corrected_record(profile: MatchProfile) -> CorrectedRecord:
     assert profile.sample_size is not None
     return {
         "sample_size": short(profile.sample_size),
-        "x_levels": short(profile.x_levels),
-        "y_levels": short(profile.y_levels),
+        "x_levels": plain(profile.x_levels),
+        "y_levels": plain(profile.y_levels),
     }
 
 

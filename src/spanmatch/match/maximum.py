@@ -501,8 +501,10 @@ def match_profile(pair: Pair, *, centred: bool = False, corrected: bool = False)
     resolution = level_error = 0.0
     levels = (np.full(pair.neurons[0], np.nan), np.full(pair.neurons[1], np.nan))
     threshold = np.inf
+    if corrected:
+        _check_sample_size(pair, max(len(span.dual) for span in pair.all_spans(centred=centred)), sample_size)
+        threshold = 1.0
     for peeling in _sharpened(pair, neurons, centred, sample_size=sample_size):
-        _check_sample_size(pair, peeling.dimensions, sample_size)
         dimensions = max(dimensions, peeling.dimensions)
         before, threshold = threshold, peeling.peel(levels, threshold)
         # The remaining neurons are a match at the threshold, even if unresolved.
