@@ -219,10 +219,16 @@ def print_cell(cell: Cell, data_sets: Sequence[DataSet]) -> None:
     )
 
 
-def span(values: Sequence[float], form: str) -> str:
-    """Return the smallest and the largest of some numbers in words, without nan."""
-    ends = sorted({f"{value:{form}}" for value in values if not np.isnan(value)}, key=float)
-    return "-".join(dict.fromkeys((ends[0], ends[-1]))) if ends else ""
+def mean_and_lowest(shares: Sequence[float]) -> str:
+    """Return the mean of some shares in percent, and the lowest one in brackets; empty without any."""
+    known = [100 * share for share in shares if not np.isnan(share)]
+    return f"{np.mean(known):.0f} ({min(known):.0f})" if known else ""
+
+
+def largest(values: Sequence[float]) -> str:
+    """Return the number of the largest size; empty without any."""
+    known = [value for value in values if not np.isnan(value)]
+    return f"{max(known, key=abs):.3f}" if known else ""
 
 
 def print_tables(results: Mapping[Cell, Sequence[DataSet]]) -> None:
@@ -241,11 +247,13 @@ def print_tables(results: Mapping[Cell, Sequence[DataSet]]) -> None:
         for name in names:
             print(f"| {name} | " + " | ".join(text(summaries[name, kind]) for kind in kinds) + " |")
 
-    print_table("coverage in %", lambda rows: span([100 * r.coverage for r in rows if r.printed >= FEWEST], ".0f"))
-    print_table("printed intervals in %", lambda rows: span([100 * r.printed for r in rows], ".0f"))
-    print_table("naive coverage in %", lambda rows: span([100 * r.naive_coverage for r in rows], ".0f"))
-    print_table("bias", lambda rows: span([r.bias for r in rows], ".3f"))
-    print_table("rmse", lambda rows: span([r.error for r in rows], ".3f"))
+    print_table(
+        "coverage in %, mean (lowest)", lambda rows: mean_and_lowest([r.coverage for r in rows if r.printed >= FEWEST])
+    )
+    print_table("printed intervals in %", lambda rows: f"{100 * np.mean([r.printed for r in rows]):.0f}")
+    print_table("naive coverage in %, mean (lowest)", lambda rows: mean_and_lowest([r.naive_coverage for r in rows]))
+    print_table("largest bias", lambda rows: largest([r.bias for r in rows]))
+    print_table("largest rmse", lambda rows: largest([r.error for r in rows]))
     print(
         "\ns(eps)\n| rows | population | bias | corrected | rmse | corrected | interval at % of eps | coverage in % |"
     )
