@@ -45,6 +45,7 @@ benchmarks: .venv/ready
 	$(BIN)/python benchmarks/alignment.py
 	$(BIN)/python benchmarks/measures.py
 	$(BIN)/python benchmarks/coverage.py
+	$(BIN)/python benchmarks/type1.py
 	$(BIN)/python benchmarks/coverage_seeds.py
 	$(BIN)/python benchmarks/page.py
 	$(BIN)/python benchmarks/scaling.py

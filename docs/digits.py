@@ -11,8 +11,10 @@ from torch import nn
 TRAINED_ON = 1437
 
 _digits = load_digits()
-images = torch.tensor(_digits.data / 16).float()
-labels = torch.tensor(_digits.target)
+# Shuffled, because neighbours in the data set are by the same writer, and alike.
+_order = torch.randperm(len(_digits.target), generator=torch.Generator().manual_seed(0))
+images = torch.tensor(_digits.data / 16).float()[_order]
+labels = torch.tensor(_digits.target)[_order]
 train_batches = [(images[:TRAINED_ON], labels[:TRAINED_ON])]
 test_batches = [(images[TRAINED_ON:], labels[TRAINED_ON:])]
 

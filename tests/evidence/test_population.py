@@ -9,7 +9,11 @@ from scipy.signal import lfilter
 import spanmatch as sm
 from spanmatch.evidence.permutation import _moments_of_cka
 from spanmatch.moments.dependence import neighbours_are_alike, variance_inflation
-from spanmatch.moments.effective_sample_size import effective_sample_size, effective_sample_sizes
+from spanmatch.moments.effective_sample_size import (
+    effective_sample_size,
+    effective_sample_sizes,
+    effective_sample_sizes_of_spans,
+)
 
 
 def autoregressive(n: int, p: int, r: np.random.Generator, phi: float = 0.9) -> np.ndarray:
@@ -45,6 +49,21 @@ def test_rows_of_an_example_count_less_the_more_alike_they_are(related):
         sizes.append(effective_sample_size(sm.pair(X, X + Y if related else Y, example_ids=ids)))
     # What unrelated layers explain of each other tells how many independent rows they are worth.
     assert np.mean(sizes) == pytest.approx(1 + 15 / np.mean(explained), rel=0.15)
+
+
+def test_the_effective_size_of_spans_is_that_of_whitened_layers():
+    r = np.random.default_rng(16)
+    ids = np.repeat(np.arange(60), 10)
+    X, Y = grouped(60, 10, 6, r) * np.arange(1, 7), grouped(60, 10, 5, r) @ r.standard_normal((5, 5))
+    X[:, 5] = X[:, 3]
+    for method in ("gram", "qr"):
+        whitened = [np.linalg.qr(Z - Z.mean(axis=0))[0] for Z in (X[:, :5], Y)]
+        expected = effective_sample_sizes(sm.pair(*whitened, example_ids=ids, method=method))
+        pair = sm.pair(X, Y, example_ids=ids, method=method)
+        assert effective_sample_sizes_of_spans(pair) == pytest.approx(expected, rel=1e-6)
+        rest, _ = next(iter(pair.splits()))
+        share = rest.rows / 600
+        assert effective_sample_sizes_of_spans(rest) == pytest.approx([share * size for size in expected], rel=1e-6)
 
 
 def test_without_folds_the_effective_size_of_dependent_rows_is_unknown():

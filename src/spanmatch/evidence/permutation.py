@@ -167,6 +167,7 @@ def _over_permutations(pair: Pair, is_debiased: bool, value: float, alpha: float
     # A Gamma law of shape 4 / skewness^2, shifted and scaled to mean 0 and variance 1.
     shape = 4 / _skewness(pair) ** 2
     p_value = float(gammaincc(shape, max(0.0, shape + (value - mean) / deviation * np.sqrt(shape))))
+    p_value = max(p_value, float(np.finfo(float).tiny))  # below the smallest number, but not 0
     quantile = float((gammainccinv(shape, alpha) - shape) / np.sqrt(shape))
     return p_value, mean + quantile * deviation, np.empty(0), "permutations of rows"
 

@@ -9,13 +9,16 @@ Source: docs/evidence.md.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Literal
+
 import numpy as np
 
 from .._threads import few_threads
 from ..errors import SpanmatchError
 from .dependence import rows_are_independent
 from .held_out_squares import held_out_squares
-from .pairs import Pair
+from .pairs import Joint, Pair
 from .remembered import remembered
 from .spans import Array
 
@@ -73,14 +76,40 @@ def effective_sample_sizes(pair: Pair) -> tuple[float, float]:
 
     Cost: two regressions for each fold.
     """
+    return _of_all_folds(pair, _from_folds)
+
+
+def effective_sample_sizes_of_spans(pair: Pair) -> tuple[float, float]:
+    """Return the effective sample sizes for fits to the layers' spans, whatever their variances.
+
+    Parameters
+    ----------
+    pair : Pair
+        The layers, (n, p) and (n, q).
+
+    Returns
+    -------
+    of_x, of_y : float
+        Numbers of independent rows, as `effective_sample_sizes` of the whitened layers. Directions of
+        large variance are often more alike within examples than others.
+
+    Raises
+    ------
+    SpanmatchError
+        As `effective_sample_sizes` does.
+    """
+    return _of_all_folds(pair, _of_spans_from_folds)
+
+
+def _of_all_folds(pair: Pair, sizes: Callable[[Pair], tuple[float, float]]) -> tuple[float, float]:
+    """Return effective sample sizes; of a pair without a fold, its share of those of all folds."""
     if rows_are_independent(pair):
         return float(pair.rows), float(pair.rows)
-    all_folds = pair.all_folds
-    if all_folds is not None:
-        of_x, of_y = effective_sample_sizes(all_folds)
-        share = pair.rows / all_folds.rows
-        return share * of_x, share * of_y
-    return _from_folds(pair)
+    if pair.all_folds is None:
+        return sizes(pair)
+    of_x, of_y = sizes(pair.all_folds)
+    share = pair.rows / pair.all_folds.rows
+    return share * of_x, share * of_y
 
 
 def effective_or_reason(pair: Pair) -> tuple[float, str]:
@@ -120,6 +149,44 @@ def _from_folds(pair: Pair) -> tuple[float, float]:
         ratio = float(span.outside.mean() / residuals.mean())
         sizes.append(_size_of_ratio(ratio, len(span.dual), pair.n_folds, pair.rows))
     return sizes[0], sizes[1]
+
+
+@remembered
+def _of_spans_from_folds(pair: Pair) -> tuple[float, float]:
+    """Return the effective sample sizes of the whitened layers."""
+    bases = [_whitening(pair, side) for side in (0, 1)]
+    layers, single = (pair.x_layer, pair.y_layer), pair.method == "single"
+    parts = [_transformed(part, *bases) for part in pair.parts]
+    return _from_folds(Pair.of(layers, parts, single=single, dtypes=pair.dtypes))
+
+
+def _whitening(pair: Pair, side: int) -> Array:
+    """Return the matrix (neurons, dimensions) that maps a centred layer to an orthonormal basis."""
+    name: Literal["x", "y"] = "y" if side else "x"
+    active = pair.active(centred=True)[side]
+    basis = np.zeros((pair.neurons[side], len(pair.all_spans(centred=True)[side].dual)))
+    norms = np.sqrt(pair.energy(name, centred=True)[active])
+    basis[active] = pair.all_spans(centred=True)[side].dual.T / norms[:, None]
+    return basis
+
+
+def _transformed(part: Joint, A: Array, B: Array) -> Joint:
+    """Return the sums of linear maps of both layers, without those of fourth order."""
+    xx, xy, yy = (lifted[:-1, :-1] for lifted in part.products())
+    within = tuple(_with_zeros(np.tril(M.T @ _symmetric(lower) @ M)) for M, lower in ((A, xx), (B, yy)))
+    shift = np.zeros(A.shape[1]), np.zeros(B.shape[1])
+    sums = np.append(part.sums[0][:-1] @ A, 0.0), np.append(part.sums[1][:-1] @ B, 0.0)
+    return Joint(part.rows, part.n_examples, shift, sums, (within[0], within[1]), _with_zeros(A.T @ xy @ B), None)
+
+
+def _symmetric(lower: Array) -> Array:
+    """Return the symmetric matrix with a given lower triangle."""
+    return np.asarray(np.tril(lower) + np.tril(lower, -1).T)
+
+
+def _with_zeros(products: Array) -> Array:
+    """Return products with a row and a column of zeros, in place of those of squared norms."""
+    return np.pad(products, (0, 1))
 
 
 def _size_of_ratio(ratio: float, d: int, k: int, rows: int) -> float:

@@ -379,6 +379,11 @@ class Pair:
         return self.n_examples >= self.rows
 
     @property
+    def parts(self) -> Sequence[Joint]:
+        """The sums of each fold."""
+        return self._parts
+
+    @property
     def n_folds(self) -> int:
         """The number of folds; 0 if the moments were not kept separately."""
         return len(self._parts) if len(self._parts) > 1 else 0

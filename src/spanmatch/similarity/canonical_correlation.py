@@ -18,7 +18,7 @@ from scipy.linalg import eigh
 
 from .._threads import few_threads
 from ..errors import SpanmatchError
-from ..moments.effective_sample_size import effective_sample_size
+from ..moments.effective_sample_size import effective_sample_sizes_of_spans
 from ..moments.pairs import Pair
 from ..moments.remembered import remembered
 from ..moments.spans import UNIT, Array, Rounding
@@ -129,7 +129,7 @@ def adjusted_pillai(pair: Pair) -> Measured:
     Notes
     -----
     With the sum V of squared canonical correlations in sample, layers of p and q dimensions and m =
-    n - 1 for the effective sample size n:
+    n - 1 for the effective sample size n of the whitened layers, the mean of both directions:
 
         value = (m V - p q) / (m - p - q + V) / min(p, q)
 
@@ -156,7 +156,7 @@ def adjusted_pillai(pair: Pair) -> Measured:
     resolved_spans(pair, name)
     canonical = _canonical(pair)
     p, q = canonical.dimensions
-    m, squares = effective_sample_size(pair) - 1, float(np.sum(canonical.rho**2))
+    m, squares = float(np.mean(effective_sample_sizes_of_spans(pair))) - 1, float(np.sum(canonical.rho**2))
     check_sample_size(pair, name, m, p + q)
     return Measured(value=(m * squares - p * q) / (m - p - q + squares) / min(p, q), **fields)
 
