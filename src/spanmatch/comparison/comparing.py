@@ -80,10 +80,11 @@ def compare(
     min_correlation : float
         For more than two networks: the smallest correlation of a partner.
     evidence : bool, optional
-        Whether to compute an interval and a null value for every measure, and an interval, a null
-        and a held-out share for the profile. By default this is done for layers of up to 1024
-        neurons together. What is not defined for a pair, for example with a constant layer, is
-        missing with its reason in `PairResult.refusals`.
+        Whether to compute intervals, biases, null values and p-values of the measures, and levels
+        corrected for the population with an interval, a null and a held-out share of the profile.
+        By default this is done for layers of up to 1024 neurons together. What is not defined for a
+        pair, for example with a constant layer, is missing with its reason in
+        `PairResult.refusals`.
     inputs : ndarray or sequence, optional
         What the examples look like, in their order: images (n, height, width[, 3]) of uint8; or
         texts, each a string or a list of tokens. With top=9, the report shows for each neuron the
