@@ -57,16 +57,17 @@ def levels(
 
 
 def fold_of(examples: np.ndarray, folds: int = 8) -> np.ndarray:
-    """The fold of each example: blocks of a power of two of consecutive ids, at most 64, take turns.
+    """The fold of each example: blocks of 1, 2, 4 or 8 consecutive ids take turns, each round from a hashed one.
 
     Blocks are so small that ids from 2^b to 2^(b + 1) are at least one block for each fold.
     """
     result = []
     for example in examples.tolist():
         block = 1
-        while block < 64 and example >= 2 * block * (1 << (folds - 1).bit_length()):
+        while block < 8 and example >= 2 * block * (1 << (folds - 1).bit_length()):
             block *= 2
-        result.append(example // block % folds)
+        number = example // block
+        result.append((number + splitmix64(number // folds) % folds) % folds)
     return np.array(result)
 
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
+import oracles
 import pytest
 from scipy.signal import lfilter
 
 import spanmatch as sm
 from spanmatch.evidence.permutation import _moments_of_cka
-from spanmatch.moments.dependence import neighbours_are_alike, variance_inflation
+from spanmatch.moments.dependence import neighbours_are_alike, variance_inflations
 from spanmatch.moments.effective_sample_size import (
     effective_sample_size,
     effective_sample_sizes,
-    effective_sample_sizes_of_spans,
 )
 
 
@@ -60,10 +60,10 @@ def test_the_effective_size_of_spans_is_that_of_whitened_layers():
         whitened = [np.linalg.qr(Z - Z.mean(axis=0))[0] for Z in (X[:, :5], Y)]
         expected = effective_sample_sizes(sm.pair(*whitened, example_ids=ids, method=method))
         pair = sm.pair(X, Y, example_ids=ids, method=method)
-        assert effective_sample_sizes_of_spans(pair) == pytest.approx(expected, rel=1e-6)
+        assert effective_sample_sizes(pair, "spans") == pytest.approx(expected, rel=1e-6)
         rest, _ = next(iter(pair.splits()))
         share = rest.rows / 600
-        assert effective_sample_sizes_of_spans(rest) == pytest.approx([share * size for size in expected], rel=1e-6)
+        assert effective_sample_sizes(rest, "spans") == pytest.approx([share * size for size in expected], rel=1e-6)
 
 
 def test_without_folds_the_effective_size_of_dependent_rows_is_unknown():
@@ -74,6 +74,57 @@ def test_without_folds_the_effective_size_of_dependent_rows_is_unknown():
     assert np.isnan(found.effective_sample_size) and not found.enough and "no folds were kept" in found.advice
     with pytest.raises(sm.SpanmatchError, match=r"500 rows are of 50 examples.*unknown, because no folds were kept"):
         sm.linear_regression(pair, adjusted=True)
+
+
+@pytest.mark.parametrize(("examples", "rows", "p", "folds"), [(4, 100, 5, 8), (3, 100, 4, 8), (4, 11, 20, 2)])
+def test_sizes_too_small_to_be_estimated_are_refused(examples, rows, p, folds):
+    r = np.random.default_rng(17)
+    ids = np.repeat(np.arange(examples), rows)
+    X, Y = (3 * grouped(examples, 1, p, r)[ids] + grouped(examples, rows, p, r) for _ in range(2))
+    with pytest.raises(sm.SpanmatchError, match=f"of {examples} examples is too small to be estimated"):
+        sm.linear_regression(sm.pair(X, Y, example_ids=ids, folds=folds), adjusted=True)
+
+
+def test_layers_that_are_functions_of_each_other_need_no_correction():
+    r = np.random.default_rng(18)
+    ids = np.repeat(np.arange(100), 10)
+    X = grouped(100, 10, 6, r)
+    pair = sm.pair(X, X @ r.standard_normal((6, 6)), example_ids=ids)
+    assert effective_sample_sizes(pair) == effective_sample_sizes(pair, "spans") == (1000, 1000)
+    assert sm.adjusted_pillai(sm.pair(X, X, example_ids=ids)).value == pytest.approx(1)
+
+
+def test_badly_conditioned_layers_by_qr_lose_nothing():
+    r = np.random.default_rng(19)
+    ids = np.repeat(np.arange(100), 4)
+    U, Y = grouped(100, 4, 4, r), grouped(100, 4, 3, r)
+    Y[:, 0] += U[:, 3]
+    V = U * [1, 1e-3, 1e-6, 1e-9] @ np.linalg.qr(r.standard_normal((4, 4)))[0]
+    well, badly = (sm.pair(Z, Y, example_ids=ids, method="qr") for Z in (U, V))
+    assert effective_sample_sizes(badly)[0] == pytest.approx(effective_sample_sizes(well)[0], rel=1e-4)
+    assert sm.linear_regression(badly, adjusted=True).value == pytest.approx(
+        sm.linear_regression(well, adjusted=True).value, abs=1e-5
+    )
+
+
+def test_adjusted_r2_of_dependent_rows_does_not_change_with_a_rotation():
+    r = np.random.default_rng(20)
+    ids = np.repeat(np.arange(60), 5)
+    X, Y = grouped(60, 5, 4, r), r.standard_normal((300, 4))
+    Y[:, 0] += 3 * grouped(60, 5, 1, r)[:, 0]
+    values = []
+    for _ in range(3):
+        Q, P = (np.linalg.qr(r.standard_normal((4, 4)))[0] for _ in range(2))
+        values.append(sm.linear_regression(sm.pair(X @ P, Y @ Q, example_ids=ids), adjusted=True).value)
+    assert values == pytest.approx([values[0]] * 3, rel=1e-6)
+
+
+def test_a_swapped_split_has_the_share_of_the_swapped_pair():
+    r = np.random.default_rng(21)
+    ids = np.repeat(np.arange(60), 5)
+    pair = sm.pair(grouped(60, 5, 4, r), grouped(60, 5, 6, r), example_ids=ids)
+    for rest, _ in pair.splits():
+        assert effective_sample_sizes(rest.swapped) == pytest.approx(effective_sample_sizes(rest)[::-1], rel=1e-9)
 
 
 # ---- neighbours that are alike
@@ -96,13 +147,11 @@ def test_the_inflation_of_the_variance_is_its_definition(shift):
     X, Y = autoregressive(300, 3, r) + shift, autoregressive(300, 4, r) - shift
     pair = sm.pair(X, Y)
     products = (X - X.mean(axis=0))[:, :, None] * (Y - Y.mean(axis=0))[:, None, :]
-    sizes = [fold.rows for fold in pair.folds]
-    from oracles import fold_of
-
-    folds = fold_of(np.arange(300))
-    spread = sum(np.sum((products[folds == f] - products.mean(axis=0)).sum(axis=0) ** 2) for f in range(8))
-    expected = np.sum((products - products.mean(axis=0)) ** 2) * (1 - np.sum((np.array(sizes) / 300) ** 2))
-    assert variance_inflation(pair, pair.fourth) == pytest.approx(spread / expected, rel=1e-8)
+    folds = oracles.fold_of(np.arange(300))
+    spread = [np.sum((products[folds == f] - products.mean(axis=0)).sum(axis=0) ** 2) for f in range(8)]
+    shares = np.bincount(folds) / 300
+    expected = np.sum((products - products.mean(axis=0)) ** 2) * shares * (1 - shares)
+    np.testing.assert_allclose(variance_inflations(pair, pair.fourth), spread / expected, rtol=1e-8)
 
 
 def test_alike_neighbours_are_warned_of_and_get_no_interval():
@@ -213,6 +262,37 @@ def _corrected(name: str) -> str:
     return next(measure for measure in sm.measures() if measure.name == name).corrected_by
 
 
+def test_as_many_neurons_as_rows_are_no_evidence():
+    r = np.random.default_rng(22)
+    pair = sm.pair(*r.standard_normal((2, 40, 60)))
+    found = sm.assess(pair, sm.match_profile(pair))
+    for name in ("cca", "pwcca", "match area"):
+        assert np.isnan([found[name].low, found[name].bias]).all() and "unknown" in found[name].reason
+
+
+def test_a_corrected_profile_is_not_taken_for_that_of_the_rows():
+    pair = sm.pair(*np.random.default_rng(23).standard_normal((2, 100, 4)))
+    for ask in (sm.profile_evidence, sm.assess):
+        with pytest.raises(sm.SpanmatchError, match=r"the profile of 'x' and 'y' is corrected; give match_profile"):
+            ask(pair, sm.match_profile(pair, corrected=True))
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("scale", [1e-100, 1e80])
+def test_extreme_scales_are_refused_or_right(scale):
+    X, Y = np.random.default_rng(24).standard_normal((2, 100, 4))
+    pair = sm.pair(X * scale, X + Y)
+    assert sm.rows_needed(pair).effective_sample_size == 100
+    assert sm.linear_regression(pair, adjusted=True).value == pytest.approx(
+        sm.linear_regression(sm.pair(X, X + Y), adjusted=True).value, rel=1e-9
+    )
+    try:
+        p = sm.permutation_test(pair, sm.cka).p_value
+    except sm.SpanmatchError:
+        return
+    assert p == pytest.approx(sm.permutation_test(sm.pair(X, X + Y), sm.cka).p_value, rel=1e-6)
+
+
 # ---- p-values
 
 
@@ -272,3 +352,19 @@ def test_p_values_of_what_cannot_be_tested_are_refused():
         sm.permutation_test(sm.pair(X, Y, example_ids=ids, folds=2), sm.cka)
     with pytest.raises(sm.SpanmatchError, match="level"):
         sm.permutation_test(sm.pair(X, Y), alpha=5)
+    with pytest.raises(sm.SpanmatchError, match="the same for all permutations"):
+        sm.permutation_test(sm.pair(np.eye(60), X), sm.cka)
+    orthogonal = [np.linalg.qr(np.random.default_rng(seed).standard_normal((60, 60)))[0] for seed in (0, 1)]
+    with pytest.raises(sm.SpanmatchError, match="no positive estimate"):
+        sm.cka(sm.pair(*orthogonal), debiased=True)
+    grouped_pair = sm.pair(X, Y, example_ids=ids)
+    with pytest.raises(sm.SpanmatchError, match="no folds were kept"):
+        sm.adjusted_pillai(grouped_pair.null)
+
+
+def test_many_folds_are_tested_by_some_of_their_signs():
+    r = np.random.default_rng(25)
+    ids = np.repeat(np.arange(90), 3)
+    X = grouped(90, 3, 3, r)
+    found = sm.permutation_test(sm.pair(X, X + grouped(90, 3, 3, r), example_ids=ids, folds=30))
+    assert len(found.null) == 4096 and found.p_value == 1 / 4096

@@ -48,8 +48,8 @@ class PairResult(Result):
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """Why observed results are missing, without duplicates; null values are not counted."""
-        return tuple(dict.fromkeys(reason for name, reason in self.refusals.items() if name != "null"))
+        """Why results are missing, without duplicates."""
+        return tuple(dict.fromkeys(self.refusals.values()))
 
     def row(self, eps: tuple[float, ...]) -> dict[str, str | int | float]:
         """Return a row for a table: s(eps) in sample and corrected (nan without evidence), measures, and

@@ -115,6 +115,8 @@ def jackknife(pair: Pair, measure: Statistic, level: float = 0.95) -> Interval:
     mean, error = pseudo_value_statistics(np.array(value), without, sizes)
     scale = _scale_of(declared, [value, *without.tolist()])
     low, high = _ends(scale, value, without, sizes, level)
+    if declared:
+        low, high = (float(np.clip(end, *declared.range)) for end in (low, high))
     if error == 0 and not (declared and value == declared.itself):
         low = high = float("nan")
     return Interval(
@@ -141,7 +143,7 @@ class _Scale(NamedTuple):
 
 LINEAR = _Scale("linear", np.asarray, np.asarray)
 SCALES: dict[tuple[float, float], _Scale] = {
-    (0.0, 1.0): _Scale("logit", lambda v: np.log(v / (1 - v)), lambda z: 1 / (1 + np.exp(-z))),
+    (0.0, 1.0): _Scale("logit", lambda v: np.log(v / (1 - v)), lambda z: 0.5 * (1 + np.tanh(z / 2))),
     (-1.0, 1.0): _Scale("Fisher z", np.arctanh, np.tanh),
     (-np.inf, 1.0): _Scale("log", lambda v: -np.log1p(-v), lambda z: -np.expm1(-z)),
 }

@@ -18,7 +18,7 @@ from ..moments.provenance import Result
 from ..similarity import Estimator, Measure, cka, debiased_cka, measures
 from .intervals import check_level, jackknife
 from .permutation import permutation_test
-from .profile import ProfileEvidence, profile_evidence
+from .profile import ProfileEvidence, check_in_sample, profile_evidence
 from .sample_size import RowsNeeded, rows_needed
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 Outcome = TypeVar("Outcome")
 NAN = float("nan")
+LARGEST_CHANCE = 0.99
+"""The largest null value that leaves room to tell a value from chance."""
 LARGEST_BIAS = 0.01
 """The largest bias of a value with an interval; it must also be at most half the standard error."""
 
@@ -52,7 +54,8 @@ class MeasureEvidence:
     p_value: float
     """The probability of such a value if the layers are unrelated; nan but for CKA."""
     reason: str
-    """Why a number is nan; empty if none is."""
+    """Why the value, its interval, the null value or the p-value of CKA is missing; empty if none is.
+    Unbiased and corrected measures have no null value if examples have several rows."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -144,6 +147,7 @@ def assess(
     """
     checked_pair(pair)
     check_level(level)
+    check_in_sample(profile)
     if not 0 <= eps < 1:
         raise SpanmatchError(f"eps={eps:g}: give a number in [0, 1)")
     if not pair.n_folds:
@@ -220,7 +224,7 @@ def _bias(pair: Pair, measure: Measure, value: float, null: float) -> float:
     corrected = next((other for other in measures() if other.name == measure.corrected_by), None)
     if corrected is not None:
         return value - _number(lambda: corrected(pair), corrected.name)[0]
-    chance = float(np.clip(null, 0.0, 1.0 - 1e-9))
+    chance = max(null, 0.0) if np.isfinite(null) and null < LARGEST_CHANCE else NAN
     return chance * (1 - value) / (1 - chance)
 
 
@@ -241,7 +245,8 @@ def _interval(pair: Pair, measure: Measure, bias: float, level: float) -> tuple[
         return NAN, NAN, reason
     if bias > interval.error / 2:
         return NAN, NAN, too_biased
-    no_ends = "" if np.isfinite([interval.low, interval.high]).all() else "not defined without a fold"
+    known = np.isfinite([interval.low, interval.high]).all()
+    no_ends = "" if known else "no interval, because the value is the same without any fold, or not defined without one"
     return interval.low, interval.high, no_ends
 
 

@@ -175,6 +175,7 @@ def profile_evidence(
     check_level(level)
     grid = np.atleast_1d(checked_eps(eps))
     profile = match_profile(pair, centred=centred) if profile is None else profile
+    check_in_sample(profile)
     centred = profile.provenance.centred
     corrected, low, high, reason = _corrected(pair, grid, level, centred)
     held_out_eps = np.union1d(grid[np.linspace(0, len(grid) - 1, HELD_OUT_AT).round().astype(int)], checked_eps(held))
@@ -191,6 +192,15 @@ def profile_evidence(
         held_out=np.array([_held_out(pair, profile, value) for value in held_out_eps.tolist()]),
         reason=reason,
     )
+
+
+def check_in_sample(profile: MatchProfile) -> None:
+    """Raise SpanmatchError if a profile is corrected, where that of the rows is expected."""
+    if profile.sample_size is not None:
+        raise SpanmatchError(
+            f"the profile of {profile.x_layer!r} and {profile.y_layer!r} is corrected; give match_profile(pair), in "
+            "sample: the corrected one is computed as well"
+        )
 
 
 def _corrected(pair: Pair, eps: Array, level: float, centred: bool) -> tuple[Array, Array, Array, str]:

@@ -17,6 +17,8 @@ from .spans import Array
 
 STANDARD_ERRORS = 4.0
 """How many standard errors above 1 the inflation of the variance must be to count."""
+ROUNDING = 1e-9
+"""The share of a difference of sums that counts as rounding."""
 SMALLEST_INFLATION = 1.1
 """The smallest inflation of the variance that counts."""
 
@@ -57,14 +59,15 @@ def neighbours_are_alike(pair: Pair) -> bool:
         return neighbours_are_alike(pair.all_folds)
     if pair.n_folds < 2 or pair.fourth is None or not (pair.xx.any() and pair.yy.any()):
         return False
-    inflation = variance_inflation(pair, pair.fourth)
+    inflations = variance_inflations(pair, pair.fourth)
     # Of related layers, products of neurons have about half as many degrees of freedom.
     freedom = (pair.n_folds - 1) * _dimensions(pair.xx) * _dimensions(pair.yy) / 2
-    return inflation > max(SMALLEST_INFLATION, 1 + STANDARD_ERRORS * float(np.sqrt(2 / freedom)))
+    error = max(np.sqrt(2 / freedom), inflations.std(ddof=1) / np.sqrt(pair.n_folds))
+    return bool(inflations.mean() > max(SMALLEST_INFLATION, 1 + STANDARD_ERRORS * error))
 
 
-def variance_inflation(pair: Pair, fourth: Fourth) -> float:
-    """Return by how much more the folds' cross products vary than those of independent rows would.
+def variance_inflations(pair: Pair, fourth: Fourth) -> Array:
+    """Return by how much more each fold's cross product varies than that of independent rows would.
 
     Parameters
     ----------
@@ -75,26 +78,31 @@ def variance_inflation(pair: Pair, fourth: Fourth) -> float:
 
     Returns
     -------
-    float
-        1 on average for independent rows of any distribution.
+    array of float, (k,)
+        1 on average for independent rows of any distribution; 1 if the sums of fourth order are too
+        small or too large to tell.
 
     Notes
     -----
-    With C_f the sum over fold f of (x - mean)(y - mean)^T, C their total, and a = ||x - mean||^2,
-    b = ||y - mean||^2 of each row:
+    With C_f the sum over the n_f rows of fold f of (x - mean)(y - mean)^T, C their total, and a = ||x
+    - mean||^2, b = ||y - mean||^2 of each row:
 
-        inflation = sum_f ||C_f - (n_f / n) C||^2 / ((1 - sum_f (n_f / n)^2) (sum a b - ||C||^2 / n)).
+        inflation_f = ||C_f - (n_f / n) C||^2 / ((n_f / n) (1 - n_f / n) (sum a b - ||C||^2 / n)).
     """
     a, b = float(np.trace(pair.xx)), float(np.trace(pair.yy))
-    scale = np.sqrt(a * b)
+    scale = np.sqrt(a) * np.sqrt(b)
     C = pair.xy / scale
     shares = np.array([fold.rows for fold in pair.folds]) / pair.rows
-    spread = 0.0
+    spreads = []
     for fold, share in zip(pair.folds, shares, strict=True):
         x, y = fold.x_mean - pair.x_mean, fold.y_mean - pair.y_mean
-        spread += float(np.sum(((fold.xy + fold.rows * np.outer(x, y)) / scale - share * C) ** 2))
-    expected = _sum_of_products_of_squares(pair, fourth) / (a * b) - float(np.sum(C**2)) / pair.rows
-    return float(spread / ((1 - shares @ shares) * expected))
+        spreads.append(float(np.sum(((fold.xy + np.outer(fold.rows * x, y)) / scale - share * C) ** 2)))
+    with np.errstate(all="ignore"):
+        products = float(np.float64(_sum_of_products_of_squares(pair, fourth)) / a / b)
+    expected = products - float(np.sum(C**2)) / pair.rows
+    if not (np.isfinite(expected) and expected > ROUNDING * products):
+        return np.ones(len(shares))
+    return np.asarray(np.array(spreads) / (shares * (1 - shares) * expected))
 
 
 def _sum_of_products_of_squares(pair: Pair, fourth: Fourth) -> float:

@@ -9,7 +9,6 @@ Source: docs/evidence.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
@@ -21,6 +20,10 @@ from .held_out_squares import held_out_squares
 from .pairs import Joint, Pair
 from .remembered import remembered
 from .spans import Array
+
+Weights = Literal["neurons", "variance", "spans"]
+FUNCTION = 1e-12
+"""The squared distance up to which a neuron counts as a function of the other layer."""
 
 
 @few_threads
@@ -46,13 +49,17 @@ def effective_sample_size(pair: Pair) -> float:
     return min(effective_sample_sizes(pair))
 
 
-def effective_sample_sizes(pair: Pair) -> tuple[float, float]:
+def effective_sample_sizes(pair: Pair, of: Weights = "neurons") -> tuple[float, float]:
     """Return the effective sample sizes for fits to x, as regressors, and for fits to y.
 
     Parameters
     ----------
     pair : Pair
         The layers, (n, p) and (n, q).
+    of : {"neurons", "variance", "spans"}
+        How residuals are weighted: all neurons alike, by their variance, or all directions of the
+        span alike (of whitened layers). Directions of large variance are often more alike within
+        examples than others.
 
     Returns
     -------
@@ -62,7 +69,8 @@ def effective_sample_sizes(pair: Pair) -> tuple[float, float]:
     Raises
     ------
     SpanmatchError
-        If examples have several rows, and fewer than two folds have rows or a layer is constant.
+        If examples have several rows, and fewer than two folds have rows, a layer is constant, or
+        the sizes are too small for the dimensions to be estimated.
 
     Notes
     -----
@@ -71,43 +79,17 @@ def effective_sample_sizes(pair: Pair) -> tuple[float, float]:
 
         (1 - d / (n - 1)) (m - d - 2) / ((m - 2) (1 + 1 / m)).
 
-    The result is the n, at most the number of rows, for which it is that of all neurons, scaled to
-    unit variance. Of the pair of all folds but one it is the share of rows of that of all folds.
+    The result is the n, at most the number of rows, for which it is that of all neurons. Neurons
+    that are functions of the other layer have no residuals, and do not count. Of the pair of all
+    folds but one it is the share of rows of that of all folds.
 
     Cost: two regressions for each fold.
     """
-    return _of_all_folds(pair, _from_folds)
-
-
-def effective_sample_sizes_of_spans(pair: Pair) -> tuple[float, float]:
-    """Return the effective sample sizes for fits to the layers' spans, whatever their variances.
-
-    Parameters
-    ----------
-    pair : Pair
-        The layers, (n, p) and (n, q).
-
-    Returns
-    -------
-    of_x, of_y : float
-        Numbers of independent rows, as `effective_sample_sizes` of the whitened layers. Directions of
-        large variance are often more alike within examples than others.
-
-    Raises
-    ------
-    SpanmatchError
-        As `effective_sample_sizes` does.
-    """
-    return _of_all_folds(pair, _of_spans_from_folds)
-
-
-def _of_all_folds(pair: Pair, sizes: Callable[[Pair], tuple[float, float]]) -> tuple[float, float]:
-    """Return effective sample sizes; of a pair without a fold, its share of those of all folds."""
     if rows_are_independent(pair):
         return float(pair.rows), float(pair.rows)
     if pair.all_folds is None:
-        return sizes(pair)
-    of_x, of_y = sizes(pair.all_folds)
+        return _of_spans_from_folds(pair) if of == "spans" else _from_folds(pair, of)
+    of_x, of_y = effective_sample_sizes(pair.all_folds, of)
     share = pair.rows / pair.all_folds.rows
     return share * of_x, share * of_y
 
@@ -132,32 +114,44 @@ def effective_or_reason(pair: Pair) -> tuple[float, str]:
 
 
 @remembered
-def _from_folds(pair: Pair) -> tuple[float, float]:
+def _from_folds(pair: Pair, of: Weights) -> tuple[float, float]:
     """Return the effective sample sizes from residuals in sample and held out."""
+    _check_folds(pair)
     x, y = pair.active(centred=True)
-    if pair.n_folds < 2 or not (len(x) and len(y)):
-        reason = "a layer never varies" if pair.n_folds else "no folds were kept: use folds=8"
-        raise SpanmatchError(
-            f"layers {pair.x_layer!r} and {pair.y_layer!r}: the {pair.rows:,} rows are of {pair.n_examples:,} "
-            f"examples, and their effective sample size is unknown, because {reason}"
-        )
     held_out = [held_out_squares(rest, fold, x, y, centred=True) for rest, fold in pair.splits()]
-    sizes = []
     energies = pair.energy("x", centred=True)[x], pair.energy("y", centred=True)[y]
+    sizes = []
     for span, targets in zip(pair.all_spans(centred=True), (1, 0), strict=True):
         residuals: Array = np.sum([squares[targets][0] for squares in held_out], axis=0) / energies[targets]
-        ratio = float(span.outside.mean() / residuals.mean())
-        sizes.append(_size_of_ratio(ratio, len(span.dual), pair.n_folds, pair.rows))
+        weights = energies[targets] / energies[targets].max() if of == "variance" else np.ones(len(residuals))
+        weights[span.outside <= max(span.resolution**2, FUNCTION)] = 0.0
+        if not weights.any():
+            sizes.append(float(pair.rows))
+            continue
+        ratio = float(weights @ span.outside / (weights @ residuals))
+        sizes.append(_size_of_ratio(pair, ratio, len(span.dual)))
     return sizes[0], sizes[1]
+
+
+def _check_folds(pair: Pair) -> None:
+    """Raise SpanmatchError unless there are folds, and both layers vary."""
+    if pair.n_folds >= 2 and all(map(len, pair.active(centred=True))):
+        return
+    reason = "a layer never varies" if pair.n_folds else "no folds were kept: use folds=8 (a null pairing has none)"
+    raise SpanmatchError(
+        f"layers {pair.x_layer!r} and {pair.y_layer!r}: the {pair.rows:,} rows are of {pair.n_examples:,} "
+        f"examples, and their effective sample size is unknown, because {reason}"
+    )
 
 
 @remembered
 def _of_spans_from_folds(pair: Pair) -> tuple[float, float]:
     """Return the effective sample sizes of the whitened layers."""
+    _check_folds(pair)
     bases = [_whitening(pair, side) for side in (0, 1)]
     layers, single = (pair.x_layer, pair.y_layer), pair.method == "single"
     parts = [_transformed(part, *bases) for part in pair.parts]
-    return _from_folds(Pair.of(layers, parts, single=single, dtypes=pair.dtypes))
+    return _from_folds(Pair.of(layers, parts, single=single, dtypes=pair.dtypes), "neurons")
 
 
 def _whitening(pair: Pair, side: int) -> Array:
@@ -189,11 +183,11 @@ def _with_zeros(products: Array) -> Array:
     return np.pad(products, (0, 1))
 
 
-def _size_of_ratio(ratio: float, d: int, k: int, rows: int) -> float:
+def _size_of_ratio(pair: Pair, ratio: float, d: int) -> float:
     """Return the number of independent rows at which residuals in sample and held out have a ratio."""
     from scipy.optimize import brentq  # slow to import
 
-    fitted = (k - 1) / k
+    fitted, rows = (pair.n_folds - 1) / pair.n_folds, pair.rows
 
     def difference(log_size: float) -> float:
         n = np.exp(log_size)
@@ -201,8 +195,11 @@ def _size_of_ratio(ratio: float, d: int, k: int, rows: int) -> float:
         return float((1 - d / (n - 1)) * (m - d - 2) / ((m - 2) * (1 + 1 / m)) - ratio)
 
     fewest = np.log((d + 2.001) / fitted + 1)
-    if rows <= np.exp(fewest) or difference(np.log(rows)) <= 0:
+    if rows <= np.exp(fewest) or difference(fewest) >= 0:
+        raise SpanmatchError(
+            f"layers {pair.x_layer!r} and {pair.y_layer!r}: the effective sample size of {rows:,} rows of "
+            f"{pair.n_examples:,} examples is too small to be estimated, for {d:,} dimensions: use more examples"
+        )
+    if difference(np.log(rows)) <= 0:
         return float(rows)
-    if difference(fewest) >= 0:
-        return float(np.exp(fewest))
     return float(np.exp(brentq(difference, fewest, np.log(rows), xtol=1e-9)))

@@ -18,17 +18,17 @@ ExampleIds = ArrayLike | Mapping[str, ArrayLike] | None
 ROWS_AT_ONCE = 1024
 
 
-LARGEST_BLOCK_BITS = 6
-"""Blocks of consecutive examples have at most 2^6 examples."""
+LARGEST_BLOCK_BITS = 3
+"""Blocks of consecutive examples have at most 2^3 examples."""
 
 
 def folds_of(examples: NDArray[np.int64], folds: int) -> NDArray[np.int64]:
     """Return the fold of each example: blocks of consecutive examples take turns.
 
-    Neighbours, such as frames of a film, are alike. If they were in different folds, intervals
-    would be too narrow. Blocks have 2^s examples, where s grows with the id up to 6, so that every
-    range of ids from 2^b to 2^(b + 1) has at least one block in each fold. Small ids are blocks
-    of their own.
+    Neighbours, such as frames of a film, are alike; in different folds, they would make folds look
+    independent. A block has 2^s examples, where s grows with the id up to 3, so that few examples
+    fill all folds. Each round of k blocks begins with a fold that a hash of its number chooses, so
+    that ids at regular distances fill all folds, too.
 
     Parameters
     ----------
@@ -40,12 +40,12 @@ def folds_of(examples: NDArray[np.int64], folds: int) -> NDArray[np.int64]:
     Returns
     -------
     array of int, (n,)
-        (id // 2^s) mod k.
+        (b + hash(b // k)) mod k for the block b = id // 2^s.
     """
     bits = np.frexp(examples.astype(np.float64))[1]
-    blocks_per_octave = int(folds - 1).bit_length()
-    blocks = examples >> np.clip(bits - 1 - blocks_per_octave, 0, LARGEST_BLOCK_BITS)
-    return np.asarray(blocks % folds, dtype=np.int64)
+    blocks = examples >> np.clip(bits - 1 - int(folds - 1).bit_length(), 0, LARGEST_BLOCK_BITS)
+    first = (hashes(blocks // folds) % np.uint64(folds)).astype(np.int64)
+    return np.asarray((blocks + first) % folds, dtype=np.int64)
 
 
 @dataclass(frozen=True, eq=False)

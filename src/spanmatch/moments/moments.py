@@ -62,7 +62,8 @@ class Moments:
     pairs : {"matching", "all"} or list of pairs of names
         "matching" for layers of the same name in different networks, "all" for every two layers.
     folds : int
-        The number of folds; example e belongs to fold e mod folds. 1 keeps none apart.
+        The number of folds. Blocks of up to eight consecutive examples take turns; 1 keeps none
+        apart.
     null : bool
         Whether to keep the null pairing: within a batch, each row of x meets a row of y of another
         example, that which comes next in the order of the hashes of their ids.

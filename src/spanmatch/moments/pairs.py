@@ -518,6 +518,7 @@ class Pair:
             self.partner_similarity,
             [part.swapped() for part in self._parts],
             None if product is None else lambda: product().T,
+            None if self.all_folds is None else ref(self.all_folds.swapped),
         )
 
     def energy(self, side: Literal["x", "y"], *, centred: bool = False) -> Array:
@@ -592,7 +593,11 @@ class Pair:
             The squares of y - reference, summed over the rows.
         """
         spread = np.diagonal(self.yy)[y]
-        residuals = spread + np.einsum("pj,pj->j", W, self.xx[np.ix_(x, x)] @ W - 2 * self.xy[np.ix_(x, y)])
+        if self.factor is None:
+            residuals = spread + np.einsum("pj,pj->j", W, self.xx[np.ix_(x, x)] @ W - 2 * self.xy[np.ix_(x, y)])
+        else:  # Without differences of products, which cancel if coefficients are large.
+            errors = self.factor[:, len(self.x_mean) + y] - self.factor[:, x] @ W
+            residuals = np.einsum("nj,nj->j", errors, errors)
         bias = self.y_mean[y] - intercept - self.x_mean[x] @ W
         deviations = spread + self.rows * (self.y_mean[y] - reference) ** 2
         # A neuron that is silent on these rows, and predicted to be, leaves rounding only.

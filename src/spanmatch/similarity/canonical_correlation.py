@@ -18,7 +18,7 @@ from scipy.linalg import eigh
 
 from .._threads import few_threads
 from ..errors import SpanmatchError
-from ..moments.effective_sample_size import effective_sample_sizes_of_spans
+from ..moments.effective_sample_size import effective_sample_sizes
 from ..moments.pairs import Pair
 from ..moments.remembered import remembered
 from ..moments.spans import UNIT, Array, Rounding
@@ -156,7 +156,7 @@ def adjusted_pillai(pair: Pair) -> Measured:
     resolved_spans(pair, name)
     between = _between_bases(pair)
     p, q = between.shape
-    m, squares = float(np.mean(effective_sample_sizes_of_spans(pair))) - 1, float(np.sum(between**2))
+    m, squares = float(np.mean(effective_sample_sizes(pair, "spans"))) - 1, float(np.sum(between**2))
     check_sample_size(pair, name, m, p + q)
     return Measured(value=(m * squares - p * q) / (m - p - q + squares) / min(p, q), **fields)
 

@@ -18,6 +18,9 @@ from ..moments.pairs import Pair, checked_pair
 from .measure import Measured, cross_of_unit_layers, measured_fields
 from .unbiased_hsic import FEWEST_ROWS, unbiased_hsic
 
+ROUNDING = 1e-10
+"""The share of a layer's own HSIC in sample up to which an unbiased estimate counts as 0."""
+
 
 @few_threads
 def cka(pair: Pair, debiased: bool = False) -> Measured:
@@ -104,8 +107,12 @@ def _alike_neighbours(pair: Pair) -> tuple[str, ...]:
 
 def _debiased(pair: Pair) -> float:
     """Return debiased CKA from unbiased estimates of HSIC."""
-    hsic = unbiased_hsic(pair)
-    if not (np.isfinite(hsic.xy) and hsic.xx > 0 and hsic.yy > 0):
+    with np.errstate(all="ignore"):
+        hsic = unbiased_hsic(pair)
+    least_x, least_y = (
+        ROUNDING * np.sum((moments / np.trace(moments)) ** 2) / pair.rows**2 for moments in (pair.xx, pair.yy)
+    )
+    if not (np.isfinite(hsic.xy) and hsic.xx > least_x and hsic.yy > least_y):
         raise SpanmatchError(
             f"debiased cka: {pair.rows} rows of {pair.x_layer!r} and {pair.y_layer!r} give no positive estimate of a "
             "layer's HSIC with itself; use more rows"

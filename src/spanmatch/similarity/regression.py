@@ -123,7 +123,7 @@ def adjusted_linear_regression(pair: Pair) -> Regression:
 def _inflations(pair: Pair, name: str) -> tuple[float, float]:
     """Return the factors that correct squared residuals of fits to x and of fits to y."""
     inflations = []
-    for span, size in zip(pair.all_spans(centred=True), effective_sample_sizes(pair), strict=True):
+    for span, size in zip(pair.all_spans(centred=True), effective_sample_sizes(pair, "variance"), strict=True):
         dimensions = len(span.dual)
         check_sample_size(pair, name, size - 1, dimensions)
         inflations.append((size - 1) / (size - 1 - dimensions))
