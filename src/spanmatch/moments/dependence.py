@@ -15,7 +15,7 @@ from .pairs import Fourth, Pair
 from .remembered import remembered
 from .spans import Array
 
-STANDARD_ERRORS = 4.0
+STANDARD_ERRORS = 3.0
 """How many standard errors above 1 the inflation of the variance must be to count."""
 ROUNDING = 1e-9
 """The share of a difference of sums that counts as rounding."""
