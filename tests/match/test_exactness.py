@@ -217,8 +217,11 @@ def test_a_small_difference_of_two_neurons_is_part_of_their_smallest_match(metho
         match = sm.minimum_match(pair, ("x", i), 0.0, order="smallest", time_limit=20)
         assert match.smallest
         sizes.append((match.x.tolist(), match.y.tolist()))
-    # a + 3e-6 d needs d, which only the last three have together; they need g and h.
-    assert sizes == [([0], [0]), ([1, 2, 3, 4], [0, 1, 2, 3]), *[([2, 3, 4], [1, 2, 3])] * 3]
+    # a + 3e-6 d needs d, which the last three have together; they need g and h. It has d also with a itself, but only
+    # up to a rounding that is magnified by 3e5: by QR that is above the resolution, from products rounding decides.
+    both = [([1, 2, 3, 4], [0, 1, 2, 3])] if method == "qr" else [([1, 2, 3, 4], [0, 1, 2, 3]), ([0, 1], [0, 1])]
+    assert sizes.pop(1) in both
+    assert sizes == [([0], [0]), *[([2, 3, 4], [1, 2, 3])] * 3]
 
 
 def test_pwcca_does_not_depend_on_how_ties_are_resolved():
