@@ -94,6 +94,15 @@ def test_layers_that_are_functions_of_each_other_need_no_correction():
     assert sm.adjusted_pillai(sm.pair(X, X, example_ids=ids)).value == pytest.approx(1)
 
 
+def test_fits_with_as_many_neurons_as_examples_are_no_functions():
+    ids = np.repeat(np.arange(20), 25)
+    X = np.random.default_rng(26).standard_normal((20, 30))
+    pair = sm.pair(X[ids], X[::-1][ids], example_ids=ids)
+    assert sm.linear_regression(pair).value == pytest.approx(1)
+    with pytest.raises(sm.SpanmatchError, match="too small to be estimated"):
+        sm.linear_regression(pair, adjusted=True)
+
+
 def test_badly_conditioned_layers_by_qr_lose_nothing():
     r = np.random.default_rng(19)
     ids = np.repeat(np.arange(100), 4)

@@ -23,7 +23,9 @@ from .spans import Array
 
 Weights = Literal["neurons", "variance", "spans"]
 FUNCTION = 1e-12
-"""The squared distance up to which a neuron counts as a function of the other layer."""
+"""The squared distance up to which a neuron may be a function of the other layer."""
+HELD_OUT = 1e-6
+"""The squared distance on held-out rows up to which it is one; above, it is fitted to too few rows."""
 
 
 @few_threads
@@ -80,7 +82,7 @@ def effective_sample_sizes(pair: Pair, of: Weights = "neurons") -> tuple[float, 
         (1 - d / (n - 1)) (m - d - 2) / ((m - 2) (1 + 1 / m)).
 
     The result is the n, at most the number of rows, for which it is that of all neurons. Neurons
-    that are functions of the other layer have no residuals, and do not count. Of the pair of all
+    that are functions of the other layer, also on held-out rows, do not count. Of the pair of all
     folds but one it is the share of rows of that of all folds.
 
     Cost: two regressions for each fold.
@@ -124,7 +126,7 @@ def _from_folds(pair: Pair, of: Weights) -> tuple[float, float]:
     for span, targets in zip(pair.all_spans(centred=True), (1, 0), strict=True):
         residuals: Array = np.sum([squares[targets][0] for squares in held_out], axis=0) / energies[targets]
         weights = energies[targets] / energies[targets].max() if of == "variance" else np.ones(len(residuals))
-        weights[span.outside <= max(span.resolution**2, FUNCTION)] = 0.0
+        weights[(span.outside <= max(span.resolution**2, FUNCTION)) & (residuals <= HELD_OUT)] = 0.0
         if not weights.any():
             sizes.append(float(pair.rows))
             continue
