@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from ..activations.stored import ActivationSource
     from .thumbnails import Inputs
 
-if TYPE_CHECKING:
-    pass
 
 EPS = (0.15, 0.2, 0.25, 0.3, 0.5)
 """Default values of eps, those of Wang et al."""

@@ -232,7 +232,7 @@ def _interval(pair: Pair, measure: Measure, bias: float, level: float) -> tuple[
     """Return the ends of the interval; nan and the reason if the bias is not small beside it, or
     neighbouring rows are alike, which then belong together in a fold.
     """
-    if pair.rows_are_examples and neighbours_are_alike(pair):
+    if neighbours_are_alike(pair):
         return NAN, NAN, "no interval, because neighbouring rows are alike; give blocks of them the same example_ids="
     advice = f"; see {measure.corrected_by}" if measure.corrected_by else ""
     if np.isnan(bias):

@@ -11,7 +11,6 @@ Josse, Pages, Husson 2008 (Pearson III law); docs/evidence.md.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import product
 
@@ -19,12 +18,14 @@ import numpy as np
 
 from .._threads import few_threads
 from ..errors import SpanmatchError
-from ..moments.dependence import neighbours_are_alike
+from ..moments.dependence import ADVICE, neighbours_are_alike
+from ..moments.fold_products import Sides, fold_product
 from ..moments.pairs import Fourth, Pair, checked_pair
 from ..moments.provenance import Result
+from ..moments.remembered import remembered
 from ..moments.spans import Array
 from ..similarity import cka, debiased_cka
-from ..similarity.unbiased_hsic import FEWEST_FOLDS, hsic_of_folds
+from ..similarity.unbiased_hsic import FEWEST_FOLDS, FEWEST_ROWS, hsic_of_folds
 from .intervals import check_level, declared_measure
 from .null_pairing import Statistic, name_of
 
@@ -101,9 +102,10 @@ def permutation_test(pair: Pair, measure: Statistic = debiased_cka, *, alpha: fl
 
     Examples of several rows: with G_ef the inner products of the centred cross products of folds e
     and f, the null values are sum over e != f of s_e s_f G_ef for all signs s, scaled as the
-    unbiased estimate. The smallest possible p-value is 2^(1 - k) for k folds; of more than 13, 4096 signs are drawn.
+    unbiased estimate. The smallest possible p-value is 2^(1 - k) for k folds; of more than 13, 4096
+    signs are drawn.
 
-    Cost: eigenvalues of both layers, or k^2 p q operations.
+    Cost: 2 (p^3 + q^3) operations, or k^2 (p^2 + q^2 + p q) for k folds.
 
     References
     ----------
@@ -127,11 +129,10 @@ def permutation_test(pair: Pair, measure: Statistic = debiased_cka, *, alpha: fl
             f"permutation_test of {name_of(measure)}: from the moments alone, p-values are known of linear CKA only; "
             "give sm.debiased_cka or sm.cka"
         )
-    if pair.rows_are_examples and neighbours_are_alike(pair):
+    if neighbours_are_alike(pair):
         raise SpanmatchError(
             f"permutation_test: neighbouring rows of {pair.x_layer!r} and {pair.y_layer!r} are alike, so that they "
-            "cannot be permuted; give blocks of rows that belong together the same example_ids=, or shuffle the "
-            "examples if they are sorted"
+            f"cannot be permuted; {ADVICE}"
         )
     is_debiased = declared.function is debiased_cka
     value = float(measure(pair))
@@ -163,8 +164,10 @@ def _over_permutations(pair: Pair, is_debiased: bool, value: float, alpha: float
     if pair.fourth is None:
         raise SpanmatchError(f"permutation_test: no fourth moments of {pair.x_layer!r} and {pair.y_layer!r} were kept")
     n = pair.rows
-    if n < 4:
-        raise SpanmatchError(f"permutation_test: {n} rows of {pair.x_layer!r} and {pair.y_layer!r}; it needs 4")
+    if n < FEWEST_ROWS:
+        raise SpanmatchError(
+            f"permutation_test: {n} rows of {pair.x_layer!r} and {pair.y_layer!r}; it needs {FEWEST_ROWS}"
+        )
     mean, deviation = (0.0, float(np.sqrt(2 / n / (n - 3)))) if is_debiased else _moments_of_cka(pair, pair.fourth)
     # A Gamma law of shape 4 / skewness^2, shifted and scaled to mean 0 and variance 1.
     shape = 4 / _skewness(pair) ** 2
@@ -174,6 +177,7 @@ def _over_permutations(pair: Pair, is_debiased: bool, value: float, alpha: float
     return p_value, mean + quantile * deviation, np.empty(0), "permutations of rows"
 
 
+@remembered
 def _skewness(pair: Pair) -> float:
     """Return the skewness of ||Sxy||^2 over all permutations of the rows, to first order in 1 / n."""
     skewness = np.sqrt(8.0)
@@ -188,10 +192,10 @@ def _moments_of_cka(pair: Pair, fourth: Fourth) -> tuple[float, float]:
     """Return the mean and the standard deviation of CKA over all permutations of the rows [1]."""
     n = pair.rows
     sums = (fourth.x, pair.x_mean - fourth.shift[0], pair.xx), (fourth.y, pair.y_mean - fourth.shift[1], pair.yy)
-    (a, k, s), (b, m, t) = (_kernel_sums(n, *side) for side in sums)
-    mean = a * b / (n - 1)
-    variance = 2 * ((n - 1) * k - a**2) * ((n - 1) * m - b**2) / ((n - 1) ** 2 * (n + 1) * (n - 2))
-    rest_x, rest_y = (n * (n + 1) * d - (n - 1) * (u**2 + 2 * v) for u, v, d in ((a, k, s), (b, m, t)))
+    (k, s), (m, t) = (_kernel_sums(n, *side) for side in sums)
+    mean = 1 / (n - 1)
+    variance = 2 * ((n - 1) * k - 1) * ((n - 1) * m - 1) / ((n - 1) ** 2 * (n + 1) * (n - 2))
+    rest_x, rest_y = (n * (n + 1) * d - (n - 1) * (1 + 2 * v) for v, d in ((k, s), (m, t)))
     variance += rest_x * rest_y / ((n + 1) * n * (n - 1) * (n - 2) * (n - 3))
     if not (np.isfinite(variance) and variance > ROUNDING * mean**2):
         raise SpanmatchError(
@@ -202,16 +206,14 @@ def _moments_of_cka(pair: Pair, fourth: Fourth) -> tuple[float, float]:
     return float(mean / norm), float(np.sqrt(variance) / norm)
 
 
-def _kernel_sums(n: int, sums: Array, d: Array, moments: Array) -> tuple[float, float, float]:
-    """Return tr K, ||K||^2 and sum K_ii^2 of a layer's centred kernel, for a trace of 1.
+def _kernel_sums(n: int, sums: Array, d: Array, moments: Array) -> tuple[float, float]:
+    """Return ||K||^2 and sum K_ii^2 of a layer's centred kernel, scaled to a trace of 1.
 
     `sums` are sum a z and sum a^2 of rows z about a shift, with a = ||z||^2; d is mean - shift.
     """
     trace, size = float(np.trace(moments)), float(d @ d)
-    raw_trace = trace + n * size  # sum a
-    squares = sums[-1] + 4 * d @ moments @ d + 4 * n * size**2 + n * size**2
-    squares += 2 * size * raw_trace - 4 * d @ sums[:-1] - 4 * size * n * size
-    return 1.0, float(np.sum((moments / trace) ** 2)), float(squares / trace / trace)
+    squares = sums[-1] - 4 * d @ sums[:-1] + 4 * d @ moments @ d + 2 * size * trace + 3 * n * size**2
+    return float(np.sum((moments / trace) ** 2)), float(squares / trace / trace)
 
 
 # ---- dependent rows: all signs of the folds -------------------------------------------------------------------------
@@ -226,7 +228,7 @@ def _over_signs(pair: Pair, is_debiased: bool, value: float, alpha: float) -> _O
             f"rows are needed, not {k}: use folds=8, and more examples"
         )
     signs = _signs(k)
-    xy, xx, yy = _inner_products(pair)
+    xy, xx, yy = (_inner_products(pair, sides) for sides in ("xy", "xx", "yy"))
     # Products about means of the sample are too small, of both layers with each other as of each with itself.
     null = np.einsum("se,ef,sf->s", signs, xy, signs) / np.sqrt(xx.sum() * yy.sum())
     hsic = hsic_of_folds(pair)
@@ -247,21 +249,10 @@ def _signs(k: int) -> Array:
     return signs
 
 
-def _inner_products(pair: Pair) -> tuple[Array, Array, Array]:
-    """Return inner products (k, k) of different folds' products about the means of all rows: of x
-    with y, of x with itself, and of y with itself.
-    """
-    a, b = np.sqrt(np.trace(pair.xx)), np.sqrt(np.trace(pair.yy))
-    n = np.array([fold.rows for fold in pair.folds], dtype=float)
-    x = np.array([fold.x_mean - pair.x_mean for fold in pair.folds]) / a
-    y = np.array([fold.y_mean - pair.y_mean for fold in pair.folds]) / b
-    xy, xx, yy = ([getattr(fold, name) for fold in pair.folds] for name in ("xy", "xx", "yy"))
-    return _between_folds(n, x, y, xy, a * b), _between_folds(n, x, x, xx, a * a), _between_folds(n, y, y, yy, b * b)
-
-
-def _between_folds(n: Array, x: Array, y: Array, products: Sequence[Array], scale: float) -> Array:
-    """Return inner products of folds' scaled products about means of all rows; 0 of a fold with itself."""
-    flat = np.array([(p / scale + np.outer(m * u, v)).ravel() for p, m, u, v in zip(products, n, x, y, strict=True)])
+@remembered
+def _inner_products(pair: Pair, sides: Sides) -> Array:
+    """Return inner products (k, k) of different folds' products about the means of all rows."""
+    flat = np.array([fold_product(pair, fold, sides).ravel() for fold in pair.folds])
     inner = flat @ flat.T
     np.fill_diagonal(inner, 0.0)
     return np.asarray(inner)

@@ -19,7 +19,7 @@ from .._plotting import axes_for
 from .._threads import few_threads
 from .._values import Json, data_frame, plain
 from ..errors import SpanmatchError
-from ..moments.effective_sample_size import effective_sample_size
+from ..moments.effective_sample_size import ROWS_PER_DIMENSION, effective_sample_size
 from ..moments.pairs import RESOLVED, Pair, checked_pair
 from ..moments.provenance import Method, Provenance, Result
 from ..moments.remembered import remembered
@@ -33,9 +33,6 @@ if TYPE_CHECKING:
 
 ROWS_PER_NEURON = 5
 """With fewer rows than this per independent neuron, unrelated layers have distances below 0.9."""
-
-FEWEST_ROWS_PER_DIMENSION = 1.5
-"""The smallest effective sample size, per dimension, for which corrected levels are computed."""
 
 ADVICE: dict[Method, str] = {
     "single": "use method='gram' or 'qr'",
@@ -524,10 +521,10 @@ def match_profile(pair: Pair, *, centred: bool = False, corrected: bool = False)
 
 def _check_sample_size(pair: Pair, dimensions: int, sample_size: float) -> None:
     """Raise SpanmatchError if there are too few rows to estimate the population's levels."""
-    if sample_size < FEWEST_ROWS_PER_DIMENSION * dimensions:
+    if sample_size < ROWS_PER_DIMENSION * dimensions:
         raise SpanmatchError(
             f"layers {pair.x_layer!r} and {pair.y_layer!r}: the effective sample size is {sample_size:,.0f} for "
-            f"{dimensions:,} dimensions; corrected levels need at least {FEWEST_ROWS_PER_DIMENSION * dimensions:,.0f}: "
+            f"{dimensions:,} dimensions; corrected levels need at least {ROWS_PER_DIMENSION * dimensions:,.0f}: "
             "use more examples, or fewer neurons"
         )
 

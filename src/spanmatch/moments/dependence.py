@@ -11,10 +11,13 @@ from __future__ import annotations
 import numpy as np
 
 from .._threads import few_threads
+from .fold_products import fold_product, norm
 from .pairs import Fourth, Pair
 from .remembered import remembered
 from .spans import Array
 
+ADVICE = "give blocks of rows that belong together the same example_ids=, or shuffle the examples if they are sorted"
+"""What to do about neighbouring rows that are alike."""
 STANDARD_ERRORS = 3.0
 """How many standard errors above 1 the inflation of the variance must be to count."""
 ROUNDING = 1e-9
@@ -43,18 +46,21 @@ def rows_are_independent(pair: Pair) -> bool:
 @remembered
 @few_threads
 def neighbours_are_alike(pair: Pair) -> bool:
-    """Return whether folds differ by more than independent rows would make them.
+    """Return whether rows count as examples of their own, but folds differ by more than independent
+    rows would make them.
 
     Parameters
     ----------
     pair : Pair
-        The layers, (n, p) and (n, q), whose rows are examples of their own.
+        The layers, (n, p) and (n, q).
 
     Returns
     -------
     bool
-        False also if there are fewer than two folds.
+        False also if examples have several rows, or there are fewer than two folds.
     """
+    if not pair.rows_are_examples:
+        return False
     if pair.all_folds is not None:
         return neighbours_are_alike(pair.all_folds)
     if pair.n_folds < 2 or pair.fourth is None or not (pair.xx.any() and pair.yy.any()):
@@ -89,16 +95,14 @@ def variance_inflations(pair: Pair, fourth: Fourth) -> Array:
 
         inflation_f = ||C_f - (n_f / n) C||^2 / ((n_f / n) (1 - n_f / n) (sum a b - ||C||^2 / n)).
     """
-    a, b = float(np.trace(pair.xx)), float(np.trace(pair.yy))
-    scale = np.sqrt(a) * np.sqrt(b)
-    C = pair.xy / scale
+    C = pair.xy / norm(pair, "x") / norm(pair, "y")
     shares = np.array([fold.rows for fold in pair.folds]) / pair.rows
-    spreads = []
-    for fold, share in zip(pair.folds, shares, strict=True):
-        x, y = fold.x_mean - pair.x_mean, fold.y_mean - pair.y_mean
-        spreads.append(float(np.sum(((fold.xy + np.outer(fold.rows * x, y)) / scale - share * C) ** 2)))
+    spreads = [
+        float(np.sum((fold_product(pair, fold, "xy") - share * C) ** 2))
+        for fold, share in zip(pair.folds, shares, strict=True)
+    ]
     with np.errstate(all="ignore"):
-        products = float(np.float64(_sum_of_products_of_squares(pair, fourth)) / a / b)
+        products = float(_sum_of_products_of_squares(pair, fourth) / np.trace(pair.xx) / np.trace(pair.yy))
     expected = products - float(np.sum(C**2)) / pair.rows
     if not (np.isfinite(expected) and expected > ROUNDING * products):
         return np.ones(len(shares))

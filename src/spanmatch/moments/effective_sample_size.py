@@ -17,11 +17,13 @@ from .._threads import few_threads
 from ..errors import SpanmatchError
 from .dependence import rows_are_independent
 from .held_out_squares import held_out_squares
-from .pairs import Joint, Pair
+from .pairs import Joint, Pair, symmetric
 from .remembered import remembered
 from .spans import Array
 
 Weights = Literal["neurons", "variance", "spans"]
+ROWS_PER_DIMENSION = 1.5
+"""The smallest effective sample size, per dimension, with which fits are corrected."""
 FUNCTION = 1e-12
 """The squared distance up to which a neuron may be a function of the other layer."""
 HELD_OUT = 1e-6
@@ -120,11 +122,10 @@ def _from_folds(pair: Pair, of: Weights) -> tuple[float, float]:
     """Return the effective sample sizes from residuals in sample and held out."""
     _check_folds(pair)
     x, y = pair.active(centred=True)
-    held_out = [held_out_squares(rest, fold, x, y, centred=True) for rest, fold in pair.splits()]
     energies = pair.energy("x", centred=True)[x], pair.energy("y", centred=True)[y]
     sizes = []
     for span, targets in zip(pair.all_spans(centred=True), (1, 0), strict=True):
-        residuals: Array = np.sum([squares[targets][0] for squares in held_out], axis=0) / energies[targets]
+        residuals = _held_out_residuals(pair)[targets] / energies[targets]
         weights = energies[targets] / energies[targets].max() if of == "variance" else np.ones(len(residuals))
         weights[(span.outside <= max(span.resolution**2, FUNCTION)) & (residuals <= HELD_OUT)] = 0.0
         if not weights.any():
@@ -133,6 +134,15 @@ def _from_folds(pair: Pair, of: Weights) -> tuple[float, float]:
         ratio = float(weights @ span.outside / (weights @ residuals))
         sizes.append(_size_of_ratio(pair, ratio, len(span.dual)))
     return sizes[0], sizes[1]
+
+
+@remembered
+def _held_out_residuals(pair: Pair) -> tuple[Array, Array]:
+    """Return the squared residuals of x's and of y's neurons on the folds that fits leave out."""
+    x, y = pair.active(centred=True)
+    held_out = [held_out_squares(rest, fold, x, y, centred=True) for rest, fold in pair.splits()]
+    of_x, of_y = (np.sum([squares[side][0] for squares in held_out], axis=0) for side in (0, 1))
+    return of_x, of_y
 
 
 def _check_folds(pair: Pair) -> None:
@@ -169,15 +179,10 @@ def _whitening(pair: Pair, side: int) -> Array:
 def _transformed(part: Joint, A: Array, B: Array) -> Joint:
     """Return the sums of linear maps of both layers, without those of fourth order."""
     xx, xy, yy = (lifted[:-1, :-1] for lifted in part.products())
-    within = tuple(_with_zeros(np.tril(M.T @ _symmetric(lower) @ M)) for M, lower in ((A, xx), (B, yy)))
+    within = tuple(_with_zeros(np.tril(M.T @ symmetric(lower) @ M)) for M, lower in ((A, xx), (B, yy)))
     shift = np.zeros(A.shape[1]), np.zeros(B.shape[1])
     sums = np.append(part.sums[0][:-1] @ A, 0.0), np.append(part.sums[1][:-1] @ B, 0.0)
     return Joint(part.rows, part.n_examples, shift, sums, (within[0], within[1]), _with_zeros(A.T @ xy @ B), None)
-
-
-def _symmetric(lower: Array) -> Array:
-    """Return the symmetric matrix with a given lower triangle."""
-    return np.asarray(np.tril(lower) + np.tril(lower, -1).T)
 
 
 def _with_zeros(products: Array) -> Array:

@@ -829,17 +829,25 @@ def _centred(joint: Joint, lifted: tuple[Array, Array, Array]) -> tuple[Array, A
         factor = joint.factor[1:end, 1:end]
         X, Y = factor[:, : len(s)], factor[:, len(s) :]
         return X.T @ X, X.T @ Y, Y.T @ Y, factor
-    xx, xy, yy = _symmetric(lifted[0][:-1, :-1]), lifted[1][:-1, :-1].copy(), _symmetric(lifted[2][:-1, :-1])
+    xx, xy, yy = symmetric(lifted[0][:-1, :-1]), lifted[1][:-1, :-1].copy(), symmetric(lifted[2][:-1, :-1])
     for moments, u, v in ((xx, s, s), (xy, s, t), (yy, t, t)):
         moments -= np.outer(u / n, v)
     return xx, xy, yy, None
 
 
-def _symmetric(lower: Array) -> Array:
-    """Return the symmetric matrix with a given lower triangle."""
-    symmetric = lower + lower.T
-    np.fill_diagonal(symmetric, lower.diagonal())
-    return symmetric
+def symmetric(lower: Array) -> Array:
+    """Return the symmetric matrix with a given lower triangle.
+
+    Parameters
+    ----------
+    lower : array of float, (m, m)
+        A matrix of which only the lower triangle counts.
+
+    Returns
+    -------
+    array of float, (m, m)
+    """
+    return np.asarray(np.tril(lower) + np.tril(lower, -1).T)
 
 
 def _unit(

@@ -13,7 +13,7 @@ import numpy as np
 
 from .._threads import few_threads
 from ..errors import SpanmatchError
-from ..moments.dependence import neighbours_are_alike
+from ..moments.dependence import ADVICE, neighbours_are_alike
 from ..moments.pairs import Pair, checked_pair
 from .measure import Measured, cross_of_unit_layers, measured_fields
 from .unbiased_hsic import FEWEST_ROWS, unbiased_hsic
@@ -97,11 +97,11 @@ def debiased_cka(pair: Pair) -> Measured:
 
 def _alike_neighbours(pair: Pair) -> tuple[str, ...]:
     """Return a warning if rows that count as independent are not."""
-    if not (pair.rows_are_examples and neighbours_are_alike(pair)):
+    if not neighbours_are_alike(pair):
         return ()
     return (
         f"neighbouring rows of {pair.x_layer!r} and {pair.y_layer!r} are alike, so that debiased CKA is too large; "
-        "give blocks of rows that belong together the same example_ids=, or shuffle the examples if they are sorted",
+        f"{ADVICE}",
     )
 
 

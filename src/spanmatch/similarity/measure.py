@@ -9,14 +9,13 @@ from typing import Literal, SupportsFloat, TypedDict
 import numpy as np
 
 from ..errors import SpanmatchError
+from ..moments.effective_sample_size import ROWS_PER_DIMENSION
 from ..moments.pairs import Pair, checked_pair
 from ..moments.provenance import Provenance, Result
 from ..moments.spans import Array, Span
 
 WRONG_BY = 1e-3
 """The largest error of a share of variance that is accepted."""
-ROWS_PER_DIMENSION = 1.5
-"""The smallest effective sample size, per dimension, for which corrected measures are computed."""
 Estimator = Literal["unbiased", "corrected", "in sample"]
 Invariance = Literal[
     "orthogonal", "invertible linear", "isotropic scaling", "neuron scaling", "translation", "permutation"

@@ -1,7 +1,7 @@
 """Unbiased estimates of the squared norm of the cross-covariance of two layers (HSIC, linear kernels).
 
-||Cov(x, y)||_F^2 = E <(x - x')(y - y'')^T, ...> is estimated without bias by a mean of products of
-rows that are independent of each other. Two sets of such products are used:
+||Cov(x, y)||_F^2 is estimated without bias by a mean of products of rows that are independent of
+each other. Two sets of such products are used:
 
 - rows of different examples, if each row is an example of its own: the unbiased HSIC of Song et
   al., from sums of fourth order;
@@ -13,13 +13,14 @@ Source: Song et al., JMLR 13, 2012; docs/measures.md.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from ..errors import SpanmatchError
+from ..moments.fold_products import Sides, fold_product, scaled_offset
 from ..moments.pairs import Pair
+from ..moments.remembered import remembered
 from ..moments.spans import Array
 
 FEWEST_ROWS = FEWEST_FOLDS = 4
@@ -112,15 +113,8 @@ class _Folds(NamedTuple):
     products: Array
     """(k, p, q) sum x y^T."""
 
-    @classmethod
-    def of(cls, rows: Array, x: Array, y: Array, centred: Sequence[Array]) -> _Folds:
-        """Return the sums from means (k, p), (k, q) and second moments about these means."""
-        products = np.array(centred)
-        for fold, n in enumerate(rows):
-            products[fold] += np.outer(n * x[fold], y[fold])
-        return cls(rows, rows[:, None] * x, rows[:, None] * y, products)
 
-
+@remembered
 def hsic_of_folds(pair: Pair) -> HSIC:
     """Return estimates from products of rows of different folds, whatever the examples are.
 
@@ -149,15 +143,14 @@ def hsic_of_folds(pair: Pair) -> HSIC:
             f"examples, and rows of one example are dependent; {FEWEST_FOLDS} folds with rows are needed, not "
             f"{len(folds)}: use folds=8, and more examples"
         )
-    a, b = np.sqrt(np.trace(pair.xx)), np.sqrt(np.trace(pair.yy))
-    rows = np.array([fold.rows for fold in folds], dtype=float)
-    x = np.array([fold.x_mean - pair.x_mean for fold in folds]) / a
-    y = np.array([fold.y_mean - pair.y_mean for fold in folds]) / b
-    return HSIC(
-        _fold_statistic(_Folds.of(rows, x, y, [fold.xy / a / b for fold in folds])),
-        _fold_statistic(_Folds.of(rows, x, x, [fold.xx / a / a for fold in folds])),
-        _fold_statistic(_Folds.of(rows, y, y, [fold.yy / b / b for fold in folds])),
-    )
+    return HSIC(*(_fold_statistic(_fold_sums(pair, sides)) for sides in ("xy", "xx", "yy")))
+
+
+def _fold_sums(pair: Pair, sides: Sides) -> _Folds:
+    """Return the sums of the folds about the means of all rows, of layers of unit Frobenius norm."""
+    rows = np.array([fold.rows for fold in pair.folds], dtype=float)
+    x, y = (rows[:, None] * [scaled_offset(pair, fold, side) for fold in pair.folds] for side in sides)
+    return _Folds(rows, x, y, np.array([fold_product(pair, fold, sides) for fold in pair.folds]))
 
 
 def _fold_statistic(folds: _Folds) -> float:
