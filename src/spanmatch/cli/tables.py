@@ -50,7 +50,7 @@ def explanation_of(comparison: Comparison) -> str:
 
 
 def warnings_of(comparison: Comparison) -> Iterator[tuple[str, str]]:
-    """Yield what to heed, and what could not be had, by the pair of layers."""
+    """Yield warnings, and what is missing with its reason, by the pair of layers."""
     for pair in comparison:
         for warning in pair.profile.warnings:
             yield pair.name, warning

@@ -326,7 +326,7 @@ def trimmed(within: Within, neurons: Index, v: int, order: Callable[[Index], Ind
     -----
     A neuron that v needs once is needed in all later, smaller sets, so each neuron is tried at most
     once. After every removal, the search continues within the maximum match of the remaining
-    neurons, in an order computed anew for them.
+    neurons, in an order computed for them.
     """
     needed = {v}
     while True:
