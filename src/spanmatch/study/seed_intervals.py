@@ -153,8 +153,8 @@ def shares_over_seeds(shares: Sequence[float], n: int, level: float = LEVEL) -> 
     known = np.array([share for share in shares if not np.isnan(share)])
     if n < 1 or ((known < 0) | (known > 1)).any():
         raise SpanmatchError(
-            f"shares {known.min(initial=1):g} to {known.max(initial=0):g} of n={n} examples: give shares from 0 to 1, "
-            "and 1 example or more"
+            f"shares {spread.minimum:g} to {spread.maximum:g} of n={n} examples: give shares from 0 to 1, and 1 "
+            "example or more"
         )
     if len(known) < 2:
         return spread
