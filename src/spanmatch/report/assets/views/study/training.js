@@ -12,7 +12,7 @@ export function trainingView({ variants, settings }) {
   return section("accuracy", "Training", (body) => {
     const rows = variants.map((variant) => variantRow(variant, seeds));
     body.append(table("Variants", HEADS, rows));
-    appendNote(body, "Means over seeds with 95% intervals over seeds (Student's, by the delete-one jackknife).");
+    appendNote(body, "Means over seeds with 95% intervals over seeds, on the scale of log odds.");
     const course = variants.flatMap(({ name, epochs }) =>
       epochs.map(({ epoch, test_accuracy: accuracy }) => ({ name, epoch, ...accuracy })),
     );
