@@ -13,6 +13,7 @@ import pytest
 from threadpoolctl import ThreadpoolController, threadpool_limits
 
 import spanmatch as sm
+from spanmatch._process_state import ProcessState
 from spanmatch._threads import MEDIUM, SMALL, as_many_as_help
 from spanmatch.moments.pairs import Pair
 
@@ -64,6 +65,18 @@ def test_small_matrices_take_one_thread():
         assert used() == {2}
 
 
+def test_a_caller_that_is_stopped_while_it_changes_the_state_leaves_it_as_it_was():
+    state, count = ProcessState(), []
+
+    def stop() -> None:
+        raise KeyboardInterrupt
+
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt), state.changed(lambda: lambda: count.append("restored"), stop):
+            pass
+    assert count == ["restored", "restored"]
+
+
 @pytest.mark.parametrize("name", OF_A_PAIR)
 def test_every_function_of_a_pair_does_so(name, monkeypatch):
     seen: list[int] = []
@@ -80,6 +93,7 @@ def test_every_function_of_a_pair_does_so(name, monkeypatch):
 CALLERS = """
 import threading, numpy, scipy.linalg
 from threadpoolctl import ThreadpoolController
+from spanmatch._process_state import ProcessState
 from spanmatch._threads import as_many_as_help
 
 def used():

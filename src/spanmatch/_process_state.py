@@ -36,8 +36,9 @@ class ProcessState:
             if not self._callers:
                 self._restore = first()
             self._callers += 1
-            each()
         try:
+            with self._lock:
+                each()
             yield
         finally:
             with self._lock:
