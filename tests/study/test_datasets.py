@@ -16,7 +16,8 @@ import torch
 
 import spanmatch as sm
 from spanmatch.study import dry_run
-from spanmatch.study.datasets import ARCHIVES, read_data
+from spanmatch.study.cifar_archives import PUBLISHED
+from spanmatch.study.datasets import read_data
 from spanmatch.study.settings import (
     DataSettings,
 )
@@ -129,7 +130,7 @@ def md5(path: Path) -> str:
 @pytest.mark.parametrize("version", [python_version, binary_version])
 def test_cifar_archives(tmp_path, name, version):
     parts = cifar_parts(name)
-    published = next(n for n in ARCHIVES[name] if version.__name__.split("_")[0] in n)
+    published = next(n for n in PUBLISHED[name] if version.__name__.split("_")[0] in n)
     path = archive(tmp_path / published, version(name, parts))
     data = read_data(DataSettings(name=name, path=path.name, md5=md5(path)), tmp_path)
     train_, tests = [p for f, p in parts.items() if "test" not in f], [p for f, p in parts.items() if "test" in f]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
@@ -13,13 +14,13 @@ from .._files import Path_
 from ..activations import capture
 from ..activations.from_names import is_code
 from ..errors import SpanmatchError
-from .datasets import ALPHABET, Data, read_data
+from .cifar_archives import CLASSES
+from .datasets import ALPHABET, Data, reader
 from .networks import located, make_network, maker
 from .pipeline import check
 from .settings import CompareSettings, DataSettings, Settings, Variant, read_settings
 from .train import Run, train
 
-CLASSES = {"cifar10": 10, "cifar100": 100}
 STAND_IN = 4
 """Examples of noise that stand for data that are not there."""
 
@@ -34,13 +35,14 @@ def dry_run(settings: Settings | Path_) -> list[str]:
         folder = Path(settings).resolve().parent
         settings = read_settings(settings)
     check(settings, folder, needs_device=False)
-    return [line for variant in settings.variants for line in _lines(located(variant, folder), settings, folder)]
+    read = reader(folder)
+    return [line for variant in settings.variants for line in _lines(located(variant, folder), settings, read)]
 
 
-def _lines(variant: Variant, settings: Settings, folder: Path) -> list[str]:
+def _lines(variant: Variant, settings: Settings, read: Callable[[DataSettings], Data]) -> list[str]:
     """Make a network of a variant, train it for one step, capture its layers, and describe it in words."""
     try:
-        data = read_data(variant.data, folder)
+        data = read(variant.data)
         about_data = f"  data: {data.words}"
     except SpanmatchError as error:
         if is_code(variant.data.name):  # the shape of its images cannot be known

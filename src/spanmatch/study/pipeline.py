@@ -47,7 +47,7 @@ def run_pipeline(settings: Settings | Path_, out: Path_ | None = None, workers: 
         for variant in variants.values():
             make_network(variant.runs[0].variant.network, variant.data, 0)  # raises here what would stop a run
         runs = [run for variant in variants.values() for run in variant.runs]
-        train_all(runs, folder, workers or _workers(settings))
+        train_all(runs, folder, place, workers or _workers(settings))
         steps = planned_steps(settings, variants)
         records = [
             _step_record(step, place / "comparisons" / step.name, f"{i} of {len(steps)}")

@@ -13,10 +13,13 @@ from torch import nn
 
 from ..activations.from_names import is_code
 from ..errors import SpanmatchError, among
-from .datasets import Data, read_data
+from .datasets import Data, reader
 from .networks import located, maker
 from .settings import CompareSettings, Settings, Variant
 from .train import Run
+
+DECODED = "data"
+"""In the folder of a study's results: the folder of decoded images."""
 
 
 @dataclass(frozen=True)
@@ -58,11 +61,12 @@ def variants_of(settings: Settings, place: Path, folder: Path) -> dict[str, Trai
         The folder that paths of data and files of code are taken from.
     """
     variants: dict[str, TrainedVariant] = {}
+    read = reader(folder, place / DECODED)
     for variant in settings.variants:
-        data = read_data(variant.data, folder)
+        data = read(variant.data)
         start = variants.get(variant.training.start or "")
         kept_epochs = tuple(sorted({*settings.compare.epochs, variant.training.epochs}))
-        about = variant.model_dump(mode="json") | {"digest": _digest(data)} | _code(variant, folder)
+        about = variant.model_dump(mode="json") | {"digest": data.digest} | _code(variant, folder)
         runs = []
         for i, seed in enumerate(settings.seeds):
             made_from = about | {"seed": seed, "kept_epochs": list(kept_epochs)}
@@ -99,14 +103,6 @@ def networks_of(
     if name not in names:
         raise SpanmatchError(f"no variant {name!r}{among(name, names)}")
     return variants_of(checked, place, folder)[name].networks(epoch)
-
-
-def _digest(data: Data) -> str:
-    """Return a short name of what the data are."""
-    digest = hashlib.sha256()
-    for tensor in (data.train, data.train_labels, data.test, data.test_labels):
-        digest.update(tensor.contiguous().numpy().tobytes())
-    return digest.hexdigest()[:16]
 
 
 def _code(variant: Variant, folder: Path) -> dict[str, str]:

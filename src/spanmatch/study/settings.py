@@ -37,6 +37,7 @@ Name = Annotated[str, Field(pattern=r"^[\w.+-]+$")]
 Keys = tuple[int | str, ...]
 """Where a setting stands: ("compare", "eps"), or ("variants", 1, "training", "lr")."""
 DATA = ("digits", "cifar10", "cifar100", "folder", "text")
+Precision = Literal["float32", "bf16"]
 SHARED = ("data", "network", "training")
 """Sections that may stand in the study, for all variants, and in each variant."""
 MAIN = "main"
@@ -63,7 +64,7 @@ class DataSettings(_Section):
     options: dict[str, object] = {}
     """Arguments of that function."""
     path: str | None = None
-    """An archive or a folder; for text a file, or a folder of files."""
+    """A folder of images, or an archive; for text a file, or a folder of files."""
     md5: str | None = None
     """The checksum of an archive that is not the published one."""
     size: Positive | None = None
@@ -117,6 +118,8 @@ class TrainingSettings(_Section):
     start: str | None = None
     """A variant whose trained networks, of the same seed, training starts from."""
     device: Annotated[str, Field(pattern=r"^(cpu|mps|cuda(:\d+)?)$")] = "cpu"
+    precision: Precision = "float32"
+    """What networks compute in; with bf16 (bfloat16), weights and their updates stay float32."""
     threads: Positive = 1
     """Threads of each run. Sums in floating point depend on their number, so it is fixed, not found out."""
 

@@ -20,7 +20,7 @@ from .._files import read_tensors, write_tensors
 from ..errors import SpanmatchError
 from .datasets import Data
 from .networks import make_network
-from .settings import TrainingSettings, Variant
+from .settings import Precision, TrainingSettings, Variant
 
 if TYPE_CHECKING:
     from ..schema import RunEpochRecord
@@ -141,49 +141,59 @@ def train(run: Run, data: Data, after_epoch: Callable[[RunEpochRecord], object])
         if not data.is_text:  # faster convolutions
             network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         optimiser = _optimiser(network, training)
+        data = data.to(device)
         history = _resumed(run, network, optimiser)
         if not history:
-            before = evaluate(network, data)
+            before = evaluate(network, data, training.precision)
             history = [{"epoch": 0, "test_loss": before["test_loss"], "test_accuracy": before["test_accuracy"]}]
             _save(run, network, optimiser, history)
-        inputs, labels = data.prepared(data.train), data.train_labels
         for epoch in range(history[-1]["epoch"], training.epochs):
-            scores = _epoch(run, network, optimiser, (inputs, labels), epoch)
-            history.append({"epoch": epoch + 1, **scores, **evaluate(network, data)})
+            scores = _epoch(run, network, optimiser, data, epoch)
+            history.append({"epoch": epoch + 1, **scores, **evaluate(network, data, training.precision)})
             _save(run, network, optimiser, history)
             after_epoch(history[-1])
 
 
-def _epoch(
-    run: Run, network: nn.Module, optimiser: torch.optim.Optimizer, examples: tuple[Tensor, Tensor], epoch: int
-) -> TrainingScores:
+def _epoch(run: Run, network: nn.Module, optimiser: torch.optim.Optimizer, data: Data, epoch: int) -> TrainingScores:
     """Train on every example once, and return the loss and accuracy meanwhile."""
-    training, (inputs, labels) = run.variant.training, examples
-    device = torch.device(training.device)
+    training, labels = run.variant.training, data.train_labels
     (seed,) = np.random.SeedSequence([run.seed, epoch]).generate_state(1)
-    total_loss, correct = 0.0, 0
+    losses, correct = [], torch.zeros((), dtype=torch.long, device=labels.device)
     network.train()
     torch.manual_seed(int(seed))
-    batches = torch.split(torch.randperm(len(inputs)), training.batch)
+    batches = torch.split(torch.randperm(len(labels)), training.batch)
     for i, indices in enumerate(batches):
         for group in optimiser.param_groups:
             group["lr"] = training.lr * rate(training, epoch + i / len(batches))
-        targets = labels[indices].to(device)
-        logits = network(augmented(inputs[indices], training).to(device))
+        indices = indices.to(labels.device)
+        inputs, targets = augmented(data.prepared(data.train[indices]), training), labels[indices]
+        with _precision(labels.device, training.precision):
+            logits = network(inputs)
         loss = _loss(logits, targets)
         optimiser.zero_grad()
         torch.autograd.backward(loss)
         if training.clip is not None:
             nn.utils.clip_grad_norm_(network.parameters(), training.clip)
         optimiser.step()
-        total_loss += float(loss.detach()) * len(indices)
-        correct += int((logits.argmax(-1) == targets).sum())
-        if not math.isfinite(total_loss):
-            raise SpanmatchError(
-                f"{run.name}: the loss is no longer finite in epoch {epoch + 1}, batch {i + 1}; try a lower "
-                "training.lr, or training.warmup, or training.clip"
-            )
-    return {"train_loss": total_loss / len(inputs), "train_accuracy": correct / labels.numel()}
+        losses.append(loss.detach())
+        correct += (logits.argmax(-1) == targets).sum()
+    total_loss = _total(run, losses, [len(indices) for indices in batches], epoch)
+    return {"train_loss": total_loss / len(labels), "train_accuracy": int(correct) / labels.numel()}
+
+
+def _total(run: Run, losses: list[Tensor], sizes: list[int], epoch: int) -> float:
+    """Return the sum of losses over examples, from the mean of each batch.  Raises SpanmatchError if one is not finite.
+
+    A GPU is waited for here only, once an epoch.
+    """
+    totals = (torch.stack(losses).cpu().double() * torch.tensor(sizes)).cumsum(0)
+    finite = int(totals.isfinite().sum())
+    if finite < len(totals):
+        raise SpanmatchError(
+            f"{run.name}: the loss is no longer finite in epoch {epoch + 1}, batch {finite + 1}; try a lower "
+            "training.lr, or training.warmup, or training.clip"
+        )
+    return float(totals[-1])
 
 
 def rate(training: TrainingSettings, epoch: float) -> float:
@@ -199,31 +209,43 @@ def rate(training: TrainingSettings, epoch: float) -> float:
 
 
 def augmented(images: Tensor, training: TrainingSettings) -> Tensor:
-    """Return images (n, channels, size, size), each flipped or moved by some pixels at random, as the settings ask."""
+    """Return images (n, channels, size, size), each flipped or moved by some pixels at random, as the settings ask.
+
+    What is random is drawn on the CPU, so that it is the same on every device.
+    """
     n = len(images)
     if "flip" in training.augment:
-        flipped = torch.rand(n) < 0.5
+        flipped = (torch.rand(n) < 0.5).to(images.device)
         images = torch.where(flipped[:, None, None, None], images.flip(-1), images)
     if "crop" in training.augment:
         size = images.shape[-1]
         padded = nn.functional.pad(images, (PADDING,) * 4)
-        down, right = torch.randint(2 * PADDING + 1, (2, n, 1))
-        rows, columns = down + torch.arange(size), right + torch.arange(size)
-        images = padded[torch.arange(n)[:, None, None], :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+        down, right = torch.randint(2 * PADDING + 1, (2, n, 1)).to(images.device)
+        pixels = torch.arange(size, device=images.device)
+        rows, columns = down + pixels, right + pixels
+        images = padded[
+            torch.arange(n, device=images.device)[:, None, None], :, rows[:, :, None], columns[:, None, :]
+        ].permute(0, 3, 1, 2)
     return images
 
 
 @torch.no_grad()
-def evaluate(network: nn.Module, data: Data) -> EvaluationScores:
-    """Return the mean loss and the accuracy over the test examples."""
-    device = next((p.device for p in network.parameters()), torch.device("cpu"))
+def evaluate(network: nn.Module, data: Data, precision: Precision) -> EvaluationScores:
+    """Return the mean loss and the accuracy over the test examples, which are on the network's device."""
     total_loss, correct = 0.0, 0
     network.eval()
     for indices in torch.split(torch.arange(len(data.test)), EVALUATION_BATCH):
-        logits, labels = network(data.prepared(data.test[indices]).to(device)), data.test_labels[indices].to(device)
+        inputs, labels = data.prepared(data.test[indices]), data.test_labels[indices]
+        with _precision(labels.device, precision):
+            logits = network(inputs)
         total_loss += float(_loss(logits, labels)) * len(indices)
         correct += int((logits.argmax(-1) == labels).sum())
     return {"test_loss": total_loss / len(data.test), "test_accuracy": correct / data.test_labels.numel()}
+
+
+def _precision(device: torch.device, precision: Precision) -> torch.autocast:
+    """Return the context in which a network computes in a precision; weights and sums stay in float32."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
 
 
 def load_weights(network: nn.Module, path: Path) -> None:
@@ -242,7 +264,7 @@ def _put(network: nn.Module, arrays: Mapping[str, NDArray[np.generic]], path: Pa
 
 def _loss(logits: Tensor, labels: Tensor) -> Tensor:
     """Return the mean cross-entropy over examples, or over the characters of all examples."""
-    return nn.functional.cross_entropy(logits.flatten(0, -2), labels.flatten())
+    return nn.functional.cross_entropy(logits.flatten(0, -2).float(), labels.flatten())
 
 
 def _optimiser(network: nn.Module, training: TrainingSettings) -> torch.optim.Optimizer:
@@ -288,6 +310,7 @@ def _repeatable(threads: int) -> Iterator[None]:
     """Fix the threads, algorithms and random state that numbers depend on, and restore them at the end."""
     threads_before, cuda_before = torch.get_num_threads(), os.environ.get(CUDA_SETTING)
     before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    fill_before = _fill_memory(fill=False)  # it would take 5% of the time, and changes no number
     try:
         os.environ.setdefault(CUDA_SETTING, ":4096:8")
         torch.set_num_threads(threads)
@@ -297,8 +320,16 @@ def _repeatable(threads: int) -> Iterator[None]:
     finally:
         torch.set_num_threads(threads_before)
         torch.use_deterministic_algorithms(before[0], warn_only=before[1])
+        _fill_memory(fill=fill_before)
         if cuda_before is None:
             os.environ.pop(CUDA_SETTING, None)
+
+
+def _fill_memory(*, fill: bool) -> bool:
+    """Set whether deterministic algorithms fill new memory, and return whether they did."""
+    before: bool = torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
+    torch.utils.deterministic.fill_uninitialized_memory = fill  # type: ignore[attr-defined]
+    return before
 
 
 def _flat(values: object, name: str = "") -> dict[str, object]:

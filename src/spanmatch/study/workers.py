@@ -7,9 +7,11 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from datetime import datetime
 from multiprocessing.connection import wait
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +21,7 @@ from rich.progress import Progress, TaskID
 from .._progress import progress_bar
 from ..errors import SpanmatchError
 from .datasets import read_data
+from .runs import DECODED
 from .train import Run, train
 
 if TYPE_CHECKING:
@@ -26,15 +29,22 @@ if TYPE_CHECKING:
 
     from ..schema import RunEpochRecord
 
-    Message = tuple[str, RunEpochRecord]
-    """The name of a run, and the loss and accuracy of an epoch that it has finished."""
+    Message = tuple[str, RunEpochRecord, float]
+    """The name of a run, the loss and accuracy of an epoch that it has finished, and the seconds it took."""
 
 _send: Callable[[Message], object]
 """In a training process: sends a message to the study."""
 
 
-def train_all(runs: Sequence[Run], folder: Path, workers: int) -> None:
+LOG = "training.log"
+"""In the folder of a study's results: a line for each epoch that was trained."""
+
+
+def train_all(runs: Sequence[Run], folder: Path, place: Path, workers: int) -> None:
     """Train every network that is not yet trained to its end, those that others start from first.
+
+    A line for each epoch is added to a log file, and printed on standard error if that is not a terminal, where there
+    is no progress bar.
 
     Parameters
     ----------
@@ -42,6 +52,8 @@ def train_all(runs: Sequence[Run], folder: Path, workers: int) -> None:
         The networks of a study.
     folder : Path
         The folder that paths of data are taken from.
+    place : Path
+        The folder of the study's results, for decoded images and the log.
     workers : int
         How many networks to train at once.
 
@@ -58,11 +70,11 @@ def train_all(runs: Sequence[Run], folder: Path, workers: int) -> None:
         while unfinished:
             missing_weights = {run.weights() for run in unfinished}
             ready = [run for run in unfinished if run.start not in missing_weights]
-            _train_together(ready, folder, workers, bar, total)
+            _train_together(ready, folder, place, workers, bar, total)
             unfinished = [run for run in unfinished if run not in ready]
 
 
-def _train_together(runs: Sequence[Run], folder: Path, workers: int, bar: Progress, total: TaskID) -> None:
+def _train_together(runs: Sequence[Run], folder: Path, place: Path, workers: int, bar: Progress, total: TaskID) -> None:
     """Train networks that wait for no others, each in a process."""
     context = multiprocessing.get_context("spawn")
     messages: SimpleQueue[Message | None] = context.SimpleQueue()
@@ -70,11 +82,12 @@ def _train_together(runs: Sequence[Run], folder: Path, workers: int, bar: Progre
         run.name: bar.add_task(run.name, total=run.variant.training.epochs, completed=max(len(run.history()) - 1, 0))
         for run in runs
     }
-    listener = threading.Thread(target=_show, args=(messages, bar, tasks, total), daemon=True)
+    epochs = {run.name: run.variant.training.epochs for run in runs}
+    listener = threading.Thread(target=_show, args=(messages, bar, tasks, total, epochs, place / LOG), daemon=True)
     listener.start()
     pool = ProcessPoolExecutor(min(workers, len(runs)), context, initializer=_start, initargs=(messages,))
     try:
-        futures = [pool.submit(_work, run, folder) for run in runs]
+        futures = [pool.submit(_work, run, folder, place) for run in runs]
         for future in futures:
             future.result()
     except BrokenProcessPool as error:
@@ -94,12 +107,33 @@ def _train_together(runs: Sequence[Run], folder: Path, workers: int, bar: Progre
             bar.remove_task(task)
 
 
-def _show(messages: SimpleQueue[Message | None], bar: Progress, tasks: dict[str, TaskID], total: TaskID) -> None:
-    """Show the progress that training processes report, until the message None."""
+def _show(
+    messages: SimpleQueue[Message | None],
+    bar: Progress,
+    tasks: dict[str, TaskID],
+    total: TaskID,
+    epochs: dict[str, int],
+    log: Path,
+) -> None:
+    """Show and log the progress that training processes report, until the message None."""
     while (message := messages.get()) is not None:
-        name, epoch = message
+        name, epoch, seconds = message
         bar.update(tasks[name], completed=epoch["epoch"], description=f"{name}  {epoch['test_accuracy']:.1%}")
         bar.advance(total)
+        line = _log_line(name, epoch, epochs[name], seconds)
+        with log.open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+        if bar.disable:
+            sys.stderr.write(line + "\n")
+
+
+def _log_line(name: str, epoch: RunEpochRecord, epochs: int, seconds: float) -> str:
+    """Return an epoch in one line."""
+    return (
+        f"{datetime.now():%Y-%m-%d %H:%M:%S}  {name}  epoch {epoch['epoch']} of {epochs}  "
+        f"train loss {epoch['train_loss']:.4f} accuracy {epoch['train_accuracy']:.2%}  "
+        f"test loss {epoch['test_loss']:.4f} accuracy {epoch['test_accuracy']:.2%}  {seconds:.1f} s"
+    )
 
 
 def _start(messages: SimpleQueue[Message | None]) -> None:
@@ -121,9 +155,19 @@ def _start(messages: SimpleQueue[Message | None]) -> None:
     threading.Thread(target=follow, daemon=True).start()
 
 
-def _work(run: Run, folder: Path) -> None:
+def _work(run: Run, folder: Path, place: Path) -> None:
     """Train one network, in a training process."""
+    started = 0.0
+
+    def report(epoch: RunEpochRecord) -> None:
+        nonlocal started
+        now = time.perf_counter()
+        _send((run.name, epoch, now - started))
+        started = now
+
     try:
-        train(run, read_data(run.variant.data, folder), lambda epoch: _send((run.name, epoch)))
+        data = read_data(run.variant.data, folder, place / DECODED)
+        started = time.perf_counter()
+        train(run, data, report)
     except SystemExit:  # the study ended; the pool would take it for a failure of this run alone, and continue
         os._exit(1)
