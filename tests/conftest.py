@@ -64,7 +64,8 @@ def demo_study(tmp_path_factory: pytest.TempPathFactory) -> sm.Study:
 def small_study(tmp_path_factory: pytest.TempPathFactory) -> sm.Study:
     """Two variants of a small network, with every kind of step."""
     folder = tmp_path_factory.mktemp("study")
-    text = SMALL + "epochs = [0, 1]\nmatrix = true\nacross = [['a', 'b']]\nalignment = true\ntransplants = 0.5\n"
+    text = SMALL + "epochs = [0, 1]\nmatrix = true\nacross = [['a', 'b']]\nalignment = true\ntransplants = [0.5, 0.9]\n"
+    text += 'alternatives = [{ name = "centred", centred = true }, { name = "few", max_examples = 50 }]\n'
     text = text.replace("[12]", "[80]") + "[[variants]]\nname = 'a'\n[[variants]]\nname = 'b'\ntraining.start = 'a'\n"
     return sm.run_study(written(folder, text), folder / "out")
 

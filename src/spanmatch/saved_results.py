@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 Record = TypeVar("Record")
 COMPARISON = "spanmatch.comparison", 7
-STUDY = "spanmatch.study", 2
+STUDY = "spanmatch.study", 3
 """What "format" and "version" say; `schema` says it too."""
 LONGEST = 60
 """Characters of a wrong value that a message shows."""
@@ -418,6 +418,9 @@ def _check_step(step: StepRecord, path: str) -> None:
         for i, epoch in enumerate(step["epochs"]):
             _check_spread(epoch, f"{path}epochs[{i}]")
             _check_spread(epoch["change"], f"{path}epochs[{i}].change")
+    elif step["kind"] == "alternatives":
+        for i, record in enumerate(step["rows"]):
+            _check_spread(record, f"{path}rows[{i}]")
     else:
         _check_compared(step, path)
 
@@ -436,6 +439,11 @@ def _check_compared(step: ComparedStep, path: str) -> None:
             _check_spread(spread, f"{path}blocks.{name}")
         for layer, spread in blocks["first_component"].items():
             _check_spread(spread, f"{path}blocks.first_component[{_shown(layer)}]")
+    for i, transplant in enumerate(step["transplants"]):
+        _check_spread(transplant["matched"], f"{path}transplants[{i}].matched")
+        for field in ("accuracy", "less"):
+            for name, spread in transplant[field].items():
+                _check_spread(spread, f"{path}transplants[{i}].{field}[{_shown(name)}]")
 
 
 def _check_spread(spread: SpreadRecord, path: str) -> None:

@@ -425,7 +425,7 @@ class StudyRecord(TypedDict):
     """study.json: what was trained, and what was found over its seeds."""
 
     format: Literal["spanmatch.study"]
-    version: Literal[2]
+    version: Literal[3]
     spanmatch: Text  # the version of spanmatch that wrote the file
     torch: Text  # the version of PyTorch that trained the networks
     name: Text
@@ -483,13 +483,19 @@ class RunEpochRecord(TypedDict):
     train_loss: NotRequired[float]
 
 
+Estimate = Literal["corrected", "in sample", "held out", "null"]
+"""How a share s(eps) was computed: as an estimate for the population, on the rows at hand, on held-out rows, or with
+the null pairing."""
+
+
 class LayerRecord(SpreadRecord):
     """s(eps) or a measure of a layer, over pairs of networks."""
 
     layer: Text
     neurons: Positive
-    quantity: Text  # as tables name it: "s(0.3)", or the name of a measure
+    quantity: Text  # as tables name it: "s(0.3)" (in sample), "s(0.3) corrected", or the name of a measure
     eps: Eps | None  # of s(eps); null for a measure
+    estimate: Estimate | None  # of s(eps); null for a measure
 
 
 class ComparedStep(TypedDict):
@@ -500,6 +506,18 @@ class ComparedStep(TypedDict):
     variants: Annotated[list[Text], Field(min_length=1, max_length=2)]
     rows: Annotated[list[LayerRecord], Field(min_length=1)]
     blocks: BlocksRecord | None  # if all layers were put against all
+    transplants: list[TransplantedRecord]  # if any were made
+
+
+class TransplantedRecord(TypedDict):
+    """The accuracy of a variant's networks with the match of a layer transplanted."""
+
+    layer: Text
+    neurons: Positive
+    eps: Eps
+    matched: SpreadRecord  # the share of the layer's neurons that are matched
+    accuracy: dict[Text, SpreadRecord]  # by condition: "untouched", "transplant", "stitch", and their controls
+    less: dict[Text, SpreadRecord]  # by control: accuracy with the match transplanted minus that under the control
 
 
 class BlocksRecord(TypedDict):
@@ -559,5 +577,22 @@ class RandomRecord(TypedDict):
     high: float
 
 
-StepRecord = Annotated[ComparedStep | EpochsStep | AlignmentStep, Discriminator("kind")]
+class AlternativesStep(TypedDict):
+    """Seeds against seeds with rows made in other ways: what of the result depends on that choice."""
+
+    name: FolderName
+    kind: Literal["alternatives"]
+    variants: Annotated[list[Text], Field(min_length=1, max_length=1)]
+    rows: Annotated[list[AlternativeRecord], Field(min_length=1)]
+
+
+class AlternativeRecord(LayerRecord):
+    """s(eps) or a measure of a layer, with rows made in one way."""
+
+    alternative: Text
+    n_rows: Positive
+    n_examples: Positive
+
+
+StepRecord = Annotated[ComparedStep | EpochsStep | AlignmentStep | AlternativesStep, Discriminator("kind")]
 """Which of them, the field "kind" says."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import re
@@ -24,7 +23,7 @@ from typer.testing import CliRunner
 import spanmatch as sm
 from spanmatch.activations import from_names
 from spanmatch.cli import tables
-from spanmatch.cli.commands import app, show_transplants
+from spanmatch.cli.commands import app
 
 NETWORK = """
 import torch
@@ -146,24 +145,6 @@ def test_tables_with_the_layers_of_the_demo_fit_80_columns():
         with console.capture() as printed:
             console.print(table)
         assert max(len(line.rstrip()) for line in printed.get().splitlines()) <= 80
-
-
-def test_transplants_are_shown_with_their_controls():
-    right = {"untouched": 40, "transplant": 38, "ablation": 10, "other examples": 4}
-    outcomes = []
-    for name, count in right.items():
-        correct = np.repeat([1.0, 0.0], [count, 40 - count])
-        outcomes.append(sm.Outcome(name, 31, 32, 1 - correct, correct))
-    found = layers.transplant(tuple(outcomes), {"untrained": "no fit"}, ("seed0:relu1", "seed1:relu1"))
-    text = io.StringIO()
-    show_transplants([found.to_dict()], Console(file=text, width=80))
-    lines = [" ".join(line.split()) for line in text.getvalue().splitlines()]
-    assert "relu1 31 100.0% 95.0% 25.0% 10.0% -" in lines
-    d = found.difference("ablation")
-    shown = next(line for line in lines if line.startswith("relu1") and "(" in line)
-    assert f"+{100 * d.value:.1f} ({100 * d.low:.1f}, {100 * d.high:.1f})" in shown and shown.endswith(" -")
-    assert "warning: seed0:relu1, untrained: no fit" in lines
-    assert max(map(len, text.getvalue().splitlines())) <= 80
 
 
 def test_json_is_all_of_standard_output(run):

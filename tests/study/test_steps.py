@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -105,6 +106,87 @@ def test_alignment_is_measured_against_random_weights(small_study):
     inputs = np.cov(data.prepared(data.train).flatten(1).double().numpy().T, bias=True)
     values = [sm.misalignment(inputs, np.cov(W.T)) for W in weights]
     assert (first["value"], first["maximum"]) == pytest.approx((np.mean(values), max(values)), rel=1e-3)
+
+
+def test_shares_are_estimated_in_several_ways(small_study):
+    comparison = small_study.comparisons["seeds-a"]
+    data = read_data(DataSettings(max_examples=160))
+    images = data.prepared(torch.cat([data.train, data.test]))
+    rows = {
+        (row["estimate"], row["eps"]): row
+        for row in small_study.rows()
+        if row["comparison"] == "seeds-a" and row["layer"] == "fc2" and row["eps"] is not None
+    }
+    assert {estimate for estimate, _ in rows} == {"in sample", "corrected", "held out", "null"}
+    with torch.no_grad():
+        outputs = [network(images).double().numpy() for network in small_study.networks("a").values()]
+    pairs = [sm.pair(X, Y) for X, Y in itertools.combinations(outputs, 2)]
+    for eps in comparison["eps"]:
+        shares = [float(sm.match_profile(pair, corrected=True).similarity(eps)) for pair in pairs]
+        assert rows["corrected", eps]["value"] == pytest.approx(np.mean(shares), rel=1e-3, abs=1e-9)
+        assert rows["corrected", eps]["value"] <= rows["in sample", eps]["value"]
+        assert rows["null", eps]["value"] <= rows["in sample", eps]["value"]
+        assert rows["held out", eps]["value"] is None  # the study asked for no evidence
+        assert rows["in sample", eps]["value"] is not None
+
+
+def test_alternatives_are_comparisons_of_their_own(small_study):
+    step = next(step for step in small_study.results["steps"] if step["name"] == "alternatives-a")
+    rows = {(row["alternative"], row["layer"], row["quantity"]): row for row in step["rows"]}
+    assert {name for name, _, _ in rows} == {"as compared", "centred", "few"}
+    seeds = {(r["layer"], r["quantity"]): r for r in small_study.rows() if r["comparison"] == "seeds-a"}
+    data = read_data(DataSettings(max_examples=160))
+    images = torch.cat([data.train, data.test])
+    few = images[torch.randperm(len(images), generator=torch.Generator().manual_seed(0))[:50]]
+    with torch.no_grad():
+        outputs = [
+            [network(data.prepared(examples)).double().numpy() for network in small_study.networks("a").values()]
+            for examples in (images, few)
+        ]
+    for (name, layer, quantity), row in rows.items():
+        if name == "as compared":
+            assert row["value"] == pytest.approx(seeds[layer, quantity]["value"], rel=1e-3, abs=1e-3)
+            assert row["n_examples"] == 200
+        if layer == "fc2" and quantity == "s(0.3)":
+            centred, rows_of_networks = name == "centred", outputs[name == "few"]
+            pairs = [sm.pair(X, Y) for X, Y in itertools.combinations(rows_of_networks, 2)]
+            shares = [float(sm.match_profile(pair, centred=centred).similarity(0.3)) for pair in pairs]
+            assert row["value"] == pytest.approx(np.mean(shares), rel=1e-3, abs=1e-9)
+    assert rows["few", "fc2", "s(0.3)"]["n_rows"] == 50
+    assert (small_study.folder / "alternatives.csv").read_text().count("centred") == sum(
+        step["kind"] == "alternatives" and row["alternative"] == "centred"
+        for step in small_study.results["steps"]
+        if step["kind"] == "alternatives"
+        for row in step["rows"]
+    )
+
+
+def test_transplants_are_of_every_seed_from_the_next(small_study):
+    made = small_study.comparisons["seeds-a"]["transplants"]
+    pairs = {(t["x_layer"].split(":")[0], t["y_layer"].split(":")[0]) for t in made}
+    assert pairs == {("seed0", "seed1"), ("seed1", "seed2"), ("seed2", "seed0")}
+    (step,) = (step for step in small_study.results["steps"] if step["name"] == "seeds-a")
+    assert {(record["layer"], record["eps"]) for record in step["transplants"]} == {
+        (row["layer"], eps) for row in step["rows"] for eps in (0.5, 0.9)
+    }
+    for record in step["transplants"]:
+        own = [t for t in made if t["x_layer"].endswith(f":{record['layer']}") and t["eps"] == record["eps"]]
+        for name, spread in record["accuracy"].items():
+            values = [o["accuracy"] for t in own for o in t["outcomes"] if o["condition"] == name]
+            assert spread["value"] == pytest.approx(np.mean(values), rel=1e-3)
+        matched = [
+            o["neurons"] / record["neurons"] for t in own for o in t["outcomes"] if o["condition"] == "transplant"
+        ]
+        assert record["matched"]["value"] == pytest.approx(np.mean(matched), rel=1e-3)
+        less = record["accuracy"]["transplant"]["value"] - record["accuracy"]["ablation"]["value"]
+        assert record["less"]["ablation"]["value"] == pytest.approx(less, abs=1e-3)
+    untouched = step["transplants"][0]["accuracy"]["untouched"]
+    data = read_data(DataSettings(max_examples=160))
+    accuracies = [
+        float((network(data.prepared(data.test)).argmax(1) == data.test_labels).float().mean())
+        for network in small_study.networks("a").values()
+    ]
+    assert untouched["value"] == pytest.approx(np.mean(accuracies), rel=1e-3)
 
 
 def test_blocks_tell_what_is_each_networks_own():

@@ -6,7 +6,7 @@ import contextlib
 import re
 import sys
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -21,7 +21,6 @@ from ..errors import BadArgument, SpanmatchError, SpanmatchWarning
 
 if TYPE_CHECKING:
     from ..comparison import Comparison
-    from ..schema import TransplantRecord
     from ..study import Study
 
 FAILED, BAD_USAGE, INTERRUPTED = 1, 2, 130
@@ -348,17 +347,8 @@ def _finish_study(study: Study, as_json: bool) -> None:
     for table in tables.of_study(study):
         console.print(table)
     for comparison in study.comparisons.values():
-        show_transplants(comparison["transplants"], console)
+        _print_warnings(console, tables.refusals_of_transplants(comparison["transplants"]))
     _print_report(console, study.folder)
-
-
-def show_transplants(transplants: Sequence[TransplantRecord], console: Console) -> None:
-    """Print accuracies, what the transplant has more than each control, and why something is missing."""
-    from . import tables
-
-    for table in tables.of_transplants(transplants):
-        console.print(table)
-    _print_warnings(console, tables.refusals_of_transplants(transplants))
 
 
 def _print_warnings(console: Console, named: Iterable[tuple[str, str]]) -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 TRANSPLANT_CONTROLS = {"ablation": "ablated", "other examples": "other examples", "untrained": "untrained"}
 """What transplants are compared with, as tables head it."""
+TRANSPLANTED = ("untouched", "transplant", *TRANSPLANT_CONTROLS)
 
 
 def of_comparison(comparison: Comparison) -> Iterator[Table]:
@@ -62,33 +63,28 @@ def warnings_of(comparison: Comparison) -> Iterator[tuple[str, str]]:
 
 
 def of_study(study: Study) -> Iterator[Table]:
-    """Yield the tables of a study, but for its transplants."""
+    """Yield the tables of a study."""
     yield _accuracy(study)
     for step in study.results["steps"]:
-        if step["kind"] in ("seeds", "across"):
+        if step["kind"] == "seeds" or step["kind"] == "across":
             yield from _step(step)
 
 
-def of_transplants(transplants: Sequence[TransplantRecord]) -> Iterator[Table]:
-    """Yield the accuracies, and by how much the transplant exceeds each control."""
-    if not transplants:
-        return
-    first = transplants[0]
-    a, b = (network_and_layer(first[layer])[0] for layer in ("x_layer", "y_layer"))
-    title = f"Accuracy of {escape(a)} with the neurons matched at eps {first['eps']:g} predicted from {escape(b)}"
-    accuracies = _titled(title, "neurons", "untouched", "predicted", *TRANSPLANT_CONTROLS.values())
-    title = f"Predicted less control, in points, with 95% intervals over {first['n_examples']:,} examples"
-    differences = _titled(title, *TRANSPLANT_CONTROLS.values())
-    conditions = ("untouched", "transplant", *TRANSPLANT_CONTROLS)
-    for transplant in transplants:
-        outcomes = {outcome["condition"]: outcome for outcome in transplant["outcomes"]}
-        less = {d["control"]: d["accuracy"] for d in transplant["differences"] if d["condition"] == "transplant"}
-        layer = escape(network_and_layer(transplant["x_layer"])[1])
-        shown = [_percent(outcomes[name]["accuracy"]) if name in outcomes else "-" for name in conditions]
-        accuracies.add_row(layer, str(outcomes["transplant"]["neurons"]), *shown)
-        differences.add_row(layer, *(_points(less.get(name)) for name in TRANSPLANT_CONTROLS))
-    yield accuracies
-    yield differences
+def _of_transplants(step: ComparedStep) -> Iterator[Table]:
+    """Yield the accuracies with matches transplanted, and by how much they exceed each control, for each eps."""
+    for eps in dict.fromkeys(record["eps"] for record in step["transplants"]):
+        title = f"{step['name']}: accuracy, neurons matched at eps {eps:g} predicted from the next seed's network"
+        accuracies = _titled(title, "matched", "untouched", "predicted", *TRANSPLANT_CONTROLS.values())
+        title = f"{step['name']}: predicted less control, in points, eps {eps:g}, with 95% intervals over seeds"
+        differences = _titled(title, *TRANSPLANT_CONTROLS.values())
+        for record in step["transplants"]:
+            if record["eps"] == eps:
+                layer = escape(record["layer"])
+                spreads = [record["matched"], *(record["accuracy"].get(name) for name in TRANSPLANTED)]
+                accuracies.add_row(layer, *(_percent(spread and spread["value"]) for spread in spreads))
+                differences.add_row(layer, *(_points(record["less"].get(name)) for name in TRANSPLANT_CONTROLS))
+        yield accuracies
+        yield differences
 
 
 def refusals_of_transplants(transplants: Sequence[TransplantRecord]) -> Iterator[tuple[str, str]]:
@@ -115,13 +111,18 @@ def _accuracy(study: Study) -> Table:
 
 
 def _step(step: ComparedStep) -> Iterator[Table]:
-    """Yield the table of s(eps), and that of the measures: together they are too wide for a terminal."""
-    shares = [row for row in step["rows"] if row["eps"] is not None]
-    measures = [row for row in step["rows"] if row["eps"] is None]
+    """Yield the tables of s(eps), corrected and in sample, that of the measures, and those of transplants."""
     title = f"{step['name']}: {{}}, mean over pairs ±95% over seeds"
-    yield _over_seeds(title.format("share matched in sample, by eps"), shares)
-    if measures:
-        yield _over_seeds(title.format("measures"), measures)
+    heads = {
+        "corrected": "share matched, estimated for the population, by eps",
+        "in sample": "share matched in sample, by eps",
+        None: "measures",
+    }
+    for estimate, head in heads.items():
+        rows = [row for row in step["rows"] if row["estimate"] == estimate]
+        if any(row["value"] is not None for row in rows):
+            yield _over_seeds(title.format(head), rows)
+    yield from _of_transplants(step)
 
 
 def _over_seeds(title: str, rows: Sequence[LayerRecord]) -> Table:

@@ -121,7 +121,7 @@ def _study_record(settings: Settings, variants: dict[str, TrainedVariant], steps
     """Return everything that study.json holds."""
     return {
         "format": "spanmatch.study",
-        "version": 2,
+        "version": 3,
         "spanmatch": __about__.VERSION,
         "torch": torch.__version__,
         "name": settings.name,

@@ -122,7 +122,8 @@ class Study:
         return Path(path)
 
     def save(self) -> Path:
-        """Write study.json, runs.csv, layers.csv, epochs.csv (if training was followed) and report.html.
+        """Write study.json, runs.csv, layers.csv, report.html, and epochs.csv, alternatives.csv and transplants.csv as
+        far as the study has them.
 
         Returns
         -------
@@ -145,8 +146,13 @@ class Study:
         write_text(folder / RESULTS, json.dumps(self.results, allow_nan=False, indent=1) + "\n")
         write_text(folder / "runs.csv", csv_text(self._history()))
         write_text(folder / "layers.csv", csv_text(self.rows()))
-        if followed := self._followed():
-            write_text(folder / "epochs.csv", csv_text(followed))
+        for name, rows in (
+            ("epochs.csv", self._followed()),
+            ("alternatives.csv", self._alternatives()),
+            ("transplants.csv", self._transplants()),
+        ):
+            if rows:
+                write_text(folder / name, csv_text(rows))
         self.report(folder / "report.html")
 
     def _compared(self) -> list[ComparedStep]:
@@ -171,4 +177,30 @@ class Study:
             for step in self.results["steps"]
             if step["kind"] == "epochs"
             for row in step["rows"]
+        ]
+
+    def _alternatives(self) -> list[dict[str, object]]:
+        """Return the quantities of every layer with rows made in other ways."""
+        return [
+            {"variant": step["variants"][0], **row}
+            for step in self.results["steps"]
+            if step["kind"] == "alternatives"
+            for row in step["rows"]
+        ]
+
+    def _transplants(self) -> list[dict[str, object]]:
+        """Return the accuracy under each condition of every transplant, over pairs of networks."""
+        return [
+            {
+                "comparison": step["name"],
+                "layer": record["layer"],
+                "neurons": record["neurons"],
+                "eps": record["eps"],
+                "matched": record["matched"]["value"],
+                "condition": condition,
+                **{f"accuracy_{name}": value for name, value in accuracy.items()},
+            }
+            for step in self._compared()
+            for record in step["transplants"]
+            for condition, accuracy in record["accuracy"].items()
         ]

@@ -124,6 +124,35 @@ class TrainingSettings(_Section):
     """Threads of each run. Sums in floating point depend on their number, so it is fixed, not found out."""
 
 
+class Alternative(_Section):
+    """Another way to make the rows of a layer, for all else the same."""
+
+    name: Annotated[str, Field(min_length=1)]
+    """How tables name it."""
+    split: Literal["test", "train", "all"] | None = None
+    max_examples: Positive | None = None
+    centred: bool | None = None
+    positions: Positive | Literal["all"] | None = None
+    pool: Literal["mean"] | Positive | None = None
+    """None of these changes what is not given."""
+
+    @model_validator(mode="after")
+    def _check_layout(self) -> Self:
+        if self.positions is not None and self.pool is not None:
+            raise ValueError(f"{self.name}: give positions or pool, not both")
+        if len(self.changes) == 0:
+            raise ValueError(f"{self.name}: give what differs: {', '.join(list(type(self).model_fields)[1:])}")
+        return self
+
+    @property
+    def changes(self) -> dict[str, object]:
+        """What it changes in the settings of the comparison."""
+        given = self.model_dump(exclude={"name"}, exclude_none=True)
+        if "positions" in given or "pool" in given:  # each stands for a layout of its own
+            given = {"positions": None, "pool": None} | given
+        return {key: None if value == "all" and key == "positions" else value for key, value in given.items()}
+
+
 class CompareSettings(_Section):
     """What is compared, and by which measures."""
 
@@ -160,8 +189,22 @@ class CompareSettings(_Section):
     """Pairs of variants to be compared layer by layer, at every seed."""
     alignment: bool = False
     """Measure how far the first layer's weights share eigenvectors with the data (Maennel et al., 2020)."""
-    transplants: Eps | None = None
-    """Transplant the match at this eps from the second seed's network into the first's, at every layer."""
+    alternatives: tuple[Alternative, ...] = ()
+    """Other ways to make the rows, each compared over all pairs of seeds."""
+    transplants: tuple[Eps, ...] = ()
+    """Transplant the match at each of these eps, at every layer, into each seed's network from the next seed's."""
+    transplant_layers: tuple[str, ...] | None = None
+    """Names or patterns of the layers to transplant; by default all that are compared."""
+    transplant_examples: Positive | None = None
+    """The most examples to fit a transplant on, and the most to test it on."""
+
+    @field_validator("alternatives")
+    @classmethod
+    def _check_alternatives(cls, alternatives: tuple[Alternative, ...]) -> tuple[Alternative, ...]:
+        names = [alternative.name for alternative in alternatives]
+        if len(set(names)) < len(names):
+            raise ValueError("give each alternative a name of its own")
+        return alternatives
 
 
 class Variant(_Section):

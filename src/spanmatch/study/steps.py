@@ -11,14 +11,13 @@ To add a kind of step,
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, TypedDict
 
 import numpy as np
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from .._progress import announce
 from ..activations import capture
@@ -27,21 +26,46 @@ from ..comparison import Comparison, compare
 from ..errors import SpanmatchError
 from ..interventions import Transplant, transplant
 from ..match import match_profile, maximum_match
+from ..moments.pairs import Pair
 from ..moments.provenance import network_and_layer
 from ..saved_results import COMPARISON
 from ..similarity import LayerMatrix
-from .compared_examples import compared_batches, shown_examples
+from .compared_examples import compared_batches, labelled_batches, shown_examples
 from .first_layers import first_layer, input_covariance
 from .networks import make_network
-from .quantities import BLOCKS_MEASURE, Values, blocks_of, eps_by_quantity, layer_records, quantities_of, spreads_of
+from .quantities import (
+    BLOCKS_MEASURE,
+    Values,
+    blocks_of,
+    eps_by_quantity,
+    layer_records,
+    quantities_of,
+    records_of,
+    spreads_of,
+    transplanted,
+)
 from .runs import TrainedVariant
 from .seed_intervals import over_seeds
 from .settings import MAIN, CompareSettings, Settings
+from .train import Run
 from .weight_alignment import misalignment
 
 if TYPE_CHECKING:
-    from ..schema import AlignmentStep, ComparedStep, EpochsStep, MisalignmentRecord, RandomRecord, StepRecord
+    from ..schema import (
+        AlignmentStep,
+        AlternativeRecord,
+        AlternativesStep,
+        ComparedStep,
+        EpochsStep,
+        MisalignmentRecord,
+        RandomRecord,
+        StepRecord,
+    )
 
+PairOfNetworks = tuple[tuple[str, str], str]
+"""The names of two networks, and a layer that both have."""
+AS_COMPARED = "as compared"
+"""The name of the settings themselves, among alternatives to them."""
 RANDOM_DRAWS = 20
 """Layers of random weights that a misalignment is compared with."""
 
@@ -128,6 +152,7 @@ class ComparisonStep(Step):
             "variants": self.variant_names,
             "rows": layer_records(comparison, self.seeds(), self.compare),
             "blocks": None if matrix is None else blocks_of(matrix),
+            "transplants": transplanted(comparison.transplants, self.seeds()),
         }
 
 
@@ -164,8 +189,8 @@ class CompareSeeds(ComparisonStep):
         )
         if settings.matrix:
             comparison = replace(comparison, matrices=self._matrices(networks))
-        if settings.transplants is not None:
-            comparison = replace(comparison, transplants=self._transplants(networks, settings.transplants))
+        if settings.transplants:
+            comparison = replace(comparison, transplants=self._transplants())
         return comparison
 
     def seeds(self) -> dict[str, int]:
@@ -188,29 +213,35 @@ class CompareSeeds(ComparisonStep):
             clusters=False,
         ).matrices
 
-    def _transplants(self, networks: Mapping[str, nn.Module], eps: float) -> tuple[Transplant, ...]:
-        """Return transplants from the second seed's network into the first's, at every layer.
+    def _transplants(self) -> tuple[Transplant, ...]:
+        """Return the transplants into each seed's network from the next seed's, by layer and eps.
 
-        Coefficients are fitted on training examples, and accuracy is of the test examples. The untrained network of
-        the controls is the second one as it was before training.
+        Coefficients are fitted on training examples, and accuracy is of test examples. The untrained network of the
+        controls is the second one as it was before training.
         """
         (variant,) = self.variants
         if variant.data.is_text:
             raise SpanmatchError("compare.transplants: are of images; characters have no single label")
-        first_two = dict(list(networks.items())[:2])
-        fit_batches = compared_batches(variant.data, self.compare.model_copy(update={"split": "train"}))
-        moments = capture(first_two, fit_batches, layers=variant.layers(self.compare), **self.layout)
-        donor = variant.runs[1]
-        untrained = make_network(donor.variant.network, variant.data, donor.seed)
-        batches = _labelled_tests(variant, self.compare.batch)
-        transplants = []
+        pairs = zip(variant.runs, [*variant.runs[1:], variant.runs[0]], strict=True)
+        return tuple(one for run, donor in pairs for one in self._transplants_of(run, donor))
+
+    def _transplants_of(self, run: Run, donor: Run) -> Iterator[Transplant]:
+        """Yield the transplants into one network from another."""
+        (variant,) = self.variants
+        announce(f"  transplants from {donor.name} into {run.name}")
+        data, compare = variant.data, self.compare
+        networks = {f"seed{one.seed}": one.network(data) for one in (run, donor)}
+        at_most = compare.transplant_examples or compare.max_examples
+        fit_batches = compared_batches(data, compare.model_copy(update={"split": "train", "max_examples": at_most}))
+        layers = compare.transplant_layers or variant.layers(compare)
+        moments = capture(networks, fit_batches, layers=layers, **self.layout)
+        untrained = make_network(donor.variant.network, data, donor.seed)
+        batches = labelled_batches(data, compare.batch, at_most)
         for x, y in moments.pairs:
             pair = moments.pair(x, y)
-            match = maximum_match(pair, eps)
-            transplants.append(
-                transplant(first_two, batches, pair, match, fit_batches=fit_batches, untrained=untrained)
-            )
-        return tuple(transplants)
+            for eps in compare.transplants:
+                match = maximum_match(pair, eps)
+                yield transplant(networks, batches, pair, match, fit_batches=fit_batches, untrained=untrained)
 
 
 class CompareVariants(ComparisonStep):
@@ -322,25 +353,48 @@ class FollowTraining(Step):
                 values.setdefault((epoch, layer), {})[networks] = quantities
         return values
 
-    def _quantities(self, networks: Mapping[str, nn.Module]) -> dict[tuple[tuple[str, str], str], Values]:
+    def _quantities(self, networks: Mapping[str, nn.Module]) -> dict[PairOfNetworks, Values]:
         """Return s(eps) and the measures, by pair of networks and layer."""
         (variant,) = self.variants
-        moments = capture(
-            networks,
-            compared_batches(variant.data, self.compare),
-            layers=variant.layers(self.compare),
-            positions=self.compare.positions,
-            pool=self.compare.pool,
-            folds=1,
-            null=False,
-        )
-        quantities = {}
-        for x, y in moments.pairs:
-            (a, layer), (b, _) = network_and_layer(x), network_and_layer(y)
-            pair = moments.pair(x, y)
-            profile = match_profile(pair, centred=self.compare.centred)
-            quantities[(a, b), layer] = quantities_of(pair, profile, self.compare)
-        return quantities
+        return {
+            key: quantities_of(pair, match_profile(pair, centred=self.compare.centred), self.compare)
+            for key, pair in _pairs(variant, networks, self.compare)
+        }
+
+
+class CompareAlternatives(Step):
+    """Seeds against seeds with rows made in other ways: what depends on that choice, and what does not."""
+
+    kind = "alternatives"
+
+    @classmethod
+    def requested(cls, settings: Settings) -> Iterable[tuple[str, ...]]:
+        """Return every variant, if there are alternatives."""
+        return [(variant.name,) for variant in settings.variants] if settings.compare.alternatives else []
+
+    def make(self, folder: Path) -> AlternativesStep:
+        """Return a row for each alternative, layer and quantity; first those of the comparison of seeds itself."""
+        choices = {AS_COMPARED: self.compare}
+        for alternative in self.compare.alternatives:
+            choices[alternative.name] = self.compare.model_copy(update=alternative.changes)
+        rows = [row for name, choice in choices.items() for row in self._rows(name, choice)]
+        return {"name": self.name, "kind": "alternatives", "variants": self.variant_names, "rows": rows}
+
+    def _rows(self, alternative: str, choice: CompareSettings) -> Iterator[AlternativeRecord]:
+        """Yield the rows of one alternative."""
+        (variant,) = self.variants
+        announce(f"  {alternative}")
+        seeds = {f"seed{run.seed}": run.seed for run in variant.runs}
+        values: dict[str, dict[tuple[int, int], Values]] = {}
+        pairs = {}
+        for ((a, b), layer), pair in _pairs(variant, variant.networks(), choice):
+            profile = match_profile(pair, centred=choice.centred)
+            values.setdefault(layer, {})[seeds[a], seeds[b]] = quantities_of(pair, profile, choice)
+            pairs[layer] = profile.provenance
+        for layer, by_seeds in values.items():
+            about = pairs[layer]
+            for record in records_of(layer, about.x_neurons, spreads_of(by_seeds), choice):
+                yield {"alternative": alternative, "n_rows": about.rows, "n_examples": about.n_examples, **record}
 
 
 class AlignWeights(Step):
@@ -380,7 +434,13 @@ class AlignWeights(Step):
         }
 
 
-STEPS: tuple[type[Step], ...] = (CompareSeeds, FollowTraining, AlignWeights, CompareVariants)
+STEPS: tuple[type[Step], ...] = (
+    CompareSeeds,
+    FollowTraining,
+    CompareAlternatives,
+    AlignWeights,
+    CompareVariants,
+)
 """Every kind of step, in the order in which those of one variant are made."""
 
 
@@ -405,11 +465,22 @@ def _notes(variant: TrainedVariant) -> dict[str, str]:
     }
 
 
-def _labelled_tests(variant: TrainedVariant, batch: int) -> list[tuple[Tensor, Tensor]]:
-    """Return the test examples and their labels in batches."""
-    data = variant.data
-    inputs = torch.split(data.prepared(data.test), batch)
-    return list(zip(inputs, torch.split(data.test_labels, batch), strict=True))
+def _pairs(
+    variant: TrainedVariant, networks: Mapping[str, nn.Module], compare: CompareSettings
+) -> Iterator[tuple[PairOfNetworks, Pair]]:
+    """Yield every pair of networks at every layer, without folds and null."""
+    moments = capture(
+        networks,
+        compared_batches(variant.data, compare),
+        layers=variant.layers(compare),
+        positions=compare.positions,
+        pool=compare.pool,
+        folds=1,
+        null=False,
+    )
+    for x, y in moments.pairs:
+        (a, layer), (b, _) = network_and_layer(x), network_and_layer(y)
+        yield ((a, b), layer), moments.pair(x, y)
 
 
 def _weights(network: nn.Module) -> np.ndarray:

@@ -31,15 +31,24 @@ import { neuronCard } from "./views/pair/neuron_card.js";
 import { fillNeuronGrid } from "./views/pair/neuron_grid.js";
 import { oneToOneViews } from "./views/pair/one_to_one.js";
 import { sparsePredictionViews } from "./views/pair/sparse_prediction.js";
+import { alternativesView } from "./views/study/alternatives.js";
 import { blocksView } from "./views/study/blocks.js";
 import { duringTrainingView } from "./views/study/during_training.js";
 import { layersOverSeedsView } from "./views/study/layers_over_seeds.js";
 import { stepName } from "./views/study/steps.js";
 import { trainingView } from "./views/study/training.js";
+import { transplantsOverSeedsView } from "./views/study/transplants_over_seeds.js";
 import { weightAlignmentView } from "./views/study/weight_alignment.js";
 
 // Sections in the order of the page. A view returns null, or no sections, if there is nothing for it to show.
-const STUDY_VIEWS = [layersOverSeedsView, duringTrainingView, blocksView, weightAlignmentView];
+const STUDY_VIEWS = [
+  layersOverSeedsView,
+  alternativesView,
+  transplantsOverSeedsView,
+  duringTrainingView,
+  blocksView,
+  weightAlignmentView,
+];
 const COMPARISON_VIEWS = [universalityView, transplantsView];
 const PAIR_VIEWS = [evidenceViews, oneToOneViews, sparsePredictionViews, clusterViews, minimumMatchViews];
 

@@ -15,7 +15,7 @@ export interface PageData {
  */
 export interface StudyRecord {
   format: "spanmatch.study";
-  version: 2;
+  version: 3;
   spanmatch: string;
   torch: string;
   name: string;
@@ -28,7 +28,7 @@ export interface StudyRecord {
    */
   variants: [VariantRecord, ...VariantRecord[]];
   runs: RunRecord[];
-  steps: (ComparedStep | EpochsStep | AlignmentStep)[];
+  steps: (ComparedStep | EpochsStep | AlignmentStep | AlternativesStep)[];
 }
 /**
  * One kind of network.
@@ -96,6 +96,7 @@ export interface ComparedStep {
    */
   rows: [LayerRecord, ...LayerRecord[]];
   blocks: BlocksRecord | null;
+  transplants: TransplantedRecord[];
 }
 /**
  * s(eps) or a measure of a layer, over pairs of networks.
@@ -110,6 +111,7 @@ export interface LayerRecord {
   neurons: number;
   quantity: string;
   eps: number | null;
+  estimate: ("corrected" | "in sample" | "held out" | "null") | null;
 }
 /**
  * Whether the layers of a network are alike, and whether those of another seed's are.
@@ -119,6 +121,21 @@ export interface BlocksRecord {
   within: SpreadRecord;
   between: SpreadRecord;
   first_component: {
+    [k: string]: SpreadRecord;
+  };
+}
+/**
+ * The accuracy of a variant's networks with the match of a layer transplanted.
+ */
+export interface TransplantedRecord {
+  layer: string;
+  neurons: number;
+  eps: number;
+  matched: SpreadRecord;
+  accuracy: {
+    [k: string]: SpreadRecord;
+  };
+  less: {
     [k: string]: SpreadRecord;
   };
 }
@@ -188,6 +205,40 @@ export interface RandomRecord {
   value: number;
   low: number;
   high: number;
+}
+/**
+ * Seeds against seeds with rows made in other ways: what of the result depends on that choice.
+ */
+export interface AlternativesStep {
+  name: string;
+  kind: "alternatives";
+  /**
+   * @minItems 1
+   * @maxItems 1
+   */
+  variants: [string];
+  /**
+   * @minItems 1
+   */
+  rows: [AlternativeRecord, ...AlternativeRecord[]];
+}
+/**
+ * s(eps) or a measure of a layer, with rows made in one way.
+ */
+export interface AlternativeRecord {
+  value: number | null;
+  low: number | null;
+  high: number | null;
+  minimum: number | null;
+  maximum: number | null;
+  layer: string;
+  neurons: number;
+  quantity: string;
+  eps: number | null;
+  estimate: ("corrected" | "in sample" | "held out" | "null") | null;
+  alternative: string;
+  n_rows: number;
+  n_examples: number;
 }
 /**
  * A ComparisonRecord with fewer digits and without what is too large for a page.

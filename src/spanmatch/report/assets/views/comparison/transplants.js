@@ -1,7 +1,7 @@
 // How the first network does when neurons are replaced by what the second network's predict them to be.
 /** @import { IntervalRecord, OutcomeRecord, PageComparison, TransplantRecord } from "../../page_data.d.ts" */
-import { appendNote, h, section, table } from "../../display/elements.js";
-import { count, inBrackets, inPercent, MISSING, number, percent } from "../../display/text.js";
+import { appendNote, h, section, selectOf, table } from "../../display/elements.js";
+import { count, inBrackets, inPercent, MISSING, networkOf, number, percent } from "../../display/text.js";
 
 const CONTROLS = {
   untouched: "Untouched",
@@ -14,39 +14,61 @@ const SIGNED = d3.format("+.1f");
 /** @param {PageComparison} comparison */
 export function transplantsView({ transplants }) {
   if (!transplants.length) return null;
-  const [{ eps, n_examples: examples, level }] = transplants;
+  const groups = d3.groups(transplants, groupOf);
   return section("transplants", "Transplants", (body) => {
-    body.append(
-      h(
-        "p",
-        {},
-        `Does the match matter to the network? The neurons of the first network that are matched at eps ${eps} are replaced by their prediction ` +
-          "from the matched neurons of the second, and the forward pass goes on. " +
-          `Accuracy over ${count(examples)} labelled examples, loss in brackets.`,
-      ),
-      h(
-        "ul",
-        {},
-        control(
-          "Mean-ablated",
-          "the same neurons at their means. If that costs nothing, the network does not need them, and the transplant shows nothing.",
-        ),
-        control(
-          "Other examples",
-          "the same predictions, permuted over examples. If that costs nothing, the activations of these neurons do not matter.",
-        ),
-        control(
-          "Untrained network",
-          "predicted from as many neurons of a network that was never trained. If that does as well, the match shows nothing of what was learned.",
-        ),
-      ),
-    );
-    appendTables(body, transplants, level, "transplant", "Matched neurons");
-    appendTables(body, transplants, level, "stitch", "Full layer (stitched)");
-    for (const { x_layer: layer, refused } of transplants)
-      for (const [condition, reason] of Object.entries(refused))
-        appendNote(body, `Missing, ${layer}, ${condition}: ${reason}.`);
+    const place = h("div");
+    const show = (/** @type {number} */ i) => showGroup(place, groups[i][1]);
+    const names = groups.map(([name]) => name);
+    if (groups.length > 1) body.append(h("label", {}, "Networks and eps: ", selectOf(names, show)));
+    body.append(place);
+    show(0);
   });
+}
+
+/**
+ * Transplants that share networks and eps, in words.
+ * @param {TransplantRecord} transplant
+ */
+function groupOf({ x_layer: x, y_layer: y, eps }) {
+  return `${networkOf(x)} from ${networkOf(y)}, eps ${eps}`;
+}
+
+/**
+ * @param {HTMLElement} place
+ * @param {TransplantRecord[]} transplants
+ */
+function showGroup(place, transplants) {
+  const [{ eps, n_examples: examples, level }] = transplants;
+  place.replaceChildren(
+    h(
+      "p",
+      {},
+      `Does the match matter to the network? The neurons of the first network that are matched at eps ${eps} are replaced by their prediction ` +
+        "from the matched neurons of the second, and the forward pass goes on. " +
+        `Accuracy over ${count(examples)} labelled examples, loss in brackets.`,
+    ),
+    h(
+      "ul",
+      {},
+      control(
+        "Mean-ablated",
+        "the same neurons at their means. If that costs nothing, the network does not need them, and the transplant shows nothing.",
+      ),
+      control(
+        "Other examples",
+        "the same predictions, permuted over examples. If that costs nothing, the activations of these neurons do not matter.",
+      ),
+      control(
+        "Untrained network",
+        "predicted from as many neurons of a network that was never trained. If that does as well, the match shows nothing of what was learned.",
+      ),
+    ),
+  );
+  appendTables(place, transplants, level, "transplant", "Matched neurons");
+  appendTables(place, transplants, level, "stitch", "Full layer (stitched)");
+  for (const { x_layer: layer, refused } of transplants)
+    for (const [condition, reason] of Object.entries(refused))
+      appendNote(place, `Missing, ${layer}, ${condition}: ${reason}.`);
 }
 
 /**
