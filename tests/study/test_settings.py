@@ -92,6 +92,31 @@ def test_variants_stand_on_the_study(tmp_path):
         read_settings(tmp_path / "none.toml")
 
 
+def test_alternatives_change_what_they_name(tmp_path):
+    text = (
+        SMALL
+        + "positions = 3\n"
+        + "".join(
+            f"[[compare.alternatives]]\nname = '{name}'\n{setting}\n"
+            for name, setting in (("c", "centred = true"), ("all", "positions = 'all'"), ("mean", "pool = 'mean'"))
+        )
+    )
+    compare = read_settings(written(tmp_path, text)).compare
+    changed = [compare.model_copy(update=alternative.changes) for alternative in compare.alternatives]
+    assert [(c.centred, c.positions, c.pool) for c in changed] == [
+        (True, 3, None),
+        (False, None, None),
+        (False, None, "mean"),
+    ]
+    for wrong, said in (
+        ("name = 'a'", "give what differs: split, max_examples"),
+        ("name = 'a'\npool = 2\npositions = 3", "give positions or pool, not both"),
+        ("name = 'a'\ncentred = true\n[[compare.alternatives]]\nname = 'a'\npool = 2", "a name of its own"),
+    ):
+        with pytest.raises(sm.SpanmatchError, match=said):
+            read_settings(written(tmp_path, SMALL + "[[compare.alternatives]]\n" + wrong))
+
+
 def test_a_variant_without_the_key_is_named_by_its_first_line(tmp_path):
     text = "name = 'x'\n[[variants]]\nnetwork.name = 'mlp'\n[[variants]]\nnetwork.name = 'cnn'"
     with pytest.raises(sm.SpanmatchError, match=r"line 4: name: main, main: give each a name of its own"):

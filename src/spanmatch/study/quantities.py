@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 Values = dict[str, float]
 """Values of a pair of layers, by quantity: "s(0.3)", ..., and the names of measures."""
 BLOCKS_MEASURE = "debiased cka"
+DIFFERENCE = (-1.0, 1.0)
+"""The bounds of a difference of two shares."""
 
 
 def quantities_of(pair: Pair, profile: MatchProfile, settings: CompareSettings) -> Values:
@@ -173,7 +175,9 @@ def _transplanted(layer: str, eps: float, by_seeds: Mapping[tuple[int, int], Tra
         "matched": over_seeds(matched, bounds=SHARE).to_dict(),
         "accuracy": {name: over_seeds(values, bounds=SHARE).to_dict() for name, values in accuracies.items()},
         "less": {
-            name: over_seeds({seeds: predicted[seeds] - value for seeds, value in accuracies[name].items()}).to_dict()
+            name: over_seeds(
+                {seeds: predicted[seeds] - value for seeds, value in accuracies[name].items()}, bounds=DIFFERENCE
+            ).to_dict()
             for name in (UNTOUCHED, *CONTROLS)
             if name in accuracies
         },

@@ -134,6 +134,7 @@ class Alternative(_Section):
     centred: bool | None = None
     positions: Positive | Literal["all"] | None = None
     pool: Literal["mean"] | Positive | None = None
+    units: Literal["channel", "location"] | None = None
     """None of these changes what is not given."""
 
     @model_validator(mode="after")
@@ -168,6 +169,8 @@ class CompareSettings(_Section):
     positions: Positive | None = None
     """How many positions of each example of a convolution to sample; by default all."""
     pool: Literal["mean"] | Positive | None = None
+    units: Literal["channel", "location"] = "channel"
+    """What the neurons of a convolution are: channels, or channels at every position."""
     folds: Positive = 8
     simple_eps: tuple[Eps, ...] = ()
     """Look for minimum and simple matches at these eps."""

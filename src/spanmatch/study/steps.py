@@ -79,11 +79,11 @@ class MadeFrom(TypedDict):
 
 
 class LayoutOptions(TypedDict):
-    """The options of `capture` that say how the rows of a layer are made, and how many folds are kept."""
+    """The options of `capture` that say how the rows of a layer are made."""
 
     positions: int | None
     pool: Literal["mean"] | int | None
-    folds: int
+    units: Literal["channel", "location"]
 
 
 @dataclass(frozen=True)
@@ -121,11 +121,6 @@ class Step(ABC):
             "compare": self.compare.model_dump(mode="json"),
             "runs": [made_from for variant in self.variants for made_from in variant.made_from],
         }
-
-    @property
-    def layout(self) -> LayoutOptions:
-        """How the rows of each layer are made."""
-        return {"positions": self.compare.positions, "pool": self.compare.pool, "folds": self.compare.folds}
 
 
 class ComparisonStep(Step):
@@ -185,7 +180,8 @@ class CompareSeeds(ComparisonStep):
             notes=_notes(variant),
             eps=settings.eps,
             centred=settings.centred,
-            **self.layout,
+            folds=self.compare.folds,
+            **layout_of(self.compare),
         )
         if settings.matrix:
             comparison = replace(comparison, matrices=self._matrices(networks))
@@ -234,7 +230,7 @@ class CompareSeeds(ComparisonStep):
         at_most = compare.transplant_examples or compare.max_examples
         fit_batches = compared_batches(data, compare.model_copy(update={"split": "train", "max_examples": at_most}))
         layers = compare.transplant_layers or variant.layers(compare)
-        moments = capture(networks, fit_batches, layers=layers, **self.layout)
+        moments = capture(networks, fit_batches, layers=layers, folds=compare.folds, **layout_of(compare))
         untrained = make_network(donor.variant.network, data, donor.seed)
         batches = labelled_batches(data, compare.batch, at_most)
         for x, y in moments.pairs:
@@ -266,7 +262,8 @@ class CompareVariants(ComparisonStep):
             clusters=False,
             evidence=False,
             pairs=self._pairs(networks, patterns),
-            **self.layout,
+            folds=self.compare.folds,
+            **layout_of(self.compare),
         )
 
     def seeds(self) -> dict[str, int]:
@@ -465,6 +462,11 @@ def _notes(variant: TrainedVariant) -> dict[str, str]:
     }
 
 
+def layout_of(compare: CompareSettings) -> LayoutOptions:
+    """Return how the rows of each layer are made."""
+    return {"positions": compare.positions, "pool": compare.pool, "units": compare.units}
+
+
 def _pairs(
     variant: TrainedVariant, networks: Mapping[str, nn.Module], compare: CompareSettings
 ) -> Iterator[tuple[PairOfNetworks, Pair]]:
@@ -473,10 +475,9 @@ def _pairs(
         networks,
         compared_batches(variant.data, compare),
         layers=variant.layers(compare),
-        positions=compare.positions,
-        pool=compare.pool,
         folds=1,
         null=False,
+        **layout_of(compare),
     )
     for x, y in moments.pairs:
         (a, layer), (b, _) = network_and_layer(x), network_and_layer(y)
