@@ -1,4 +1,4 @@
-"""Print the tables of findings.md from the folder that contains the results of the studies.
+"""Print the tables of findings.md and findings-digits.md from the folder that contains the results of the studies.
 
 python docs/findings.py FOLDER
 """
@@ -54,12 +54,35 @@ def layers(study: sm.Study, step: str, quantities: Iterable[str]) -> None:
     table(heads, ([layer, row["neurons"], *(interval(row[q]) for q in quantities)] for layer, row in rows.items()))
 
 
-def vgg(study: sm.Study) -> None:
-    layers(study, "seeds", ["s(0.15)", "s(0.3)", "s(0.5)", "debiased cka", "linear regression"])
+def papers(study: sm.Study) -> None:
+    """Print everything that Wang et al. ask of one architecture, and Li et al. of its layers."""
+    shares(study)
+    measures = [row["quantity"] for row in study.rows() if row["eps"] is None]
+    layers(study, "seeds", dict.fromkeys(measures))
     comparison = study.comparisons["seeds"]
     by_layer: dict[str, list[dict[str, Any]]] = {}
     for pair in comparison["pairs"]:
         by_layer.setdefault(pair["layer"], []).append(pair)
+    evidence_by_layer(by_layer)
+    transplants(study)
+    match_sizes(by_layer)
+    alternatives(study)
+    course(study)
+    if comparison["universality"]:
+        convergent(study)
+
+
+def shares(study: sm.Study) -> None:
+    """Print s(eps) of every layer in each way it was estimated."""
+    for estimate in ("in sample", "corrected", "held out", "null"):
+        rows = [row for row in study.rows() if row["comparison"] == "seeds" and row["estimate"] == estimate]
+        if any(row["value"] is not None for row in rows):
+            print(f"\ns(eps), {estimate}")
+            layers(study, "seeds", dict.fromkeys(row["quantity"] for row in rows))
+
+
+def evidence_by_layer(by_layer: dict[str, list[dict[str, Any]]]) -> None:
+    """Print partners, silent neurons, chance, and the p-values of debiased CKA, over pairs of networks."""
     rows = []
     for layer, pairs in by_layer.items():
         partner = [float(np.median(p["alignment"]["bipartite"]["strength"])) for p in pairs]
@@ -68,40 +91,56 @@ def vgg(study: sm.Study) -> None:
         evidence = [p["evidence"] for p in pairs if p["evidence"]]
         sizes = [e["rows"]["effective_sample_size"] for e in evidence if e["rows"]]
         effective = f"{min(sizes):,.0f}" if sizes else "-"
-        held_out, null = (
-            spread([e["profile"][name][e["profile"][eps].index(0.5)] for e in evidence if e["profile"]])
-            for name, eps in (("held_out", "held_out_eps"), ("null", "eps"))
-        )
-        rows.append(
-            [layer, spread(partner), spread(silent, ".0f"), f"{np.mean(chance):.2f}", effective, held_out, null]
-        )
-    heads = [
-        "layer",
-        "median partner",
-        "silent",
-        "chance distance",
-        "effective sample size",
-        "s(0.5) held out",
-        "s(0.5) under the null",
-    ]
-    table(heads, rows)
-    names = ["untouched", "transplant", "ablation", "other examples", "untrained"]
-    rows = []
-    for transplant in comparison["transplants"]:
-        outcomes = {outcome["condition"]: outcome for outcome in transplant["outcomes"]}
-        accuracies = [f"{100 * outcomes[name]['accuracy']:.1f}" for name in names]
-        rows.append([transplant["x_layer"].partition(":")[2], outcomes["transplant"]["neurons"], *accuracies])
-    table(["layer", "neurons", "untouched", "transplant", "mean-ablated", "other examples", "untrained"], rows)
-    match_sizes: dict[tuple[str, float], list[int]] = {}
+        tests = [m["p_value"] for e in evidence for m in e["measures"] if m["name"] == "debiased cka"]
+        largest = max((p for p in tests if p is not None), default=None)
+        p_value = "-" if largest is None else f"{largest:.1g}"
+        rows.append([layer, spread(partner), spread(silent, ".0f"), f"{np.mean(chance):.2f}", effective, p_value])
+    table(["layer", "median partner", "silent", "chance distance", "effective sample size", "largest p"], rows)
+
+
+def transplants(study: sm.Study) -> None:
+    """Print the accuracy with matches and full layers transplanted, beside the controls, with intervals over seeds."""
+    names = ["untouched", "transplant", "ablation", "other examples", "untrained", "stitch"]
+    for step in (step for step in study.results["steps"] if step.get("transplants")):
+        print(f"\n{step['name']}, transplants")
+        rows = [
+            [record["layer"], record["eps"], interval(record["matched"])]
+            + [interval(record["accuracy"][name], 1, 100) if name in record["accuracy"] else "-" for name in names]
+            for record in step["transplants"]
+        ]
+        table(["layer", "eps", "matched", *names], rows)
+
+
+def match_sizes(by_layer: dict[str, list[dict[str, Any]]]) -> None:
+    """Print how many simple matches there are, and how large the minimum matches of the matched neurons."""
+    sizes: dict[tuple[str, float], list[int]] = {}
+    counts: dict[tuple[str, float], list[int]] = {}
     for layer, pairs in by_layer.items():
         for simple in (simple for pair in pairs for simple in pair["simple"]):
-            match_sizes.setdefault((layer, simple["eps"]), []).extend(simple["minimum_sizes"])
+            sizes.setdefault((layer, simple["eps"]), []).extend(simple["minimum_sizes"])
+            counts.setdefault((layer, simple["eps"]), []).append(len(simple["matches"]))
     rows = [
-        [layer, eps, len(sizes), *np.quantile(sizes, (0, 0.25, 0.5, 0.75, 1)).round().astype(int)]
-        for (layer, eps), sizes in match_sizes.items()
-        if sizes
+        [*key, spread(counts[key], ".0f"), len(of_key), *quartiles(of_key)] for key, of_key in sizes.items() if of_key
     ]
-    table(["layer", "eps", "matched neurons", "smallest match", "a quarter", "half", "three quarters", "all"], rows)
+    heads = ["layer", "eps", "simple matches", "matched neurons", "smallest", "a quarter", "half", "three quarters"]
+    table([*heads, "all"], rows)
+
+
+def quartiles(sizes: list[int]) -> list[int]:
+    return np.quantile(sizes, (0, 0.25, 0.5, 0.75, 1)).round().astype(int).tolist()
+
+
+def alternatives(study: sm.Study) -> None:
+    """Print s(0.3), s(0.5) and debiased CKA of every layer with rows made in other ways."""
+    for step in (step for step in study.results["steps"] if step["kind"] == "alternatives"):
+        for quantity in ("s(0.3)", "s(0.5)", "debiased cka"):
+            rows = {(r["layer"], r["alternative"]): r for r in step["rows"] if r["quantity"] == quantity}
+            if rows:
+                names = list(dict.fromkeys(name for _, name in rows))
+                layers_ = list(dict.fromkeys(layer for layer, _ in rows))
+                print(f"\n{step['name']}, {quantity}")
+                cells = ([layer, *(interval(rows[layer, name]) for name in names)] for layer in layers_)
+                table(["layer", *names], cells)
 
 
 def convergent(study: sm.Study) -> None:
@@ -128,6 +167,8 @@ def convergent(study: sm.Study) -> None:
     for layer in names:
         one, few, full, needed = ([] for _ in range(4))
         pairs = [pair for pair in comparison["pairs"] if pair["layer"] == layer]
+        if not any(pair["alignment"]["sparse"] for pair in pairs):
+            continue
         for way in (way for pair in pairs for way in pair["alignment"]["sparse"]):
             path = [row for row in way["table"] if row["penalty"] is not None]
             first, last = way["table"][0], way["table"][-1]
@@ -180,7 +221,10 @@ def random_labels(study: sm.Study) -> None:
         table(["epoch", *KINDS], rows)
     histories = {(run["variant"], run["seed"]): run["history"] for run in study.results["runs"]}
     seeds = study.results["settings"]["seeds"]
-    for scratch, after in (("true", "true-after-random"), ("few-true", "few-true-after-random")):
+    for after in (f"{scratch}-after-random" for scratch in ("true", "few-true")):
+        scratch = after.removesuffix("-after-random")
+        if (after, seeds[0]) not in histories:
+            continue
         pairs = [(histories[scratch, seed], histories[after, seed]) for seed in seeds]
         print(f"\n{after} minus {scratch}, percentage points")
         table(["epoch", *KINDS], ([epoch, *(gain(pairs, epoch, kind) for kind in KINDS)] for epoch in (1, 2, 3, 5)))
@@ -202,17 +246,17 @@ def width_depth(study: sm.Study) -> None:
     rows = []
     for step in (step for step in study.results["steps"] if step.get("blocks")):
         blocks = step["blocks"]
-        shares = [share["value"] for share in blocks["first_component"].values()]
+        first = [share["value"] for share in blocks["first_component"].values()]
         cells = [interval(blocks[name]) for name in ("within", "between")]
-        rows.append([step["variants"][0], *cells, f"{np.median(shares):.2f}", f"{max(shares):.2f}"])
+        rows.append([step["variants"][0], *cells, f"{np.median(first):.2f}", f"{max(first):.2f}"])
     table(["variant", "two layers of one network", "the same of two networks", "first component", "largest"], rows)
-    for name in ("seeds-narrow", "seeds-wide", "seeds-deep"):
-        layers(study, name, ["s(0.5)", "debiased cka"])
-    matrices = study.comparisons
-    for name in ("seeds-narrow", "seeds-wide", "seeds-deep"):
-        matrix = next(m for m in matrices[name]["matrices"] if m["name"] == "debiased cka")
-        print(name, "correlation over layers of the first component's share with the mean similarity to the others:")
-        print("  ", spread(_dominance(matrix)))
+    for name, comparison in study.comparisons.items():
+        if name.startswith("seeds-"):
+            print(f"\n{name}")
+            layers(study, name, ["s(0.3)", "s(0.5)", "debiased cka"])
+            matrix = next(m for m in comparison["matrices"] if m["name"] == "debiased cka")
+            print("correlation over layers of the first component's share with the mean similarity to the others:")
+            print("  ", spread(_dominance(matrix)))
 
 
 def _dominance(matrix: dict[str, Any]) -> list[float]:
@@ -233,7 +277,11 @@ def text(study: sm.Study) -> None:
 
 
 PRINTED: dict[str, Callable[[sm.Study], None]] = {
-    "digits-vgg": vgg,
+    "cifar10-vgg": papers,
+    "cifar10-resnet": papers,
+    "cifar10-width-depth": width_depth,
+    "cifar10-random-labels": random_labels,
+    "digits-vgg": papers,
     "digits-cnn": convergent,
     "digits-epochs": course,
     "digits-random-labels": random_labels,
