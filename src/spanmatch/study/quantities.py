@@ -173,7 +173,11 @@ def _transplanted(layer: str, eps: float, by_seeds: Mapping[tuple[int, int], Tra
         "neurons": neurons,
         "eps": eps,
         "matched": over_seeds(matched, bounds=SHARE).to_dict(),
-        "accuracy": {name: over_seeds(values, bounds=SHARE).to_dict() for name, values in accuracies.items()},
+        "accuracy": {
+            # Untouched, a network's accuracy is its own, and no other seed has a part in it.
+            name: over_seeds(list(values.values()) if name == UNTOUCHED else values, bounds=SHARE).to_dict()
+            for name, values in accuracies.items()
+        },
         "less": {
             name: over_seeds(
                 {seeds: predicted[seeds] - value for seeds, value in accuracies[name].items()}, bounds=DIFFERENCE
