@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 TRANSPLANT_CONTROLS = {"ablation": "ablated", "other examples": "other examples", "untrained": "untrained"}
 """What transplants are compared with, as tables head it."""
+MEASURES_AT_ONCE = 3
+"""How many measures fit a table of 80 columns."""
 TRANSPLANTED = ("untouched", "transplant", *TRANSPLANT_CONTROLS)
 
 
@@ -120,8 +122,12 @@ def _step(step: ComparedStep) -> Iterator[Table]:
     }
     for estimate, head in heads.items():
         rows = [row for row in step["rows"] if row["estimate"] == estimate]
-        if any(row["value"] is not None for row in rows):
-            yield _over_seeds(title.format(head), rows)
+        quantities = list(dict.fromkeys(row["quantity"] for row in rows if row["value"] is not None))
+        at_once = MEASURES_AT_ONCE if estimate is None else len(quantities)
+        for i in range(0, len(quantities), at_once):
+            yield _over_seeds(
+                title.format(head), [row for row in rows if row["quantity"] in quantities[i : i + at_once]]
+            )
     yield from _of_transplants(step)
 
 
