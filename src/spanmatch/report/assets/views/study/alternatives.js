@@ -8,9 +8,10 @@ export function alternativesView(study) {
   const steps = study.steps.filter((step) => step.kind === "alternatives");
   if (!steps.length) return null;
   const quantities = [...new Set(steps[0].rows.map((row) => row.quantity))];
+  const measures = [...new Set(steps[0].rows.filter((row) => row.eps === null).map((row) => row.quantity))];
   return section("alternatives", "Other ways to make the rows", (body) => {
     const place = h("div");
-    const chosen = { step: 0, quantity: 0 };
+    const chosen = { step: 0, quantity: quantities.length - 1 - measures.length };
     const choose = (/** @type {Partial<typeof chosen>} */ choice) => {
       Object.assign(chosen, choice);
       place.replaceChildren(alternativesTable(steps[chosen.step], quantities[chosen.quantity]));
@@ -20,7 +21,7 @@ export function alternativesView(study) {
       const select = selectOf(variants, (step) => choose({ step }));
       body.append(h("label", {}, "Variant: ", select), " ");
     }
-    const select = selectOf(quantities, (quantity) => choose({ quantity }));
+    const select = selectOf(quantities, (quantity) => choose({ quantity }), chosen.quantity);
     body.append(h("label", {}, "Measure: ", select), place);
     appendNote(
       body,
