@@ -204,11 +204,11 @@ def send(case: Case, leader: int, number: signal.Signals, r: np.random.Generator
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """Return every file in a folder, but for inputs and what was printed."""
+    """Return every file in a folder, but for inputs, what was printed, and logs of times."""
     return {
         str(path.relative_to(folder)): path.read_bytes()
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name != "log" and path.suffix not in (".npz", ".toml")
+        if path.is_file() and path.name != "log" and path.suffix not in (".npz", ".toml", ".log")
     }
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
 import pytest
 import torch
 
 import spanmatch as sm
 from spanmatch._files import TEMPORARY
+from spanmatch.study import train as training_module
 from spanmatch.study.datasets import read_data
 from spanmatch.study.networks import make_network
 from spanmatch.study.settings import (
@@ -90,10 +94,104 @@ def test_a_folder_of_other_settings_is_refused(tmp_path):
         run_in(tmp_path / "a", made_from='{"training": {"lr": 0.2}}').history()
 
 
-def test_a_loss_that_is_not_finite_ends_the_run(tmp_path):
-    data = read_data(DataSettings(max_examples=200))
-    with pytest.raises(sm.SpanmatchError, match=r"main seed 0: the loss is no longer finite in epoch \d+.*training.lr"):
-        train(run_in(tmp_path / "a", lr=1e9, epochs=9), data, lambda _: None)
+@pytest.mark.parametrize("batch", [0, 3, 6])
+def test_a_loss_that_is_not_finite_ends_the_run_and_its_batch_is_named(tmp_path, monkeypatch, batch):
+    data, losses, loss_of = read_data(DataSettings(max_examples=200)), [], training_module._loss
+
+    def loss_until(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        loss = loss_of(logits, labels)
+        if logits.requires_grad:
+            losses.append(loss)
+        return loss / 0 if len(losses) == 7 + batch + 1 else loss  # seven batches an epoch
+
+    monkeypatch.setattr(training_module, "_loss", loss_until)
+    run = run_in(tmp_path / "a", epochs=3)
+    said = rf"main seed 0: the loss is no longer finite in epoch 2, batch {batch + 1}; try a lower training\.lr"
+    with pytest.raises(sm.SpanmatchError, match=said):
+        train(run, data, lambda _: None)
+    assert [epoch["epoch"] for epoch in run.history()] == [0, 1]
+
+
+@pytest.mark.parametrize("optimiser", ["sgd", "adamw"])
+def test_training_is_the_loop_of_its_definition(tmp_path, optimiser):
+    """Batches, flips and crops are drawn in this order, on all examples at once, from the seed and the epoch."""
+    data = read_data(DataSettings(max_examples=150))
+    options = {"epochs": 2, "batch": 32, "lr": 0.01, "weight_decay": 1e-3, "clip": 1.0, "warmup": 0.5}
+    run = run_in(tmp_path, 3, (2,), optimiser=optimiser, augment=("flip", "crop"), **options)
+    train(run, data, lambda _: None)
+
+    pixels = data.train.float() / 255
+    mean, deviation = pixels.mean((0, 2, 3), keepdim=True), pixels.std((0, 2, 3), keepdim=True)
+    inputs, tests = (pixels - mean) / deviation, (data.test.float() / 255 - mean) / deviation
+    network = make_network(run.variant.network, data, 3).to(memory_format=torch.channels_last)
+    if optimiser == "sgd":
+        steps = torch.optim.SGD(network.parameters(), momentum=0.9, weight_decay=1e-3)
+    else:
+        steps = torch.optim.AdamW(network.parameters(), weight_decay=1e-3)
+    for epoch in range(2):
+        torch.manual_seed(int(np.random.SeedSequence([3, epoch]).generate_state(1)[0]))
+        network.train()
+        total, correct, order = 0.0, 0, torch.randperm(150)
+        for i in range(5):
+            at = epoch + i / 5
+            steps.param_groups[0]["lr"] = 0.01 * (
+                at / 0.5 if at < 0.5 else 0.5 * (1 + math.cos(math.pi * (at - 0.5) / 1.5))
+            )
+            indices = order[32 * i : 32 * (i + 1)]
+            flips, corners = torch.rand(len(indices)) < 0.5, torch.randint(9, (2, len(indices)))
+            images = [image.flip(-1) if flip else image for image, flip in zip(inputs[indices], flips, strict=True)]
+            padded = torch.nn.functional.pad(torch.stack(images), (4, 4, 4, 4))
+            images = [image[:, i : i + 8, j : j + 8] for image, i, j in zip(padded, *corners, strict=True)]
+            logits = network(torch.stack(images).to(memory_format=torch.channels_last))
+            loss = torch.nn.functional.cross_entropy(logits, data.train_labels[indices])
+            steps.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+            steps.step()
+            total += loss.item() * len(indices)
+            correct += int((logits.argmax(1) == data.train_labels[indices]).sum())
+        found = run.history()[epoch + 1]
+        assert found["train_loss"] == pytest.approx(total / 150, rel=1e-6) and found["train_accuracy"] == correct / 150
+    for ours, theirs in zip(weights(run, data), network.state_dict().values(), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-7)
+    with torch.no_grad():
+        loss = torch.nn.functional.cross_entropy(network.eval()(tests), data.test_labels)
+    assert found["test_loss"] == pytest.approx(float(loss), rel=1e-5)
+
+
+def test_bfloat16_learns_as_float32_does_and_is_something_else(tmp_path):
+    data, history, stored = read_data(DataSettings(max_examples=600)), {}, {}
+    seen: dict[str, set[torch.dtype]] = {}
+    for precision in ("float32", "bf16"):
+        run = run_in(tmp_path / precision, 0, (4,), epochs=4, precision=precision)
+        dtypes = seen.setdefault(precision, set())
+        with torch.nn.modules.module.register_module_forward_hook(lambda *parts, d=dtypes: d.add(parts[2].dtype)):
+            train(run, data, lambda _: None)
+        history[precision], stored[precision] = run.history(), weights(run, data)
+    assert torch.bfloat16 not in seen["float32"] and torch.bfloat16 in seen["bf16"]
+    assert {tensor.dtype for tensor in stored["bf16"]} == {torch.float32}
+    losses = [epoch["train_loss"] for epoch in history["bf16"][1:]]
+    assert losses[-1] < 0.5 * losses[0]
+    last = [history[precision][-1]["test_accuracy"] for precision in ("float32", "bf16")]
+    assert min(last) > 0.7 and abs(last[0] - last[1]) < 0.07
+    assert history["float32"][0] != history["bf16"][0]  # also before training, in evaluation
+    assert not torch.equal(stored["float32"][0], stored["bf16"][0])
+    torch.testing.assert_close(*(history[p][1]["train_loss"] for p in ("float32", "bf16")), rtol=0.05, atol=0)
+
+
+def test_training_restores_what_it_sets_for_the_process(tmp_path):
+    import torch.utils.deterministic as memory
+
+    before = torch.are_deterministic_algorithms_enabled(), memory.fill_uninitialized_memory
+    during = []
+    data = read_data(DataSettings(max_examples=60))
+    train(
+        run_in(tmp_path, epochs=1),
+        data,
+        lambda _: during.append((torch.are_deterministic_algorithms_enabled(), memory.fill_uninitialized_memory)),
+    )
+    assert during == [(True, False)]
+    assert (torch.are_deterministic_algorithms_enabled(), memory.fill_uninitialized_memory) == before
 
 
 def test_rates_are_those_of_pytorch():

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ..activations.from_names import function, is_code
 from ..errors import SpanmatchError
-from .cifar_archives import CLASSES, PUBLISHED, read_cifar
+from .cifar_archives import CLASSES, PUBLISHED, check_md5, read_cifar
 from .image_files import contains_images, read_image_folder, resized
 from .settings import DataSettings
 
@@ -209,10 +209,12 @@ def _relabelled(data: Data) -> Data:
     return replace(data, name=f"{data.name}, random labels", train_labels=train, test_labels=test)
 
 
-def _folder(path: Path, settings: DataSettings, cache: Path | None) -> Data:
+def _folder(path: Path, settings: DataSettings, cache: Path | None, n_classes: int | None = None) -> Data:
     """Return the images in folders that are named by their classes, in "train" and "test" or to be split."""
-    folder = read_image_folder(path, settings.size, cache)
-    name = path.name.partition(".")[0] if path.is_file() else path.name
+    if settings.md5 is not None and path.is_file():
+        check_md5(path, [settings.md5], "the data.md5 of the settings")
+    folder = read_image_folder(path, settings.size, n_classes, cache)
+    name = path.resolve().name if path.is_dir() else path.name.partition(".")[0]
     if "all" in folder.parts:
         images = folder.parts["all"]
         return _split(name, images.images, images.labels, folder.classes, settings)
@@ -223,13 +225,11 @@ def _folder(path: Path, settings: DataSettings, cache: Path | None) -> Data:
 def _cifar(path: Path, settings: DataSettings, cache: Path | None) -> Data:
     """Return CIFAR-10 or CIFAR-100 from a published archive, or from a folder or an archive of its images."""
     name = settings.name
-    if path.name in PUBLISHED[name] or not contains_images(path):
-        train, test, classes = read_cifar(name, path, settings.md5)
-        return Data(name, resized(train[0], settings.size), train[1], resized(test[0], settings.size), test[1], classes)
-    data = _folder(path, settings, cache)
-    if len(data.classes) != CLASSES[name]:
-        raise SpanmatchError(f"{path}: images of {len(data.classes)} classes; {name} has {CLASSES[name]}")
-    return data
+    is_published = any(path.name == archive or (path / archive).is_file() for archive in PUBLISHED[name])
+    if not is_published and contains_images(path):
+        return _folder(path, settings, cache, CLASSES[name])
+    train, test, classes = read_cifar(name, path, settings.md5)
+    return Data(name, resized(train[0], settings.size), train[1], resized(test[0], settings.size), test[1], classes)
 
 
 def _text(path: Path | None, settings: DataSettings) -> Data:

@@ -243,9 +243,9 @@ def evaluate(network: nn.Module, data: Data, precision: Precision) -> Evaluation
     return {"test_loss": total_loss / len(data.test), "test_accuracy": correct / data.test_labels.numel()}
 
 
-def _precision(device: torch.device, precision: Precision) -> torch.autocast:
+def _precision(device: torch.device, precision: Precision) -> contextlib.AbstractContextManager[object]:
     """Return the context in which a network computes in a precision; weights and sums stay in float32."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
+    return torch.autocast(device.type, torch.bfloat16) if precision == "bf16" else contextlib.nullcontext()
 
 
 def load_weights(network: nn.Module, path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 
 _send: Callable[[Message], object]
 """In a training process: sends a message to the study."""
-
 
 LOG = "training.log"
 """In the folder of a study's results: a line for each epoch that was trained."""
@@ -83,7 +83,10 @@ def _train_together(runs: Sequence[Run], folder: Path, place: Path, workers: int
         for run in runs
     }
     epochs = {run.name: run.variant.training.epochs for run in runs}
-    listener = threading.Thread(target=_show, args=(messages, bar, tasks, total, epochs, place / LOG), daemon=True)
+    errors: list[OSError] = []
+    listener = threading.Thread(
+        target=_show, args=(messages, bar, tasks, total, epochs, place / LOG, errors), daemon=True
+    )
     listener.start()
     pool = ProcessPoolExecutor(min(workers, len(runs)), context, initializer=_start, initargs=(messages,))
     try:
@@ -105,6 +108,8 @@ def _train_together(runs: Sequence[Run], folder: Path, place: Path, workers: int
         listener.join()
         for task in tasks.values():
             bar.remove_task(task)
+    if errors:
+        raise SpanmatchError(f"cannot write {place / LOG}: {errors[0].strerror}; finished epochs are kept")
 
 
 def _show(
@@ -114,17 +119,25 @@ def _show(
     total: TaskID,
     epochs: dict[str, int],
     log: Path,
+    errors: list[OSError],
 ) -> None:
-    """Show and log the progress that training processes report, until the message None."""
+    """Show and log the progress that training processes report, until the message None.
+
+    An error of writing the log is added to a list: training processes would wait forever if no one took their messages.
+    """
     while (message := messages.get()) is not None:
         name, epoch, seconds = message
         bar.update(tasks[name], completed=epoch["epoch"], description=f"{name}  {epoch['test_accuracy']:.1%}")
         bar.advance(total)
         line = _log_line(name, epoch, epochs[name], seconds)
-        with log.open("a", encoding="utf-8") as file:
-            file.write(line + "\n")
+        try:
+            with log.open("a", encoding="utf-8") as file:
+                file.write(line + "\n")
+        except OSError as error:
+            errors.append(error)
         if bar.disable:
-            sys.stderr.write(line + "\n")
+            with contextlib.suppress(OSError):  # no one reads it any longer
+                sys.stderr.write(line + "\n")
 
 
 def _log_line(name: str, epoch: RunEpochRecord, epochs: int, seconds: float) -> str:
