@@ -287,8 +287,11 @@ def test_what_fails_exits_with_1(run):
         (("nets.py:nothing", "nets.py:net", *data), "nets.py:nothing gives a NoneType"),
         (("nets.py:broken", "nets.py:net", *data), "RuntimeError: no such luck"),
         (("nets.py:net", "nets.py:other", "--data", "nets.py:nothing"), "it must give batches"),
-        (("nets.py:net@w.safetensors", "nets.py:net", *data), "w.safetensors: these weights do not fit"),
-        (("nets.py:net@small.safetensors", "nets.py:net", *data), "small.safetensors: these weights do not fit"),
+        (("nets.py:net@w.safetensors", "nets.py:net", *data), "w.safetensors: cannot be read as weights: damaged"),
+        (
+            ("nets.py:net@small.safetensors", "nets.py:net", *data),
+            "small.safetensors: these weights do not fit: 3 missing (",
+        ),
         (("nets.py:net@pickled.pt", "nets.py:net", *data), "pickled.pt: not a file of weights alone"),
     ):
         result = run("compare", *arguments)
