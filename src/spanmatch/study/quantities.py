@@ -49,17 +49,17 @@ def spreads_of(values: Mapping[Key, Values]) -> dict[str, Spread]:
     }
 
 
-def layer_records(comparison: Comparison, seeds: Mapping[str, int], settings: CompareSettings) -> list[LayerRecord]:
-    """Return a record of each layer and quantity: the mean over pairs of networks, with its interval over seeds.
+def layer_records(comparison: Comparison, numbers: Mapping[str, int], settings: CompareSettings) -> list[LayerRecord]:
+    """Return a record of each layer and quantity: the mean over pairs of networks, with its interval.
 
-    Networks of two variants that have the same seed count as one seed.
+    Intervals are over the numbers of networks; networks of two variants that have the same number count as one.
     """
     values: dict[str, dict[tuple[int, int], Values]] = {}
     widths: dict[str, int] = {}
     for result in tracked(comparison.pairs, "measuring"):
         (a, layer), (b, _) = network_and_layer(result.x_layer), network_and_layer(result.y_layer)
         pair = comparison.moments.pair(result.x_layer, result.y_layer)
-        values.setdefault(layer, {})[seeds[a], seeds[b]] = quantities_of(pair, result.profile, settings)
+        values.setdefault(layer, {})[numbers[a], numbers[b]] = quantities_of(pair, result.profile, settings)
         widths[layer] = result.provenance.x_neurons
     eps = eps_by_quantity(settings)
     return [
@@ -70,8 +70,8 @@ def layer_records(comparison: Comparison, seeds: Mapping[str, int], settings: Co
             "eps": eps.get(quantity),
             **spread.to_dict(),
         }
-        for layer, by_seeds in values.items()
-        for quantity, spread in spreads_of(by_seeds).items()
+        for layer, by_numbers in values.items()
+        for quantity, spread in spreads_of(by_numbers).items()
     ]
 
 
