@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -65,8 +66,15 @@ def of_study(study: Study) -> Iterator[Table]:
     """Yield the tables of a study, but for its transplants."""
     yield _accuracy(study)
     for step in study.results["steps"]:
-        if step["kind"] in ("seeds", "across"):
-            yield from _step(step)
+        if step["kind"] == "seeds" or step["kind"] == "across":
+            yield from _step(step, study.results["intervals_over"])
+
+
+def missing_accuracies(study: Study) -> Iterator[tuple[str, str]]:
+    """Yield why a network has no accuracy, by its name."""
+    for run in study.results["runs"]:
+        if run["reason"] is not None:
+            yield run["name"], f"no accuracy: {run['reason']}"
 
 
 def of_transplants(transplants: Sequence[TransplantRecord]) -> Iterator[Table]:
@@ -99,32 +107,35 @@ def refusals_of_transplants(transplants: Sequence[TransplantRecord]) -> Iterator
 
 
 def _accuracy(study: Study) -> Table:
-    seeds = len(study.results["settings"]["seeds"])
-    table = _titled(f"{study.results['name']}: test accuracy over {seeds} seeds", "mean", "95% interval", "from", "to")
+    over = study.results["intervals_over"]
+    title = f"{study.results['name']}: test accuracy, mean with 95% interval over {over}"
+    table = _titled(title, over, "mean", "95% interval", "from", "to")
     table.columns[0].header = "variant"
+    counts = Counter(run["variant"] for run in study.results["runs"])
     for name, accuracy in study.accuracy.items():
         interval = "-" if accuracy["low"] is None else f"{accuracy['low']:.1%} to {accuracy['high']:.1%}"
         table.add_row(
             escape(name),
-            f"{accuracy['value']:.1%}",
+            str(counts[name]),
+            _percent(accuracy["value"]),
             interval,
-            f"{accuracy['minimum']:.1%}",
-            f"{accuracy['maximum']:.1%}",
+            _percent(accuracy["minimum"]),
+            _percent(accuracy["maximum"]),
         )
     return table
 
 
-def _step(step: ComparedStep) -> Iterator[Table]:
+def _step(step: ComparedStep, over: str) -> Iterator[Table]:
     """Yield the table of s(eps), and that of the measures: together they are too wide for a terminal."""
     shares = [row for row in step["rows"] if row["eps"] is not None]
     measures = [row for row in step["rows"] if row["eps"] is None]
-    title = f"{step['name']}: {{}}, mean over pairs ±95% over seeds"
-    yield _over_seeds(title.format("share matched in sample, by eps"), shares)
+    title = f"{step['name']}: {{}}, mean over pairs ±95% over {over}"
+    yield _with_intervals(title.format("share matched in sample, by eps"), shares)
     if measures:
-        yield _over_seeds(title.format("measures"), measures)
+        yield _with_intervals(title.format("measures"), measures)
 
 
-def _over_seeds(title: str, rows: Sequence[LayerRecord]) -> Table:
+def _with_intervals(title: str, rows: Sequence[LayerRecord]) -> Table:
     quantities = list(dict.fromkeys(row["quantity"] for row in rows))
     eps = {row["quantity"]: row["eps"] for row in rows}
     heads = (quantity if eps[quantity] is None else f"{eps[quantity]:g}" for quantity in quantities)

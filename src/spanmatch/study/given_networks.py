@@ -157,7 +157,7 @@ def evaluate_all(networks: Sequence[GivenNetwork], data: Data, compare: CompareS
         network = given.network(data)
         widths = layer_widths(given, network, data, compare, default_layers(networks))
         first = first or widths
-        _check_same_layers(networks[0], first, given, widths)
+        check_same_layers(networks[0], first, given, widths)
         if given.evaluation() is None:
             announce(f"evaluating {given.short_name} on {len(data.test):,} test examples")
             record = _evaluated(network, data)
@@ -226,7 +226,7 @@ def _evaluated(network: nn.Module, data: Data) -> EvaluationRecord:
     return {"test_loss": None, "test_accuracy": None, "reason": reason}
 
 
-def _check_same_layers(x: GivenNetwork, x_widths: dict[str, int], y: GivenNetwork, y_widths: dict[str, int]) -> None:
+def check_same_layers(x: GivenNetwork, x_widths: dict[str, int], y: GivenNetwork, y_widths: dict[str, int]) -> None:
     """Raise SpanmatchError if two networks of a variant have not the same layers."""
     for layer in [*x_widths, *y_widths]:
         if x_widths.get(layer) != y_widths.get(layer):

@@ -1,4 +1,4 @@
-// Layers with intervals over seeds.
+// Layers with intervals over seeds, or over networks that were trained before the study.
 /** @import { ComparedStep, LayerRecord, StudyRecord } from "../../page_data.d.ts" */
 import { appendNote, h, section, selectOf, table } from "../../display/elements.js";
 import { MISSING, numberWithInterval } from "../../display/text.js";
@@ -8,14 +8,27 @@ import { isCompared, stepName } from "./steps.js";
 export function layersOverSeedsView(study) {
   const steps = study.steps.filter(isCompared);
   if (!steps.length) return null;
-  return section("over-seeds", "Layers, with intervals over seeds", (body) => {
+  const over = study.intervals_over;
+  const one = over === "seeds" ? "seed" : "network";
+  return section("over-seeds", `Layers, with intervals over ${over}`, (body) => {
     appendNote(
       body,
-      "s(eps) is in sample: the share of neurons in the maximum match. Means over pairs of networks, with 95% intervals over seeds. Pairs that share a seed are not independent; the delete-one jackknife over seeds accounts for this.",
+      `s(eps) is in sample: the share of neurons in the maximum match. Means over pairs of networks, with 95% intervals over ${over}. Pairs that share a ${one} are not independent; the delete-one jackknife over ${over} accounts for this.`,
     );
     const place = h("div");
     const show = (/** @type {number} */ i) => place.replaceChildren(layersTable(steps[i]));
-    if (steps.length > 1) body.append(h("label", {}, "Comparison: ", selectOf(steps.map(stepName), show)));
+    if (steps.length > 1)
+      body.append(
+        h(
+          "label",
+          {},
+          "Comparison: ",
+          selectOf(
+            steps.map((step) => stepName(step, over)),
+            show,
+          ),
+        ),
+      );
     body.append(place);
     show(0);
   });
@@ -30,7 +43,7 @@ function layersTable({ rows }) {
     records[0].neurons,
     ...quantities.map((quantity) => valueOf(records, quantity)),
   ]);
-  return table("Layers over seeds", ["Layer", "Neurons", ...quantities], cells);
+  return table("Layers", ["Layer", "Neurons", ...quantities], cells);
 }
 
 /**
