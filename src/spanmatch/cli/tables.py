@@ -108,7 +108,7 @@ def refusals_of_transplants(transplants: Sequence[TransplantRecord]) -> Iterator
 
 def _accuracy(study: Study) -> Table:
     over = study.results["intervals_over"]
-    title = f"{study.results['name']}: test accuracy, mean with 95% interval over {over}"
+    title = f"{study.results['name']}: test accuracy over {over}"
     table = _titled(title, over, "mean", "95% interval", "from", "to")
     table.columns[0].header = "variant"
     counts = Counter(run["variant"] for run in study.results["runs"])

@@ -1,4 +1,4 @@
-"""Studies: networks of several seeds, trained or given, and compared, from one file.  PyTorch is loaded when one is run."""
+"""Studies: networks that are trained from seeds, or given, and compared, from one file.  PyTorch is loaded when one is run."""
 
 from __future__ import annotations
 

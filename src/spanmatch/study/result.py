@@ -68,7 +68,7 @@ class Study:
 
     @property
     def accuracy(self) -> dict[str, SpreadRecord]:
-        """The final test accuracy of each variant: value, low, high (an interval over its networks), minimum, maximum."""
+        """The final test accuracy of each variant: value, low, high (its interval), minimum, maximum."""
         return {variant["name"]: variant["epochs"][-1]["test_accuracy"] for variant in self.results["variants"]}
 
     @property
