@@ -1,4 +1,4 @@
-"""Studies: networks that are trained from seeds, or given, and compared, from one file.  PyTorch is loaded when one is run."""
+"""Studies: networks that are trained from seeds, or given, and compared.  PyTorch is loaded when one is run."""
 
 from __future__ import annotations
 
