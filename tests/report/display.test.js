@@ -78,6 +78,7 @@ test("names", () => {
   assert.equal(stepName({ kind: "seeds", variants: ["main"] }, "seeds"), "seeds");
   assert.equal(stepName({ kind: "seeds", variants: ["wide"] }, "networks"), "networks of wide");
   assert.equal(stepName({ kind: "across", variants: ["wide", "deep"] }, "seeds"), "wide against deep");
+  assert.equal(stepName({ kind: "across", variants: ["main", "wide"] }, "networks"), "main against wide");
 });
 
 test("scales", () => {

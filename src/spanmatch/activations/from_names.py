@@ -349,7 +349,7 @@ def _misfit(own: Mapping[str, object], given: Mapping[str, object]) -> str:
     missing = [name for name in shapes if name not in given_shapes]
     unexpected = [name for name in given_shapes if name not in shapes]
     others = [
-        f"{name}: {_shape(given_shapes[name])}, not {_shape(shape)}"
+        f"{name}: {_shape(given_shapes[name])} instead of {_shape(shape)}"
         for name, shape in shapes.items()
         if name in given_shapes and given_shapes[name] != shape
     ]

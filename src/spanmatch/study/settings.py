@@ -176,16 +176,19 @@ class Variant(_Section):
     training: TrainingSettings = TrainingSettings()
 
 
-def _has_code(text: str) -> str:
-    if not is_code(text):
-        raise ValueError("give file.py:function, or file.py:function@weights")
-    return text
-
-
 def _is_of_weights(path: str) -> str:
     if Path(path).suffix not in WEIGHTS:
         raise ValueError(f"unknown file type {Path(path).suffix!r}; give one of {', '.join(WEIGHTS)}")
     return path
+
+
+def _has_code(text: str) -> str:
+    code, at, weights = text.partition("@")
+    if not is_code(code):
+        raise ValueError("give file.py:function, or file.py:function@weights")
+    if at:
+        _is_of_weights(weights)
+    return text
 
 
 class GivenNetworkSettings(_Section):

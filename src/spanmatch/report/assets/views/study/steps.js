@@ -8,8 +8,8 @@
  * @param {StudyRecord["intervals_over"]} over
  */
 export function stepName({ kind, variants }, over) {
+  if (kind === "across") return variants.join(" against ");
   const names = variants.filter((name) => name !== "main");
-  if (kind === "across") return names.join(" against ");
   return names.length ? `${over} of ${names.join(", ")}` : over;
 }
 
