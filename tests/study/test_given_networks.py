@@ -295,5 +295,5 @@ def test_a_dry_run_says_what_is_compared(folder):
     lines = dry_run(written(folder, START + A + B + C))
     assert lines[0] == "main: 3 networks, on digits"
     assert "  c: models.py:build, 6,010 parameters, trained already" in lines
-    assert "  layers: flatten (64), fc1 (80), relu1 (80), fc2 (10)" in lines
+    assert "  layers: fc1 (80), relu1 (80), fc2 (10)" in lines
     assert not (folder / "given").exists()
