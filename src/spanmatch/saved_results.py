@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         ClustersRecord,
         ComparedStep,
         ComparisonRecord,
+        EvaluationRecord,
         EvidenceRecord,
         InputsRecord,
         MatrixRecord,
@@ -80,11 +81,26 @@ def read_step(path: Path) -> tuple[StepRecord, Json]:
 
     Raises SpanmatchError as `read_comparison` does.
     """
-    contents = parsed(path, "the step.json of a study")
-    if not isinstance(contents, dict) or "made_from" not in contents:
-        raise SpanmatchError(f"{path}: made_from: missing; remove the file, and the step is made again")
-    made_from = contents.pop("made_from")
+    contents, made_from = _with_made_from(path, "the step.json of a study")
     return _checked(path, contents, "StepRecord", _check_lone_step), made_from
+
+
+def read_evaluation(path: Path) -> tuple[EvaluationRecord, Json]:
+    """Return the loss and accuracy of a network, as its evaluation.json has them, and what they were made from.
+
+    Raises SpanmatchError as `read_comparison` does.
+    """
+    contents, made_from = _with_made_from(path, "the evaluation.json of a network")
+    return _checked(path, contents, "EvaluationRecord", _check_evaluation), made_from
+
+
+def _with_made_from(path: Path, expected: str) -> tuple[Json, Json]:
+    """Return the contents of a file of a study, and what they were made from."""
+    contents = parsed(path, expected)
+    if not isinstance(contents, dict) or "made_from" not in contents:
+        raise SpanmatchError(f"{path}: made_from: missing; remove the file, and it is made again")
+    made_from = contents.pop("made_from")
+    return contents, made_from
 
 
 def _checked(path: Path, contents: Json, name: str, check: Callable[[Record], None]) -> Record:
@@ -384,9 +400,13 @@ def _check_study(study: StudyRecord) -> None:
             _known(f"steps[{i}].variants[{k}]", name, names, "variant")
 
 
+def _check_evaluation(evaluation: EvaluationRecord) -> None:
+    missing = {evaluation["test_accuracy"] is None, evaluation["test_loss"] is None}
+    if missing != {evaluation["reason"] is not None}:
+        raise _Wrong("reason", "is given where test_accuracy and test_loss are null, and nowhere else")
+
+
 def _check_settings(settings: Mapping[str, Json]) -> None:
-    if not isinstance(settings.get("seeds"), list):
-        raise _Wrong("settings.seeds", "missing, or not a list")
     for key, value in settings.items():
         _check_plain(value, f"settings.{key}")
 

@@ -422,7 +422,7 @@ Shown = Annotated[PicturesRecord | TextsRecord, Discriminator("kind")]
 
 
 class StudyRecord(TypedDict):
-    """study.json: what was trained, and what was found over its seeds."""
+    """study.json: what was trained, or given trained, and what was found over its seeds, or its networks."""
 
     format: Literal["spanmatch.study"]
     version: Literal[3]
@@ -430,6 +430,7 @@ class StudyRecord(TypedDict):
     torch: Text  # the version of PyTorch that trained the networks
     name: Text
     about: Text
+    intervals_over: Literal["seeds", "networks"]  # networks: those that were trained before the study
     settings: dict[Text, Any]  # the study's file, with its defaults: see study/settings.py, which checks it
     variants: Annotated[list[VariantRecord], Field(min_length=1)]
     runs: list[RunRecord]  # one for each network
@@ -466,10 +467,12 @@ class VariantEpochRecord(TypedDict):
 
 
 class RunRecord(TypedDict):
-    """One network's training."""
+    """One network, and its training."""
 
     variant: Text
-    seed: Count
+    name: Text  # among the networks of its variant
+    seed: Count | None  # null if it was trained before the study; its history is then one epoch, 0
+    reason: Text | None  # why it has no accuracy: its outputs are no scores of the classes
     history: list[RunEpochRecord]
 
 
@@ -477,10 +480,18 @@ class RunEpochRecord(TypedDict):
     """How a network did after an epoch."""
 
     epoch: Count
-    test_accuracy: float
-    test_loss: float
+    test_accuracy: float | None  # null where outputs are no scores of the classes
+    test_loss: float | None
     train_accuracy: NotRequired[float]  # not before training
     train_loss: NotRequired[float]
+
+
+class EvaluationRecord(TypedDict):
+    """How a network that was trained before the study does; evaluation.json adds what it was made from."""
+
+    test_accuracy: float | None
+    test_loss: float | None
+    reason: Text | None  # why they are null
 
 
 Estimate = Literal["corrected", "in sample", "held out", "null"]

@@ -75,9 +75,10 @@ test("names", () => {
   assert.equal(networkOf("seed0:a:b"), "seed0");
   assert.equal(listed(["a", "b", "c"]), "a, b and c");
   assert.equal(visible("a\n\tb"), "a↵→b");
-  assert.equal(stepName({ kind: "seeds", variants: ["main"] }), "seeds");
-  assert.equal(stepName({ kind: "seeds", variants: ["wide"] }), "seeds of wide");
-  assert.equal(stepName({ kind: "across", variants: ["wide", "deep"] }), "wide against deep");
+  assert.equal(stepName({ kind: "seeds", variants: ["main"] }, "seeds"), "seeds");
+  assert.equal(stepName({ kind: "seeds", variants: ["wide"] }, "networks"), "networks of wide");
+  assert.equal(stepName({ kind: "across", variants: ["wide", "deep"] }, "seeds"), "wide against deep");
+  assert.equal(stepName({ kind: "across", variants: ["main", "wide"] }, "networks"), "main against wide");
 });
 
 test("scales", () => {

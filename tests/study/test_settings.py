@@ -11,6 +11,7 @@ import spanmatch as sm
 from spanmatch.study.settings import (
     CompareSettings,
     DataSettings,
+    GivenNetworkSettings,
     NetworkSettings,
     Settings,
     TrainingSettings,
@@ -18,6 +19,15 @@ from spanmatch.study.settings import (
     read_settings,
 )
 from studies import SMALL, written
+
+GIVEN = """[[networks]]
+name = 'a'
+network = { name = 'mlp' }
+weights = 'a.pt'
+[[networks]]
+name = 'b'
+from = 'm.py:f'
+"""
 
 
 @pytest.mark.parametrize(
@@ -63,6 +73,31 @@ from studies import SMALL, written
         ("name = '?'\n[data]\nname = 'digits'\n[network]\nname = 'mlp'", ["line 1: name"]),
         ("name = 'x'\n[data]\nname = 3\n[network]\nname = 'mlp'", ["line 3: data.name"]),
         ("name = 'x'\n[[variants]]\nname = 'a'\n[[variants]]\nname = '?'", ["line 5: name"]),
+        ("name = 'x'\nvariants = []", ["line 2: variants", "at least 1"]),
+        (f"name = 'x'\nseeds = [1, 2]\n{GIVEN}", ["line 2: seeds: does not go with [[networks]]"]),
+        (f"name = 'x'\ntraining.lr = 1\n{GIVEN}", ["line 2: training: does not go with [[networks]]"]),
+        (f"name = 'x'\n{GIVEN}[network]\nname = 'cnn'", ["line 9: network: does not go with [[networks]]"]),
+        (f"name = 'x'\n{GIVEN}[[variants]]\nname = 'v'", ["line 9: variants: does not go with [[networks]]"]),
+        (f"name = 'x'\ncompare.epochs = [1]\n{GIVEN}", ["line 2: compare.epochs: the networks are trained already"]),
+        (f"name = 'x'\n{GIVEN}weights = 'c.pt'", ["line 8: from: give either from, or network and weights"]),
+        (f"name = 'x'\n{GIVEN}variant = 'w'", ["line 2: variant: 'a' is alone in 'main'; give two or more"]),
+        (f"name = 'x'\n{GIVEN}{GIVEN}", ["line 10: name: a, b, a, b: give each a name of its own"]),
+        (f"name = 'x'\n{GIVEN}[[networks]]\nname = 'c'", ["line 10: name: give network and weights, or from"]),
+        (
+            f"name = 'x'\n{GIVEN}[[networks]]\nname = 'c'\nnetwork = {{ name = 'cnn' }}",
+            ["line 11: network: give weights too"],
+        ),
+        (f"name = 'x'\n{GIVEN}wieghts = 'c.pt'", ["line 9: wieghts: unknown key; there is weights"]),
+        (f"name = 'x'\n{GIVEN.replace('{ name', '{ nam')}", ["line 4: network.nam: unknown key; there is name"]),
+        (f"name = 'x'\n{GIVEN.replace('a.pt', 'a.bin')}", ["line 5: weights: unknown file type '.bin'", ".pth"]),
+        (f"name = 'x'\n{GIVEN.replace('m.py:f', 'f')}", ["line 8: from: give file.py:function", "given: 'f'"]),
+        (f"name = 'x'\n{GIVEN.replace('m.py:f', 'm.py:f@w.bin')}", ["line 8: from: unknown file type '.bin'"]),
+        ("name = 'x'\nnetworks = []", ["line 2: networks", "at least 2"]),
+        (
+            f"name = 'x'\ncompare.across = [['main', 'w']]\n{GIVEN}"
+            + "".join(f"[[networks]]\nname = '{name}'\nvariant = 'w'\nfrom = 'm.py:f'\n" for name in "cde"),
+            ["line 2: compare.across: main has 2 networks and w 3; give as many"],
+        ),
     ],
 )
 def test_mistakes_are_named_with_their_line(tmp_path, text, said):
@@ -152,6 +187,7 @@ SECTIONS = {
     "[training]": TrainingSettings,
     "[compare]": CompareSettings,
     "[[variants]]": Variant,
+    "[[networks]]": GivenNetworkSettings,
 }
 
 
@@ -162,7 +198,8 @@ def test_every_setting_is_documented_in_its_section(section):
     by_section = {"": first} | {title.strip("` "): part for title, part in zip(parts[::2], parts[1::2], strict=True)}
     documented = set(re.findall(r"`(\w+)`", by_section[section]))
     tables = {title.strip("[]") for title in by_section}
-    assert set(SECTIONS[section].model_fields) <= documented | (tables if not section else set())
+    keys = {field.alias or name for name, field in SECTIONS[section].model_fields.items()}
+    assert keys <= documented | (tables if not section else set())
 
 
 def test_every_architecture_is_documented():

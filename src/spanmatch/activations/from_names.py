@@ -8,7 +8,7 @@ import importlib.util
 import inspect
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
@@ -25,12 +25,13 @@ from .outputs import Batch
 from .stored import StoredActivations
 
 if TYPE_CHECKING:
-    import torch
     from torch import nn
 
     from .outputs import Network
 
 WEIGHTS = (".safetensors", ".pt", ".pth")
+SHOWN = 3
+"""Weights of each kind that a message names."""
 USER_MODULE = "spanmatch_user_"
 """What the names of the modules of users' files begin with."""
 
@@ -67,10 +68,10 @@ def network(text: str) -> Network:
     except ImportError as error:
         raise missing_extra("PyTorch", "torch", text) from error
     code, _, weights = text.partition("@")
-    made = _call(code)
+    made = call(code)
     if isinstance(made, nn.Module):
         if weights:
-            _load_weights(made, Path(weights))
+            load_weights(made, Path(weights))
     elif weights or not isinstance(made, tuple | ExportedProgram):
         raise SpanmatchError(f"{code} gives a {type(made).__name__}; it must give a torch.nn.Module")
     return made
@@ -100,7 +101,7 @@ def data(text: str, batch_size: int | None = None) -> Iterable[Batch]:
         If the function fails or gives no batches, or the file cannot be read.
     """
     if is_code(text):
-        batches = _call(text)
+        batches = call(text)
         if not isinstance(batches, Iterable):
             raise SpanmatchError(f"{text} gives a {type(batches).__name__}; it must give batches")
         return batches
@@ -203,8 +204,11 @@ def function(text: str) -> Callable[..., Any]:
     return named
 
 
-def _call(text: str) -> object:
-    """Return what the function that a text names gives."""
+def call(text: str) -> object:
+    """Return what the function that "file.py:function" names gives.
+
+    Raises BadArgument or SpanmatchError as `function` does, and SpanmatchError if the function fails.
+    """
     named = function(text)
     try:
         return named()
@@ -287,8 +291,35 @@ class _FolderFinder(MetaPathFinder):
         return PathFinder.find_spec(name, [self.folder, *sys.path], target)
 
 
-def _load_weights(module: nn.Module, path: Path) -> None:
-    """Put the weights of a file into a module."""
+def load_weights(module: nn.Module, path: Path) -> None:
+    """Put the weights of a file into a module.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        The module.
+    path : path
+        A .safetensors, .pt or .pth file that holds a state dict, or a dict with one as its "state_dict". It is read as
+        weights alone: nothing is unpickled.
+
+    Raises
+    ------
+    BadArgument
+        If there is no such file, or it is of another type.
+    SpanmatchError
+        If the file is damaged or holds other things than weights, or the weights do not fit the module.
+    """
+    weights = _weights_in(path)
+    own = module.state_dict()
+    try:
+        module.load_state_dict(weights)
+    except (RuntimeError, TypeError, ValueError, AttributeError) as error:
+        reason = _misfit(own, weights) or str(error)
+        raise SpanmatchError(f"{path}: these weights do not fit: {reason}") from error
+
+
+def _weights_in(path: Path) -> dict[str, object]:
+    """Return the state dict in a file of weights."""
     import torch
     from safetensors import SafetensorError
     from safetensors.torch import load_file
@@ -299,12 +330,38 @@ def _load_weights(module: nn.Module, path: Path) -> None:
         raise BadArgument(f"{path}: no such file")
     try:
         if path.suffix == ".safetensors":
-            weights: dict[str, torch.Tensor] = load_file(path)
-        else:
-            loaded = torch.load(path, map_location="cpu", weights_only=True)
-            weights = loaded.get("state_dict", loaded) if isinstance(loaded, dict) else loaded
-        module.load_state_dict(weights)
-    except (SafetensorError, OSError, EOFError, RuntimeError, TypeError, ValueError, AttributeError) as error:
-        raise SpanmatchError(f"{path}: these weights do not fit, or are cut short ({error})") from error
+            return {**load_file(path)}
+        loaded = torch.load(path, map_location="cpu", weights_only=True)
+    except (SafetensorError, OSError, EOFError, RuntimeError, ValueError) as error:
+        raise SpanmatchError(f"{path}: cannot be read as weights: damaged, or cut short ({error})") from error
     except Exception as error:  # torch.load refuses pickled code with an exception of pickle's
         raise SpanmatchError(f"{path}: not a file of weights alone ({error})") from error
+    weights = loaded.get("state_dict", loaded) if isinstance(loaded, dict) else loaded
+    if not isinstance(weights, dict):
+        raise SpanmatchError(f"{path}: holds a {type(weights).__name__}; it must hold a state dict")
+    return weights
+
+
+def _misfit(own: Mapping[str, object], given: Mapping[str, object]) -> str:
+    """Return in words how weights differ from those that a module has: how many, and the first few of each kind."""
+    shapes = {name: tuple(getattr(value, "shape", ())) for name, value in own.items()}
+    given_shapes = {str(name): tuple(getattr(value, "shape", ())) for name, value in given.items()}
+    missing = [name for name in shapes if name not in given_shapes]
+    unexpected = [name for name in given_shapes if name not in shapes]
+    others = [
+        f"{name}: {_shape(given_shapes[name])} instead of {_shape(shape)}"
+        for name, shape in shapes.items()
+        if name in given_shapes and given_shapes[name] != shape
+    ]
+    kinds = (("missing", missing), ("unexpected", unexpected), ("of another shape", others))
+    return "; ".join(f"{len(names):,} {kind} ({_first_few(names)})" for kind, names in kinds if names)
+
+
+def _shape(shape: Sequence[int]) -> str:
+    """Return a shape as "10 x 64"."""
+    return " x ".join(map(str, shape)) or "a number"
+
+
+def _first_few(names: Sequence[str]) -> str:
+    """Return the first few names, and dots for the others."""
+    return ", ".join([*names[:SHOWN], *(["..."] if len(names) > SHOWN else [])])

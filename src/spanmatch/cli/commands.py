@@ -68,7 +68,10 @@ def study(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON instead of tables.")] = False,
 ) -> None:
-    """Train networks from several seeds and compare them, as described in a TOML file. Resumable: rerun to continue."""
+    """Compare networks of several seeds, which are trained first, or trained already, as described in a TOML file.
+
+    Resumable: rerun to continue.
+    """
     with _exit_codes(kept="finished work is kept; rerun the command to continue"):
         from .. import study as studies
 
@@ -348,6 +351,7 @@ def _finish_study(study: Study, as_json: bool) -> None:
         console.print(table)
     for comparison in study.comparisons.values():
         _print_warnings(console, tables.refusals_of_transplants(comparison["transplants"]))
+    _print_warnings(console, tables.missing_accuracies(study))
     _print_report(console, study.folder)
 
 

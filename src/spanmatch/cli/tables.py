@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -69,15 +70,22 @@ def of_study(study: Study) -> Iterator[Table]:
     yield _accuracy(study)
     for step in study.results["steps"]:
         if step["kind"] == "seeds" or step["kind"] == "across":
-            yield from _step(step)
+            yield from _step(step, study.results["intervals_over"])
 
 
-def _of_transplants(step: ComparedStep) -> Iterator[Table]:
+def missing_accuracies(study: Study) -> Iterator[tuple[str, str]]:
+    """Yield why a network has no accuracy, by its name."""
+    for run in study.results["runs"]:
+        if run["reason"] is not None:
+            yield run["name"], f"no accuracy: {run['reason']}"
+
+
+def _of_transplants(step: ComparedStep, over: str) -> Iterator[Table]:
     """Yield the accuracies with matches transplanted, and by how much they exceed each control, for each eps."""
     for eps in dict.fromkeys(record["eps"] for record in step["transplants"]):
-        title = f"{step['name']}: accuracy, neurons matched at eps {eps:g} predicted from the next seed's network"
+        title = f"{step['name']}: accuracy, neurons matched at eps {eps:g} predicted from the next network's"
         accuracies = _titled(title, "matched", "untouched", "predicted", *TRANSPLANT_CONTROLS.values())
-        title = f"{step['name']}: predicted less control, in points, eps {eps:g}, with 95% intervals over seeds"
+        title = f"{step['name']}: predicted less control, in points, eps {eps:g}, with 95% intervals over {over}"
         differences = _titled(title, *TRANSPLANT_CONTROLS.values())
         for record in step["transplants"]:
             if record["eps"] == eps:
@@ -97,24 +105,27 @@ def refusals_of_transplants(transplants: Sequence[TransplantRecord]) -> Iterator
 
 
 def _accuracy(study: Study) -> Table:
-    seeds = len(study.results["settings"]["seeds"])
-    table = _titled(f"{study.results['name']}: test accuracy over {seeds} seeds", "mean", "95% interval", "from", "to")
+    over = study.results["intervals_over"]
+    title = f"{study.results['name']}: test accuracy over {over}"
+    table = _titled(title, over, "mean", "95% interval", "from", "to")
     table.columns[0].header = "variant"
+    counts = Counter(run["variant"] for run in study.results["runs"])
     for name, accuracy in study.accuracy.items():
         interval = "-" if accuracy["low"] is None else f"{accuracy['low']:.1%} to {accuracy['high']:.1%}"
         table.add_row(
             escape(name),
-            f"{accuracy['value']:.1%}",
+            str(counts[name]),
+            _percent(accuracy["value"]),
             interval,
-            f"{accuracy['minimum']:.1%}",
-            f"{accuracy['maximum']:.1%}",
+            _percent(accuracy["minimum"]),
+            _percent(accuracy["maximum"]),
         )
     return table
 
 
-def _step(step: ComparedStep) -> Iterator[Table]:
-    """Yield the tables of s(eps), corrected and in sample, that of the measures, and those of transplants."""
-    title = f"{step['name']}: {{}}, mean over pairs ±95% over seeds"
+def _step(step: ComparedStep, over: str) -> Iterator[Table]:
+    """Yield the tables of s(eps), corrected and in sample, those of the measures, and those of transplants."""
+    title = f"{step['name']}: {{}}, mean over pairs ±95% over {over}"
     heads = {
         "corrected": "share matched, estimated for the population, by eps",
         "in sample": "share matched in sample, by eps",
@@ -125,13 +136,12 @@ def _step(step: ComparedStep) -> Iterator[Table]:
         quantities = list(dict.fromkeys(row["quantity"] for row in rows if row["value"] is not None))
         at_once = MEASURES_AT_ONCE if estimate is None else len(quantities)
         for i in range(0, len(quantities), at_once):
-            yield _over_seeds(
-                title.format(head), [row for row in rows if row["quantity"] in quantities[i : i + at_once]]
-            )
-    yield from _of_transplants(step)
+            chosen = quantities[i : i + at_once]
+            yield _with_intervals(title.format(head), [row for row in rows if row["quantity"] in chosen])
+    yield from _of_transplants(step, over)
 
 
-def _over_seeds(title: str, rows: Sequence[LayerRecord]) -> Table:
+def _with_intervals(title: str, rows: Sequence[LayerRecord]) -> Table:
     quantities = list(dict.fromkeys(row["quantity"] for row in rows))
     eps = {row["quantity"]: row["eps"] for row in rows}
     heads = (quantity if eps[quantity] is None else f"{eps[quantity]:g}" for quantity in quantities)

@@ -62,9 +62,12 @@ def save_figures(comparison: ComparisonRecord, folder: Path) -> list[Path]:
 
 
 def save_course(study: StudyRecord, folder: Path) -> list[Path]:
-    """Write the figures of a study, as in study.json: accuracy over epochs, and similarity during training."""
+    """Write the figures of a study's training, as in study.json: accuracy over epochs, and similarity during training.
+
+    There are none of networks that were trained before the study.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    written = _written(learning(study), folder / "learning")
+    written = _written(learning(study), folder / "learning") if study["intervals_over"] == "seeds" else []
     for step in study["steps"]:
         if step["kind"] == "epochs":
             written += _written(settling(step), folder / step["name"])

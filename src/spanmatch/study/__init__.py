@@ -1,4 +1,4 @@
-"""Studies: networks trained from several seeds and compared, from one file.  PyTorch is loaded when one is run."""
+"""Studies: networks that are trained from seeds, or given, and compared.  PyTorch is loaded when one is run."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def run_study(settings: Settings | Path_, out: Path_ | None = None, workers: int
 def dry_run(settings: Settings | Path_) -> list[str]:
     """Check a study without training it, and return in words what it will do.
 
-    Every network is made and trained for one step, and every layer is captured.
+    Every network is made and trained for one step, or loaded if it is trained already, and every layer is captured.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def dry_run(settings: Settings | Path_) -> list[str]:
     Raises
     ------
     BadArgument, SpanmatchError
-        For anything that would stop the study, except missing data and a missing GPU.
+        For anything that would stop the study, except a missing GPU and missing data of networks to train.
     """
     needs_torch()
     from .dry_runs import dry_run as run

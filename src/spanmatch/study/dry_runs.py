@@ -16,6 +16,7 @@ from ..activations.from_names import is_code
 from ..errors import SpanmatchError
 from .cifar_archives import CLASSES
 from .datasets import ALPHABET, Data, reader
+from .given_networks import check_same_layers, default_layers, given_networks, layer_widths, why_no_accuracy
 from .networks import located, make_network, maker
 from .pipeline import check
 from .settings import CompareSettings, DataSettings, Settings, Variant, read_settings
@@ -28,7 +29,7 @@ STAND_IN = 4
 def dry_run(settings: Settings | Path_) -> list[str]:
     """Check a study and return in words what it will do; see `spanmatch.study.dry_run`.
 
-    Missing data are replaced by noise of the same shape, and the lines name them.
+    Missing data of networks to train are replaced by noise of the same shape, and the lines name them.
     """
     folder = Path()
     if not isinstance(settings, Settings):
@@ -36,6 +37,8 @@ def dry_run(settings: Settings | Path_) -> list[str]:
         settings = read_settings(settings)
     check(settings, folder, needs_device=False)
     read = reader(folder)
+    if settings.networks:
+        return [line for variant in settings.variants for line in _lines_of_given(variant, settings, read, folder)]
     return [line for variant in settings.variants for line in _lines(located(variant, folder), settings, read)]
 
 
@@ -70,6 +73,36 @@ def _lines(variant: Variant, settings: Settings, read: Callable[[DataSettings], 
         f"  training: {seeds} seeds x {epochs} epochs on {variant.training.device}",
         f"  layers: {', '.join(f'{name[2:]} ({width})' for name, width in moments.layers.items())}",
         f"  moments of all pairs of seeds: {_gigabytes(widths, seeds, settings.compare):.2f} GB",
+    ]
+
+
+def _lines_of_given(
+    variant: Variant, settings: Settings, read: Callable[[DataSettings], Data], folder: Path
+) -> list[str]:
+    """Load the networks of a variant that are trained already, capture their layers, and describe them in words.
+
+    Their data must be there: noise would not have as many classes as the weights are for.
+    """
+    data = read(variant.data)
+    networks = given_networks(settings.of_variant(variant.name), data, folder, folder)
+    lines, patterns = [], default_layers(networks)
+    widths: dict[str, int] = {}
+    for given in networks:
+        network = given.network(data)
+        layers = layer_widths(given, network, data, settings.compare, patterns)
+        check_same_layers(networks[0], widths or layers, given, layers)
+        widths = layers
+        parameters = sum(p.numel() for p in network.parameters())
+        reason = why_no_accuracy(network, data)
+        lines.append(f"  {given.short_name}: {given.architecture}, {parameters:,} parameters, trained already")
+        lines += [] if reason is None else [f"  {given.short_name} has no accuracy: {reason}"]
+    gigabytes = _gigabytes(list(widths.values()), len(networks), settings.compare)
+    return [
+        f"{variant.name}: {len(networks)} networks, on {variant.data.name}",
+        f"  data: {data.words}",
+        *lines,
+        f"  layers: {', '.join(f'{name} ({width})' for name, width in widths.items())}",
+        f"  moments of all pairs of networks: {gigabytes:.2f} GB",
     ]
 
 

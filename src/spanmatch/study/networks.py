@@ -203,10 +203,14 @@ MAKERS = {
 
 def located(variant: Variant, folder: Path) -> Variant:
     """Return the variant with its file.py:function, if it has one, in a folder, that of the study's file."""
-    if not from_names.is_code(variant.network.name):
-        return variant
-    network = variant.network.model_copy(update={"name": str(folder / variant.network.name)})
-    return variant.model_copy(update={"network": network})
+    return variant.model_copy(update={"network": located_network(variant.network, folder)})
+
+
+def located_network(network: NetworkSettings, folder: Path) -> NetworkSettings:
+    """Return the architecture with its file.py:function, if it has one, in a folder, that of the study's file."""
+    if not from_names.is_code(network.name):
+        return network
+    return network.model_copy(update={"name": str(folder / network.name)})
 
 
 def maker(settings: NetworkSettings) -> Maker:

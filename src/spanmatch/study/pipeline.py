@@ -22,12 +22,14 @@ from ..report import save_course, save_figures
 from ..saved_results import read_step
 from ..similarity import measures
 from .datasets import Data
-from .networks import located, make_network, maker
+from .given_networks import GivenNetwork, evaluate_all
+from .networks import located, located_network, maker
 from .result import STEP, Study
 from .runs import TrainedVariant, variants_of
 from .seed_intervals import over_seeds, shares_over_seeds
 from .settings import Settings, read_settings
 from .steps import Step, planned_steps
+from .train import Run
 from .workers import train_all
 
 if TYPE_CHECKING:
@@ -45,8 +47,8 @@ def run_pipeline(settings: Settings | Path_, out: Path_ | None = None, workers: 
     with writing(place) as results_folder:
         variants = variants_of(settings, place, folder)
         for variant in variants.values():
-            make_network(variant.runs[0].variant.network, variant.data, 0)  # raises here what would stop a run
-        runs = [run for variant in variants.values() for run in variant.runs]
+            _check_networks(variant, settings)
+        runs = [run for variant in variants.values() for run in variant.runs if isinstance(run, Run)]
         train_all(runs, folder, place, workers or _workers(settings))
         steps = planned_steps(settings, variants)
         records = [
@@ -57,6 +59,15 @@ def run_pipeline(settings: Settings | Path_, out: Path_ | None = None, workers: 
         study.write(results_folder)
         _save_figures(study, results_folder / "figures")
         return study
+
+
+def _check_networks(variant: TrainedVariant, settings: Settings) -> None:
+    """Check that networks can be trained, or evaluate those that are; raises what would stop a run."""
+    given = [network for network in variant.runs if isinstance(network, GivenNetwork)]
+    if given:
+        evaluate_all(given, variant.data, settings.compare)
+    else:
+        variant.runs[0].untrained(variant.data)
 
 
 def check(settings: Settings, folder: Path, *, needs_device: bool = True) -> None:
@@ -80,7 +91,10 @@ def check(settings: Settings, folder: Path, *, needs_device: bool = True) -> Non
     for name in settings.compare.measures:
         if name not in names:
             raise BadArgument(f"compare.measures: no measure {name!r}{among(name, names)}")
-    for variant in settings.variants:
+    for network in settings.networks:
+        if network.network is not None:
+            maker(located_network(network.network, folder))
+    for variant in () if settings.networks else settings.variants:
         maker(located(variant, folder).network)
         device = variant.training.device
         if needs_device and not _is_there(device):
@@ -126,10 +140,17 @@ def _study_record(settings: Settings, variants: dict[str, TrainedVariant], steps
         "torch": torch.__version__,
         "name": settings.name,
         "about": settings.about,
+        "intervals_over": "networks" if settings.networks else "seeds",
         "settings": settings.to_dict(),
-        "variants": [_variant_record(settings, variant) for variant in variants.values()],
+        "variants": [_variant_record(variant) for variant in variants.values()],
         "runs": [
-            {"variant": variant.name, "seed": run.seed, "history": run.history()}
+            {
+                "variant": variant.name,
+                "name": run.short_name,
+                "seed": run.seed,
+                "reason": run.reason,
+                "history": run.history(),
+            }
             for variant in variants.values()
             for run in variant.runs
         ],
@@ -137,13 +158,13 @@ def _study_record(settings: Settings, variants: dict[str, TrainedVariant], steps
     }
 
 
-def _variant_record(settings: Settings, variant: TrainedVariant) -> VariantRecord:
-    """Return what a variant is, and its loss and accuracy over the epochs, with intervals over seeds."""
+def _variant_record(variant: TrainedVariant) -> VariantRecord:
+    """Return what a variant is, and its loss and accuracy over the epochs, with intervals."""
     histories = [run.history() for run in variant.runs]
     return {
         "name": variant.name,
         "data": variant.data.words,
-        "network": settings.variant(variant.name).network.name,
+        "network": variant.architecture,
         "epochs": [_epoch_record(epochs, variant.data) for epochs in zip(*histories, strict=True)],
     }
 
@@ -153,14 +174,19 @@ def _epoch_record(epochs: tuple[RunEpochRecord, ...], data: Data) -> VariantEpoc
     n_test, n_train = data.test_labels.numel(), data.train_labels.numel()
     record: VariantEpochRecord = {
         "epoch": epochs[0]["epoch"],
-        "test_accuracy": shares_over_seeds([epoch["test_accuracy"] for epoch in epochs], n_test).to_dict(),
-        "test_loss": over_seeds([epoch["test_loss"] for epoch in epochs]).to_dict(),
+        "test_accuracy": shares_over_seeds([_or_nan(epoch["test_accuracy"]) for epoch in epochs], n_test).to_dict(),
+        "test_loss": over_seeds([_or_nan(epoch["test_loss"]) for epoch in epochs]).to_dict(),
     }
     if "train_loss" in epochs[0]:  # not before training
         shares = [epoch["train_accuracy"] for epoch in epochs]
         record["train_accuracy"] = shares_over_seeds(shares, n_train).to_dict()
         record["train_loss"] = over_seeds([epoch["train_loss"] for epoch in epochs]).to_dict()
     return record
+
+
+def _or_nan(value: float | None) -> float:
+    """Return a value, nan where there is none."""
+    return float("nan") if value is None else value
 
 
 def _save_figures(study: Study, folder: Path) -> None:

@@ -82,25 +82,25 @@ def _estimates_of(pair: Pair, evidence: Evidence | None, settings: CompareSettin
     return values
 
 
-def layer_records(comparison: Comparison, seeds: Mapping[str, int], settings: CompareSettings) -> list[LayerRecord]:
-    """Return a record of each layer and quantity: the mean over pairs of networks, with its interval over seeds.
+def layer_records(comparison: Comparison, numbers: Mapping[str, int], settings: CompareSettings) -> list[LayerRecord]:
+    """Return a record of each layer and quantity: the mean over pairs of networks, with its interval.
 
-    Networks of two variants that have the same seed count as one seed.
+    Intervals are over the numbers of networks; networks of two variants that have the same number count as one.
     """
     values: dict[str, dict[tuple[int, int], Values]] = {}
     widths: dict[str, int] = {}
     for result in tracked(comparison.pairs, "measuring"):
         (a, layer), (b, _) = network_and_layer(result.x_layer), network_and_layer(result.y_layer)
         pair = comparison.moments.pair(result.x_layer, result.y_layer)
-        values.setdefault(layer, {})[seeds[a], seeds[b]] = {
+        values.setdefault(layer, {})[numbers[a], numbers[b]] = {
             **_estimates_of(pair, result.evidence, settings),
             **quantities_of(pair, result.profile, settings),
         }
         widths[layer] = result.provenance.x_neurons
     return [
         record
-        for layer, by_seeds in values.items()
-        for record in records_of(layer, widths[layer], spreads_of(by_seeds), settings)
+        for layer, by_numbers in values.items()
+        for record in records_of(layer, widths[layer], spreads_of(by_numbers), settings)
     ]
 
 
@@ -150,37 +150,37 @@ def blocks_of(matrix: LayerMatrix) -> BlocksRecord:
     }
 
 
-def transplanted(transplants: Sequence[Transplant], seeds: Mapping[str, int]) -> list[TransplantedRecord]:
+def transplanted(transplants: Sequence[Transplant], numbers: Mapping[str, int]) -> list[TransplantedRecord]:
     """Return a record of each layer and eps: the mean accuracy under each condition, over pairs of networks."""
     groups: dict[tuple[str, float], dict[tuple[int, int], Transplant]] = {}
     for transplant in transplants:
         (a, layer), (b, _) = network_and_layer(transplant.x_layer), network_and_layer(transplant.y_layer)
-        groups.setdefault((layer, transplant.eps), {})[seeds[a], seeds[b]] = transplant
-    return [_transplanted(layer, eps, by_seeds) for (layer, eps), by_seeds in groups.items()]
+        groups.setdefault((layer, transplant.eps), {})[numbers[a], numbers[b]] = transplant
+    return [_transplanted(layer, eps, by_numbers) for (layer, eps), by_numbers in groups.items()]
 
 
-def _transplanted(layer: str, eps: float, by_seeds: Mapping[tuple[int, int], Transplant]) -> TransplantedRecord:
-    """Return the record of one layer and eps, from the transplants by pair of seeds."""
-    neurons = next(iter(by_seeds.values())).provenance.x_neurons
+def _transplanted(layer: str, eps: float, by_numbers: Mapping[tuple[int, int], Transplant]) -> TransplantedRecord:
+    """Return the record of one layer and eps, from the transplants by pair of networks."""
+    neurons = next(iter(by_numbers.values())).provenance.x_neurons
     accuracies: dict[str, dict[tuple[int, int], float]] = {}
-    for seeds, transplant in by_seeds.items():
+    for numbers, transplant in by_numbers.items():
         for outcome in transplant.outcomes:
-            accuracies.setdefault(outcome.condition, {})[seeds] = outcome.accuracy
+            accuracies.setdefault(outcome.condition, {})[numbers] = outcome.accuracy
     predicted = accuracies[MATCHED]
-    matched = {seeds: transplant[MATCHED].neurons / neurons for seeds, transplant in by_seeds.items()}
+    matched = {numbers: transplant[MATCHED].neurons / neurons for numbers, transplant in by_numbers.items()}
     return {
         "layer": layer,
         "neurons": neurons,
         "eps": eps,
         "matched": over_seeds(matched, bounds=SHARE).to_dict(),
         "accuracy": {
-            # Untouched, a network's accuracy is its own, and no other seed has a part in it.
+            # Untouched, a network's accuracy is its own, and no other network has a part in it.
             name: over_seeds(list(values.values()) if name == UNTOUCHED else values, bounds=SHARE).to_dict()
             for name, values in accuracies.items()
         },
         "less": {
             name: over_seeds(
-                {seeds: predicted[seeds] - value for seeds, value in accuracies[name].items()}, bounds=DIFFERENCE
+                {numbers: predicted[numbers] - value for numbers, value in accuracies[name].items()}, bounds=DIFFERENCE
             ).to_dict()
             for name in (UNTOUCHED, *CONTROLS)
             if name in accuracies

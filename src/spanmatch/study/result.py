@@ -68,7 +68,7 @@ class Study:
 
     @property
     def accuracy(self) -> dict[str, SpreadRecord]:
-        """The final test accuracy of each variant: value, low, high (an interval over seeds), minimum, maximum."""
+        """The final test accuracy of each variant: value, low, high (its interval), minimum, maximum."""
         return {variant["name"]: variant["epochs"][-1]["test_accuracy"] for variant in self.results["variants"]}
 
     @property
@@ -89,12 +89,12 @@ class Study:
         epoch : int, optional
             An epoch whose weights were kept, by default the last.
         data : path, default "."
-            The folder that paths of data are taken from.
+            The folder that paths of data are taken from, and those of networks that were trained before the study.
 
         Returns
         -------
         dict of str to torch.nn.Module
-            The networks by seed ("seed0", ...), in evaluation mode.
+            The networks by name ("seed0", ...; or as the study's file names them), in evaluation mode.
 
         Raises
         ------
@@ -107,7 +107,7 @@ class Study:
         return networks_of(self.folder, self.results["settings"], variant, epoch, Path(data))
 
     def rows(self) -> list[ComparedLayer]:
-        """Return s(eps) and the measures of every layer: means over pairs of networks, with intervals over seeds."""
+        """Return s(eps) and the measures of every layer: means over pairs of networks, with intervals."""
         return [{"comparison": step["name"], **row} for step in self._compared() for row in step["rows"]]
 
     def to_frame(self) -> pd.DataFrame:
@@ -163,7 +163,8 @@ class Study:
         """Return the loss and accuracy of every network after every epoch."""
         columns = ("epoch", "train_loss", "train_accuracy", "test_loss", "test_accuracy")
         return [
-            {"variant": run["variant"], "seed": run["seed"], **{name: epoch.get(name) for name in columns}}
+            {"variant": run["variant"], "name": run["name"], "seed": run["seed"]}
+            | {name: epoch.get(name) for name in columns}
             for run in self.results["runs"]
             for epoch in run["history"]
         ]

@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self, get_args
 
 from pydantic import (
     AfterValidator,
@@ -23,7 +23,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from .._files import Path_
-from ..activations.from_names import is_code
+from ..activations.from_names import WEIGHTS, is_code
 from ..errors import BadArgument, among
 
 if TYPE_CHECKING:
@@ -33,13 +33,16 @@ Positive = Annotated[int, Field(ge=1)]
 Count = Annotated[int, Field(ge=0)]
 Eps = Annotated[float, Field(ge=0, lt=1)]
 Share = Annotated[float, Field(gt=0, lt=1)]
-Name = Annotated[str, Field(pattern=r"^[\w.+-]+$")]
+NAME = r"^[\w.+-]+$"
+Name = Annotated[str, Field(pattern=NAME)]
 Keys = tuple[int | str, ...]
 """Where a setting stands: ("compare", "eps"), or ("variants", 1, "training", "lr")."""
 DATA = ("digits", "cifar10", "cifar100", "folder", "text")
 Precision = Literal["float32", "bf16"]
 SHARED = ("data", "network", "training")
 """Sections that may stand in the study, for all variants, and in each variant."""
+OF_TRAINING = ("seeds", "network", "training", "variants")
+"""What says how networks are trained: a study of networks that are trained already has none of it."""
 MAIN = "main"
 """The name of the only variant, where a study names none."""
 
@@ -219,6 +222,46 @@ class Variant(_Section):
     training: TrainingSettings = TrainingSettings()
 
 
+def _is_of_weights(path: str) -> str:
+    if Path(path).suffix not in WEIGHTS:
+        raise ValueError(f"unknown file type {Path(path).suffix!r}; give one of {', '.join(WEIGHTS)}")
+    return path
+
+
+def _has_code(text: str) -> str:
+    code, at, weights = text.partition("@")
+    if not is_code(code):
+        raise ValueError("give file.py:function, or file.py:function@weights")
+    if at:
+        _is_of_weights(weights)
+    return text
+
+
+class GivenNetworkSettings(_Section):
+    """A network that is trained already: an architecture and the file of its weights, or code that makes it."""
+
+    name: Name
+    variant: Name = MAIN
+    """The networks of one variant are compared with each other."""
+    network: NetworkSettings | None = None
+    """The architecture."""
+    weights: Annotated[str, AfterValidator(_is_of_weights)] | None = None
+    """The file of its weights, relative to the folder of the study's file."""
+    code: Annotated[str, AfterValidator(_has_code)] | None = Field(None, alias="from")
+    """Instead of both, file.py:function, or file.py:function@weights."""
+
+    @property
+    def mistake(self) -> tuple[str, str] | None:
+        """The key that is to be changed, and why, if it is not said where the network comes from, or said twice."""
+        if self.code is not None and (self.network is not None or self.weights is not None):
+            return "from", "give either from, or network and weights"
+        if self.code is None and self.network is None:
+            return "name", "give network and weights, or from"
+        if self.code is None and self.weights is None:
+            return "network", "give weights too, the file of the trained weights"
+        return None
+
+
 class Settings(_Section):
     """A study: what is trained, from which seeds, what is compared, and where the results are written."""
 
@@ -229,6 +272,9 @@ class Settings(_Section):
     """The folder of the results; by default one of the study's name."""
     compare: CompareSettings = CompareSettings()
     variants: Annotated[tuple[Variant, ...], Field(min_length=1)]
+    networks: Annotated[tuple[GivenNetworkSettings, ...], Field(min_length=2)] = ()
+    """Networks that are trained already. If there are any, nothing is trained: of a variant, only name and data count,
+    and seeds do not."""
 
     @model_validator(mode="after")
     def _check_seeds(self) -> Self:
@@ -250,11 +296,32 @@ class Settings(_Section):
         return self
 
     @model_validator(mode="after")
+    def _check_networks(self) -> Self:
+        names = [network.name for network in self.networks]
+        for i, network in enumerate(self.networks):
+            if network.mistake is not None:
+                key, message = network.mistake
+                raise _mistake(("networks", i, key), message)
+            if network.name in names[:i]:
+                raise _mistake(("networks", i, "name"), f"{', '.join(names)}: give each a name of its own")
+            if len(self.of_variant(network.variant)) < 2:
+                raise _mistake(
+                    ("networks", i, "variant"), f"{network.name!r} is alone in {network.variant!r}; give two or more"
+                )
+        if self.networks and self.compare.epochs:
+            raise _mistake(("compare", "epochs"), "the networks are trained already: there is no training to follow")
+        return self
+
+    @model_validator(mode="after")
     def _check_compared(self) -> Self:
         names = [variant.name for variant in self.variants]
         for name in (name for pair in self.compare.across for name in pair):
             if name not in names:
                 raise _mistake(("compare", "across"), f"no variant {name!r}; there is {', '.join(names)}")
+        for pair in self.compare.across:
+            x, y = (len(self.of_variant(name)) for name in pair)
+            if x != y:
+                raise _mistake(("compare", "across"), f"{pair[0]} has {x} networks and {pair[1]} {y}; give as many")
         last = min(variant.training.epochs for variant in self.variants)
         for epoch in self.compare.epochs:
             if epoch > last:
@@ -265,10 +332,26 @@ class Settings(_Section):
         """Return the variant of a name."""
         return next(variant for variant in self.variants if variant.name == name)
 
+    def of_variant(self, name: str) -> list[GivenNetworkSettings]:
+        """Return the networks of a variant that are trained already."""
+        return [network for network in self.networks if network.variant == name]
+
     def to_dict(self) -> dict[str, object]:
-        """Return all settings, defaults included, as plain Python values."""
-        values: dict[str, object] = self.model_dump(mode="json")
+        """Return all settings that count, defaults included, as plain Python values."""
+        values: dict[str, object] = (
+            self.model_dump(
+                mode="json",
+                by_alias=True,
+                exclude={"seeds": True, "variants": {"__all__": {"network": True, "training": True}}},
+            )
+            if self.networks
+            else self.model_dump(mode="json", exclude={"networks"})
+        )
         return values
+
+
+LISTED: Mapping[str, type[BaseModel]] = {"variants": Variant, "networks": GivenNetworkSettings}
+"""Lists of tables that a mistake may stand in."""
 
 
 def _mistake(keys: Keys, message: str) -> PydanticCustomError:
@@ -302,23 +385,52 @@ def read_settings(path: Path_) -> Settings:
         raise BadArgument(f"{path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BadArgument(f"{path}: not TOML: {error}") from error
+    if lines := _of_training(values, text):
+        raise BadArgument("\n".join([f"{path}:", *lines]))
     try:
         return Settings.model_validate_json(json.dumps(_completed(values), default=str))
     except ValidationError as error:
-        # A mistake in a section of the study is in every variant; and a list of wrong variants counts as too short.
-        mistakes = [m for m in error.errors() if m["type"] != "too_short" or m["loc"] != ("variants",)]
-        listed = dict.fromkeys(_described(mistake, text) for mistake in mistakes)
+        mistakes = error.errors()
+        # A mistake in a section of the study is in every variant.
+        listed = dict.fromkeys(_described(mistake, text) for mistake in mistakes if not _follows(mistake, mistakes))
         raise BadArgument("\n".join([f"{path}:", *listed])) from error
+
+
+def _of_training(values: Mapping[str, object], text: str) -> list[str]:
+    """Return a line for each setting of training in a study of networks that are trained already."""
+    if "networks" not in values:
+        return []
+    lines = []
+    for key in (key for key in OF_TRAINING if key in values):
+        section = values[key]
+        inner = list(section)[:1] if isinstance(section, dict) else []
+        line = _line_of(text, [key], None) or _line_of(text, [key, *inner], None)
+        lines.append(f"  line {line}: {key}: does not go with [[networks]], which are trained already")
+    return lines
+
+
+def _follows(mistake: ErrorDetails, mistakes: Sequence[ErrorDetails]) -> bool:
+    """Tell whether a list counts as too short only because of mistakes in it."""
+    location = mistake["loc"]
+    inner = (other["loc"] for other in mistakes if other is not mistake)
+    return mistake["type"] == "too_short" and any(other[: len(location)] == location for other in inner)
 
 
 def _completed(values: Mapping[str, object]) -> dict[str, object]:
     """Return the settings of a file with every variant complete: its own sections on top of those of the study."""
     sections = {name: values[name] for name in SHARED if name in values}
     rest = {name: value for name, value in values.items() if name not in sections}
-    variants = values.get("variants", [{}])
+    variants = values.get("variants", _named_by(values.get("networks")))
     if isinstance(variants, list) and all(isinstance(variant, dict) for variant in variants):
         rest["variants"] = [_merged(sections, variant) for variant in variants]
     return rest
+
+
+def _named_by(networks: object) -> list[dict[str, str]]:
+    """Return the variants that networks name, in their order; the only one has the default name."""
+    given = [network for network in networks if isinstance(network, dict)] if isinstance(networks, list) else []
+    names = dict.fromkeys(str(network.get("variant", MAIN)) for network in given)
+    return [{"name": name} for name in names if re.match(NAME, name)] or [{"name": MAIN}]
 
 
 def _merged(below: Mapping[str, object], above: Mapping[str, object]) -> dict[str, object]:
@@ -334,11 +446,12 @@ def _merged(below: Mapping[str, object], above: Mapping[str, object]) -> dict[st
 def _described(mistake: ErrorDetails, text: str) -> str:
     """Return one mistake in words, with its line."""
     location: Keys = mistake.get("ctx", {}).get("keys", mistake["loc"])
-    number = location[1] if location[:1] == ("variants",) and len(location) > 1 else None
-    model: type[BaseModel] = Settings if number is None else Variant
-    keys = _setting(model, [key for key in location[0 if number is None else 2 :] if isinstance(key, str)])
-    line = _line_of(text, keys, number if isinstance(number, int) else None)
-    name, message = ".".join(keys) or "variants", _message(mistake, model, keys)
+    table, number = location[0] if location else "", location[1] if len(location) > 1 else None
+    in_table = table in LISTED and isinstance(number, int)
+    model: type[BaseModel] = LISTED[str(table)] if in_table else Settings
+    keys = _setting(model, [key for key in location[2 if in_table else 0 :] if isinstance(key, str)])
+    line = _line_of(text, keys, (str(table), int(number)) if in_table and number is not None else None)
+    name, message = ".".join(keys) or str(table), _message(mistake, model, keys)
     return f"  line {line}: {name}: {message}" if line else f"  {name}: {message}"
 
 
@@ -347,12 +460,21 @@ def _setting(model: type[BaseModel], location: Sequence[str]) -> list[str]:
     keys = []
     for key in location:
         keys.append(key)
-        field = model.model_fields.get(key)
-        section = None if field is None else field.annotation
-        if not isinstance(section, type) or not issubclass(section, BaseModel):
+        section = _section(model, key)
+        if section is None:
             break
         model = section
     return keys
+
+
+def _section(model: type[BaseModel], key: str) -> type[BaseModel] | None:
+    """Return the model of a section of settings, None for what is none."""
+    field = model.model_fields.get(key)
+    annotation = None if field is None else field.annotation
+    for kind in (annotation, *get_args(annotation)):
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            return kind
+    return None
 
 
 def _message(mistake: ErrorDetails, model: type[BaseModel], keys: Sequence[str]) -> str:
@@ -366,41 +488,43 @@ def _message(mistake: ErrorDetails, model: type[BaseModel], keys: Sequence[str])
 
 
 def _known_keys(model: type[BaseModel], keys: Sequence[str]) -> list[str]:
-    """Return the keys of a section of the study or of a variant."""
+    """Return the keys of a section of the study, of a variant or of a network."""
     for key in keys:
-        section = model.model_fields[key].annotation
-        assert isinstance(section, type) and issubclass(section, BaseModel)
+        section = _section(model, key)
+        assert section is not None
         model = section
-    known = list(model.model_fields)
+    known = [field.alias or name for name, field in model.model_fields.items()]
     return [*known, *SHARED] if model is Settings else known
 
 
-def _line_of(text: str, keys: Sequence[str], number: int | None) -> int | None:
-    """Return the line of a setting of the study, or of the variant of a number.
+def _line_of(text: str, keys: Sequence[str], entry: tuple[str, int] | None) -> int | None:
+    """Return the line of a setting of the study, or of an entry: the list it is in, "variants" or "networks", and its
+    number.
 
-    The sections of the study count for its variants; the last resort is the line at which the variant begins. tomllib
+    The sections of the study count for its variants; the last resort is the line at which the entry begins. tomllib
     does not say at which line a value stood; headers and keys at the start of a line do.
     """
-    in_variant = in_study = start = None
-    searches_study = number is None or (len(keys) > 0 and keys[0] in SHARED)
-    table, variant = [], -1
+    in_entry = in_study = start = None
+    listed, number = entry or ("", -1)
+    searches_study = entry is None or (listed == "variants" and len(keys) > 0 and keys[0] in SHARED)
+    table, current = [], -1
     for i, line in enumerate(text.splitlines(), 1):
         header = re.match(r"\s*\[+\s*([\w.\"'-]+)\s*\]+", line)
         key = re.match(r"\s*([\w.\"'-]+)\s*=", line)
         if header:
             table = _parts(header[1])
-            variant += line.strip().startswith("[[") and table == ["variants"]
+            current += line.strip().startswith("[[") and table == [listed]
             path = table
         elif key:
             path = [*table, *_parts(key[1])]
         else:
             continue
-        if number is None or path[0] != "variants":
+        if path[0] != listed:
             in_study = i if searches_study and path == list(keys[: len(path)]) else in_study
-        elif variant in (number, -1):  # -1 in a list of variants on one line
+        elif current in (number, -1):  # -1 in a list of entries on one line
             start = start or i
-            in_variant = i if path[1:] and path[1:] == list(keys[: len(path) - 1]) else in_variant
-    return in_variant or in_study or start
+            in_entry = i if path[1:] and path[1:] == list(keys[: len(path) - 1]) else in_entry
+    return in_entry or in_study or start
 
 
 def _parts(dotted: str) -> list[str]:

@@ -32,7 +32,6 @@ from ..saved_results import COMPARISON
 from ..similarity import LayerMatrix
 from .compared_examples import compared_batches, labelled_batches, shown_examples
 from .first_layers import first_layer, input_covariance
-from .networks import make_network
 from .quantities import (
     BLOCKS_MEASURE,
     Values,
@@ -44,10 +43,9 @@ from .quantities import (
     spreads_of,
     transplanted,
 )
-from .runs import TrainedVariant
+from .runs import TrainedNetwork, TrainedVariant
 from .seed_intervals import over_seeds
 from .settings import MAIN, CompareSettings, Settings
-from .train import Run
 from .weight_alignment import misalignment
 
 if TYPE_CHECKING:
@@ -106,7 +104,12 @@ class Step(ABC):
     @property
     def name(self) -> str:
         """The name of the step, which is also that of its folder."""
-        return "-".join([self.kind, *(name for name in self.variant_names if name != MAIN)])
+        return "-".join([self.first_word, *(name for name in self.variant_names if name != MAIN)])
+
+    @property
+    def first_word(self) -> str:
+        """What its name begins with."""
+        return self.kind
 
     @property
     def variant_names(self) -> list[str]:
@@ -133,8 +136,11 @@ class ComparisonStep(Step):
         """Return the comparison."""
 
     @abstractmethod
-    def seeds(self) -> dict[str, int]:
-        """Return the seed of each network, by the network's name in the comparison."""
+    def numbers(self) -> dict[str, int]:
+        """Return the number of each network in its variant, by the network's name in the comparison.
+
+        Networks of two variants that have the same number may have the same seed.
+        """
 
     def make(self, folder: Path) -> ComparedStep:
         """Return the step's record, and save the comparison in the folder."""
@@ -145,16 +151,21 @@ class ComparisonStep(Step):
             "name": self.name,
             "kind": self.kind,
             "variants": self.variant_names,
-            "rows": layer_records(comparison, self.seeds(), self.compare),
+            "rows": layer_records(comparison, self.numbers(), self.compare),
             "blocks": None if matrix is None else blocks_of(matrix),
-            "transplants": transplanted(comparison.transplants, self.seeds()),
+            "transplants": transplanted(comparison.transplants, self.numbers()),
         }
 
 
 class CompareSeeds(ComparisonStep):
-    """All pairs of seeds of a variant, at all layers, by everything that the settings ask for."""
+    """All pairs of networks of a variant, at all layers, by everything that the settings ask for."""
 
     kind = "seeds"
+
+    @property
+    def first_word(self) -> str:
+        """What the networks differ in: seeds, or networks where they are trained already."""
+        return self.variants[0].intervals_over
 
     @classmethod
     def requested(cls, settings: Settings) -> Iterable[tuple[str, ...]]:
@@ -189,10 +200,10 @@ class CompareSeeds(ComparisonStep):
             comparison = replace(comparison, transplants=self._transplants())
         return comparison
 
-    def seeds(self) -> dict[str, int]:
-        """Return the seed of each network, by the network's name in the comparison."""
+    def numbers(self) -> dict[str, int]:
+        """Return the number of each network, by the network's name in the comparison."""
         (variant,) = self.variants
-        return {f"seed{run.seed}": run.seed for run in variant.runs}
+        return {run.short_name: i for i, run in enumerate(variant.runs)}
 
     def _matrices(self, networks: Mapping[str, nn.Module]) -> tuple[LayerMatrix, ...]:
         """Return measures of all layers against all, within and between networks."""
@@ -210,10 +221,10 @@ class CompareSeeds(ComparisonStep):
         ).matrices
 
     def _transplants(self) -> tuple[Transplant, ...]:
-        """Return the transplants into each seed's network from the next seed's, by layer and eps.
+        """Return the transplants into each network from the next one, by layer and eps.
 
         Coefficients are fitted on training examples, and accuracy is of test examples. The untrained network of the
-        controls is the second one as it was before training.
+        controls is the second one as it was before training, or an untrained copy of it if that is not known.
         """
         (variant,) = self.variants
         if variant.data.is_text:
@@ -221,17 +232,17 @@ class CompareSeeds(ComparisonStep):
         pairs = zip(variant.runs, [*variant.runs[1:], variant.runs[0]], strict=True)
         return tuple(one for run, donor in pairs for one in self._transplants_of(run, donor))
 
-    def _transplants_of(self, run: Run, donor: Run) -> Iterator[Transplant]:
+    def _transplants_of(self, run: TrainedNetwork, donor: TrainedNetwork) -> Iterator[Transplant]:
         """Yield the transplants into one network from another."""
         (variant,) = self.variants
-        announce(f"  transplants from {donor.name} into {run.name}")
+        announce(f"  transplants from {donor.short_name} into {run.short_name}")
         data, compare = variant.data, self.compare
-        networks = {f"seed{one.seed}": one.network(data) for one in (run, donor)}
+        networks = {one.short_name: one.network(data) for one in (run, donor)}
         at_most = compare.transplant_examples or compare.max_examples
         fit_batches = compared_batches(data, compare.model_copy(update={"split": "train", "max_examples": at_most}))
         layers = compare.transplant_layers or variant.layers(compare)
         moments = capture(networks, fit_batches, layers=layers, folds=compare.folds, **layout_of(compare))
-        untrained = make_network(donor.variant.network, data, donor.seed)
+        untrained = donor.untrained(data)
         batches = labelled_batches(data, compare.batch, at_most)
         for x, y in moments.pairs:
             pair = moments.pair(x, y)
@@ -241,7 +252,7 @@ class CompareSeeds(ComparisonStep):
 
 
 class CompareVariants(ComparisonStep):
-    """Each network of a variant against the next seed's of another, so that no two had the same start."""
+    """Each network of a variant against the next one of another, so that no two have the same seed."""
 
     kind = "across"
 
@@ -266,18 +277,18 @@ class CompareVariants(ComparisonStep):
             **layout_of(self.compare),
         )
 
-    def seeds(self) -> dict[str, int]:
-        """Return the seed of each network, by the network's name in the comparison."""
-        return {f"{v.name} seed{run.seed}": run.seed for v in self.variants for run in v.runs}
+    def numbers(self) -> dict[str, int]:
+        """Return the number of each network in its variant, by the network's name in the comparison."""
+        return {f"{v.name} {run.short_name}": i for v in self.variants for i, run in enumerate(v.runs)}
 
     def _networks(self) -> dict[str, nn.Module]:
         """Return the networks of both variants, on the data of the first."""
         data = self.variants[0].data
-        return {f"{v.name} seed{run.seed}": run.network(data) for v in self.variants for run in v.runs}
+        return {f"{v.name} {run.short_name}": run.network(data) for v in self.variants for run in v.runs}
 
     def _patterns(self) -> dict[str, Sequence[str] | None]:
         """Return the patterns of layers by network."""
-        return {f"{v.name} seed{run.seed}": v.layers(self.compare) for v in self.variants for run in v.runs}
+        return {f"{v.name} {run.short_name}": v.layers(self.compare) for v in self.variants for run in v.runs}
 
     def _pairs(
         self, networks: Mapping[str, nn.Module], patterns: Mapping[str, Sequence[str] | None]
@@ -286,7 +297,7 @@ class CompareVariants(ComparisonStep):
         x, y = self.variants
         pairs = []
         for run, other in zip(x.runs, [*y.runs[1:], y.runs[0]], strict=True):
-            a, b = f"{x.name} seed{run.seed}", f"{y.name} seed{other.seed}"
+            a, b = f"{x.name} {run.short_name}", f"{y.name} {other.short_name}"
             x_layers, y_layers = (layers_of(name, networks[name], patterns[name]) for name in (a, b))
             pairs += [(f"{a}:{layer}", f"{b}:{layer}") for layer in x_layers if layer in y_layers]
         if not pairs:
@@ -327,17 +338,17 @@ class FollowTraining(Step):
             ],
         }
 
-    def _to_final(self, epochs: Sequence[int]) -> dict[tuple[int, str], dict[int, Values]]:
-        """Return the quantities of each network and itself at the end, by epoch and layer, and seed."""
+    def _to_final(self, epochs: Sequence[int]) -> dict[tuple[int, str], dict[str, Values]]:
+        """Return the quantities of each network and itself at the end, by epoch and layer, and network."""
         (variant,) = self.variants
-        values: dict[tuple[int, str], dict[int, Values]] = {}
+        values: dict[tuple[int, str], dict[str, Values]] = {}
         for run in variant.runs:
-            announce(f"  {run.name} over its epochs")
+            announce(f"  {variant.name} {run.short_name} over its epochs")
             last = run.network(variant.data)
             for epoch in epochs:
                 networks = {"then": run.network(variant.data, epoch), "last": last}
                 for (_, layer), quantities in self._quantities(networks).items():
-                    values.setdefault((epoch, layer), {})[run.seed] = quantities
+                    values.setdefault((epoch, layer), {})[run.short_name] = quantities
         return values
 
     def _between(self, epochs: Sequence[int]) -> dict[tuple[int, str], dict[tuple[str, str], Values]]:
@@ -381,16 +392,16 @@ class CompareAlternatives(Step):
         """Yield the rows of one alternative."""
         (variant,) = self.variants
         announce(f"  {alternative}")
-        seeds = {f"seed{run.seed}": run.seed for run in variant.runs}
+        numbers = {run.short_name: i for i, run in enumerate(variant.runs)}
         values: dict[str, dict[tuple[int, int], Values]] = {}
         pairs = {}
         for ((a, b), layer), pair in _pairs(variant, variant.networks(), choice):
             profile = match_profile(pair, centred=choice.centred)
-            values.setdefault(layer, {})[seeds[a], seeds[b]] = quantities_of(pair, profile, choice)
+            values.setdefault(layer, {})[numbers[a], numbers[b]] = quantities_of(pair, profile, choice)
             pairs[layer] = profile.provenance
-        for layer, by_seeds in values.items():
+        for layer, by_numbers in values.items():
             about = pairs[layer]
-            for record in records_of(layer, about.x_neurons, spreads_of(by_seeds), choice):
+            for record in records_of(layer, about.x_neurons, spreads_of(by_numbers), choice):
                 yield {"alternative": alternative, "n_rows": about.rows, "n_examples": about.n_examples, **record}
 
 
@@ -453,11 +464,11 @@ def planned_steps(settings: Settings, variants: Mapping[str, TrainedVariant]) ->
 
 
 def _notes(variant: TrainedVariant) -> dict[str, str]:
-    """Return what the report says of a comparison of seeds."""
-    accuracies = [f"seed{run.seed} {run.history()[-1]['test_accuracy']:.1%}" for run in variant.runs]
+    """Return what the report says of a comparison of the networks of a variant."""
+    accuracies = [f"{run.short_name} {_accuracy_in_words(run)}" for run in variant.runs]
     return {
         "Data": variant.data.words,
-        "Network": Path(variant.runs[0].variant.network.name).name,
+        "Network": variant.architecture,
         "Test accuracy": ", ".join(accuracies),
     }
 
@@ -482,6 +493,12 @@ def _pairs(
     for x, y in moments.pairs:
         (a, layer), (b, _) = network_and_layer(x), network_and_layer(y)
         yield ((a, b), layer), moments.pair(x, y)
+
+
+def _accuracy_in_words(run: TrainedNetwork) -> str:
+    """Return the final test accuracy of a network, or why there is none."""
+    accuracy = run.history()[-1]["test_accuracy"]
+    return f"none ({run.reason})" if accuracy is None else f"{accuracy:.1%}"
 
 
 def _weights(network: nn.Module) -> np.ndarray:

@@ -69,6 +69,15 @@ class Run:
         """The run in a few words."""
         return f"{self.variant.name} seed {self.seed}"
 
+    @property
+    def reason(self) -> None:
+        """Why it has no accuracy: it has one."""
+
+    @property
+    def short_name(self) -> str:
+        """Its name among the networks of its variant."""
+        return f"seed{self.seed}"
+
     def weights(self, epoch: int | None = None) -> Path:
         """Return the file of the weights after an epoch, by default the last."""
         return self.folder / f"epoch{self.variant.training.epochs if epoch is None else epoch}{SUFFIX}"
@@ -78,9 +87,13 @@ class Run:
 
         Raises SpanmatchError if the file of the weights is not there.
         """
-        network = make_network(self.variant.network, data, self.seed)
+        network = self.untrained(data)
         load_weights(network, self.weights(epoch))
         return network.eval()
+
+    def untrained(self, data: Data) -> nn.Module:
+        """Return the network with the random weights of its seed."""
+        return make_network(self.variant.network, data, self.seed)
 
     def history(self) -> list[RunEpochRecord]:
         """Return the loss and accuracy after each epoch so far, from epoch 0, before training, on.

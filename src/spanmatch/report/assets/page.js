@@ -114,7 +114,7 @@ class Page {
   /** @param {string} name */
   comparisonTitle(name) {
     const step = this.study?.steps.find((candidate) => candidate.name === name);
-    return step ? stepName(step) : name;
+    return this.study && step ? stepName(step, this.study.intervals_over) : name;
   }
 
   // What is chosen ----------------------------------------------------------------------------------------------------

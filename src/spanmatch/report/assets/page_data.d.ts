@@ -11,7 +11,7 @@ export interface PageData {
   comparisons: [PageComparison, ...PageComparison[]];
 }
 /**
- * study.json: what was trained, and what was found over its seeds.
+ * study.json: what was trained, or given trained, and what was found over its seeds, or its networks.
  */
 export interface StudyRecord {
   format: "spanmatch.study";
@@ -20,6 +20,7 @@ export interface StudyRecord {
   torch: string;
   name: string;
   about: string;
+  intervals_over: "seeds" | "networks";
   settings: {
     [k: string]: unknown;
   };
@@ -63,11 +64,13 @@ export interface SpreadRecord {
   maximum: number | null;
 }
 /**
- * One network's training.
+ * One network, and its training.
  */
 export interface RunRecord {
   variant: string;
-  seed: number;
+  name: string;
+  seed: number | null;
+  reason: string | null;
   history: RunEpochRecord[];
 }
 /**
@@ -75,8 +78,8 @@ export interface RunRecord {
  */
 export interface RunEpochRecord {
   epoch: number;
-  test_accuracy: number;
-  test_loss: number;
+  test_accuracy: number | null;
+  test_loss: number | null;
   train_accuracy?: number;
   train_loss?: number;
 }

@@ -25,7 +25,7 @@ export function alternativesView(study) {
     body.append(h("label", {}, "Measure: ", select), place);
     appendNote(
       body,
-      "The same networks, with the rows of every layer made in another way. s(eps) is in sample. Means over pairs of networks, with 95% intervals over seeds; all numbers are in alternatives.csv.",
+      `The same networks, with the rows of every layer made in another way. s(eps) is in sample. Means over pairs of networks, with 95% intervals over ${study.intervals_over}; all numbers are in alternatives.csv.`,
     );
     choose({});
   });

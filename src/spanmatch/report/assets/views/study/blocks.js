@@ -28,7 +28,7 @@ export function blocksView(study) {
     body.append(table("Blocks", HEADS, rows));
     appendNote(
       body,
-      `Mean ${steps[0].blocks.measure} of two different layers, with intervals over seeds: of one network, and of the same two layers in two networks. ` +
+      `Mean ${steps[0].blocks.measure} of two different layers, with intervals over ${study.intervals_over}: of one network, and of the same two layers in two networks. ` +
         "A block that is particular to each network has a first column far above the second.",
     );
   });

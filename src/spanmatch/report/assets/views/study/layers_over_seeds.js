@@ -1,4 +1,4 @@
-// Layers with intervals over seeds.
+// Layers with intervals over seeds, or over networks that were trained before the study.
 /** @import { ComparedStep, LayerRecord, StudyRecord } from "../../page_data.d.ts" */
 import { appendNote, h, section, selectOf, table } from "../../display/elements.js";
 import { MISSING, numberWithInterval } from "../../display/text.js";
@@ -19,10 +19,12 @@ export function layersOverSeedsView(study) {
   const known = /** @type {(keyof typeof ESTIMATES)[]} */ (Object.keys(ESTIMATES)).filter((estimate) =>
     steps.some(({ rows }) => rows.some((row) => row.estimate === estimate && row.value !== null)),
   );
-  return section("over-seeds", "Layers, with intervals over seeds", (body) => {
+  const over = study.intervals_over;
+  const one = over === "seeds" ? "seed" : "network";
+  return section("over-seeds", `Layers, with intervals over ${over}`, (body) => {
     appendNote(
       body,
-      "s(eps) is the share of neurons in the maximum match. Means over pairs of networks, with 95% intervals over seeds. Pairs that share a seed are not independent; the delete-one jackknife over seeds accounts for this.",
+      `s(eps) is the share of neurons in the maximum match. Means over pairs of networks, with 95% intervals over ${over}. Pairs that share a ${one} are not independent; the delete-one jackknife over ${over} accounts for this.`,
     );
     const place = h("div");
     const chosen = { step: 0, estimate: 0 };
@@ -31,7 +33,8 @@ export function layersOverSeedsView(study) {
       place.replaceChildren(layersTable(steps[chosen.step], known[chosen.estimate]));
     };
     if (steps.length > 1) {
-      const select = selectOf(steps.map(stepName), (step) => choose({ step }));
+      const names = steps.map((step) => stepName(step, over));
+      const select = selectOf(names, (step) => choose({ step }));
       body.append(h("label", {}, "Comparison: ", select), " ");
     }
     const names = known.map((estimate) => ESTIMATES[estimate]);
@@ -59,7 +62,7 @@ function layersTable({ rows }, estimate) {
       records[0].neurons,
       ...quantities.map((quantity) => valueOf(records, quantity)),
     ]);
-  return table("Layers over seeds", ["Layer", "Neurons", ...heads], cells);
+  return table("Layers", ["Layer", "Neurons", ...heads], cells);
 }
 
 /**

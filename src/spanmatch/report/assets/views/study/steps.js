@@ -3,11 +3,14 @@
 
 /** @typedef {StudyRecord["steps"][number]} Step */
 
-/** @param {Pick<Step, "kind" | "variants">} step */
-export function stepName({ kind, variants }) {
+/**
+ * @param {Pick<Step, "kind" | "variants">} step
+ * @param {StudyRecord["intervals_over"]} over
+ */
+export function stepName({ kind, variants }, over) {
+  if (kind === "across") return variants.join(" against ");
   const names = variants.filter((name) => name !== "main");
-  if (kind === "across") return names.join(" against ");
-  return names.length ? `seeds of ${names.join(", ")}` : "seeds";
+  return names.length ? `${over} of ${names.join(", ")}` : over;
 }
 
 /**

@@ -1,16 +1,39 @@
-// What was trained, and how accurate it is.
+// What was trained, or given trained, and how accurate it is.
 /** @import { StudyRecord, VariantRecord } from "../../page_data.d.ts" */
 import { appendFigure, appendNote, section, table } from "../../display/elements.js";
 import { MISSING, percentWithInterval } from "../../display/text.js";
 import { drawOverEpochs } from "./over_epochs.js";
 
 const HEADS = ["Variant", "Network", "Seeds", "Epochs", "Test accuracy", "Training accuracy", "Data"];
+const GIVEN_HEADS = ["Variant", "Network", "Names", "Test accuracy", "Data"];
 
 /** @param {StudyRecord} study */
-export function trainingView({ variants, settings }) {
-  const seeds = Array.isArray(settings.seeds) ? settings.seeds.length : MISSING;
+export function trainingView(study) {
+  return study.intervals_over === "networks" ? givenNetworks(study) : training(study);
+}
+
+/** @param {StudyRecord} study */
+function givenNetworks({ variants, runs }) {
+  return section("accuracy", "Networks", (body) => {
+    const rows = variants.map(({ name, network, epochs, data }) => {
+      const names = runs.filter((run) => run.variant === name).map((run) => run.name);
+      return [name, network, names.join(", "), percentWithInterval(epochs[0].test_accuracy), data];
+    });
+    body.append(table("Variants", GIVEN_HEADS, rows));
+    appendNote(
+      body,
+      "The networks were trained before the study. Means over networks with 95% intervals over networks, on the scale of log odds.",
+    );
+    for (const { name, reason } of runs) if (reason !== null) appendNote(body, `${name} has no accuracy: ${reason}.`);
+  });
+}
+
+/** @param {StudyRecord} study */
+function training({ variants, runs }) {
   return section("accuracy", "Training", (body) => {
-    const rows = variants.map((variant) => variantRow(variant, seeds));
+    const rows = variants.map((variant) =>
+      variantRow(variant, runs.filter((run) => run.variant === variant.name).length),
+    );
     body.append(table("Variants", HEADS, rows));
     appendNote(body, "Means over seeds with 95% intervals over seeds, on the scale of log odds.");
     const course = variants.flatMap(({ name, epochs }) =>
@@ -27,7 +50,7 @@ export function trainingView({ variants, settings }) {
 
 /**
  * @param {VariantRecord} variant
- * @param {number | string} seeds
+ * @param {number} seeds
  */
 function variantRow({ name, network, epochs, data }, seeds) {
   const { epoch, test_accuracy: test, train_accuracy: train } = epochs[epochs.length - 1];

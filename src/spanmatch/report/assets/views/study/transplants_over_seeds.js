@@ -17,14 +17,16 @@ const CONDITIONS = {
 export function transplantsOverSeedsView(study) {
   const steps = study.steps.filter(isCompared).filter((step) => step.transplants.length);
   if (!steps.length) return null;
-  return section("transplants-over-seeds", "Transplants, with intervals over seeds", (body) => {
+  const over = study.intervals_over;
+  return section("transplants-over-seeds", `Transplants, with intervals over ${over}`, (body) => {
     appendNote(
       body,
-      "Accuracy of each network with matched neurons predicted from the next seed's network, beside the controls. Means over pairs of networks, with 95% intervals over seeds.",
+      `Accuracy of each network with matched neurons predicted from the next network's, beside the controls. Means over pairs of networks, with 95% intervals over ${over}.`,
     );
     const place = h("div");
     const show = (/** @type {number} */ i) => place.replaceChildren(transplantsTable(steps[i].transplants));
-    if (steps.length > 1) body.append(h("label", {}, "Comparison: ", selectOf(steps.map(stepName), show)));
+    const names = steps.map((step) => stepName(step, over));
+    if (steps.length > 1) body.append(h("label", {}, "Comparison: ", selectOf(names, show)));
     body.append(place);
     show(0);
   });
@@ -38,5 +40,5 @@ function transplantsTable(transplants) {
     percentWithInterval(matched),
     ...Object.keys(CONDITIONS).map((name) => (name in accuracy ? percentWithInterval(accuracy[name]) : MISSING)),
   ]);
-  return table("Transplants over seeds", ["Layer", "eps", "Matched", ...Object.values(CONDITIONS)], rows);
+  return table("Transplanted", ["Layer", "eps", "Matched", ...Object.values(CONDITIONS)], rows);
 }

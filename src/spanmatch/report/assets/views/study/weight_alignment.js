@@ -13,19 +13,34 @@ export function weightAlignmentView(study) {
     const text = `Misalignment of the principal directions of the weights of ${neurons} neurons and of their ${inputs} inputs: 0 if they are the same.`;
     body.append(h("p", {}, text));
     const course = steps.flatMap(({ variants, epochs }) => epochs.map((epoch) => ({ name: variants[0], ...epoch })));
-    drawOverEpochs(appendFigure(body, "Misalignment over epochs"), course, "misalignment", { isUnit: false });
-    const heads = ["Variant", "Random weights", "First epoch", "Final epoch", "Change"];
-    body.append(table("Misalignment", heads, steps.map(misalignmentRow)));
+    if (course.length > steps.length)
+      drawOverEpochs(appendFigure(body, "Misalignment over epochs"), course, "misalignment", { isUnit: false });
+    const isOfSeeds = study.intervals_over === "seeds";
+    const heads = [
+      "Variant",
+      "Random weights",
+      ...(isOfSeeds ? ["First epoch", "Final epoch", "Change"] : ["Networks"]),
+    ];
+    body.append(
+      table(
+        "Misalignment",
+        heads,
+        steps.map((step) => misalignmentRow(step, isOfSeeds)),
+      ),
+    );
     appendNote(
       body,
-      `Means over seeds with 95% intervals; for random weights the range of ${random.draws} draws. After Maennel et al., NeurIPS 2020.`,
+      `Means over ${study.intervals_over} with 95% intervals; for random weights the range of ${random.draws} draws. After Maennel et al., NeurIPS 2020.`,
     );
   });
 }
 
-/** @param {AlignmentStep} step */
-function misalignmentRow({ variants, random, epochs }) {
+/**
+ * @param {AlignmentStep} step
+ * @param {boolean} isOfSeeds whether training was followed
+ */
+function misalignmentRow({ variants, random, epochs }, isOfSeeds) {
   const [first, last] = [epochs[0], epochs[epochs.length - 1]];
   const drawn = `${number(random.value, 2)}${inBrackets(random)}`;
-  return [variants[0], drawn, ...[first, last, last.change].map(numberWithInterval)];
+  return [variants[0], drawn, ...(isOfSeeds ? [first, last, last.change] : [last]).map(numberWithInterval)];
 }
