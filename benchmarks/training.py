@@ -25,7 +25,7 @@ NETWORKS = {
     "vgg11-bn at half its width": NetworkSettings(name="vgg11-bn", options={"width": 0.5}),
     "resnet20": NetworkSettings(name="resnet20"),
 }
-N, BATCH, EPOCHS, LR, MOMENTUM, DECAY = 256, 128, 6, 0.05, 0.9, 5e-4
+N, BATCH, EPOCHS, TIMES, LR, MOMENTUM, DECAY = 256, 128, 5, 2, 0.05, 0.9, 5e-4
 
 
 def noise() -> Data:
@@ -112,7 +112,7 @@ def one_epoch(settings: NetworkSettings, threads: int) -> float:
 
 def in_processes(settings: NetworkSettings, start: Barrier, seconds: multiprocessing.SimpleQueue) -> None:
     """Train on one thread, at the same time as others."""
-    for _ in range(3):
+    for _ in range(TIMES):
         start.wait()
         seconds.put(one_epoch(settings, 1))
 
@@ -125,7 +125,7 @@ def threads_and_processes(settings: NetworkSettings) -> dict[str, float]:
     for process in processes:
         process.start()
     taken: dict[str, list[float]] = {"one thread": [], "two threads": [], "two processes": []}
-    for _ in range(3):
+    for _ in range(TIMES):
         taken["one thread"].append(one_epoch(settings, 1))
         taken["two threads"].append(one_epoch(settings, 2))
         start.wait()

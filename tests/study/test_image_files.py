@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import EpsImagePlugin, Image
 
 import spanmatch as sm
 from spanmatch._files import read_tensors, write_tensors
@@ -353,11 +353,14 @@ def test_names_of_classes_in_any_script(tmp_path, make):
     assert read(make(tmp_path / "données.x", files)).classes == tuple(sorted(("猫", "chien\u00a0", "ёж")))
 
 
-def test_no_image_is_opened_by_other_programs_or_cut_to_white(tmp_path):
+def test_no_image_is_opened_by_other_programs_or_cut_to_white(tmp_path, monkeypatch):
     """Pillow starts Ghostscript for what looks like PostScript, and takes 16 bits for 8, so that all is white."""
     script = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 6 6\n%%EndComments\nshowpage\n%%EOF\n"
     assert Image.open(io.BytesIO(script)).format == "EPS"
+    started: list[object] = []
+    monkeypatch.setattr(EpsImagePlugin, "Ghostscript", lambda *parts: started.append(parts))
     refused(tar(tmp_path / "eps", [*FLAT, ("a/9.png", script)]), r"a/9\.png: cut short, or not an image")
+    assert not started
     deep = encoded(Image.fromarray(np.full((6, 6), 1000, np.uint16)))
     refused(tar(tmp_path / "deep", [*FLAT, ("a/9.png", deep)]), r"a/9\.png: more than 8 bits per channel \(I;16\)")
 

@@ -153,17 +153,17 @@ def test_training_is_the_loop_of_its_definition(tmp_path, optimiser):
         found = run.history()[epoch + 1]
         assert found["train_loss"] == pytest.approx(total / 150, rel=1e-6) and found["train_accuracy"] == correct / 150
     for ours, theirs in zip(weights(run, data), network.state_dict().values(), strict=True):
-        torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-7)
+        torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
     with torch.no_grad():
         loss = torch.nn.functional.cross_entropy(network.eval()(tests), data.test_labels)
     assert found["test_loss"] == pytest.approx(float(loss), rel=1e-5)
 
 
 def test_bfloat16_learns_as_float32_does_and_is_something_else(tmp_path):
-    data, history, stored = read_data(DataSettings(max_examples=600)), {}, {}
+    data, history, stored = read_data(DataSettings(max_examples=1000)), {}, {}
     seen: dict[str, set[torch.dtype]] = {}
     for precision in ("float32", "bf16"):
-        run = run_in(tmp_path / precision, 0, (4,), epochs=4, precision=precision)
+        run = run_in(tmp_path / precision, 0, (6,), epochs=6, lr=0.1, precision=precision)
         dtypes = seen.setdefault(precision, set())
         with torch.nn.modules.module.register_module_forward_hook(lambda *parts, d=dtypes: d.add(parts[2].dtype)):
             train(run, data, lambda _: None)
@@ -173,7 +173,7 @@ def test_bfloat16_learns_as_float32_does_and_is_something_else(tmp_path):
     losses = [epoch["train_loss"] for epoch in history["bf16"][1:]]
     assert losses[-1] < 0.5 * losses[0]
     last = [history[precision][-1]["test_accuracy"] for precision in ("float32", "bf16")]
-    assert min(last) > 0.7 and abs(last[0] - last[1]) < 0.07
+    assert min(last) > 0.85 and abs(last[0] - last[1]) < 0.07
     assert history["float32"][0] != history["bf16"][0]  # also before training, in evaluation
     assert not torch.equal(stored["float32"][0], stored["bf16"][0])
     torch.testing.assert_close(*(history[p][1]["train_loss"] for p in ("float32", "bf16")), rtol=0.05, atol=0)
