@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
@@ -19,6 +20,7 @@ from .datasets import ALPHABET, Data, reader
 from .given_networks import check_same_layers, default_layers, given_networks, layer_widths, why_no_accuracy
 from .networks import located, make_network, maker
 from .pipeline import check
+from .runs import DECODED
 from .settings import CompareSettings, DataSettings, Settings, Variant, read_settings
 from .train import Run, train
 
@@ -36,10 +38,22 @@ def dry_run(settings: Settings | Path_) -> list[str]:
         folder = Path(settings).resolve().parent
         settings = read_settings(settings)
     check(settings, folder, needs_device=False)
-    read = reader(folder)
-    if settings.networks:
-        return [line for variant in settings.variants for line in _lines_of_given(variant, settings, read, folder)]
-    return [line for variant in settings.variants for line in _lines(located(variant, folder), settings, read)]
+    with _decoded_images(settings) as cache:
+        read = reader(folder, cache)
+        if settings.networks:
+            return [line for variant in settings.variants for line in _lines_of_given(variant, settings, read, folder)]
+        return [line for variant in settings.variants for line in _lines(located(variant, folder), settings, read)]
+
+
+@contextlib.contextmanager
+def _decoded_images(settings: Settings) -> Iterator[Path]:
+    """Give the study's folder of decoded images if it is there, else a temporary one."""
+    cache = Path(settings.output or settings.name) / DECODED
+    if cache.is_dir():
+        yield cache
+        return
+    with tempfile.TemporaryDirectory() as temporary:
+        yield Path(temporary)
 
 
 def _lines(variant: Variant, settings: Settings, read: Callable[[DataSettings], Data]) -> list[str]:

@@ -164,7 +164,7 @@ def evaluate_all(networks: Sequence[GivenNetwork], data: Data, compare: CompareS
             given.folder.mkdir(parents=True, exist_ok=True)
             saved = {**record, "made_from": json.loads(given.made_from)}
             write_text(given.folder / EVALUATION, json.dumps(saved, allow_nan=False, indent=1) + "\n")
-        if given.reason is not None and compare.transplants is not None:
+        if given.reason is not None and compare.transplants:
             raise SpanmatchError(f"compare.transplants: {given.short_name} has no accuracy to compare: {given.reason}")
 
 
