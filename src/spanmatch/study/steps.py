@@ -39,14 +39,7 @@ from .settings import MAIN, CompareSettings, Settings
 from .weight_alignment import misalignment
 
 if TYPE_CHECKING:
-    from ..schema import (
-        AlignmentStep,
-        ComparedStep,
-        EpochsStep,
-        MisalignmentRecord,
-        RandomRecord,
-        StepRecord,
-    )
+    from ..schema import AlignmentStep, ComparedStep, EpochsStep, MisalignmentRecord, RandomRecord, StepRecord
 
 RANDOM_DRAWS = 20
 """Layers of random weights that a misalignment is compared with."""
