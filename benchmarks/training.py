@@ -87,7 +87,7 @@ def beside_a_plain_loop(settings: NetworkSettings) -> tuple[list[float], list[fl
     study, plain = [], []
     started = 0.0
 
-    def after_epoch(_: object) -> None:
+    def after_epoch(*_: object) -> None:
         nonlocal started
         ended = time.perf_counter()
         study.append(ended - started)

@@ -76,27 +76,24 @@ def read_study(folder: Path_) -> StudyRecord:
     return _checked(path, contents, "StudyRecord", _check_study)
 
 
-def read_step(path: Path) -> tuple[StepRecord, Json]:
-    """Return a step of a study, as its step.json has it, and what it was made from.
-
-    Raises SpanmatchError as `read_comparison` does.
-    """
-    contents, made_from = _with_made_from(path, "the step.json of a study")
-    return _checked(path, contents, "StepRecord", _check_lone_step), made_from
+def read_made_from(path: Path) -> Json:
+    """Return what a step.json or an evaluation.json of a study was made from.  Raises as `read_comparison` does."""
+    return _with_made_from(path)[1]
 
 
-def read_evaluation(path: Path) -> tuple[EvaluationRecord, Json]:
-    """Return the loss and accuracy of a network, as its evaluation.json has them, and what they were made from.
-
-    Raises SpanmatchError as `read_comparison` does.
-    """
-    contents, made_from = _with_made_from(path, "the evaluation.json of a network")
-    return _checked(path, contents, "EvaluationRecord", _check_evaluation), made_from
+def read_step(path: Path) -> StepRecord:
+    """Return a step of a study, as its step.json has it.  Raises SpanmatchError as `read_comparison` does."""
+    return _checked(path, _with_made_from(path)[0], "StepRecord", _check_lone_step)
 
 
-def _with_made_from(path: Path, expected: str) -> tuple[Json, Json]:
+def read_evaluation(path: Path) -> EvaluationRecord:
+    """Return the loss and accuracy of a network, as its evaluation.json has them.  Raises as `read_comparison` does."""
+    return _checked(path, _with_made_from(path)[0], "EvaluationRecord", _check_evaluation)
+
+
+def _with_made_from(path: Path) -> tuple[Json, Json]:
     """Return the contents of a file of a study, and what they were made from."""
-    contents = parsed(path, expected)
+    contents = parsed(path, f"the {path.name} of a study")
     if not isinstance(contents, dict) or "made_from" not in contents:
         raise SpanmatchError(f"{path}: made_from: missing; remove the file, and it is made again")
     made_from = contents.pop("made_from")
@@ -461,7 +458,7 @@ def _check_compared(step: ComparedStep, path: str) -> None:
             _check_spread(spread, f"{path}blocks.first_component[{_shown(layer)}]")
     for i, transplant in enumerate(step["transplants"]):
         _check_spread(transplant["matched"], f"{path}transplants[{i}].matched")
-        for field in ("accuracy", "less"):
+        for field in ("accuracy", "differences"):
             for name, spread in transplant[field].items():
                 _check_spread(spread, f"{path}transplants[{i}].{field}[{_shown(name)}]")
 

@@ -528,7 +528,9 @@ class TransplantedRecord(TypedDict):
     eps: Eps
     matched: SpreadRecord  # the share of the layer's neurons that are matched
     accuracy: dict[Text, SpreadRecord]  # by condition: "untouched", "transplant", "stitch", and their controls
-    less: dict[Text, SpreadRecord]  # by control: accuracy with the match transplanted minus that under the control
+    differences: dict[
+        Text, SpreadRecord
+    ]  # by control: accuracy with the match transplanted minus that under the control
 
 
 class BlocksRecord(TypedDict):

@@ -133,7 +133,7 @@ def test_shares_are_estimated_in_several_ways(small_study):
 def test_alternatives_are_comparisons_of_their_own(small_study):
     step = next(step for step in small_study.results["steps"] if step["name"] == "alternatives-a")
     rows = {(row["alternative"], row["layer"], row["quantity"]): row for row in step["rows"]}
-    assert {name for name, _, _ in rows} == {"as compared", "centred", "few"}
+    assert {name for name, _, _ in rows} == {"unchanged", "centred", "few"}
     seeds = {(r["layer"], r["quantity"]): r for r in small_study.rows() if r["comparison"] == "seeds-a"}
     data = read_data(DataSettings(max_examples=160))
     images = torch.cat([data.train, data.test])
@@ -144,7 +144,7 @@ def test_alternatives_are_comparisons_of_their_own(small_study):
             for examples in (images, few)
         ]
     for (name, layer, quantity), row in rows.items():
-        if name == "as compared":
+        if name == "unchanged":
             assert row["value"] == pytest.approx(seeds[layer, quantity]["value"], rel=1e-3, abs=1e-3)
             assert row["n_examples"] == 200
         if layer == "fc2" and quantity == "s(0.3)":
@@ -179,7 +179,7 @@ def test_transplants_are_of_every_seed_from_the_next(small_study):
         ]
         assert record["matched"]["value"] == pytest.approx(np.mean(matched), rel=1e-3)
         less = record["accuracy"]["transplant"]["value"] - record["accuracy"]["ablation"]["value"]
-        assert record["less"]["ablation"]["value"] == pytest.approx(less, abs=1e-3)
+        assert record["differences"]["ablation"]["value"] == pytest.approx(less, abs=1e-3)
     untouched = step["transplants"][0]["accuracy"]["untouched"]
     data = read_data(DataSettings(max_examples=160))
     accuracies = [

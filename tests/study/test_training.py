@@ -28,7 +28,7 @@ def test_training_is_a_function_of_the_seed(tmp_path):
         torch.manual_seed(i)  # what others draw does not matter
         run = run_in(tmp_path / str(i), seed, (0, 2), augment=("flip", "crop"))
         before = torch.random.get_rng_state()
-        train(run, data, lambda _: None)
+        train(run, data, lambda *_: None)
         assert torch.equal(before, torch.random.get_rng_state())
         found.append(weights(run, data))
     assert all(torch.equal(a, b) for a, b in zip(found[0], found[1], strict=True))
@@ -46,7 +46,7 @@ def test_every_epoch_has_an_order_of_its_own(tmp_path, monkeypatch):
     orders, draw = [], torch.randperm
     monkeypatch.setattr(torch, "randperm", lambda n: orders.append(draw(n)) or orders[-1])
     for seed in (0, 0, 1):
-        train(run_in(tmp_path / f"{len(orders)}", seed), data, lambda _: None)
+        train(run_in(tmp_path / f"{len(orders)}", seed), data, lambda *_: None)
     assert torch.equal(orders[0], orders[2]) and torch.equal(orders[1], orders[3])
     assert len({tuple(order.tolist()) for order in orders}) == 4
 
@@ -54,7 +54,7 @@ def test_every_epoch_has_an_order_of_its_own(tmp_path, monkeypatch):
 def test_accuracy_and_loss_are_those_of_all_examples(tmp_path):
     data = read_data(DataSettings(max_examples=150))
     run = run_in(tmp_path / "a", epochs=1, lr=1e-12, kept_epochs=(1,))
-    train(run, data, lambda _: None)
+    train(run, data, lambda *_: None)
     network, last = run.network(data), run.history()[-1]
     for kind, inputs, labels in (("train", data.train, data.train_labels), ("test", data.test, data.test_labels)):
         with torch.no_grad():
@@ -70,9 +70,9 @@ def test_an_interrupted_run_ends_with_the_same_numbers(tmp_path, optimiser):
     uninterrupted, stopped = (
         run_in(tmp_path / name, 0, (3,), epochs=3, optimiser=optimiser, lr=0.003) for name in "ab"
     )
-    train(uninterrupted, data, lambda _: None)
+    train(uninterrupted, data, lambda *_: None)
 
-    def stop(epoch: dict) -> None:
+    def stop(epoch: dict, seconds: float) -> None:
         raise KeyboardInterrupt
 
     stopped.folder.mkdir(parents=True, exist_ok=True)
@@ -89,7 +89,7 @@ def test_an_interrupted_run_ends_with_the_same_numbers(tmp_path, optimiser):
 
 def test_a_folder_of_other_settings_is_refused(tmp_path):
     data = read_data(DataSettings(max_examples=100))
-    train(run_in(tmp_path / "a", made_from='{"training": {"lr": 0.1}}', epochs=1), data, lambda _: None)
+    train(run_in(tmp_path / "a", made_from='{"training": {"lr": 0.1}}', epochs=1), data, lambda *_: None)
     with pytest.raises(sm.SpanmatchError, match=r"training.lr was 0.1 and is 0.2; choose another output folder"):
         run_in(tmp_path / "a", made_from='{"training": {"lr": 0.2}}').history()
 
@@ -108,7 +108,7 @@ def test_a_loss_that_is_not_finite_ends_the_run_and_its_batch_is_named(tmp_path,
     run = run_in(tmp_path / "a", epochs=3)
     said = rf"main seed 0: the loss is no longer finite in epoch 2, batch {batch + 1}; try a lower training\.lr"
     with pytest.raises(sm.SpanmatchError, match=said):
-        train(run, data, lambda _: None)
+        train(run, data, lambda *_: None)
     assert [epoch["epoch"] for epoch in run.history()] == [0, 1]
 
 
@@ -118,7 +118,7 @@ def test_training_is_the_loop_of_its_definition(tmp_path, optimiser):
     data = read_data(DataSettings(max_examples=150))
     options = {"epochs": 2, "batch": 32, "lr": 0.01, "weight_decay": 1e-3, "clip": 1.0, "warmup": 0.5}
     run = run_in(tmp_path, 3, (2,), optimiser=optimiser, augment=("flip", "crop"), **options)
-    train(run, data, lambda _: None)
+    train(run, data, lambda *_: None)
 
     pixels = data.train.float() / 255
     mean, deviation = pixels.mean((0, 2, 3), keepdim=True), pixels.std((0, 2, 3), keepdim=True)
@@ -166,7 +166,7 @@ def test_bfloat16_learns_as_float32_does_and_is_something_else(tmp_path):
         run = run_in(tmp_path / precision, 0, (6,), epochs=6, lr=0.1, precision=precision)
         dtypes = seen.setdefault(precision, set())
         with torch.nn.modules.module.register_module_forward_hook(lambda *parts, d=dtypes: d.add(parts[2].dtype)):
-            train(run, data, lambda _: None)
+            train(run, data, lambda *_: None)
         history[precision], stored[precision] = run.history(), weights(run, data)
     assert torch.bfloat16 not in seen["float32"] and torch.bfloat16 in seen["bf16"]
     assert {tensor.dtype for tensor in stored["bf16"]} == {torch.float32}

@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from ..comparison import Comparison, PairResult
     from ..evidence import MeasureEvidence, RowsNeeded
     from ..moments.spans import Array
-    from ..schema import ComparedStep, IntervalRecord, LayerRecord, SpreadRecord, TransplantRecord
+    from ..schema import ComparedStep, LayerRecord, SpreadRecord, TransplantRecord
     from ..study import Study
 
 TRANSPLANT_CONTROLS = {"ablation": "ablated", "other examples": "other examples", "untrained": "untrained"}
 """What transplants are compared with, as tables head it."""
-MEASURES_AT_ONCE = 3
-"""How many measures fit a table of 80 columns."""
+EPS_AT_ONCE, MEASURES_AT_ONCE = 5, 3
+"""How many columns of s(eps), and of measures, fit a table of 80 columns."""
 TRANSPLANTED = ("untouched", "transplant", *TRANSPLANT_CONTROLS)
 
 
@@ -92,7 +92,7 @@ def _of_transplants(step: ComparedStep, over: str) -> Iterator[Table]:
                 layer = escape(record["layer"])
                 spreads = [record["matched"], *(record["accuracy"].get(name) for name in TRANSPLANTED)]
                 accuracies.add_row(layer, *(_percent(spread and spread["value"]) for spread in spreads))
-                differences.add_row(layer, *(_points(record["less"].get(name)) for name in TRANSPLANT_CONTROLS))
+                differences.add_row(layer, *(_points(record["differences"].get(name)) for name in TRANSPLANT_CONTROLS))
         yield accuracies
         yield differences
 
@@ -134,7 +134,7 @@ def _step(step: ComparedStep, over: str) -> Iterator[Table]:
     for estimate, head in heads.items():
         rows = [row for row in step["rows"] if row["estimate"] == estimate]
         quantities = list(dict.fromkeys(row["quantity"] for row in rows if row["value"] is not None))
-        at_once = MEASURES_AT_ONCE if estimate is None else len(quantities)
+        at_once = MEASURES_AT_ONCE if estimate is None else EPS_AT_ONCE
         for i in range(0, len(quantities), at_once):
             chosen = quantities[i : i + at_once]
             yield _with_intervals(title.format(head), [row for row in rows if row["quantity"] in chosen])
@@ -166,21 +166,19 @@ def _percent(value: float | None) -> str:
     return "-" if value is None else f"{value:.1%}"
 
 
-def _points(difference: IntervalRecord | None) -> str:
-    """Return a difference of accuracies with its interval, in points; nothing for one that cannot be had."""
-    if difference is None:
+def _points(difference: SpreadRecord | None) -> str:
+    """Return a difference of accuracies with its interval, in points; "-" for what cannot be had."""
+    if difference is None or difference["value"] is None:
         return "-"
     value, low, high = difference["value"], difference["low"], difference["high"]
-    if value is None or low is None or high is None:
-        return "-"
-    return f"{100 * value:+.1f} ({100 * low:.1f}, {100 * high:.1f})"
+    return f"{100 * value:+.1f} " + ("-" if low is None or high is None else f"({100 * low:.1f}, {100 * high:.1f})")
 
 
 def _titled(title: str, *columns: str) -> Table:
     table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, collapse_padding=True)
     table.add_column("layer", overflow="fold")
     for column in columns:
-        table.add_column(column, justify="right")
+        table.add_column(column, justify="right", no_wrap="\n" not in column)
     return table
 
 

@@ -72,7 +72,10 @@ def read_cifar(name: str, path: Path, md5: str | None) -> tuple[Part, Part, tupl
             f"{path} is not there. It is one of {', '.join(known)}, published on {PUBLISHER}; put it there, or say in "
             "data.path where it, or a folder or an archive of its images, is"
         )
-    check_md5(path, [md5] if md5 else list(known.values()), "that of what was published")
+    if md5 is None:
+        _check_published(path, list(known.values()))
+    else:
+        check_md5(path, md5)
     try:
         files = _members(path)
         train, test = (_part(files, name, MEMBERS[name][kind]) for kind in ("train", "test"))
@@ -106,15 +109,27 @@ def _part(files: dict[str, bytes], name: str, members: tuple[str, ...]) -> Part:
     return torch.from_numpy(images.reshape(-1, 3, 32, 32)), torch.from_numpy(labels)
 
 
-def check_md5(path: Path, allowed: list[str], whose: str) -> None:
-    """Raise SpanmatchError if a file has another checksum than those of some origin."""
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "md5").hexdigest()
-    if digest not in allowed:
+def check_md5(path: Path, md5: str) -> None:
+    """Raise SpanmatchError if a file has another checksum than the settings say."""
+    digest = _md5(path)
+    if digest != md5:
+        raise SpanmatchError(f"{path}: its md5 is {digest}, and data.md5 is {md5}: it is cut short or another file")
+
+
+def _check_published(path: Path, md5s: list[str]) -> None:
+    """Raise SpanmatchError if a file has another checksum than those of what was published."""
+    digest = _md5(path)
+    if digest not in md5s:
         raise SpanmatchError(
-            f"{path}: its md5 is {digest}, and {whose} {' or '.join(allowed)}: it is cut short or another file. If it "
-            "is meant, say so with data.md5"
+            f"{path}: its md5 is {digest}, and that of what was published {' or '.join(md5s)}: it is cut short or "
+            "another file. If it is meant, say so with data.md5"
         )
+
+
+def _md5(path: Path) -> str:
+    """Return the checksum of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "md5").hexdigest()
 
 
 def _members(path: Path) -> dict[str, bytes]:

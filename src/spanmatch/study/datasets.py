@@ -211,8 +211,10 @@ def _relabelled(data: Data) -> Data:
 
 def _folder(path: Path, settings: DataSettings, cache: Path | None, n_classes: int | None = None) -> Data:
     """Return the images in folders that are named by their classes, in "train" and "test" or to be split."""
+    if settings.md5 is not None and path.is_dir():
+        raise SpanmatchError(f"data.md5 is the checksum of an archive, and {path} is a folder; leave it out")
     if settings.md5 is not None and path.is_file():
-        check_md5(path, [settings.md5], "the data.md5 of the settings")
+        check_md5(path, settings.md5)
     folder = read_image_folder(path, settings.size, n_classes, cache)
     name = path.resolve().name if path.is_dir() else path.name.partition(".")[0]
     if "all" in folder.parts:

@@ -12,10 +12,10 @@ from pathlib import Path
 import torch
 
 from .._files import Path_
-from ..activations import capture
 from ..activations.from_names import is_code
 from ..errors import SpanmatchError
 from .cifar_archives import CLASSES
+from .compared_layers import checked_widths
 from .datasets import ALPHABET, Data, reader
 from .given_networks import check_same_layers, default_layers, given_networks, layer_widths, why_no_accuracy
 from .networks import located, make_network, maker
@@ -75,18 +75,15 @@ def _lines(variant: Variant, settings: Settings, read: Callable[[DataSettings], 
     )
     network = make_network(variant.network, data, 0)
     _one_step(variant, few)
-    patterns = settings.compare.layers or maker(variant.network).layers
-    batch = few.prepared(few.train)
-    moments = capture({"x": network}, [batch], layers=patterns, pool=settings.compare.pool, null=False)
-    widths = list(moments.layers.values())
+    widths = checked_widths(network, few.prepared(few.train), settings.compare, maker(variant.network).layers)
     parameters = sum(p.numel() for p in network.parameters())
     epochs, seeds = variant.training.epochs, len(settings.seeds)
     return [
         f"{variant.name}: {Path(variant.network.name).name}, {parameters:,} parameters, on {variant.data.name}",
         about_data,
         f"  training: {seeds} seeds x {epochs} epochs on {variant.training.device}",
-        f"  layers: {', '.join(f'{name[2:]} ({width})' for name, width in moments.layers.items())}",
-        f"  moments of all pairs of seeds: {_gigabytes(widths, seeds, settings.compare):.2f} GB",
+        f"  layers: {', '.join(f'{name} ({width})' for name, width in widths.items())}",
+        f"  moments of all pairs of seeds: {_gigabytes(list(widths.values()), seeds, settings.compare):.2f} GB",
     ]
 
 
@@ -125,7 +122,7 @@ def _one_step(variant: Variant, few: Data) -> None:
     training = variant.training.model_copy(update={"epochs": 1, "device": "cpu", "start": None})
     with tempfile.TemporaryDirectory() as place:
         short_variant = variant.model_copy(update={"training": training})
-        train(Run(short_variant, 0, Path(place), (), "{}"), few, lambda _: None)
+        train(Run(short_variant, 0, Path(place), (), "{}"), few, lambda *_: None)
 
 
 def _gigabytes(widths: list[int], seeds: int, settings: CompareSettings) -> float:

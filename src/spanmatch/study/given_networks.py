@@ -15,9 +15,10 @@ from torch import nn
 
 from .._files import write_text
 from .._progress import announce
-from ..activations import capture, from_names
+from ..activations import from_names
 from ..errors import BadArgument, SpanmatchError
-from ..saved_results import read_evaluation
+from ..saved_results import read_evaluation, read_made_from
+from .compared_layers import checked_widths
 from .datasets import Data
 from .networks import located_network, make_network, maker
 from .settings import CompareSettings, GivenNetworkSettings
@@ -75,7 +76,9 @@ class GivenNetwork:
         if self.settings.network is not None:
             network = make_network(located_network(self.settings.network, self.base), data, 0)
         else:
-            made = from_names.call(str(self.base / code))
+            with torch.random.fork_rng():  # a function that draws weights draws the same ones each time
+                torch.manual_seed(0)
+                made = from_names.call(str(self.base / code))
             if not isinstance(made, nn.Module):
                 raise SpanmatchError(f"{code} gives a {type(made).__name__}; it must give a torch.nn.Module")
             network = made
@@ -104,8 +107,7 @@ class GivenNetwork:
         path = self.folder / EVALUATION
         if not path.is_file():
             return None
-        record, made_from = read_evaluation(path)
-        return record if made_from == json.loads(self.made_from) else None
+        return read_evaluation(path) if read_made_from(path) == json.loads(self.made_from) else None
 
 
 def given_networks(
@@ -184,9 +186,7 @@ def layer_widths(
     batch = data.prepared(data.test[:FEW])
     name = given.short_name
     try:
-        moments = capture(
-            {name: network}, [batch], layers=compare.layers or patterns, pool=compare.pool, folds=1, null=False
-        )
+        return checked_widths(network, batch, compare, patterns)
     except SpanmatchError:
         raise
     except Exception as error:
@@ -194,7 +194,6 @@ def layer_widths(
             f"{name} ({given.architecture}) fails on inputs {tuple(batch.shape)} of {data.name}: "
             f"{type(error).__name__}: {error}"
         ) from error
-    return {layer.removeprefix(f"{name}:"): width for layer, width in moments.layers.items()}
 
 
 @torch.no_grad()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,10 +20,11 @@ from .._files import Path_, write_text, writing
 from .._progress import announce
 from ..errors import BadArgument, among
 from ..report import save_course, save_figures
-from ..saved_results import read_step
+from ..saved_results import read_made_from, read_step
 from ..similarity import measures
+from .compared_layers import checked_widths
 from .datasets import Data
-from .given_networks import GivenNetwork, evaluate_all
+from .given_networks import FEW, GivenNetwork, evaluate_all
 from .networks import located, located_network, maker
 from .result import STEP, Study
 from .runs import TrainedVariant, variants_of
@@ -34,6 +36,10 @@ from .workers import train_all
 
 if TYPE_CHECKING:
     from ..schema import RunEpochRecord, StepRecord, StudyRecord, VariantEpochRecord, VariantRecord
+
+
+COMPARISONS, FIGURES = "comparisons", "figures"
+"""In the folder of a study's results: a folder for each comparison, and the figures."""
 
 
 def run_pipeline(settings: Settings | Path_, out: Path_ | None = None, workers: int | None = None) -> Study:
@@ -52,13 +58,24 @@ def run_pipeline(settings: Settings | Path_, out: Path_ | None = None, workers: 
         train_all(runs, folder, place, workers or _workers(settings))
         steps = planned_steps(settings, variants)
         records = [
-            _step_record(step, place / "comparisons" / step.name, f"{i} of {len(steps)}")
+            _step_record(step, place / COMPARISONS / step.name, f"{i} of {len(steps)}")
             for i, step in enumerate(steps, 1)
         ]
         study = Study(place, _study_record(settings, variants, records))
         study.write(results_folder)
-        _save_figures(study, results_folder / "figures")
+        _save_figures(study, results_folder / FIGURES)
+        _remove_others(place, results_folder, {step.name for step in steps})
         return study
+
+
+def _remove_others(place: Path, results_folder: Path, steps: set[str]) -> None:
+    """Remove tables, figures and comparisons of an earlier run that the study no longer has."""
+    for path in (*place.glob("*.csv"), *(place / FIGURES).rglob("*")):
+        if path.is_file() and not (results_folder / path.relative_to(place)).exists():
+            path.unlink()
+    for folder in (place / COMPARISONS).glob("*"):
+        if folder.is_dir() and folder.name not in steps:
+            shutil.rmtree(folder)
 
 
 def _check_networks(variant: TrainedVariant, settings: Settings) -> None:
@@ -67,7 +84,9 @@ def _check_networks(variant: TrainedVariant, settings: Settings) -> None:
     if given:
         evaluate_all(given, variant.data, settings.compare)
     else:
-        variant.runs[0].untrained(variant.data)
+        network, few = variant.runs[0].untrained(variant.data), variant.data.test[:FEW]
+        assert network is not None  # of a run that is to be trained
+        checked_widths(network, variant.data.prepared(few), settings.compare, variant.default_layers)
 
 
 def check(settings: Settings, folder: Path, *, needs_device: bool = True) -> None:
@@ -119,13 +138,11 @@ def _workers(settings: Settings) -> int:
 def _step_record(step: Step, folder: Path, progress: str) -> StepRecord:
     """Return a step's record, read from its folder if it was made from the same before, made now otherwise."""
     path = folder / STEP
-    if path.is_file():
-        record, made_from = read_step(path)
-        if made_from == step.made_from:
-            return record
-        path.unlink()
+    if path.is_file() and read_made_from(path) == step.made_from:
+        return read_step(path)
     announce(f"comparing: {step.name} ({progress})")
-    folder.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
     record = step.make(folder)
     write_text(path, json.dumps({**record, "made_from": step.made_from}, allow_nan=False, indent=1) + "\n")
     return record

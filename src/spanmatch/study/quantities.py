@@ -178,7 +178,7 @@ def _transplanted(layer: str, eps: float, by_numbers: Mapping[tuple[int, int], T
             name: over_seeds(list(values.values()) if name == UNTOUCHED else values, bounds=SHARE).to_dict()
             for name, values in accuracies.items()
         },
-        "less": {
+        "differences": {
             name: over_seeds(
                 {numbers: predicted[numbers] - value for numbers, value in accuracies[name].items()}, bounds=DIFFERENCE
             ).to_dict()

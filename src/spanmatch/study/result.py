@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from torch import nn
 
-    from ..schema import ComparedStep, ComparisonRecord, LayerRecord, SpreadRecord, StudyRecord
+    from ..schema import ComparedStep, ComparisonRecord, LayerRecord, SpreadRecord, StudyRecord, TransplantedRecord
 
     class ComparedLayer(LayerRecord):
         """A layer of a comparison of the study."""
@@ -200,8 +200,19 @@ class Study:
                 "matched": record["matched"]["value"],
                 "condition": condition,
                 **{f"accuracy_{name}": value for name, value in accuracy.items()},
+                **_difference(record, condition),
             }
             for step in self._compared()
             for record in step["transplants"]
             for condition, accuracy in record["accuracy"].items()
         ]
+
+
+def _difference(record: TransplantedRecord, condition: str) -> dict[str, float | None]:
+    """Return by how much a transplant exceeds a condition, with its interval; None for what is no control of it."""
+    spread = record["differences"].get(condition)
+    return {
+        "difference_value": None if spread is None else spread["value"],
+        "difference_low": None if spread is None else spread["low"],
+        "difference_high": None if spread is None else spread["high"],
+    }

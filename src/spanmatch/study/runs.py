@@ -110,10 +110,11 @@ def variants_of(settings: Settings, place: Path, folder: Path) -> dict[str, Trai
         data = read(variant.data)
         start = runs_of.get(variant.training.start or "")
         kept_epochs = tuple(sorted({*settings.compare.epochs, variant.training.epochs}))
-        about = variant.model_dump(mode="json") | {"digest": data.digest} | _code(variant, folder)
+        settings_of_run = variant.model_dump(mode="json", exclude={"data": {"path", "md5"}})  # the digest says more
+        about = settings_of_run | {"digest": data.digest} | _code(variant, folder)
         runs = []
         for i, seed in enumerate(settings.seeds):
-            made_from = about | {"seed": seed, "kept_epochs": list(kept_epochs)}
+            made_from = about | {"seed": seed}
             if start is not None:
                 made_from["from"] = json.loads(start[i].made_from)
             runs.append(

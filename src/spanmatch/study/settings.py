@@ -43,6 +43,8 @@ SHARED = ("data", "network", "training")
 """Sections that may stand in the study, for all variants, and in each variant."""
 OF_TRAINING = ("seeds", "network", "training", "variants")
 """What says how networks are trained: a study of networks that are trained already has none of it."""
+UNCHANGED = "unchanged"
+"""The name of the settings themselves, among alternatives to them."""
 MAIN = "main"
 """The name of the only variant, where a study names none."""
 
@@ -79,7 +81,7 @@ class DataSettings(_Section):
     max_examples: Positive | None = None
     """The most training examples, the first after a shuffle; and a quarter as many for tests."""
     labels: Literal["true", "random"] = "true"
-    """Random labels are drawn once for each training example, the same for every seed."""
+    """Random labels are drawn once for each example, the same for every seed."""
 
     @field_validator("options")
     @classmethod
@@ -133,15 +135,17 @@ class Alternative(_Section):
     name: Annotated[str, Field(min_length=1)]
     """How tables name it."""
     split: Literal["test", "train", "all"] | None = None
-    max_examples: Positive | None = None
+    max_examples: Positive | Literal["all"] | None = None
     centred: bool | None = None
     positions: Positive | Literal["all"] | None = None
     pool: Literal["mean"] | Positive | None = None
     units: Literal["channel", "location"] | None = None
-    """None of these changes what is not given."""
+    """What is not given stays as it is."""
 
     @model_validator(mode="after")
-    def _check_layout(self) -> Self:
+    def _check_changes(self) -> Self:
+        if self.name == UNCHANGED:
+            raise ValueError(f"{self.name!r} is the name of the settings themselves")
         if self.positions is not None and self.pool is not None:
             raise ValueError(f"{self.name}: give positions or pool, not both")
         if len(self.changes) == 0:
@@ -154,7 +158,7 @@ class Alternative(_Section):
         given = self.model_dump(exclude={"name"}, exclude_none=True)
         if "positions" in given or "pool" in given:  # each stands for a layout of its own
             given = {"positions": None, "pool": None} | given
-        return {key: None if value == "all" and key == "positions" else value for key, value in given.items()}
+        return {key: None if value == "all" and key != "split" else value for key, value in given.items()}
 
 
 class CompareSettings(_Section):
@@ -202,7 +206,19 @@ class CompareSettings(_Section):
     transplant_layers: tuple[str, ...] | None = None
     """Names or patterns of the layers to transplant; by default all that are compared."""
     transplant_examples: Positive | None = None
-    """The most examples to fit a transplant on, and the most to test it on."""
+    """The most examples to fit a transplant on, and the most to test it on; by default `max_examples`."""
+
+    @model_validator(mode="after")
+    def _check_layouts(self) -> Self:
+        for name, changed in (("", self), *((a.name, self.model_copy(update=a.changes)) for a in self.alternatives)):
+            if changed.positions is not None and changed.pool is not None:
+                raise ValueError(f"{name and name + ': '}give positions or pool, not both")
+            if changed.units == "location" and (changed.positions is not None or changed.pool == "mean"):
+                raise ValueError(
+                    f"{name and name + ': '}with units = 'location' every position is a neuron: give no positions, and "
+                    "a number for pool, if any"
+                )
+        return self
 
     @field_validator("alternatives")
     @classmethod

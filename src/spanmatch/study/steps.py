@@ -5,7 +5,7 @@ To add a kind of step,
 1. write the type of its record in schema.py, and add it to `StepRecord` there;
 2. write a subclass of `Step` here, and add it to `STEPS`;
 3. add the setting that asks for it to `CompareSettings`, and to the tables of docs/studies.md;
-4. show its record in the report (report/assets/study.js, report/figures.py) and, as a table, in `Study.write`.
+4. show its record in the report (report/assets/views/study/, report/figures.py) and, as a table, in `Study.write`.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from ..moments.provenance import network_and_layer
 from ..saved_results import COMPARISON
 from ..similarity import LayerMatrix
 from .compared_examples import compared_batches, labelled_batches, shown_examples
+from .compared_layers import layout_of
 from .first_layers import first_layer, input_covariance
 from .quantities import (
     BLOCKS_MEASURE,
@@ -45,7 +46,7 @@ from .quantities import (
 )
 from .runs import TrainedNetwork, TrainedVariant
 from .seed_intervals import over_seeds
-from .settings import MAIN, CompareSettings, Settings
+from .settings import MAIN, UNCHANGED, CompareSettings, Settings
 from .weight_alignment import misalignment
 
 if TYPE_CHECKING:
@@ -62,8 +63,8 @@ if TYPE_CHECKING:
 
 PairOfNetworks = tuple[tuple[str, str], str]
 """The names of two networks, and a layer that both have."""
-AS_COMPARED = "as compared"
-"""The name of the settings themselves, among alternatives to them."""
+QUANTITIES = ("layers", "split", "max_examples", "batch", "eps", "centred", "positions", "pool", "units", "measures")
+"""The settings that s(eps) and measures of pairs of networks depend on."""
 RANDOM_DRAWS = 20
 """Layers of random weights that a misalignment is compared with."""
 
@@ -71,17 +72,9 @@ RANDOM_DRAWS = 20
 class MadeFrom(TypedDict):
     """Everything that a step's results depend on: they are kept as long as it is the same."""
 
-    version: int
+    version: list[int]
     compare: dict[str, object]
     runs: list[object]
-
-
-class LayoutOptions(TypedDict):
-    """The options of `capture` that say how the rows of a layer are made."""
-
-    positions: int | None
-    pool: Literal["mean"] | int | None
-    units: Literal["channel", "location"]
 
 
 @dataclass(frozen=True)
@@ -91,6 +84,10 @@ class Step(ABC):
     compare: CompareSettings
     variants: tuple[TrainedVariant, ...]
     kind: ClassVar[str]
+    version: ClassVar[int]
+    """To be raised when the same settings give other results, so that they are made again."""
+    depends_on: ClassVar[tuple[str, ...]]
+    """The settings of `compare` that its results depend on."""
 
     @classmethod
     @abstractmethod
@@ -120,8 +117,8 @@ class Step(ABC):
     def made_from(self) -> MadeFrom:
         """Everything that its results depend on."""
         return {
-            "version": COMPARISON[1],
-            "compare": self.compare.model_dump(mode="json"),
+            "version": [COMPARISON[1], self.version],
+            "compare": self.compare.model_dump(mode="json", include=set(self.depends_on)),
             "runs": [made_from for variant in self.variants for made_from in variant.made_from],
         }
 
@@ -161,6 +158,12 @@ class CompareSeeds(ComparisonStep):
     """All pairs of networks of a variant, at all layers, by everything that the settings ask for."""
 
     kind = "seeds"
+    version = 1
+    depends_on = (
+        *QUANTITIES,
+        *("folds", "simple_eps", "simple_layers", "sparse", "bins", "clusters", "evidence", "top", "matrix"),
+        *("transplants", "transplant_layers", "transplant_examples"),
+    )
 
     @property
     def first_word(self) -> str:
@@ -241,13 +244,13 @@ class CompareSeeds(ComparisonStep):
         at_most = compare.transplant_examples or compare.max_examples
         fit_batches = compared_batches(data, compare.model_copy(update={"split": "train", "max_examples": at_most}))
         layers = compare.transplant_layers or variant.layers(compare)
-        moments = capture(networks, fit_batches, layers=layers, folds=compare.folds, **layout_of(compare))
+        moments = capture(networks, fit_batches, layers=layers, folds=1, null=False, **layout_of(compare))
         untrained = donor.untrained(data)
         batches = labelled_batches(data, compare.batch, at_most)
         for x, y in moments.pairs:
             pair = moments.pair(x, y)
             for eps in compare.transplants:
-                match = maximum_match(pair, eps)
+                match = maximum_match(pair, eps, centred=compare.centred)
                 yield transplant(networks, batches, pair, match, fit_batches=fit_batches, untrained=untrained)
 
 
@@ -255,6 +258,8 @@ class CompareVariants(ComparisonStep):
     """Each network of a variant against the next one of another, so that no two have the same seed."""
 
     kind = "across"
+    version = 1
+    depends_on = (*QUANTITIES, "folds")
 
     @classmethod
     def requested(cls, settings: Settings) -> Iterable[tuple[str, ...]]:
@@ -309,6 +314,8 @@ class FollowTraining(Step):
     """Similarity over training: each network to itself at the end, and seeds to each other."""
 
     kind = "epochs"
+    version = 1
+    depends_on = (*QUANTITIES, "epochs")
 
     @classmethod
     def requested(cls, settings: Settings) -> Iterable[tuple[str, ...]]:
@@ -374,6 +381,8 @@ class CompareAlternatives(Step):
     """Seeds against seeds with rows made in other ways: what depends on that choice, and what does not."""
 
     kind = "alternatives"
+    version = 1
+    depends_on = (*QUANTITIES, "alternatives")
 
     @classmethod
     def requested(cls, settings: Settings) -> Iterable[tuple[str, ...]]:
@@ -382,7 +391,7 @@ class CompareAlternatives(Step):
 
     def make(self, folder: Path) -> AlternativesStep:
         """Return a row for each alternative, layer and quantity; first those of the comparison of seeds itself."""
-        choices = {AS_COMPARED: self.compare}
+        choices = {UNCHANGED: self.compare}
         for alternative in self.compare.alternatives:
             choices[alternative.name] = self.compare.model_copy(update=alternative.changes)
         rows = [row for name, choice in choices.items() for row in self._rows(name, choice)]
@@ -409,6 +418,8 @@ class AlignWeights(Step):
     """The misalignment of the first layer's weights and its inputs, over training, and that of random weights."""
 
     kind = "alignment"
+    version = 1
+    depends_on = ("epochs",)
 
     @classmethod
     def requested(cls, settings: Settings) -> Iterable[tuple[str, ...]]:
@@ -471,11 +482,6 @@ def _notes(variant: TrainedVariant) -> dict[str, str]:
         "Network": variant.architecture,
         "Test accuracy": ", ".join(accuracies),
     }
-
-
-def layout_of(compare: CompareSettings) -> LayoutOptions:
-    """Return how the rows of each layer are made."""
-    return {"positions": compare.positions, "pool": compare.pool, "units": compare.units}
 
 
 def _pairs(

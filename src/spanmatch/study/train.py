@@ -6,6 +6,7 @@ import contextlib
 import json
 import math
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 SUFFIX = ".safetensors"
 STATE = f"state{SUFFIX}"
-FORMAT, VERSION = "spanmatch.run", 1
+FORMAT, VERSION = "spanmatch.run", 2
 CUDA_SETTING = "CUBLAS_WORKSPACE_CONFIG"
 """The environment variable that CUDA's products need to be deterministic."""
 PADDING = 4
@@ -118,9 +119,15 @@ class Run:
                     f"{self.folder}: holds a run of other settings: {key} was {before.get(key)!r} and is "
                     f"{now.get(key)!r}; choose another output folder, or remove that one"
                 )
+        missing = sorted(set(self.kept_epochs) - set(json.loads(metadata["kept_epochs"])))
+        if missing:
+            raise SpanmatchError(
+                f"{self.folder}: holds a run that does not keep its weights after epoch {missing[0]}; take it out of "
+                "compare.epochs, choose another output folder, or remove that one"
+            )
 
 
-def train(run: Run, data: Data, after_epoch: Callable[[RunEpochRecord], object]) -> None:
+def train(run: Run, data: Data, after_epoch: Callable[[RunEpochRecord, float], object]) -> None:
     """Train a network to its last epoch, from where it was stopped.
 
     Parameters
@@ -130,7 +137,7 @@ def train(run: Run, data: Data, after_epoch: Callable[[RunEpochRecord], object])
     data : Data
         The training and test examples.
     after_epoch : callable
-        Called with the loss and accuracy of each epoch, when its state has been saved.
+        Called with the loss and accuracy of each epoch, and the seconds that it took, when its state has been saved.
 
     Raises
     ------
@@ -161,10 +168,11 @@ def train(run: Run, data: Data, after_epoch: Callable[[RunEpochRecord], object])
             history = [{"epoch": 0, "test_loss": before["test_loss"], "test_accuracy": before["test_accuracy"]}]
             _save(run, network, optimiser, history)
         for epoch in range(history[-1]["epoch"], training.epochs):
+            started = time.perf_counter()
             scores = _epoch(run, network, optimiser, data, epoch)
             history.append({"epoch": epoch + 1, **scores, **evaluate(network, data, training.precision)})
             _save(run, network, optimiser, history)
-            after_epoch(history[-1])
+            after_epoch(history[-1], time.perf_counter() - started)
 
 
 def _epoch(run: Run, network: nn.Module, optimiser: torch.optim.Optimizer, data: Data, epoch: int) -> TrainingScores:
@@ -231,11 +239,11 @@ def augmented(images: Tensor, training: TrainingSettings) -> Tensor:
         flipped = (torch.rand(n) < 0.5).to(images.device)
         images = torch.where(flipped[:, None, None, None], images.flip(-1), images)
     if "crop" in training.augment:
-        size = images.shape[-1]
+        height, width = images.shape[-2:]
         padded = nn.functional.pad(images, (PADDING,) * 4)
         down, right = torch.randint(2 * PADDING + 1, (2, n, 1)).to(images.device)
-        pixels = torch.arange(size, device=images.device)
-        rows, columns = down + pixels, right + pixels
+        rows = down + torch.arange(height, device=images.device)
+        columns = right + torch.arange(width, device=images.device)
         images = padded[
             torch.arange(n, device=images.device)[:, None, None], :, rows[:, :, None], columns[:, None, :]
         ].permute(0, 3, 1, 2)
@@ -297,7 +305,13 @@ def _save(run: Run, network: nn.Module, optimiser: torch.optim.Optimizer, histor
     state = {f"network/{name}": array for name, array in weights.items()}
     for i, values in optimiser.state_dict()["state"].items():
         state |= {f"optimiser/{i}/{name}": v.cpu().numpy() for name, v in values.items() if v is not None}
-    about = {"format": FORMAT, "version": str(VERSION), "made_from": run.made_from, "history": json.dumps(history)}
+    about = {
+        "format": FORMAT,
+        "version": str(VERSION),
+        "made_from": run.made_from,
+        "kept_epochs": json.dumps(run.kept_epochs),
+        "history": json.dumps(history),
+    }
     write_tensors(run.folder / STATE, state, about)
 
 

@@ -8,7 +8,6 @@ import os
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -170,17 +169,8 @@ def _start(messages: SimpleQueue[Message | None]) -> None:
 
 def _work(run: Run, folder: Path, place: Path) -> None:
     """Train one network, in a training process."""
-    started = 0.0
-
-    def report(epoch: RunEpochRecord) -> None:
-        nonlocal started
-        now = time.perf_counter()
-        _send((run.name, epoch, now - started))
-        started = now
-
     try:
         data = read_data(run.variant.data, folder, place / DECODED)
-        started = time.perf_counter()
-        train(run, data, report)
+        train(run, data, lambda epoch, seconds: _send((run.name, epoch, seconds)))
     except SystemExit:  # the study ended; the pool would take it for a failure of this run alone, and continue
         os._exit(1)

@@ -138,7 +138,7 @@ export interface TransplantedRecord {
   accuracy: {
     [k: string]: SpreadRecord;
   };
-  less: {
+  differences: {
     [k: string]: SpreadRecord;
   };
 }

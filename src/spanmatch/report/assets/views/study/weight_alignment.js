@@ -8,9 +8,10 @@ import { drawOverEpochs } from "./over_epochs.js";
 export function weightAlignmentView(study) {
   const steps = study.steps.filter((step) => step.kind === "alignment");
   if (!steps.length) return null;
-  const [{ random, neurons, inputs }] = steps;
+  const [{ random }] = steps;
   return section("alignment", "Alignment of first-layer weights with the data", (body) => {
-    const text = `Misalignment of the principal directions of the weights of ${neurons} neurons and of their ${inputs} inputs: 0 if they are the same.`;
+    const text =
+      "Misalignment of the principal directions of the weights of the first layer and of its inputs: 0 if they are the same.";
     body.append(h("p", {}, text));
     const course = steps.flatMap(({ variants, epochs }) => epochs.map((epoch) => ({ name: variants[0], ...epoch })));
     if (course.length > steps.length)
@@ -18,6 +19,8 @@ export function weightAlignmentView(study) {
     const isOfSeeds = study.intervals_over === "seeds";
     const heads = [
       "Variant",
+      "Neurons",
+      "Inputs",
       "Random weights",
       ...(isOfSeeds ? ["First epoch", "Final epoch", "Change"] : ["Networks"]),
     ];
@@ -39,8 +42,9 @@ export function weightAlignmentView(study) {
  * @param {AlignmentStep} step
  * @param {boolean} isOfSeeds whether training was followed
  */
-function misalignmentRow({ variants, random, epochs }, isOfSeeds) {
+function misalignmentRow({ variants, neurons, inputs, random, epochs }, isOfSeeds) {
   const [first, last] = [epochs[0], epochs[epochs.length - 1]];
   const drawn = `${number(random.value, 2)}${inBrackets(random)}`;
-  return [variants[0], drawn, ...(isOfSeeds ? [first, last, last.change] : [last]).map(numberWithInterval)];
+  const ends = (isOfSeeds ? [first, last, last.change] : [last]).map(numberWithInterval);
+  return [variants[0], neurons, inputs, drawn, ...ends];
 }

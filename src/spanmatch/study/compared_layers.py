@@ -1,0 +1,82 @@
+"""The layers that networks are compared at: how their rows are made, and checks before anything is trained."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from typing import Literal, TypedDict
+
+from torch import Tensor, nn
+
+from ..activations import capture
+from ..activations.patterns import chosen
+from ..errors import SpanmatchError
+from .settings import CompareSettings
+
+NETWORK = "network"
+
+
+class LayoutOptions(TypedDict):
+    """The options of `capture` that say how the rows of a layer are made."""
+
+    positions: int | None
+    pool: Literal["mean"] | int | None
+    units: Literal["channel", "location"]
+
+
+def layout_of(compare: CompareSettings) -> LayoutOptions:
+    """Return how the rows of each layer are made."""
+    return {"positions": compare.positions, "pool": compare.pool, "units": compare.units}
+
+
+def checked_widths(
+    network: nn.Module, batch: Tensor, compare: CompareSettings, patterns: Sequence[str] | None
+) -> dict[str, int]:
+    """Return the number of neurons of each layer that is compared.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        The network, trained or not.
+    batch : torch.Tensor
+        A few examples, as networks take them.
+    compare : CompareSettings
+        What is compared.
+    patterns : sequence of str, optional
+        The patterns of the layers if `compare` has none.
+
+    Raises
+    ------
+    SpanmatchError
+        If a pattern of any setting matches no layer, or rows cannot be made as the settings or an alternative to them
+        ask.
+    """
+    patterns = compare.layers or patterns
+    widths = _widths(network, batch, compare, patterns)
+    for setting, of_layers in (("simple_layers", compare.simple_layers), ("sparse", compare.sparse)):
+        with _errors_name(f"compare.{setting}"):
+            chosen(of_layers or (), widths, "the layers that are compared")
+    if compare.transplant_layers:
+        with _errors_name("compare.transplant_layers"):
+            _widths(network, batch, compare, compare.transplant_layers)
+    for alternative in compare.alternatives:
+        with _errors_name(f"compare.alternatives, {alternative.name!r}"):
+            _widths(network, batch, compare.model_copy(update=alternative.changes), patterns)
+    return widths
+
+
+@contextlib.contextmanager
+def _errors_name(setting: str) -> Iterator[None]:
+    """Begin the message of an error with the setting that it comes from."""
+    try:
+        yield
+    except SpanmatchError as error:
+        raise SpanmatchError(f"{setting}: {error}") from error
+
+
+def _widths(
+    network: nn.Module, batch: Tensor, compare: CompareSettings, patterns: Sequence[str] | None
+) -> dict[str, int]:
+    """Return the number of neurons of each layer."""
+    moments = capture({NETWORK: network}, [batch], layers=patterns, folds=1, null=False, **layout_of(compare))
+    return {name.removeprefix(f"{NETWORK}:"): width for name, width in moments.layers.items()}
