@@ -93,7 +93,8 @@ def test_every_kind_of_result_that_is_written_fits_the_schema(tmp_path, made):
 
 def test_a_study_fits_the_schema(small_study):
     assert saved_results.read_study(small_study.folder) == json.loads((small_study.folder / "study.json").read_text())
-    assert {step["kind"] for step in small_study.results["steps"]} == {"seeds", "across", "epochs", "alignment"}
+    kinds = {"seeds", "across", "epochs", "alternatives", "alignment"}
+    assert {step["kind"] for step in small_study.results["steps"]} == kinds
     assert small_study.results["steps"][0]["blocks"]
     for step in small_study.results["steps"]:
         found, made_from = saved_results.read_step(small_study.folder / "comparisons" / step["name"] / "step.json")

@@ -16,6 +16,7 @@ pytestmark = pytest.mark.slow
 def test_a_study_writes_what_it_found(small_study):
     names = {path.name for path in small_study.folder.iterdir()}
     assert names == {
+        "alternatives.csv",
         "comparisons",
         "epochs.csv",
         "figures",
@@ -24,9 +25,12 @@ def test_a_study_writes_what_it_found(small_study):
         "runs",
         "runs.csv",
         "study.json",
+        "training.log",
+        "transplants.csv",
     }
     assert [step["name"] for step in small_study.results["steps"]] == [
-        *("seeds-a", "epochs-a", "alignment-a", "seeds-b", "epochs-b", "alignment-b", "across-a-b")
+        *("seeds-a", "epochs-a", "alternatives-a", "alignment-a"),
+        *("seeds-b", "epochs-b", "alternatives-b", "alignment-b", "across-a-b"),
     ]
     figures = {path.name for path in (small_study.folder / "figures" / "seeds-a").iterdir()}
     assert figures >= {
@@ -36,7 +40,7 @@ def test_a_study_writes_what_it_found(small_study):
     again = sm.Study.load(small_study.folder)
     assert again.results == small_study.results and set(again.comparisons) == {"seeds-a", "seeds-b", "across-a-b"}
     frame = again.to_frame()
-    assert set(frame["quantity"]) == {
+    assert set(frame["quantity"][frame["estimate"].isin(["in sample"]) | frame["estimate"].isna()]) == {
         "s(0.15)",
         "s(0.2)",
         "s(0.25)",

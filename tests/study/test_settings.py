@@ -146,10 +146,15 @@ def test_alternatives_change_what_they_name(tmp_path):
     for wrong, said in (
         ("name = 'a'", "give what differs: split, max_examples"),
         ("name = 'a'\npool = 2\npositions = 3", "give positions or pool, not both"),
+        ("name = 'unchanged'\ncentred = true", "is the name of the settings themselves"),
+        ("name = 'a'\nunits = 'location'\npool = 'mean'", "every position is a neuron"),
         ("name = 'a'\ncentred = true\n[[compare.alternatives]]\nname = 'a'\npool = 2", "a name of its own"),
     ):
         with pytest.raises(sm.SpanmatchError, match=said):
             read_settings(written(tmp_path, SMALL + "[[compare.alternatives]]\n" + wrong))
+    for wrong, said in (("positions = 3\npool = 2", "not both"), ("units = 'location'\npositions = 3", "is a neuron")):
+        with pytest.raises(sm.SpanmatchError, match=said):
+            read_settings(written(tmp_path, SMALL + wrong))
 
 
 def test_a_variant_without_the_key_is_named_by_its_first_line(tmp_path):

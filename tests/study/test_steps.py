@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -10,11 +11,13 @@ import pytest
 import torch
 
 import spanmatch as sm
+from spanmatch.study import dry_run
 from spanmatch.study.datasets import read_data
 from spanmatch.study.quantities import blocks_of
 from spanmatch.study.settings import (
     DataSettings,
 )
+from studies import SMALL, written
 
 
 def test_a_studys_tables_are_those_of_its_comparisons(small_study):
@@ -187,6 +190,74 @@ def test_transplants_are_of_every_seed_from_the_next(small_study):
         for network in small_study.networks("a").values()
     ]
     assert untouched["value"] == pytest.approx(np.mean(accuracies), rel=1e-3)
+
+
+def test_transplants_are_centred_if_the_study_is(tmp_path):
+    text = SMALL + "centred = true\neps = [0.9]\ntransplants = [0.9]\nfolds = 2\n"
+    study = sm.run_study(written(tmp_path, text.replace("[0, 1, 2]", "[0, 1]")), tmp_path / "out")
+    record = next(r for r in study.results["steps"][0]["transplants"] if r["layer"] == "relu1")
+    data = read_data(DataSettings(max_examples=160))
+    with torch.no_grad():
+        X, Y = (
+            torch.relu(network.fc1(data.prepared(data.train).flatten(1))).double().numpy()
+            for network in study.networks().values()
+        )
+    shares = [len(sm.maximum_match(pair, 0.9, centred=True).x) / 12 for pair in (sm.pair(X, Y), sm.pair(Y, X))]
+    uncentred = [len(sm.maximum_match(pair, 0.9).x) / 12 for pair in (sm.pair(X, Y), sm.pair(Y, X))]
+    assert record["matched"]["value"] == pytest.approx(np.mean(shares), rel=1e-3) != pytest.approx(np.mean(uncentred))
+
+
+def test_held_out_shares_are_those_of_the_evidence(tmp_path):
+    text = SMALL.replace("evidence = false", "evidence = true").replace("[0, 1, 2]", "[0, 1]") + "eps = [0.5, 0.9]\n"
+    study = sm.run_study(written(tmp_path, text), tmp_path / "out")
+    (pair,) = (pair for pair in study.comparisons["seeds"]["pairs"] if pair["layer"] == "fc2")
+    profile = pair["evidence"]["profile"]
+    rows = {row["eps"]: row["value"] for row in study.rows() if row["layer"] == "fc2" and row["estimate"] == "held out"}
+    assert set(rows) == {0.5, 0.9} and rows[0.9] > 0
+    for eps, value in rows.items():
+        assert value == pytest.approx(profile["held_out"][profile["held_out_eps"].index(eps)], rel=1e-3)
+
+
+def test_a_setting_repeats_only_the_steps_that_depend_on_it(tmp_path):
+    text = SMALL + "epochs = [0, 1]\n" + 'alternatives = [{ name = "few", max_examples = 50 }]\n'
+    study = sm.run_study(written(tmp_path, text), tmp_path / "out")
+    steps = tmp_path / "out" / "comparisons"
+    names = {"seeds", "epochs", "alternatives"}
+    before = {name: (steps / name / "step.json").stat().st_mtime_ns for name in names}
+    changed = text.replace("epochs = [0, 1]", "epochs = [1]").replace("50", "40")
+    study = sm.run_study(written(tmp_path, changed), tmp_path / "out")
+    after = {name: (steps / name / "step.json").stat().st_mtime_ns for name in names}
+    assert {name for name in names if before[name] != after[name]} == {"epochs", "alternatives"}
+    outdated = json.loads((steps / "seeds" / "step.json").read_text())
+    outdated["made_from"]["version"][1] = 0
+    del outdated["rows"], outdated["transplants"]
+    (steps / "seeds" / "step.json").write_text(json.dumps(outdated))
+    again = sm.run_study(written(tmp_path, SMALL), tmp_path / "out")
+    assert [step["name"] for step in again.results["steps"]] == ["seeds"]
+    assert [row for row in again.rows() if row["comparison"] == "seeds"] == [
+        row for row in study.rows() if row["comparison"] == "seeds"
+    ]
+    assert {path.name for path in steps.iterdir()} == {"seeds"}
+    assert not (tmp_path / "out" / "alternatives.csv").exists() and not (tmp_path / "out" / "epochs.csv").exists()
+    with pytest.raises(sm.SpanmatchError, match=r"does not keep its weights after epoch 2; take it out of compare.epo"):
+        sm.run_study(written(tmp_path, SMALL + "epochs = [2]\n"), tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("transplant_layers = ['none']", r"compare\.transplant_layers: layers: 'none' matches nothing"),
+        ("simple_layers = ['none']", r"compare\.simple_layers: layers: 'none' matches nothing"),
+        ("sparse = ['none']", r"compare\.sparse: layers: 'none' matches nothing"),
+        ("alternatives = [{ name = 'p', pool = 50 }]", r"compare\.alternatives, 'p': .* cannot be pooled to 50"),
+    ],
+)
+def test_layers_are_checked_before_training(tmp_path, line, said):
+    path = written(tmp_path, SMALL.replace('"mlp"', '"cnn"').replace("widths = [12]", "width = 0.1") + line + "\n")
+    for run in (sm.run_study, dry_run):
+        with pytest.raises(sm.SpanmatchError, match=said):
+            run(path)
+    assert not (tmp_path / "small" / "runs").exists()
 
 
 def test_blocks_tell_what_is_each_networks_own():

@@ -119,7 +119,8 @@ def test_a_killed_study_of_images_ends_with_the_same_bytes_and_logs_every_epoch(
 
     logged, through = (lines((tmp_path / name / "training.log").read_text()) for name in ("killed", "through"))
     assert through.keys() == {(f"main seed {seed}", epoch) for seed in (0, 1) for epoch in range(1, 21)}
-    assert logged.items() <= through.items() and len(logged) >= 39  # the kill may fall between an epoch and its line
+    # Epochs that ended just before the kill may have no line.
+    assert logged.items() <= through.items() and len(logged) >= 38
     for run in json.loads((tmp_path / "through" / "study.json").read_text())["runs"]:
         for epoch in run["history"][1:]:
             scores = [f"{epoch['train_loss']:.4f}", f"{epoch['train_accuracy']:.2%}"]

@@ -64,14 +64,15 @@ def run_pipeline(settings: Settings | Path_, out: Path_ | None = None, workers: 
         study = Study(place, _study_record(settings, variants, records))
         study.write(results_folder)
         _save_figures(study, results_folder / FIGURES)
-        _remove_others(place, results_folder, {step.name for step in steps})
-        return study
+        written = {path.relative_to(results_folder) for path in results_folder.rglob("*")}
+    _remove_others(place, written, {step.name for step in steps})
+    return study
 
 
-def _remove_others(place: Path, results_folder: Path, steps: set[str]) -> None:
+def _remove_others(place: Path, written: set[Path], steps: set[str]) -> None:
     """Remove tables, figures and comparisons of an earlier run that the study no longer has."""
     for path in (*place.glob("*.csv"), *(place / FIGURES).rglob("*")):
-        if path.is_file() and not (results_folder / path.relative_to(place)).exists():
+        if path.is_file() and path.relative_to(place) not in written:
             path.unlink()
     for folder in (place / COMPARISONS).glob("*"):
         if folder.is_dir() and folder.name not in steps:
