@@ -119,6 +119,12 @@ def compare(
             help="Inputs to run the networks on: .npy, .npz, .safetensors, .txt (one text a line), or file.py:function."
         ),
     ] = None,
+    rows_by: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Column or array of row ids in stored activations, to join rows by; by default 'ids'."
+        ),
+    ] = None,
     layers: Annotated[
         list[str] | None, typer.Option(help="Layer name or shell pattern, such as '*relu*'; can be repeated.")
     ] = None,
@@ -213,12 +219,16 @@ def compare(
             raise BadArgument("--data is missing: what are the networks to be run on?")
         if not run_them[0] and data is not None:
             raise BadArgument("--data is for networks; files of activations are compared as they are")
+        if run_them[0] and rows_by is not None:
+            raise BadArgument("--rows-by is for stored activations; networks see the same inputs")
         names = _names(a, b)
         networks = {
             name: from_names.network(t) if from_names.is_code(t) else Path(t)
             for name, t in zip(names, (a, b), strict=True)
         }
         there: dict[str, Any] = {} if scheduler is None else {"scheduler": scheduler}
+        if rows_by is not None:
+            there["rows_by"] = rows_by
         batches = from_names.data(data, batch_size) if data is not None else None
         with writing(out) as written:
             comparison = run(
