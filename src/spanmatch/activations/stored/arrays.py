@@ -70,8 +70,10 @@ def _is_missing(ids: NDArray[np.generic]) -> NDArray[np.bool_]:
     if ids.dtype.kind == "O":
         return np.array([value is None or _is_nan(value) for value in ids], dtype=bool)
     if ids.dtype.kind in "mM":
-        return np.isnat(ids)
-    return np.isnan(ids) if ids.dtype.kind == "f" else np.zeros(len(ids), dtype=bool)
+        return np.asarray(np.isnat(ids), dtype=bool)
+    if ids.dtype.kind == "f":
+        return np.asarray(np.isnan(ids), dtype=bool)
+    return np.zeros(len(ids), dtype=bool)
 
 
 def _is_nan(value: object) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import SpanmatchError
+from ...errors import SpanmatchError, among
 from .arrays import IDS, RowIds
 
 if TYPE_CHECKING:
@@ -41,6 +41,12 @@ def how_to_store() -> str:
     )
 
 
+def check_has_ids(rows_by: str | None, names: Sequence[str]) -> None:
+    """Raise SpanmatchError if a table has no column of the name of the ids."""
+    if rows_by is not None and rows_by not in names:
+        raise SpanmatchError(f"no column {rows_by!r} of row ids{among(rows_by, names)}")
+
+
 def refuse_if_ids(name: str) -> None:
     """Raise SpanmatchError for a column that would count as a neuron, but is named as ids are."""
     if name.lower() in NAMES_OF_IDS:
@@ -63,10 +69,8 @@ def columns_of(schema: pa.Schema, rows_by: str | None) -> Columns:
 
     index, default_ids = _index_of_pandas(schema.pandas_metadata)
     names = schema.names
-    if rows_by is None:
-        ids = IDS if IDS in names else index
-    else:
-        ids = rows_by if rows_by in names else index if index == rows_by else None
+    check_has_ids(rows_by, names)
+    ids = rows_by or (IDS if IDS in names else index)
     kinds = {column.name: column.type for column in schema if column.name not in (ids, index)}
     if len(kinds) + len({ids, index} - {None}) != len(names):
         raise SpanmatchError("two columns have the same name; rename one")

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import SpanmatchError
-from .arrays import UNNAMED, RowIds, StoredArray
-from .columns import how_to_store, ids_of_index, refuse_if_ids
+from .arrays import IDS, UNNAMED, RowIds, StoredArray
+from .columns import check_has_ids, how_to_store, ids_of_index, refuse_if_ids
 
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 LINES_PER_MARK = 1024
@@ -94,7 +94,8 @@ def _cells(line: bytes, delimiter: str) -> list[str]:
 
 def _ids_column(table: _Table, first_row: Sequence[str], rows_by: str | None) -> int | None:
     """Return the column of ids: the one with their name, or a first one without a name, as pandas writes its index."""
-    name = rows_by or "ids"
+    check_has_ids(rows_by, table.names)
+    name = rows_by or IDS
     if name in table.names:
         return table.names.index(name)
     return 0 if table.names[0] == "" and len(first_row) > 1 else None

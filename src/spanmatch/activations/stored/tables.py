@@ -10,7 +10,16 @@ from numpy.typing import NDArray
 
 from ...errors import SpanmatchError, missing_extra
 from .arrays import IDS, UNNAMED, ReadRows, RowIds, StoredArray, TakeRows
-from .columns import columns_of, how_to_store, ids_in, ids_of_index, number_type, refuse_if_ids, values_of
+from .columns import (
+    check_has_ids,
+    columns_of,
+    how_to_store,
+    ids_in,
+    ids_of_index,
+    number_type,
+    refuse_if_ids,
+    values_of,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -75,6 +84,9 @@ def _is_numeric(dtype: np.dtype[np.generic] | ExtensionDtype) -> bool:
 def _frame_ids(frame: pd.DataFrame, rows_by: str | None) -> int | None:
     """Return the number of the column of ids; None for the index."""
     names = [str(name) for name in frame.columns]
+    if rows_by is not None and rows_by == frame.index.name:
+        return None
+    check_has_ids(rows_by, names)
     name = rows_by or IDS
     return names.index(name) if name in names else None
 
