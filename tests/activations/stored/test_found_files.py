@@ -206,7 +206,7 @@ def test_csv_files_with_and_without_names_of_columns(tmp_path, header):
 def test_a_csv_is_never_read_at_once(tmp_path):
     import tracemalloc
 
-    big = np.tile(np.arange(64.0), (20_000, 1))
+    big = np.tile(np.arange(64.0) + 1, (20_000, 1))
     np.savetxt(tmp_path / "a.csv", big, delimiter=",", fmt="%d")
     with StoredActivations(tmp_path / "a.csv") as stored:
         tracemalloc.start()

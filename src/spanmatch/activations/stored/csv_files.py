@@ -63,7 +63,8 @@ def _scanned(path: Path, file: IO[bytes]) -> tuple[_Table, list[str]]:
     delimiter = DELIMITERS[path.suffix]
     first_line = file.readline()
     cells = _cells(first_line, delimiter)
-    has_names = not all(NUMBER.fullmatch(cell) for cell in cells) or cells == [str(i) for i in range(len(cells))]
+    numbers_columns = len(cells) > 1 and cells == [str(i) for i in range(len(cells))]  # as frames without names do
+    has_names = numbers_columns or not all(NUMBER.fullmatch(cell) for cell in cells)
     if has_names:
         names, start = cells, file.tell()
     else:
