@@ -88,7 +88,7 @@ def test_options_that_do_not_go_with_the_data_are_refused(tmp_path, folder):
         ("texts.txt", {"normalise": "unit"}),
         ("images", {"text_column": "a"}),
     ):
-        with pytest.raises(sm.SpanmatchError, match="--.* is for .*is none"):
+        with pytest.raises(sm.SpanmatchError, match=r"--.* is for .*is none"):
             from_names.data(str(tmp_path / path), **option)
     with pytest.raises(sm.SpanmatchError, match="normalise 'zca': give unit or imagenet"):
         from_names.data(str(folder), normalise="zca")
