@@ -116,3 +116,10 @@ def test_results_at_chance_ask_whether_rows_are_in_the_same_order():
 def test_results_above_chance_ask_nothing(recwarn):
     sm.compare(X, Y, clusters=False)
     assert not recwarn
+
+
+def test_workers_do_not_reorder_rows(tmp_path):
+    for name, array, order in (("a", X, np.arange(300)), ("b", Y, ORDER)):
+        pd.DataFrame(array[order], index=NAMES[order]).rename(columns=str).to_parquet(tmp_path / f"{name}.parquet")
+    with pytest.raises(sm.SpanmatchError, match="workers read rows as they are stored, but these are in different"):
+        levels(tmp_path / "a.parquet", tmp_path / "b.parquet", scheduler=1)
