@@ -21,8 +21,11 @@ from numpy.typing import NDArray
 
 from ..errors import BadArgument, SpanmatchError, missing_extra
 from .from_networks import EXAMPLES_AT_ONCE, cut
+from .image_batches import ImageBatches, Normalisation, is_image_folder
 from .outputs import Batch
 from .stored import StoredActivations
+from .stored.csv_files import DELIMITERS
+from .text_files import column_of_texts, lines
 
 if TYPE_CHECKING:
     from torch import nn
@@ -30,6 +33,8 @@ if TYPE_CHECKING:
     from .outputs import Network
 
 WEIGHTS = (".safetensors", ".pt", ".pth")
+IMAGES_AT_ONCE = 64
+"""Images of a folder in a batch: they may be large."""
 SHOWN = 3
 """Weights of each kind that a message names."""
 USER_MODULE = "spanmatch_user_"
@@ -77,29 +82,53 @@ def network(text: str) -> Network:
     return made
 
 
-def data(text: str, batch_size: int | None = None) -> Iterable[Batch]:
-    """Return batches from "file.py:function", from a file of arrays, cut along the first axis, or from lines of text.
+def data(
+    text: str,
+    batch_size: int | None = None,
+    *,
+    size: int | None = None,
+    normalise: Normalisation | None = None,
+    text_column: str | None = None,
+) -> Iterable[Batch]:
+    """Return batches from "file.py:function", from a file of arrays, a folder of images, or a file of texts.
 
     Parameters
     ----------
     text : str
-        The function, or the path of a file.
+        The function, or the path of a file or folder.
     batch_size : int, optional
-        The examples in a batch; by default 256, or 16 for texts, which have many rows each.
+        The examples in a batch; by default 256, or 16 for texts, which have many rows each, and 64 for images in files.
+    size : int, optional
+        Of a folder of images: pixels along each side that they are resized to.
+    normalise : {"unit", "imagenet"}, optional
+        Of a folder of images: how pixels become numbers, see `ImageBatches`; by default "unit".
+    text_column : str, optional
+        Of a .csv or .tsv file: the column of the texts; by default the only one that holds texts.
 
     Returns
     -------
     iterable
         Of a file with one array, arrays; of a file with several, dicts of keyword arguments; of a .txt file, lists of
-        its lines.
+        its lines; of a .csv or .tsv file with texts, lists of these; of a folder of images, arrays (n, 3, height,
+        width) of float32.
 
     Raises
     ------
     BadArgument
-        If the file or function is not there, or the batch size is below 1.
+        If the file or function is not there, the batch size is below 1, or an option does not go with the data.
     SpanmatchError
         If the function fails or gives no batches, or the file cannot be read.
     """
+    path = Path(text)
+    is_of_images = not is_code(text) and is_image_folder(path)
+    is_of_columns = not is_code(text) and path.suffix in DELIMITERS
+    for option, value, fits, kind in (
+        ("size", size, is_of_images, "a folder of images"),
+        ("normalise", normalise, is_of_images, "a folder of images"),
+        ("text-column", text_column, is_of_columns, "a .csv or .tsv file"),
+    ):
+        if value is not None and not fits:
+            raise BadArgument(f"--{option} is for {kind}; {text} is none")
     if is_code(text):
         batches = call(text)
         if not isinstance(batches, Iterable):
@@ -107,40 +136,37 @@ def data(text: str, batch_size: int | None = None) -> Iterable[Batch]:
         return batches
     if batch_size is not None and batch_size < 1:
         raise BadArgument(f"batch size {batch_size}: give 1 or more")
-    if Path(text).suffix == ".txt":
-        return cut(_lines(Path(text)), batch_size)
+    if path.suffix == ".txt":
+        return cut(lines(path), batch_size)
+    if is_of_images:
+        return ImageBatches(path, batch_size or IMAGES_AT_ONCE, size, normalise or "unit")
+    if is_of_columns:
+        texts = column_of_texts(path, text_column)
+        if texts is not None:
+            return cut(texts, batch_size)
     return _StoredBatches(text, batch_size or EXAMPLES_AT_ONCE)
 
 
-def _lines(path: Path) -> list[str]:
-    """Return the lines of a text that are not empty.  Raises SpanmatchError if there are none."""
-    try:
-        lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    except OSError as error:
-        raise BadArgument(f"{path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise SpanmatchError(f"{path}: not text in UTF-8 ({error})") from error
-    if not lines:
-        raise SpanmatchError(f"{path}: holds no text")
-    return lines
-
-
-def pictures(text: str) -> NDArray[np.uint8] | None:
-    """Return the images of a file of inputs as the report shows them.
+def pictures(text: str, size: int | None = None) -> NDArray[np.uint8] | None:
+    """Return the images of a file or folder of inputs as the report shows them.
 
     Parameters
     ----------
     text : str
-        The path of a file of arrays.
+        The path of a file of arrays, or of a folder of images.
+    size : int, optional
+        Of a folder of images: pixels along each side that they are resized to.
 
     Returns
     -------
     numpy.ndarray of bytes, shape (n, height, width) or (n, height, width, 3), or None
-        The images; the smallest value in the file becomes black, the largest white. None if the text is
+        The images; of a file, the smallest value becomes black, the largest white. None if the text is
         file.py:function or a file of texts, or the file does not hold one array (n, 1 or 3, height, width).
     """
-    if is_code(text) or Path(text).suffix == ".txt":
+    if is_code(text) or Path(text).suffix in (".txt", *DELIMITERS):
         return None
+    if is_image_folder(Path(text)):
+        return ImageBatches(Path(text), IMAGES_AT_ONCE, size, "unit").pictures()
     with StoredActivations(text) as stored:
         ((name, shape), *more) = stored.shapes.items()
         if more or len(shape) != 4 or shape[1] not in (1, 3):

@@ -24,6 +24,7 @@ from .layouts import Channels, Layout, Pool, Units
 from .onnx import onnx_runner
 from .outputs import Batch, BatchActivations, Runner, are_texts, examples_in, joined_rows
 from .patterns import Patterns, nearest, patterns_of
+from .stored import is_in_memory
 from .tokens import inputs_of_runners
 from .torch import torch_runner
 from .torch_export import WHY_FILES_ARE_REFUSED, ExportRunner, is_program
@@ -170,7 +171,7 @@ def runs(network: object) -> bool:
     if isinstance(network, str | PathLike):
         path = Path(network)
         return path.suffix in (".onnx", ".pt2") or is_folder(path)
-    return not isinstance(network, Mapping)
+    return not isinstance(network, Mapping) and not is_in_memory(network)
 
 
 def runner_of(name: str, network: object, patterns: Sequence[str] | None) -> contextlib.AbstractContextManager[Runner]:

@@ -116,7 +116,27 @@ def compare(
     data: Annotated[
         str | None,
         typer.Option(
-            help="Inputs to run the networks on: .npy, .npz, .safetensors, .txt (one text a line), or file.py:function."
+            help="Inputs to run the networks on: .npy, .npz, .safetensors, .txt (one text a line), .csv (a column of "
+            "texts), a folder of images, or file.py:function."
+        ),
+    ] = None,
+    size: Annotated[
+        int | None, typer.Option(min=1, help="Pixels along each side that images in a folder are resized to.")
+    ] = None,
+    normalise: Annotated[
+        Literal["unit", "imagenet"] | None,
+        typer.Option(
+            help="Pixels of images in a folder: unit: from 0 to 1 (default); imagenet: then with ImageNet's mean and "
+            "deviation of each channel."
+        ),
+    ] = None,
+    text_column: Annotated[
+        str | None, typer.Option(help="Column of a .csv with the texts; by default the only one with texts.")
+    ] = None,
+    rows_by: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Column or array of row ids in stored activations, to join rows by; by default 'ids'."
         ),
     ] = None,
     layers: Annotated[
@@ -145,7 +165,8 @@ def compare(
     ] = 8,
     null: Annotated[bool, typer.Option(help="Keep a null pairing, for values under the null.")] = True,
     batch_size: Annotated[
-        int | None, typer.Option(min=1, help="Examples in a batch of --data; by default 256, of texts 16.")
+        int | None,
+        typer.Option(min=1, help="Examples in a batch of --data; by default 256, of image files 64, of texts 16."),
     ] = None,
     simple: Annotated[
         bool, typer.Option("--simple", help="Also find minimum and simple matches, at every eps.")
@@ -213,13 +234,21 @@ def compare(
             raise BadArgument("--data is missing: what are the networks to be run on?")
         if not run_them[0] and data is not None:
             raise BadArgument("--data is for networks; files of activations are compared as they are")
+        if run_them[0] and rows_by is not None:
+            raise BadArgument("--rows-by is for stored activations; networks see the same inputs")
+        if data is None and (size, normalise, text_column) != (None, None, None):
+            raise BadArgument("--size, --normalise and --text-column are for --data, which is missing")
         names = _names(a, b)
         networks = {
             name: from_names.network(t) if from_names.is_code(t) else Path(t)
             for name, t in zip(names, (a, b), strict=True)
         }
         there: dict[str, Any] = {} if scheduler is None else {"scheduler": scheduler}
-        batches = from_names.data(data, batch_size) if data is not None else None
+        if rows_by is not None:
+            there["rows_by"] = rows_by
+        batches = None
+        if data is not None:
+            batches = from_names.data(data, batch_size, size=size, normalise=normalise, text_column=text_column)
         with writing(out) as written:
             comparison = run(
                 networks,
@@ -235,9 +264,9 @@ def compare(
                 pairs=pairs,
                 pool=int(pool) if pool is not None and pool.isdecimal() else pool,
                 top=top,
-                inputs=from_names.pictures(data) if top and data else None,
+                inputs=from_names.pictures(data, size) if top and data else None,
                 max_memory_gb=max_memory_gb,
-                notes={names[0]: a, names[1]: b, **({"Data": data} if data else {})},
+                notes={names[0]: a, names[1]: b, **_data_note(data, batches)},
                 layers=layers,
                 units=units,
                 positions=positions,
@@ -301,6 +330,15 @@ def _eps(text: str) -> list[float]:
     if wrong or not values:
         raise BadArgument(f"--eps {text!r}: {wrong[0]:g} is not in [0, 1)" if wrong else "--eps: give at least one")
     return values
+
+
+def _data_note(data: str | None, batches: object) -> dict[str, str]:
+    """Return what the report says of the data: where they are from, and how images were prepared."""
+    from ..activations.image_batches import ImageBatches
+
+    if data is None:
+        return {}
+    return {"Data": f"{data}: {batches.words}" if isinstance(batches, ImageBatches) else data}
 
 
 def _names(a: str, b: str) -> tuple[str, str]:

@@ -15,9 +15,10 @@ from sklearn.datasets import load_digits
 from torch import Tensor
 
 from ..activations.from_names import function, is_code
+from ..activations.image_decoding import resized
 from ..errors import SpanmatchError
 from .cifar_archives import CLASSES, PUBLISHED, check_md5, read_cifar
-from .image_files import contains_images, read_image_folder, resized
+from .image_files import contains_images, read_image_folder
 from .settings import DataSettings
 
 ALPHABET = "\n\t" + "".join(map(chr, range(32, 127)))
