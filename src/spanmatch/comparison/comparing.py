@@ -90,7 +90,7 @@ def compare(
     notes : mapping of str to str, optional
         Notes that the report shows, by title.
     **options
-        Options of `capture`: layers, units, positions, seed, channels, example_ids, checkpoint,
+        Options of `capture`: layers, units, positions, seed, channels, input, example_ids, checkpoint,
         checkpoint_seconds, pairs, folds, null, bins, method, top, max_memory_gb; for stored
         activations also scheduler, see `capture_stored`. With bins, partners are also computed by
         mutual information.
@@ -257,6 +257,8 @@ def _moments(networks: Mapping[str, Any], batches: Iterable[Batch] | None, optio
     if all(stored):
         if batches is not None:
             raise SpanmatchError("batches: stored activations need none; leave batches out")
+        if "input" in options:
+            raise SpanmatchError(f"input={options['input']!r}: it is for networks; stored activations have no inputs")
         return capture_stored(networks, **options)
     if "scheduler" in options:
         raise SpanmatchError("scheduler: it is for stored activations; for networks use processes of torch.distributed")

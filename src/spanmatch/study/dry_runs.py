@@ -13,7 +13,7 @@ import torch
 
 from .._files import Path_
 from ..activations import capture
-from ..activations.from_names import is_code
+from ..activations.code_names import is_code
 from ..errors import SpanmatchError
 from .cifar_archives import CLASSES
 from .datasets import ALPHABET, Data, reader
