@@ -114,6 +114,7 @@ def capture_stored(
             if patterns is not None:
                 names = chosen(patterns, activations.arrays, activations.name)
                 activations.arrays = {layer: activations.arrays[layer] for layer in names}
+            _check_neurons(activations)
         arrays = _arrays_to_read(stored, options.get("pairs", "matching"))
         parts = _parts_of(arrays)
         if scheduler is None:
@@ -123,6 +124,15 @@ def capture_stored(
     if checkpoint is not None:
         raise SpanmatchError("checkpoint and scheduler: give one of them; workers keep what they have done")
     return _read_on_workers(networks, arrays, parts, layout, options, scheduler)
+
+
+def _check_neurons(activations: StoredActivations) -> None:
+    """Raise SpanmatchError unless all arrays have neurons."""
+    for name, shape in activations.shapes.items():
+        if len(shape) < 2:
+            raise SpanmatchError(
+                f"{activations.name}: array {name!r} has shape {shape}; store rows x neurons, at least one of each"
+            )
 
 
 def _read_here(

@@ -129,6 +129,8 @@ class OnnxRunner:
                     f"input={self.input_name!r}: a batch of type {type(batch).__name__} has no names; leave input out"
                 )
             batch = {names[0]: batch}
+        elif len(names) > 1 and self.input_name is not None:
+            raise SpanmatchError(f"input={self.input_name!r}: {self.path} takes {', '.join(names)}; leave input out")
         elif len(names) == 1 and (self.input_name is not None or names[0] not in batch):
             batch = {names[0]: batch[input_in(self.name, names, batch, self.input_name)]}
         if any(name not in batch for name in names):
