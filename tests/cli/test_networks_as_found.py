@@ -66,12 +66,12 @@ def test_functions_of_packages_with_arguments(run, monkeypatch, tmp_path):
     (tmp_path / "installed" / "zoo_on_the_path.py").write_text(NETS)
     monkeypatch.syspath_prepend(tmp_path / "installed")
     names = ("zoo_on_the_path:net(7)", "zoo_on_the_path:net(width=8)")
-    assert results(run(*names, "--data", "x.npy", "--json"))["networks"] == ["net 7", "net 8"]
+    assert results(run(*names, "--data", "x.npy", "--json"))["networks"] == ["net 7", "net width=8"]
 
 
 def test_arguments_of_functions_in_files(run):
     result = run("nets.py:net(8)", "nets.py:net(8, half=True)", "--data", "x.npy", "--layers", "0", "--json")
-    assert results(result)["networks"] == ["net 8", "net 8 True"]
+    assert results(result)["networks"] == ["net 8", "net 8 half=True"]
     for text, code, message in (
         ("nets.py:net(nn.ReLU)", 2, "nn.ReLU is no literal"),
         ("no_such_package:net", 2, "no module 'no_such_package' is installed"),

@@ -33,9 +33,9 @@ class CodeName:
 
     @property
     def called(self) -> str:
-        """The function's name, and its arguments that are texts or numbers, if any."""
-        values = [*self.args, *self.kwargs.values()]
-        return " ".join([self.function, *(str(value) for value in values if isinstance(value, str | int | float))])
+        """The function's name and its arguments, with spaces in between."""
+        named = (f"{name}={value}" for name, value in self.kwargs.items())
+        return " ".join([self.function, *map(str, self.args), *named])
 
 
 def is_code(text: str) -> bool:

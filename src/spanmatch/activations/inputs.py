@@ -87,8 +87,8 @@ def input_in(name: str, takes: Sequence[str], batch: Mapping[str, object], input
     batch
         {name: array}.
     input_name
-        The member that was asked for, if any. Otherwise it is the only array, or the only one with
-        two or more axes that is neither called as labels are nor as a mask is.
+        The member that was asked for, if any. Otherwise it is the only array that is neither called
+        as labels are nor as a mask is; of several arrays it must have two or more axes.
 
     Raises
     ------
@@ -101,7 +101,7 @@ def input_in(name: str, takes: Sequence[str], batch: Mapping[str, object], input
         return input_name
     axes = {key: len(getattr(value, "shape", ())) for key, value in batch.items() if key not in takes}
     arrays = [key for key in axes if axes[key]]
-    fitting = [key for key in arrays if axes[key] > 1 and key not in (*LABELS, *MASKS)] if len(arrays) > 1 else arrays
+    fitting = [key for key in arrays if key not in (*LABELS, *MASKS) and (axes[key] > 1 or len(arrays) == 1)]
     if len(fitting) != 1:
         example = (fitting or arrays or ["image"])[0]
         raise SpanmatchError(
