@@ -83,7 +83,7 @@ def test_the_only_member_that_can_be_the_input_is(network, batch):
 
 @pytest.mark.parametrize("batch", [{"label": IMAGES}, {"image": LABELS, "label": LABELS}, {"label": LABELS, "id": 3}])
 def test_labels_are_no_input(batch):
-    with pytest.raises(sm.SpanmatchError, match="takes x; the batch has .*say which of them is the input"):
+    with pytest.raises(sm.SpanmatchError, match=r"takes x; the batch has .*say which of them is the input"):
         sm.capture({"a": Classifier()}, [batch])
 
 
