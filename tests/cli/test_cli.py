@@ -232,7 +232,7 @@ BAD_USAGE = {
     ("compare", "nets.py:net", "nets.py:other"): "--data is missing",
     ("compare", "nets.py:nett", "nets.py:net", "--data", "nets.py:batches"): "no function 'nett'; there is net",
     ("compare", "gone.py:net", "nets.py:net", "--data", "nets.py:batches"): "gone.py: no such file",
-    ("compare", "nets.py:net@w.bin", "nets.py:net", "--data", "nets.py:batches"): "unknown file type '.bin'",
+    ("compare", "nets.py:net@w.h5", "nets.py:net", "--data", "nets.py:batches"): "unknown file type '.h5'",
     ("compare", "nets.py:net@w.pt", "nets.py:net", "--data", "nets.py:batches"): "w.pt: no such file",
     ("compare", "nets.py:net", "nets.py:other", "--data", "gone.npy"): "gone.npy: no such file",
     ("compare", "a.npz", "b.npz", "--method", "svd"): "svd",

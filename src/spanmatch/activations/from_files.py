@@ -122,6 +122,7 @@ def capture_stored(
             if patterns is not None:
                 names = chosen(patterns, activations.arrays, activations.name)
                 activations.arrays = {layer: activations.arrays[layer] for layer in names}
+            _check_neurons(activations)
         joined_arrays = joined(_arrays_to_read(stored, options.get("pairs", "matching")))
         arrays = joined_arrays.arrays
         _check_lengths(arrays, options.get("pairs", "matching"))
@@ -206,6 +207,15 @@ class _Sources:
     def ids_of(self, rows: tuple[int, int]) -> NDArray[np.int64]:
         """Return the example of each of some rows (start, stop)."""
         return np.arange(*rows) if self.example_ids is None else self.example_ids[slice(*rows)]
+
+
+def _check_neurons(activations: StoredActivations) -> None:
+    """Raise SpanmatchError unless all arrays have neurons."""
+    for name, shape in activations.shapes.items():
+        if len(shape) < 2:
+            raise SpanmatchError(
+                f"{activations.name}: array {name!r} has shape {shape}; store rows x neurons, at least one of each"
+            )
 
 
 def _read_here(

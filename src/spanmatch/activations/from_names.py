@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import importlib
 import importlib.util
 import inspect
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from difflib import get_close_matches
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
@@ -20,66 +21,68 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import BadArgument, SpanmatchError, missing_extra
+from .code_names import CodeName, names_function, parsed
 from .from_networks import EXAMPLES_AT_ONCE, cut
+from .hub import hub_folder, is_hub_name
 from .image_batches import ImageBatches, Normalisation, is_image_folder
 from .outputs import Batch
 from .stored import StoredActivations
 from .stored.csv_files import DELIMITERS
 from .text_files import column_of_texts, lines
+from .weight_files import load_weights
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from .outputs import Network
 
-WEIGHTS = (".safetensors", ".pt", ".pth")
 IMAGES_AT_ONCE = 64
 """Images of a folder in a batch: they may be large."""
-SHOWN = 3
-"""Weights of each kind that a message names."""
 USER_MODULE = "spanmatch_user_"
 """What the names of the modules of users' files begin with."""
 
 
-def is_code(text: str) -> bool:
-    """Tell whether a text is "file.py:function", with or without "@weights", and not a path."""
-    return ".py:" in text
-
-
-def network(text: str) -> Network:
-    """Return the network that "file.py:function" or "file.py:function@weights" names.
+def network(text: str, *, download: bool = False) -> Network | Path:
+    """Return the network that a text names.
 
     Parameters
     ----------
     text : str
-        The function that makes the network, and the file of its weights, if it is to have others. The file's code is
-        run: it is the user's own.
+        "file.py:function" or "package.module:function", with literal arguments in parentheses or
+        without, and with "@weights", a file of other weights, or without: the code is run. Or
+        "hf:NAME", a model of transformers in the local cache of the Hugging Face Hub.
+    download : bool
+        Whether to ask the Hub for what the cache lacks.
 
     Returns
     -------
-    torch.nn.Module, torch.export.ExportedProgram or tuple
-        The network; a tuple is a model of transformers and its tokenizer.
+    torch.nn.Module, torch.export.ExportedProgram, tuple or Path
+        The network; a tuple is a model of transformers and its tokenizer, a path the folder of one.
 
     Raises
     ------
     BadArgument
-        If a file or the function is not there.
+        If a file, a module, the function or the model is not there, or an argument is no literal.
     SpanmatchError
         If the function fails or gives something else, or the weights do not fit.
     """
+    if is_hub_name(text):
+        return hub_folder(text, download=download)
     try:
         from torch import nn
         from torch.export import ExportedProgram
     except ImportError as error:
         raise missing_extra("PyTorch", "torch", text) from error
-    code, _, weights = text.partition("@")
-    made = call(code)
+    weights, made = parsed(text).weights, call(text)
     if isinstance(made, nn.Module):
         if weights:
             load_weights(made, Path(weights))
     elif weights or not isinstance(made, tuple | ExportedProgram):
-        raise SpanmatchError(f"{code} gives a {type(made).__name__}; it must give a torch.nn.Module")
+        raise SpanmatchError(f"{text} gives a {type(made).__name__}; it must give a torch.nn.Module")
     return made
+
+
+def names_network(text: str) -> bool:
+    """Tell whether a text names a network, as `network` takes it, and not a path."""
+    return is_hub_name(text) or names_function(text)
 
 
 def data(
@@ -90,12 +93,13 @@ def data(
     normalise: Normalisation | None = None,
     text_column: str | None = None,
 ) -> Iterable[Batch]:
-    """Return batches from "file.py:function", from a file of arrays, a folder of images, or a file of texts.
+    """Return batches from a function, a file of arrays, a folder of images, or a file of texts.
 
     Parameters
     ----------
     text : str
-        The function, or the path of a file or folder.
+        "file.py:function" or "package.module:function", with literal arguments or without, or the
+        path of a file or a folder.
     batch_size : int, optional
         The examples in a batch; by default 256, or 16 for texts, which have many rows each, and 64 for images in files.
     size : int, optional
@@ -120,8 +124,8 @@ def data(
         If the function fails or gives no batches, or the file cannot be read.
     """
     path = Path(text)
-    is_of_images = not is_code(text) and is_image_folder(path)
-    is_of_columns = not is_code(text) and path.suffix in DELIMITERS
+    is_of_images = not names_function(text) and is_image_folder(path)
+    is_of_columns = not names_function(text) and path.suffix in DELIMITERS
     for option, value, fits, kind in (
         ("size", size, is_of_images, "a folder of images"),
         ("normalise", normalise, is_of_images, "a folder of images"),
@@ -129,7 +133,7 @@ def data(
     ):
         if value is not None and not fits:
             raise BadArgument(f"--{option} is for {kind}; {text} is none")
-    if is_code(text):
+    if names_function(text):
         batches = call(text)
         if not isinstance(batches, Iterable):
             raise SpanmatchError(f"{text} gives a {type(batches).__name__}; it must give batches")
@@ -160,10 +164,10 @@ def pictures(text: str, size: int | None = None) -> NDArray[np.uint8] | None:
     Returns
     -------
     numpy.ndarray of bytes, shape (n, height, width) or (n, height, width, 3), or None
-        The images; of a file, the smallest value becomes black, the largest white. None if the text is
-        file.py:function or a file of texts, or the file does not hold one array (n, 1 or 3, height, width).
+        The images; of a file, the smallest value becomes black, the largest white. None if the text names a
+        function or is a file of texts, or the file does not hold one array (n, 1 or 3, height, width).
     """
-    if is_code(text) or Path(text).suffix in (".txt", *DELIMITERS):
+    if names_function(text) or Path(text).suffix in (".txt", *DELIMITERS):
         return None
     if is_image_folder(Path(text)):
         return ImageBatches(Path(text), IMAGES_AT_ONCE, size, "unit").pictures()
@@ -201,45 +205,72 @@ class _StoredBatches:
 
 
 def function(text: str) -> Callable[..., Any]:
-    """Return the function that "file.py:function" names.
+    """Return the function that "file.py:function" or "package.module:function" names.
 
     Parameters
     ----------
     text : str
-        The path of a file of Python code, and the name of a function in it.
+        The path of a file of Python code or the name of a module, and the name of a function in it.
 
     Returns
     -------
     callable
-        The function. The file has been run, once in this process; it imports the files beside it as a script would.
+        The function. A file has been run, once in this process; it imports the files beside it as a
+        script would.
 
     Raises
     ------
     BadArgument
-        If the file or the function is not there.
+        If the file, the module or the function is not there, or the text has arguments or weights.
     SpanmatchError
         If the file fails.
     """
-    path, _, name = text.rpartition(":")
-    module = _module(Path(path))
-    named: Callable[..., Any] | None = getattr(module, name, None)
-    if not callable(named):
-        names = [name for name, _ in inspect.getmembers(module, callable) if not name.startswith("_")]
-        close = get_close_matches(name, names, n=5) or names[:10]
-        raise BadArgument(f"{path} has no function {name!r}; there is {', '.join(close) or 'none'}")
-    return named
+    code = parsed(text)
+    if code.args or code.kwargs or code.weights:
+        raise BadArgument(f"{text}: give the function alone, as {code.place}:{code.function}")
+    return _function(code)
 
 
 def call(text: str) -> object:
-    """Return what the function that "file.py:function" names gives.
+    """Return what the function that a text names gives, called with the literal arguments in it, if any.
 
     Raises BadArgument or SpanmatchError as `function` does, and SpanmatchError if the function fails.
     """
-    named = function(text)
+    code = parsed(text)
+    named = _function(code)
     try:
-        return named()
+        return named(*code.args, **code.kwargs)
     except Exception as error:
         raise SpanmatchError(f"{text} failed: {type(error).__name__}: {error}") from error
+
+
+def _function(code: CodeName) -> Callable[..., Any]:
+    """Return a function of a file of code or of a module."""
+    module = _module(Path(code.place)) if code.is_file else _imported(code.place)
+    named: Callable[..., Any] | None = getattr(module, code.function, None)
+    if not callable(named):
+        names = [name for name, _ in inspect.getmembers(module, callable) if not name.startswith("_")]
+        close = get_close_matches(code.function, names, n=5) or names[:10]
+        raise BadArgument(f"{code.place} has no function {code.function!r}; there is {', '.join(close) or 'none'}")
+    return named
+
+
+def _imported(name: str) -> ModuleType:
+    """Return a module of an installed package.  Raises BadArgument if there is none."""
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        package, _, rest = name.partition(".")
+        if error.name == package:
+            raise BadArgument(
+                f"{name}: no module {package!r} is installed; install the package that has it, as pip install "
+                f"{package}, or give file.py:function for a function in a file"
+            ) from error
+        if error.name is not None and rest and f"{name}.".startswith(f"{error.name}."):
+            raise BadArgument(f"{name}: there is no module {error.name!r} in what is installed") from error
+        raise SpanmatchError(f"{name} cannot be imported: {error}") from error
+    except Exception as error:
+        raise SpanmatchError(f"{name} cannot be imported: {type(error).__name__}: {error}") from error
 
 
 def _module(path: Path) -> ModuleType:
@@ -315,79 +346,3 @@ class _FolderFinder(MetaPathFinder):
         if path is not None or threading.get_ident() != self.thread:
             return None
         return PathFinder.find_spec(name, [self.folder, *sys.path], target)
-
-
-def load_weights(module: nn.Module, path: Path) -> None:
-    """Put the weights of a file into a module.
-
-    Parameters
-    ----------
-    module : torch.nn.Module
-        The module.
-    path : path
-        A .safetensors, .pt or .pth file that holds a state dict, or a dict with one as its "state_dict". It is read as
-        weights alone: nothing is unpickled.
-
-    Raises
-    ------
-    BadArgument
-        If there is no such file, or it is of another type.
-    SpanmatchError
-        If the file is damaged or holds other things than weights, or the weights do not fit the module.
-    """
-    weights = _weights_in(path)
-    own = module.state_dict()
-    try:
-        module.load_state_dict(weights)
-    except (RuntimeError, TypeError, ValueError, AttributeError) as error:
-        reason = _misfit(own, weights) or str(error)
-        raise SpanmatchError(f"{path}: these weights do not fit: {reason}") from error
-
-
-def _weights_in(path: Path) -> dict[str, object]:
-    """Return the state dict in a file of weights."""
-    import torch
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    if path.suffix not in WEIGHTS:
-        raise BadArgument(f"{path}: unknown file type {path.suffix!r}; give one of {', '.join(WEIGHTS)}")
-    if not path.is_file():
-        raise BadArgument(f"{path}: no such file")
-    try:
-        if path.suffix == ".safetensors":
-            return {**load_file(path)}
-        loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, OSError, EOFError, RuntimeError, ValueError) as error:
-        raise SpanmatchError(f"{path}: cannot be read as weights: damaged, or cut short ({error})") from error
-    except Exception as error:  # torch.load refuses pickled code with an exception of pickle's
-        raise SpanmatchError(f"{path}: not a file of weights alone ({error})") from error
-    weights = loaded.get("state_dict", loaded) if isinstance(loaded, dict) else loaded
-    if not isinstance(weights, dict):
-        raise SpanmatchError(f"{path}: holds a {type(weights).__name__}; it must hold a state dict")
-    return weights
-
-
-def _misfit(own: Mapping[str, object], given: Mapping[str, object]) -> str:
-    """Return in words how weights differ from those that a module has: how many, and the first few of each kind."""
-    shapes = {name: tuple(getattr(value, "shape", ())) for name, value in own.items()}
-    given_shapes = {str(name): tuple(getattr(value, "shape", ())) for name, value in given.items()}
-    missing = [name for name in shapes if name not in given_shapes]
-    unexpected = [name for name in given_shapes if name not in shapes]
-    others = [
-        f"{name}: {_shape(given_shapes[name])} instead of {_shape(shape)}"
-        for name, shape in shapes.items()
-        if name in given_shapes and given_shapes[name] != shape
-    ]
-    kinds = (("missing", missing), ("unexpected", unexpected), ("of another shape", others))
-    return "; ".join(f"{len(names):,} {kind} ({_first_few(names)})" for kind, names in kinds if names)
-
-
-def _shape(shape: Sequence[int]) -> str:
-    """Return a shape as "10 x 64"."""
-    return " x ".join(map(str, shape)) or "a number"
-
-
-def _first_few(names: Sequence[str]) -> str:
-    """Return the first few names, and dots for the others."""
-    return ", ".join([*names[:SHOWN], *(["..."] if len(names) > SHOWN else [])])

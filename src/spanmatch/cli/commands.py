@@ -110,7 +110,11 @@ def report(
 @app.command()
 def compare(
     a: Annotated[
-        str, typer.Argument(help="file.py:function[@weights], .onnx, a folder of transformers, or stored activations.")
+        str,
+        typer.Argument(
+            help="file.py:function\\[@weights], package.module:function, hf:NAME, .onnx, a folder of transformers, or "
+            "stored activations."
+        ),
     ],
     b: Annotated[str, typer.Argument(help="The second network, of the same kind.")],
     data: Annotated[
@@ -138,6 +142,10 @@ def compare(
         typer.Option(
             metavar="NAME", help="Column or array of row ids in stored activations, to join rows by; by default 'ids'."
         ),
+    ] = None,
+    input_name: Annotated[
+        str | None,
+        typer.Option("--input", help="Which of several named arrays is the networks' input, as image or x."),
     ] = None,
     layers: Annotated[
         list[str] | None, typer.Option(help="Layer name or shell pattern, such as '*relu*'; can be repeated.")
@@ -213,6 +221,9 @@ def compare(
             help="File to write the moments to every five minutes, and to continue from after an interruption."
         ),
     ] = None,
+    download: Annotated[
+        bool, typer.Option("--download", help="Download models, hf:NAME, that are not in the local cache.")
+    ] = False,
     bins: Annotated[
         int | None, typer.Option(min=2, help="Number of bins, to also find partners by mutual information.")
     ] = None,
@@ -224,10 +235,10 @@ def compare(
         from ..comparison import compare as run
 
         shown = _eps(eps)
-        missing = [text for text in (a, b) if not from_names.is_code(text) and not Path(text).exists()]
+        missing = [text for text in (a, b) if not from_names.names_network(text) and not Path(text).exists()]
         if missing:
             raise BadArgument(f"{missing[0]}: no such file or folder")
-        run_them = [from_names.is_code(text) or runs(text) for text in (a, b)]
+        run_them = [from_names.names_network(text) or runs(text) for text in (a, b)]
         if run_them[0] != run_them[1]:
             raise BadArgument(f"{a} and {b}: give two networks or two of stored activations, not one of each")
         if run_them[0] and data is None:
@@ -238,14 +249,18 @@ def compare(
             raise BadArgument("--rows-by is for stored activations; networks see the same inputs")
         if data is None and (size, normalise, text_column) != (None, None, None):
             raise BadArgument("--size, --normalise and --text-column are for --data, which is missing")
+        if not run_them[0] and input_name is not None:
+            raise BadArgument("--input is for networks; files of activations are compared as they are")
         names = _names(a, b)
         networks = {
-            name: from_names.network(t) if from_names.is_code(t) else Path(t)
+            name: from_names.network(t, download=download) if from_names.names_network(t) else Path(t)
             for name, t in zip(names, (a, b), strict=True)
         }
         there: dict[str, Any] = {} if scheduler is None else {"scheduler": scheduler}
         if rows_by is not None:
             there["rows_by"] = rows_by
+        if input_name is not None:
+            there["input"] = input_name
         batches = None
         if data is not None:
             batches = from_names.data(data, batch_size, size=size, normalise=normalise, text_column=text_column)
@@ -342,24 +357,25 @@ def _data_note(data: str | None, batches: object) -> dict[str, str]:
 
 
 def _names(a: str, b: str) -> tuple[str, str]:
-    """Return short names of the two: of their weights, functions or files, whichever differ first."""
-    for part in (_weights, _function, _stem):
-        names = part(a), part(b)
+    """Return short names of the two: of their weights, functions, arguments or files, whichever differ first."""
+    parts = _parts_of_name(a), _parts_of_name(b)
+    for names in zip(*parts, strict=True):
         if all(names) and names[0] != names[1]:
             return names
     return "a", "b"
 
 
-def _weights(text: str) -> str:
-    return Path(text.partition("@")[2]).stem
+def _parts_of_name(text: str) -> tuple[str, str, str, str]:
+    """Return the file of weights, the function, the function with its arguments, and the file or model, in short."""
+    from ..activations import code_names, hub
 
-
-def _function(text: str) -> str:
-    return text.partition("@")[0].rpartition(":")[2] if ".py:" in text else ""
-
-
-def _stem(text: str) -> str:
-    return Path(text.partition(":")[0]).stem
+    if hub.is_hub_name(text):
+        return "", "", "", text.rpartition("/")[2].removeprefix(hub.HUB)
+    if not code_names.names_function(text):
+        return "", "", "", Path(text.partition(":")[0]).stem
+    code = code_names.parsed(text)
+    place = Path(code.place).stem if code.is_file else code.place
+    return Path(code.weights).stem, code.function, code.called.replace(":", " "), place
 
 
 def _finish(comparison: Comparison, folder: Path, as_json: bool) -> None:

@@ -89,7 +89,7 @@ class StoredArray:
     name
         Its name in the file, which is that of the layer.
     shape
-        (rows, ...), at least two axes, none of them empty.
+        (rows, ...), none of the axes empty; labels beside inputs have one axis.
     dtype
         Its number type: a real one.
     read
@@ -107,7 +107,7 @@ class StoredArray:
     Raises
     ------
     SpanmatchError
-        If it does not hold real numbers, or has fewer than two axes, or an empty one.
+        If it does not hold real numbers, or has no axis, or an empty one.
     """
 
     name: str
@@ -141,12 +141,12 @@ class Format:
 
 
 def check_array(name: str, shape: tuple[int, ...], dtype: np.dtype[np.generic]) -> None:
-    """Raise SpanmatchError unless an array holds real numbers, as rows x neurons or more axes."""
+    """Raise SpanmatchError unless an array holds real numbers, of one or more rows."""
     if dtype.hasobject:
         raise SpanmatchError(f"array {name!r} holds pickled objects, of shape {shape}; store an array of numbers")
     if dtype.kind not in "biuf":
         raise SpanmatchError(f"array {name!r} holds {dtype.str}, of shape {shape}; store real numbers")
-    if len(shape) < 2 or 0 in shape:
+    if not shape or 0 in shape:
         raise SpanmatchError(f"array {name!r} has shape {shape}; store rows x neurons, at least one of each")
 
 
