@@ -97,7 +97,8 @@ def test_a_study_fits_the_schema(small_study):
     assert {step["kind"] for step in small_study.results["steps"]} == kinds
     assert small_study.results["steps"][0]["blocks"]
     for step in small_study.results["steps"]:
-        found, made_from = saved_results.read_step(small_study.folder / "comparisons" / step["name"] / "step.json")
+        path = small_study.folder / "comparisons" / step["name"] / "step.json"
+        found, made_from = saved_results.read_step(path), saved_results.read_made_from(path)
         assert found == step and made_from["runs"]
 
 

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 import spanmatch as sm
 from spanmatch.cli.commands import app
-from spanmatch.saved_results import read_step
+from spanmatch.saved_results import read_made_from
 from spanmatch.study import dry_run
 from spanmatch.study.datasets import Data, read_data
 from spanmatch.study.settings import DataSettings
@@ -236,9 +236,9 @@ def test_only_a_changed_weights_file_repeats_the_comparison(folder):
     assert changed == [True, False, True]
     assert after["steps"] != before["steps"] and after["runs"][0] == before["runs"][0]
     (folder / "models.py").write_text(CODE + "# changed\n")
-    _, made_from = read_step(step)
+    made_from = read_made_from(step)
     sm.run_study(path, out)
-    assert read_step(step)[1] != made_from
+    assert read_made_from(step) != made_from
 
 
 def test_other_outputs_have_no_accuracy_but_are_compared(folder, monkeypatch):

@@ -170,7 +170,7 @@ def test_cifar_takes_images_of_ten_classes_and_the_checksum_is_checked(tmp_path)
         path = make(tmp_path / make.__name__, files)
         assert read(path, "cifar10").train_labels.tolist() == list(range(10))
         if path.is_file():
-            refused(path, "its md5 is .* and the data.md5 of the settings 0123", name="cifar10", md5="0123")
+            refused(path, "its md5 is .* and data.md5 is 0123", name="cifar10", md5="0123")
     refused(zip_(tmp_path / "three", FLAT), "images of 3 classes; give those of 10", name="cifar10")
     cache = tmp_path / "kept"
     read(tmp_path / "three", cache=cache)
