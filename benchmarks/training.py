@@ -106,7 +106,7 @@ def one_epoch(settings: NetworkSettings, threads: int) -> float:
     """Return the seconds of the second of two epochs of a study."""
     ends: list[float] = []
     with tempfile.TemporaryDirectory() as folder:
-        train(run(folder, settings, 2, threads), noise(), lambda _: ends.append(time.perf_counter()))
+        train(run(folder, settings, 2, threads), noise(), lambda *_: ends.append(time.perf_counter()))
     return ends[1] - ends[0]
 
 

@@ -572,8 +572,8 @@ def test_alignment_of_variants_that_train_for_very_different_times(demo_study, b
     (path := tmp_path / "report.html").write_text(render_study(study, demo_study.comparisons), encoding="utf-8")
     opened = Opened(browser, path)
     rows = opened.table("#alignment")
-    assert rows[0][:3] == ["short", "9.50 (8.50 to 10.50)", "9.500 (0.25 to 2.50)"]
-    assert rows[1][:2] == ["long", "8.50 (7.50 to 9.50)"]
+    assert rows[0][:5] == ["short", "9", "4", "9.50 (8.50 to 10.50)", "9.500 (0.25 to 2.50)"]
+    assert rows[1][:4] == ["long", "9", "4", "8.50 (7.50 to 9.50)"]
     ticks = opened.page.locator("#alignment [aria-label='x-axis tick label'] text").all_text_contents()
     assert ticks == ["0", "1", "2", "5", "10", "20", "50", "100", "200"]
     opened.done()

@@ -188,7 +188,7 @@ def test_training_restores_what_it_sets_for_the_process(tmp_path):
     train(
         run_in(tmp_path, epochs=1),
         data,
-        lambda _: during.append((torch.are_deterministic_algorithms_enabled(), memory.fill_uninitialized_memory)),
+        lambda *_: during.append((torch.are_deterministic_algorithms_enabled(), memory.fill_uninitialized_memory)),
     )
     assert during == [(True, False)]
     assert (torch.are_deterministic_algorithms_enabled(), memory.fill_uninitialized_memory) == before
