@@ -16,6 +16,7 @@ import torch
 import transformers
 import zarr
 from onnx import TensorProto, helper, numpy_helper
+from PIL import Image
 from safetensors.numpy import save_file
 from tokenizers import Tokenizer, pre_tokenizers, trainers
 from tokenizers.models import BPE, WordLevel
@@ -33,6 +34,16 @@ def net(seed):
 
 def base():
     return net(0)
+
+def convolution(seed):
+    torch.manual_seed(seed)
+    return nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 6, 3), nn.ReLU())
+
+def seed0():
+    return convolution(0)
+
+def seed1():
+    return convolution(1)
 
 def exported():
     return torch.export.load("b.pt2")  # your own file: loading it runs what is in it
@@ -98,6 +109,11 @@ def store(folder: Path, name: str, layers: dict[str, np.ndarray]) -> None:
         save_file(part, folder / f"tensors-{name}" / f"{name}-{i + 1:05}-of-00004.safetensors")
     pq.write_table(pa.table(lists), folder / f"{name}.parquet")
     np.savez(folder / f"{name}.npz", **layers)
+    torch.save({layer: torch.from_numpy(array) for layer, array in layers.items()}, folder / f"{name}.pt")
+    order = np.random.default_rng(len(name) + ord(name)).permutation(ROWS)  # another one for each network
+    names = [*(f"n{i}" for i in range(layers["relu1"].shape[1])), "image"]
+    rows = [",".join([*map(repr, layers["relu1"][i].tolist()), f"{i:05}.png"]) for i in order]
+    (folder / f"{name}.csv").write_text("\n".join([",".join(names), *rows]) + "\n", encoding="utf-8")
 
 
 def main(folder: Path) -> None:
@@ -120,6 +136,10 @@ def main(folder: Path) -> None:
     r = np.random.default_rng(0)
     lines = [" ".join(r.choice(" ".join(TEXT).split(), 12)) for _ in range(60)]
     (folder / "texts.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (folder / "texts.csv").write_text("\n".join(["number,text", *map("{0[0]},{0[1]}".format, enumerate(lines))]) + "\n")
+    (folder / "images").mkdir()
+    for i, pixels in enumerate(r.integers(0, 256, (60, 8, 8, 3), dtype=np.uint8)):
+        Image.fromarray(pixels).save(folder / "images" / f"{i:05}.png")
 
 
 if __name__ == "__main__":

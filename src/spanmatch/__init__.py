@@ -1,7 +1,7 @@
 """spanmatch: to what extent did two neural networks learn the same representations?"""
 
 from .__about__ import VERSION as __version__
-from .activations import capture
+from .activations import capture, pair
 from .alignment import (
     Alignment,
     Cluster,
@@ -55,7 +55,6 @@ from .match import (
     simple_matches,
 )
 from .moments.moments import Moments
-from .moments.pair_of_arrays import pair
 from .moments.pairs import Pair
 from .moments.provenance import Provenance
 from .moments.top_inputs import TopInputs

@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
 import zarr
 from safetensors.numpy import save_file
 
@@ -84,8 +85,28 @@ def to_tensor_shards(path, stored):
     return path
 
 
-SEVERAL = [to_npz, to_safetensors, to_zarr, to_lists, to_folders, to_named_shards, to_tensor_shards]
-KINDS = [*SEVERAL, to_npy, to_columns]
+def to_torch(path, stored):
+    torch.save({name: torch.from_numpy(np.array(array)) for name, array in stored.items()}, path.with_suffix(".pt"))
+    return path.with_suffix(".pt")
+
+
+def to_hdf5(path, stored):
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(path.with_suffix(".h5"), "w") as file:
+        for name, array in stored.items():
+            file.create_dataset(name, data=array, chunks=(min(70, len(array)), 3), fletcher32=True)
+    return path.with_suffix(".h5")
+
+
+def to_csv(path, stored):
+    names = ",".join(f"n{i}" for i in range(stored["relu1"].shape[1]))
+    rows = stored["relu1"].astype(np.float64)
+    np.savetxt(path.with_suffix(".csv"), rows, delimiter=",", header=names, comments="", fmt="%.17g")
+    return path.with_suffix(".csv")
+
+
+SEVERAL = [to_npz, to_safetensors, to_zarr, to_lists, to_folders, to_named_shards, to_tensor_shards, to_torch, to_hdf5]
+KINDS = [*SEVERAL, to_npy, to_columns, to_csv]
 ANYWHERE = [kind for kind in KINDS if kind is not to_npz]
 
 

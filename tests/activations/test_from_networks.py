@@ -76,7 +76,11 @@ def test_bad_networks_and_batches():
         ({"a:b": good}, [images()], "without a colon"),
         ({"a": good, "b": other}, [torch.zeros(2, 4)], "no layer has the same name in two networks"),
         ({"a": good, "b": good}, [], "no batches"),
-        ({"a": good, "b": good}, [{"wrong": torch.zeros(2, 4)}], "takes input; the batch has wrong"),
+        (
+            {"a": good, "b": good},
+            [{"wrong": torch.zeros(2, 4), "other": torch.zeros(2, 4)}],
+            "takes input; the batch has wrong",
+        ),
         ({"a": good, "b": good}, ["text"], "network 'a' takes no texts"),
     ):
         with pytest.raises(sm.SpanmatchError, match=message):

@@ -72,11 +72,13 @@ def test_graphs_that_cannot_be_used(tmp_path):
         ("outside.onnx", INPUTS, r"outside\.onnx: it asks for weights from '\.\./outside\.data', outside its folder"),
         ("good.onnx", INPUTS.astype(int), r"good\.onnx: x is tensor\(float\), the batch's is int64"),
         ("good.onnx", INPUTS[:, :5], r"good\.onnx: it does not run on x float32 \(40, 5\)"),
-        ("good.onnx", [{"y": INPUTS}], r"good\.onnx: takes x; the batch has y"),
+        ("good.onnx", [{"y": INPUTS}], r"network 'a' takes x; the batch has y: float32"),
     ):
         with pytest.raises(sm.SpanmatchError, match=message):
             sm.capture({"a": tmp_path / name, "b": tmp_path / name}, data)
     assert sm.capture({"a": good, "b": good}, [batch]).rows["a:hidden"] == 40  # what is more is left alone
+    for named, asked in (({"image": INPUTS, "label": INPUTS[:, 0]}, {}), ({"u": INPUTS, "v": INPUTS}, {"input": "v"})):
+        assert sm.capture({"a": good}, [named], **asked).rows["a:hidden"] == 40
     with pytest.raises(sm.SpanmatchError, match=r"'hidde' matches nothing in .*good\.onnx; there is hidden"):
         sm.capture({"a": good, "b": good}, INPUTS, layers="hidde")
 

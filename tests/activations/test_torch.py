@@ -65,7 +65,7 @@ class Failing(nn.Module):
 @pytest.mark.parametrize("error", [RuntimeError("broken"), KeyboardInterrupt()])
 def test_hooks_go_and_flags_come_back_when_something_fails(error):
     good, bad = nn.Sequential(nn.Linear(4, 4)), Failing(error)
-    with pytest.raises(type(error)):
+    with pytest.raises((sm.SpanmatchError, KeyboardInterrupt)):
         sm.capture({"a": good, "b": bad}, [torch.zeros(3, 4)] * 4, pairs="all")
     for network in (good, bad):
         assert network.training

@@ -232,7 +232,7 @@ BAD_USAGE = {
     ("compare", "nets.py:net", "nets.py:other"): "--data is missing",
     ("compare", "nets.py:nett", "nets.py:net", "--data", "nets.py:batches"): "no function 'nett'; there is net",
     ("compare", "gone.py:net", "nets.py:net", "--data", "nets.py:batches"): "gone.py: no such file",
-    ("compare", "nets.py:net@w.bin", "nets.py:net", "--data", "nets.py:batches"): "unknown file type '.bin'",
+    ("compare", "nets.py:net@w.h5", "nets.py:net", "--data", "nets.py:batches"): "unknown file type '.h5'",
     ("compare", "nets.py:net@w.pt", "nets.py:net", "--data", "nets.py:batches"): "w.pt: no such file",
     ("compare", "nets.py:net", "nets.py:other", "--data", "gone.npy"): "gone.npy: no such file",
     ("compare", "a.npz", "b.npz", "--method", "svd"): "svd",
@@ -402,3 +402,41 @@ def test_layers_that_products_do_not_resolve_are_warned_of_and_left_blank(run, t
     assert json.loads((tmp_path / "gram" / "comparison.json").read_text())["pairs"][0]["similarity"][0] is None
     resolved = run("compare", *paths, "--out", str(tmp_path / "qr"), "--method", "qr")
     assert resolved.exit_code == 0 and "warning: layer" not in resolved.stderr
+
+
+def test_files_as_people_have_them_from_the_command_line(run):
+    """A CSV with ids against a PyTorch file, whose rows are in another order."""
+    X, Y = layers.correlated(n=160)
+    order = np.random.default_rng(0).permutation(160)
+    rows = "\n".join(",".join(["", *map(repr, row)])[1:] + f",{i}" for i, row in enumerate(X.tolist()))
+    Path("a.csv").write_text(",".join([*(f"n{i}" for i in range(X.shape[1])), "key"]) + "\n" + rows)
+    torch.save({"activations": torch.tensor(Y[order]), "key": torch.tensor(order)}, "b.pt")
+    result = run("compare", "a.csv", "b.pt", "--rows-by", "key", "--no-clusters", "--out", "results")
+    assert result.exit_code == 0, result.stderr
+    saved = json.loads(Path("results/comparison.json").read_text())["pairs"][0]
+    np.testing.assert_allclose(saved["x_levels"], sm.match_profile(sm.pair(X, Y)).x_levels, atol=1e-6)
+    np.savez("c.npz", activations=Y[order])
+    np.savez("d.npz", activations=X)
+    result = run("compare", "c.npz", "d.npz", "--no-clusters")
+    assert "warning: in none of the 1 pairs of layers" in plain(result.stderr)
+    assert "are the rows of both in the same order?" in plain(result.stderr)
+    wrong = run("compare", "nets.py:net", "nets.py:other", "--data", "nets.py:batches", "--rows-by", "key")
+    assert wrong.exit_code == 2 and "--rows-by is for stored activations" in plain(wrong.stderr)
+
+
+def test_networks_are_run_on_a_folder_of_images(run):
+    from PIL import Image
+
+    Path("images").mkdir()
+    for i, pixels in enumerate(np.random.default_rng(0).integers(0, 256, (40, 4, 4, 3), dtype=np.uint8)):
+        Image.fromarray(pixels).save(f"images/{i:02}.png")
+    Path("nets.py").write_text(
+        "import torch\nfrom torch import nn\ndef net():\n    torch.manual_seed(0)\n"
+        "    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU())\n"
+    )
+    options = ["--data", "images", "--size", "8", "--normalise", "imagenet", "--out", "results", "--top", "2"]
+    result = run("compare", "nets.py:net", "nets.py:net", *options)
+    assert result.exit_code == 0, result.stderr
+    saved = json.loads(Path("results/comparison.json").read_text())
+    assert saved["notes"]["Data"] == "images: 40 images, resized to 8 x 8 pixels, normalised: imagenet"
+    assert saved["pairs"][0]["n_examples"] == 40

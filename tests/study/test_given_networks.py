@@ -279,7 +279,10 @@ def test_other_outputs_have_no_accuracy_but_are_compared(folder, monkeypatch):
             A.replace("mlp", "cnn").replace("widths = [80]", "width = 1"),
             ["6 missing (conv1.weight, conv1.bias, conv2.weight, ...); 3 of another shape ("],
         ),
-        (A + C.replace("build@weights/c.pth", "coloured"), ["c (models.py:coloured) fails on inputs (4, 1, 8, 8)"]),
+        (
+            A + C.replace("build@weights/c.pth", "coloured"),
+            ["network 'c' failed on a batch of float32 (4, 1, 8, 8): RuntimeError: "],
+        ),
         (A + C.replace("build@weights/c.pth", "number"), ["models.py:number gives a int; it must give a torch.nn"]),
         (A + C.replace("build@weights/c.pth", "narrow"), ["a and c differ in layer 'fc1' (80 neurons, 70 neurons)"]),
     ],

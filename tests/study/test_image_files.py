@@ -21,7 +21,8 @@ from PIL import EpsImagePlugin, Image
 
 import spanmatch as sm
 from spanmatch._files import read_tensors, write_tensors
-from spanmatch.study import archive_files, image_files
+from spanmatch.activations import archive_files, image_decoding
+from spanmatch.study import image_files
 from spanmatch.study.datasets import Data, read_data, reader
 from spanmatch.study.settings import DataSettings
 from studies import written
@@ -294,7 +295,7 @@ def test_files_and_images_that_are_too_large_are_refused(tmp_path, monkeypatch):
     for make in MAKERS:
         path = make(tmp_path / make.__name__, [*FLAT, ("a/bomb.png", bomb)])
         with monkeypatch.context() as patch:
-            patch.setattr(image_files, "MAX_PIXELS", 5_000_000)
+            patch.setattr(image_decoding, "MAX_PIXELS", 5_000_000)
             refused(path, r"a/bomb\.png: 3000 x 2000 pixels, more than 5,000,000", size=6)
         monkeypatch.setattr(archive_files, "MAX_BYTES", 2**20)
         zeros = make(tmp_path / f"{make.__name__} zeros", [*FLAT, ("a/zeros.png", bytes(2**20 + 1))])

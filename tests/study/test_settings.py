@@ -89,9 +89,9 @@ from = 'm.py:f'
         ),
         (f"name = 'x'\n{GIVEN}wieghts = 'c.pt'", ["line 9: wieghts: unknown key; there is weights"]),
         (f"name = 'x'\n{GIVEN.replace('{ name', '{ nam')}", ["line 4: network.nam: unknown key; there is name"]),
-        (f"name = 'x'\n{GIVEN.replace('a.pt', 'a.bin')}", ["line 5: weights: unknown file type '.bin'", ".pth"]),
+        (f"name = 'x'\n{GIVEN.replace('a.pt', 'a.onnx')}", ["line 5: weights: unknown file type '.onnx'", ".pth"]),
         (f"name = 'x'\n{GIVEN.replace('m.py:f', 'f')}", ["line 8: from: give file.py:function", "given: 'f'"]),
-        (f"name = 'x'\n{GIVEN.replace('m.py:f', 'm.py:f@w.bin')}", ["line 8: from: unknown file type '.bin'"]),
+        (f"name = 'x'\n{GIVEN.replace('m.py:f', 'm.py:f@w.onnx')}", ["line 8: from: unknown file type '.onnx'"]),
         ("name = 'x'\nnetworks = []", ["line 2: networks", "at least 2"]),
         (
             f"name = 'x'\ncompare.across = [['main', 'w']]\n{GIVEN}"

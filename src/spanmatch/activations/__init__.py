@@ -2,5 +2,6 @@
 
 from .from_files import capture_stored
 from .from_networks import capture, runs
+from .pair_of_sources import pair
 
-__all__ = ["capture", "capture_stored", "runs"]
+__all__ = ["capture", "capture_stored", "pair", "runs"]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import importlib
 import importlib.util
 import inspect
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from difflib import get_close_matches
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
@@ -20,127 +21,156 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import BadArgument, SpanmatchError, missing_extra
+from .code_names import CodeName, names_function, parsed
 from .from_networks import EXAMPLES_AT_ONCE, cut
+from .hub import hub_folder, is_hub_name
+from .image_batches import ImageBatches, Normalisation, is_image_folder
 from .outputs import Batch
 from .stored import StoredActivations
+from .stored.csv_files import DELIMITERS
+from .text_files import column_of_texts, lines
+from .weight_files import load_weights
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from .outputs import Network
 
-WEIGHTS = (".safetensors", ".pt", ".pth")
-SHOWN = 3
-"""Weights of each kind that a message names."""
+IMAGES_AT_ONCE = 64
+"""Images of a folder in a batch: they may be large."""
 USER_MODULE = "spanmatch_user_"
 """What the names of the modules of users' files begin with."""
 
 
-def is_code(text: str) -> bool:
-    """Tell whether a text is "file.py:function", with or without "@weights", and not a path."""
-    return ".py:" in text
-
-
-def network(text: str) -> Network:
-    """Return the network that "file.py:function" or "file.py:function@weights" names.
+def network(text: str, *, download: bool = False) -> Network | Path:
+    """Return the network that a text names.
 
     Parameters
     ----------
     text : str
-        The function that makes the network, and the file of its weights, if it is to have others. The file's code is
-        run: it is the user's own.
+        "file.py:function" or "package.module:function", with literal arguments in parentheses or
+        without, and with "@weights", a file of other weights, or without: the code is run. Or
+        "hf:NAME", a model of transformers in the local cache of the Hugging Face Hub.
+    download : bool
+        Whether to ask the Hub for what the cache lacks.
 
     Returns
     -------
-    torch.nn.Module, torch.export.ExportedProgram or tuple
-        The network; a tuple is a model of transformers and its tokenizer.
+    torch.nn.Module, torch.export.ExportedProgram, tuple or Path
+        The network; a tuple is a model of transformers and its tokenizer, a path the folder of one.
 
     Raises
     ------
     BadArgument
-        If a file or the function is not there.
+        If a file, a module, the function or the model is not there, or an argument is no literal.
     SpanmatchError
         If the function fails or gives something else, or the weights do not fit.
     """
+    if is_hub_name(text):
+        return hub_folder(text, download=download)
     try:
         from torch import nn
         from torch.export import ExportedProgram
     except ImportError as error:
         raise missing_extra("PyTorch", "torch", text) from error
-    code, _, weights = text.partition("@")
-    made = call(code)
+    weights, made = parsed(text).weights, call(text)
     if isinstance(made, nn.Module):
         if weights:
             load_weights(made, Path(weights))
     elif weights or not isinstance(made, tuple | ExportedProgram):
-        raise SpanmatchError(f"{code} gives a {type(made).__name__}; it must give a torch.nn.Module")
+        raise SpanmatchError(f"{text} gives a {type(made).__name__}; it must give a torch.nn.Module")
     return made
 
 
-def data(text: str, batch_size: int | None = None) -> Iterable[Batch]:
-    """Return batches from "file.py:function", from a file of arrays, cut along the first axis, or from lines of text.
+def names_network(text: str) -> bool:
+    """Tell whether a text names a network, as `network` takes it, and not a path."""
+    return is_hub_name(text) or names_function(text)
+
+
+def data(
+    text: str,
+    batch_size: int | None = None,
+    *,
+    size: int | None = None,
+    normalise: Normalisation | None = None,
+    text_column: str | None = None,
+) -> Iterable[Batch]:
+    """Return batches from a function, a file of arrays, a folder of images, or a file of texts.
 
     Parameters
     ----------
     text : str
-        The function, or the path of a file.
+        "file.py:function" or "package.module:function", with literal arguments or without, or the
+        path of a file or a folder.
     batch_size : int, optional
-        The examples in a batch; by default 256, or 16 for texts, which have many rows each.
+        The examples in a batch; by default 256, or 16 for texts, which have many rows each, and 64 for images in files.
+    size : int, optional
+        Of a folder of images: pixels along each side that they are resized to.
+    normalise : {"unit", "imagenet"}, optional
+        Of a folder of images: how pixels become numbers, see `ImageBatches`; by default "unit".
+    text_column : str, optional
+        Of a .csv or .tsv file: the column of the texts; by default the only one that holds texts.
 
     Returns
     -------
     iterable
         Of a file with one array, arrays; of a file with several, dicts of keyword arguments; of a .txt file, lists of
-        its lines.
+        its lines; of a .csv or .tsv file with texts, lists of these; of a folder of images, arrays (n, 3, height,
+        width) of float32.
 
     Raises
     ------
     BadArgument
-        If the file or function is not there, or the batch size is below 1.
+        If the file or function is not there, the batch size is below 1, or an option does not go with the data.
     SpanmatchError
         If the function fails or gives no batches, or the file cannot be read.
     """
-    if is_code(text):
+    path = Path(text)
+    is_of_images = not names_function(text) and is_image_folder(path)
+    is_of_columns = not names_function(text) and path.suffix in DELIMITERS
+    for option, value, fits, kind in (
+        ("size", size, is_of_images, "a folder of images"),
+        ("normalise", normalise, is_of_images, "a folder of images"),
+        ("text-column", text_column, is_of_columns, "a .csv or .tsv file"),
+    ):
+        if value is not None and not fits:
+            raise BadArgument(f"--{option} is for {kind}; {text} is none")
+    if names_function(text):
         batches = call(text)
         if not isinstance(batches, Iterable):
             raise SpanmatchError(f"{text} gives a {type(batches).__name__}; it must give batches")
         return batches
     if batch_size is not None and batch_size < 1:
         raise BadArgument(f"batch size {batch_size}: give 1 or more")
-    if Path(text).suffix == ".txt":
-        return cut(_lines(Path(text)), batch_size)
+    if path.suffix == ".txt":
+        return cut(lines(path), batch_size)
+    if is_of_images:
+        return ImageBatches(path, batch_size or IMAGES_AT_ONCE, size, normalise or "unit")
+    if is_of_columns:
+        texts = column_of_texts(path, text_column)
+        if texts is not None:
+            return cut(texts, batch_size)
     return _StoredBatches(text, batch_size or EXAMPLES_AT_ONCE)
 
 
-def _lines(path: Path) -> list[str]:
-    """Return the lines of a text that are not empty.  Raises SpanmatchError if there are none."""
-    try:
-        lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    except OSError as error:
-        raise BadArgument(f"{path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise SpanmatchError(f"{path}: not text in UTF-8 ({error})") from error
-    if not lines:
-        raise SpanmatchError(f"{path}: holds no text")
-    return lines
-
-
-def pictures(text: str) -> NDArray[np.uint8] | None:
-    """Return the images of a file of inputs as the report shows them.
+def pictures(text: str, size: int | None = None) -> NDArray[np.uint8] | None:
+    """Return the images of a file or folder of inputs as the report shows them.
 
     Parameters
     ----------
     text : str
-        The path of a file of arrays.
+        The path of a file of arrays, or of a folder of images.
+    size : int, optional
+        Of a folder of images: pixels along each side that they are resized to.
 
     Returns
     -------
     numpy.ndarray of bytes, shape (n, height, width) or (n, height, width, 3), or None
-        The images; the smallest value in the file becomes black, the largest white. None if the text is
-        file.py:function or a file of texts, or the file does not hold one array (n, 1 or 3, height, width).
+        The images; of a file, the smallest value becomes black, the largest white. None if the text names a
+        function or is a file of texts, or the file does not hold one array (n, 1 or 3, height, width).
     """
-    if is_code(text) or Path(text).suffix == ".txt":
+    if names_function(text) or Path(text).suffix in (".txt", *DELIMITERS):
         return None
+    if is_image_folder(Path(text)):
+        return ImageBatches(Path(text), IMAGES_AT_ONCE, size, "unit").pictures()
     with StoredActivations(text) as stored:
         ((name, shape), *more) = stored.shapes.items()
         if more or len(shape) != 4 or shape[1] not in (1, 3):
@@ -175,45 +205,72 @@ class _StoredBatches:
 
 
 def function(text: str) -> Callable[..., Any]:
-    """Return the function that "file.py:function" names.
+    """Return the function that "file.py:function" or "package.module:function" names.
 
     Parameters
     ----------
     text : str
-        The path of a file of Python code, and the name of a function in it.
+        The path of a file of Python code or the name of a module, and the name of a function in it.
 
     Returns
     -------
     callable
-        The function. The file has been run, once in this process; it imports the files beside it as a script would.
+        The function. A file has been run, once in this process; it imports the files beside it as a
+        script would.
 
     Raises
     ------
     BadArgument
-        If the file or the function is not there.
+        If the file, the module or the function is not there, or the text has arguments or weights.
     SpanmatchError
         If the file fails.
     """
-    path, _, name = text.rpartition(":")
-    module = _module(Path(path))
-    named: Callable[..., Any] | None = getattr(module, name, None)
-    if not callable(named):
-        names = [name for name, _ in inspect.getmembers(module, callable) if not name.startswith("_")]
-        close = get_close_matches(name, names, n=5) or names[:10]
-        raise BadArgument(f"{path} has no function {name!r}; there is {', '.join(close) or 'none'}")
-    return named
+    code = parsed(text)
+    if code.args or code.kwargs or code.weights:
+        raise BadArgument(f"{text}: give the function alone, as {code.place}:{code.function}")
+    return _function(code)
 
 
 def call(text: str) -> object:
-    """Return what the function that "file.py:function" names gives.
+    """Return what the function that a text names gives, called with the literal arguments in it, if any.
 
     Raises BadArgument or SpanmatchError as `function` does, and SpanmatchError if the function fails.
     """
-    named = function(text)
+    code = parsed(text)
+    named = _function(code)
     try:
-        return named()
+        return named(*code.args, **code.kwargs)
     except Exception as error:
         raise SpanmatchError(f"{text} failed: {type(error).__name__}: {error}") from error
+
+
+def _function(code: CodeName) -> Callable[..., Any]:
+    """Return a function of a file of code or of a module."""
+    module = _module(Path(code.place)) if code.is_file else _imported(code.place)
+    named: Callable[..., Any] | None = getattr(module, code.function, None)
+    if not callable(named):
+        names = [name for name, _ in inspect.getmembers(module, callable) if not name.startswith("_")]
+        close = get_close_matches(code.function, names, n=5) or names[:10]
+        raise BadArgument(f"{code.place} has no function {code.function!r}; there is {', '.join(close) or 'none'}")
+    return named
+
+
+def _imported(name: str) -> ModuleType:
+    """Return a module of an installed package.  Raises BadArgument if there is none."""
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        package, _, rest = name.partition(".")
+        if error.name == package:
+            raise BadArgument(
+                f"{name}: no module {package!r} is installed; install the package that has it, as pip install "
+                f"{package}, or give file.py:function for a function in a file"
+            ) from error
+        if error.name is not None and rest and f"{name}.".startswith(f"{error.name}."):
+            raise BadArgument(f"{name}: there is no module {error.name!r} in what is installed") from error
+        raise SpanmatchError(f"{name} cannot be imported: {error}") from error
+    except Exception as error:
+        raise SpanmatchError(f"{name} cannot be imported: {type(error).__name__}: {error}") from error
 
 
 def _module(path: Path) -> ModuleType:
@@ -289,79 +346,3 @@ class _FolderFinder(MetaPathFinder):
         if path is not None or threading.get_ident() != self.thread:
             return None
         return PathFinder.find_spec(name, [self.folder, *sys.path], target)
-
-
-def load_weights(module: nn.Module, path: Path) -> None:
-    """Put the weights of a file into a module.
-
-    Parameters
-    ----------
-    module : torch.nn.Module
-        The module.
-    path : path
-        A .safetensors, .pt or .pth file that holds a state dict, or a dict with one as its "state_dict". It is read as
-        weights alone: nothing is unpickled.
-
-    Raises
-    ------
-    BadArgument
-        If there is no such file, or it is of another type.
-    SpanmatchError
-        If the file is damaged or holds other things than weights, or the weights do not fit the module.
-    """
-    weights = _weights_in(path)
-    own = module.state_dict()
-    try:
-        module.load_state_dict(weights)
-    except (RuntimeError, TypeError, ValueError, AttributeError) as error:
-        reason = _misfit(own, weights) or str(error)
-        raise SpanmatchError(f"{path}: these weights do not fit: {reason}") from error
-
-
-def _weights_in(path: Path) -> dict[str, object]:
-    """Return the state dict in a file of weights."""
-    import torch
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    if path.suffix not in WEIGHTS:
-        raise BadArgument(f"{path}: unknown file type {path.suffix!r}; give one of {', '.join(WEIGHTS)}")
-    if not path.is_file():
-        raise BadArgument(f"{path}: no such file")
-    try:
-        if path.suffix == ".safetensors":
-            return {**load_file(path)}
-        loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, OSError, EOFError, RuntimeError, ValueError) as error:
-        raise SpanmatchError(f"{path}: cannot be read as weights: damaged, or cut short ({error})") from error
-    except Exception as error:  # torch.load refuses pickled code with an exception of pickle's
-        raise SpanmatchError(f"{path}: not a file of weights alone ({error})") from error
-    weights = loaded.get("state_dict", loaded) if isinstance(loaded, dict) else loaded
-    if not isinstance(weights, dict):
-        raise SpanmatchError(f"{path}: holds a {type(weights).__name__}; it must hold a state dict")
-    return weights
-
-
-def _misfit(own: Mapping[str, object], given: Mapping[str, object]) -> str:
-    """Return in words how weights differ from those that a module has: how many, and the first few of each kind."""
-    shapes = {name: tuple(getattr(value, "shape", ())) for name, value in own.items()}
-    given_shapes = {str(name): tuple(getattr(value, "shape", ())) for name, value in given.items()}
-    missing = [name for name in shapes if name not in given_shapes]
-    unexpected = [name for name in given_shapes if name not in shapes]
-    others = [
-        f"{name}: {_shape(given_shapes[name])} instead of {_shape(shape)}"
-        for name, shape in shapes.items()
-        if name in given_shapes and given_shapes[name] != shape
-    ]
-    kinds = (("missing", missing), ("unexpected", unexpected), ("of another shape", others))
-    return "; ".join(f"{len(names):,} {kind} ({_first_few(names)})" for kind, names in kinds if names)
-
-
-def _shape(shape: Sequence[int]) -> str:
-    """Return a shape as "10 x 64"."""
-    return " x ".join(map(str, shape)) or "a number"
-
-
-def _first_few(names: Sequence[str]) -> str:
-    """Return the first few names, and dots for the others."""
-    return ", ".join([*names[:SHOWN], *(["..."] if len(names) > SHOWN else [])])

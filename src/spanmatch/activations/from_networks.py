@@ -24,10 +24,12 @@ from .layouts import Channels, Layout, Pool, Units
 from .onnx import onnx_runner
 from .outputs import Batch, BatchActivations, Runner, are_texts, examples_in, joined_rows
 from .patterns import Patterns, nearest, patterns_of
+from .stored import is_in_memory
 from .tokens import inputs_of_runners
 from .torch import torch_runner
 from .torch_export import WHY_FILES_ARE_REFUSED, ExportRunner, is_program
 from .transformers import folder_runner, is_folder, is_model, model_runner
+from .wrappers import inside_wrappers
 
 if TYPE_CHECKING:
     from .outputs import Network
@@ -51,6 +53,7 @@ def capture(
     seed: int = 0,
     channels: Channels = "auto",
     pool: Pool = None,
+    input: str | None = None,  # noqa: A002
     example_ids: Sequence[int] | None = None,
     checkpoint: Path_ | None = None,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
@@ -65,11 +68,14 @@ def capture(
         module, a model of transformers or (model, tokenizer), a program of torch.export, or the
         path of an .onnx file or of a folder with a model of transformers. PyTorch runs in
         evaluation mode without gradients; training flags are put back, and no hook stays behind.
+        DataParallel, DistributedDataParallel and torch.compile are left out, and compiled modules
+        run as they are written.
     batches : iterable
         What the networks are called with, examples first: tensors or arrays (examples, ...); tuples
         whose first member is one; dicts of keyword arguments, of which an "attention_mask" or a
         "mask", (examples, tokens), drops padding tokens; or lists of texts, for transformers. One
-        array, or one list of texts, is cut into batches.
+        array, or one list of texts, is cut into batches. Inputs are moved to the network's device;
+        those of floating-point numbers become of the type of its first floating-point parameter.
     layers : str, sequence of str or mapping, optional
         Names or shell patterns ("*relu*"), or {network: names or patterns}. By default all modules
         without children, but for those that only pass values on; of transformers all hidden states;
@@ -88,6 +94,10 @@ def capture(
     pool : {"mean", "last"} or int, optional
         One row for each example, the mean over its positions or tokens or its last token; or means
         over a grid of so many positions along each axis.
+    input : str, optional
+        Which member of batches that are dicts is the networks' input, where their arguments have
+        other names. By default, if none of the names is an argument, the only array that is neither
+        labels nor a mask.
     example_ids : sequence of int, optional
         (examples,), a whole number from 0 for each, in the order in which they come; by default 0,
         1, 2, ... Folds, samples and the null pairing are functions of these ids, whatever the
@@ -110,7 +120,9 @@ def capture(
     SpanmatchError
         If something is no network, or cannot be read; a pattern matches nothing; no layer has the
         same name in two networks and `pairs` asks for such; an output cannot be made into rows, or
-        is not finite; a layer runs in some batches only; or there are no batches.
+        is not finite; a layer runs in some batches only; there are no batches; it is not clear
+        which member of a batch is the input; or a network fails, with its name, the shapes and
+        types of the batch, and the error chained.
 
     See Also
     --------
@@ -137,16 +149,15 @@ def capture(
     layout = Layout(units, positions, seed, channels, pool)
     with contextlib.ExitStack() as stack:
         runners = [
-            stack.enter_context(runner_of(name, network, patterns_of(layers, name)))
+            stack.enter_context(runner_of(name, network, patterns_of(layers, name), input))
             for name, network in networks.items()
         ]
         _check_common(runners, options.get("pairs", "matching"))
         fingerprints = {}
         if checkpoint is not None:
             fingerprints = {runner.name: [runner.fingerprint(), *runner.layers] for runner in runners}
-        pass_checkpoint = stack.enter_context(
-            checkpointed(checkpoint, checkpoint_seconds, options, made_from(fingerprints, layout, options))
-        )
+        source = made_from(fingerprints, layout, options if input is None else {**options, "input": input})
+        pass_checkpoint = stack.enter_context(checkpointed(checkpoint, checkpoint_seconds, options, source))
         group, first = _BatchGroup(pass_checkpoint), 0
         for batch in tracked(cut(batches), "capturing"):
             ids = _ids_of_batch(example_ids, first, examples_in(batch))
@@ -170,10 +181,12 @@ def runs(network: object) -> bool:
     if isinstance(network, str | PathLike):
         path = Path(network)
         return path.suffix in (".onnx", ".pt2") or is_folder(path)
-    return not isinstance(network, Mapping)
+    return not isinstance(network, Mapping) and not is_in_memory(network)
 
 
-def runner_of(name: str, network: object, patterns: Sequence[str] | None) -> contextlib.AbstractContextManager[Runner]:
+def runner_of(
+    name: str, network: object, patterns: Sequence[str] | None, input_name: str | None
+) -> contextlib.AbstractContextManager[Runner]:
     """Return what runs a network and records its layers.
 
     Parameters
@@ -184,6 +197,8 @@ def runner_of(name: str, network: object, patterns: Sequence[str] | None) -> con
         A module, a model of transformers, a program, or a path, as `capture` takes them.
     patterns
         Names or shell patterns of layers; None for the default.
+    input_name
+        Which member of batches that are dicts is the input; None for the default.
 
     Raises
     ------
@@ -192,11 +207,12 @@ def runner_of(name: str, network: object, patterns: Sequence[str] | None) -> con
         matches nothing.
     """
     if isinstance(network, str | PathLike):
-        return _runner_of_path(name, Path(network), patterns)
+        return _runner_of_path(name, Path(network), patterns, input_name)
+    network = inside_wrappers(network)
     if isinstance(network, tuple) or is_model(network):
-        return model_runner(name, network, patterns)
+        return model_runner(name, network, patterns, input_name)
     if is_program(network):
-        return contextlib.nullcontext(ExportRunner(name, network, patterns))
+        return contextlib.nullcontext(ExportRunner(name, network, patterns, input_name))
     try:
         from torch import nn
     except ImportError as error:
@@ -206,16 +222,18 @@ def runner_of(name: str, network: object, patterns: Sequence[str] | None) -> con
             f"network {name!r} is of type {type(network).__name__}; give a torch.nn.Module, a program of "
             "torch.export, a model of transformers, or the path of an .onnx file"
         )
-    return torch_runner(name, network, patterns)
+    return torch_runner(name, network, patterns, input_name)
 
 
-def _runner_of_path(name: str, path: Path, patterns: Sequence[str] | None) -> contextlib.AbstractContextManager[Runner]:
+def _runner_of_path(
+    name: str, path: Path, patterns: Sequence[str] | None, input_name: str | None
+) -> contextlib.AbstractContextManager[Runner]:
     """Return what runs the network in a file or a folder.  Raises BadArgument if there is none."""
     if path.suffix == ".pt2":
         raise BadArgument(f"{path}: {WHY_FILES_ARE_REFUSED}")
     if path.suffix == ".onnx":
-        return contextlib.nullcontext(onnx_runner(name, path, patterns))
-    return folder_runner(name, path, patterns)
+        return contextlib.nullcontext(onnx_runner(name, path, patterns, input_name))
+    return folder_runner(name, path, patterns, input_name)
 
 
 class _BatchGroup:

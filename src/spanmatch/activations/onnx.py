@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import BadArgument, SpanmatchError, missing_extra
+from .inputs import input_in
 from .outputs import Batch, BatchActivations, mask_of
 from .patterns import chosen
 
@@ -70,8 +71,8 @@ WEIGHTS_FOLDER_KEY = "session.model_external_initializers_file_folder_path"
 class OnnxRunner:
     """A graph whose inner tensors are made outputs."""
 
-    def __init__(self, name: str, path: Path, patterns: Sequence[str] | None) -> None:
-        self.name, self.path = name, path
+    def __init__(self, name: str, path: Path, patterns: Sequence[str] | None, input_name: str | None) -> None:
+        self.name, self.path, self.input_name = name, path, input_name
         model, self.digest = _read(path)
         operators = {output: node.op_type for node in model.graph.node for output in node.output if output}
         if patterns is None:
@@ -123,7 +124,15 @@ class OnnxRunner:
         if not isinstance(batch, Mapping):
             if len(names) != 1:
                 raise SpanmatchError(f"{self.path}: takes {', '.join(names)}; give batches with arrays of these names")
+            if self.input_name is not None:
+                raise SpanmatchError(
+                    f"input={self.input_name!r}: a batch of type {type(batch).__name__} has no names; leave input out"
+                )
             batch = {names[0]: batch}
+        elif len(names) > 1 and self.input_name is not None:
+            raise SpanmatchError(f"input={self.input_name!r}: {self.path} takes {', '.join(names)}; leave input out")
+        elif len(names) == 1 and (self.input_name is not None or names[0] not in batch):
+            batch = {names[0]: batch[input_in(self.name, names, batch, self.input_name)]}
         if any(name not in batch for name in names):
             raise SpanmatchError(f"{self.path}: takes {', '.join(names)}; the batch has {', '.join(map(str, batch))}")
         return {given.name: self._as_type(given.name, given.type, batch[given.name]) for given in self.inputs}
@@ -153,7 +162,7 @@ class OnnxRunner:
             yield {name: array[examples] for name, array in feeds.items()}
 
 
-def onnx_runner(name: str, path: Path, patterns: Sequence[str] | None) -> OnnxRunner:
+def onnx_runner(name: str, path: Path, patterns: Sequence[str] | None, input_name: str | None = None) -> OnnxRunner:
     """Return a runner of the graph in a file.
 
     Raises BadArgument if there is no such file, SpanmatchError if it is damaged.
@@ -166,7 +175,7 @@ def onnx_runner(name: str, path: Path, patterns: Sequence[str] | None) -> OnnxRu
     if not path.is_file():
         raise BadArgument(f"{path}: no such file")
     try:
-        return OnnxRunner(name, path, patterns)
+        return OnnxRunner(name, path, patterns, input_name)
     except SpanmatchError:
         raise
     except Exception as error:  # whatever a damaged file makes the libraries raise

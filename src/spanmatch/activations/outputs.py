@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 Batch: TypeAlias = object
 """What networks are called with: arrays, tuples or dicts of them, or texts; see `capture`."""
+MASKS = ("attention_mask", "mask")
+"""Names in batches of what says which tokens count."""
 
 
 class BatchActivations:
@@ -107,7 +109,9 @@ def are_texts(batch: Batch) -> TypeGuard[Sequence[str]]:
 
 def mask_of(batch: Batch) -> Array | None:
     """Return the mask of tokens, (examples, tokens), in a batch of named arrays, if any."""
-    return batch.get("attention_mask", batch.get("mask")) if isinstance(batch, Mapping) else None
+    if not isinstance(batch, Mapping):
+        return None
+    return next((batch[name] for name in MASKS if name in batch), None)
 
 
 def examples_in(batch: Batch) -> int:

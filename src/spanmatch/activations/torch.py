@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import chain
 from typing import TYPE_CHECKING, Protocol
 
-import numpy as np
-
 from ..errors import SpanmatchError
-from .outputs import Batch, BatchActivations, mask_of
+from .inputs import arguments, failures_named
+from .outputs import Batch, BatchActivations
 from .patterns import chosen
+from .wrappers import eager, modules_of, unwrapped
 
 if TYPE_CHECKING:
     import torch
@@ -68,9 +66,16 @@ class Hook(Protocol):
 class TorchRunner:
     """A PyTorch network with hooks on the modules asked for, which record while it runs."""
 
-    def __init__(self, name: str, network: nn.Module, modules: Mapping[str, nn.Module], hooks: list[Hook]) -> None:
+    def __init__(
+        self,
+        name: str,
+        network: nn.Module,
+        modules: Mapping[str, nn.Module],
+        hooks: list[Hook],
+        input_name: str | None,
+    ) -> None:
         """Put hooks on the modules, and into the list of those that are to be removed."""
-        self.name, self.network, self.layers = name, network, list(modules)
+        self.name, self.network, self.layers, self.input_name = name, network, list(modules), input_name
         self.activations: BatchActivations | None = None
         self.mask: Array | None = None
         self.calls: dict[str, int] = {}
@@ -81,10 +86,10 @@ class TorchRunner:
         """Call the network with a batch; its hooks record."""
         import torch
 
-        args, kwargs, self.mask = arguments(self.name, self.network, batch)
         self.activations, self.calls = activations, {}
         try:
-            with torch.inference_mode():
+            with failures_named(self.name, batch), eager(), torch.inference_mode():
+                args, kwargs, self.mask = arguments(self.name, self.network, batch, self.input_name)
                 self.network(*args, **kwargs)
         finally:
             self.activations = None
@@ -108,10 +113,13 @@ class TorchRunner:
 
 
 @contextlib.contextmanager
-def torch_runner(name: str, network: nn.Module, patterns: Sequence[str] | None) -> Iterator[TorchRunner]:
-    """Give a runner of a network; its hooks are taken off at the end, however it ends."""
+def torch_runner(
+    name: str, network: nn.Module, patterns: Sequence[str] | None, input_name: str | None = None
+) -> Iterator[TorchRunner]:
+    """Give a runner of a network, without its wrappers; its hooks are taken off at the end, however it ends."""
+    network = unwrapped(network)
     with hooked(network) as hooks:
-        yield TorchRunner(name, network, layers_of(name, network, patterns), hooks)
+        yield TorchRunner(name, network, layers_of(name, network, patterns), hooks, input_name)
 
 
 @contextlib.contextmanager
@@ -172,7 +180,7 @@ def layers_of(name: str, network: nn.Module, patterns: Sequence[str] | None) -> 
     SpanmatchError
         If a pattern matches nothing.
     """
-    known = {path: module for path, module in network.named_modules() if path}
+    known = {path: module for path, module in modules_of(network).items() if path}
     if patterns is not None:
         return {path: known[path] for path in chosen(patterns, known, f"network {name!r}")}
     return {
@@ -180,53 +188,6 @@ def layers_of(name: str, network: nn.Module, patterns: Sequence[str] | None) -> 
         for path, module in known.items()
         if not any(module.children()) and type(module).__name__ not in PASSING_ON
     }
-
-
-def arguments(name: str, network: nn.Module, batch: Batch) -> tuple[list[object], dict[str, object], Array | None]:
-    """Return a batch as what a network is called with.
-
-    Parameters
-    ----------
-    name
-        The network's, for messages.
-    network
-        The network.
-    batch
-        A tensor or an array; a tuple or list whose first member is one; or {argument: tensor or
-        array}, of which those are left out that the network does not take.
-
-    Returns
-    -------
-    args, kwargs
-        Positional and keyword arguments, on the network's device.
-    mask : (examples, tokens) or None
-        Which tokens count, if the batch says so.
-
-    Raises
-    ------
-    SpanmatchError
-        If the network takes none of the arguments in the batch.
-    """
-    device = next((tensor.device for tensor in chain(network.parameters(), network.buffers())), None)
-    if not isinstance(batch, Mapping):
-        inputs = batch[0] if isinstance(batch, tuple | list) else batch
-        return [_on(inputs, device)], {}, None
-    parameters = inspect.signature(network.forward).parameters
-    takes_any_name = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
-    kwargs = {key: _on(value, device) for key, value in batch.items() if takes_any_name or key in parameters}
-    if not kwargs:
-        raise SpanmatchError(
-            f"network {name!r} takes {', '.join(parameters)}; the batch has {', '.join(map(str, batch))}"
-        )
-    return [], kwargs, mask_of(batch)
-
-
-def _on(value: object, device: torch.device | None) -> object:
-    """Return an argument on a device, if it is a tensor or an array."""
-    import torch
-
-    value = torch.from_numpy(value) if isinstance(value, np.ndarray) else value
-    return value.to(device) if isinstance(value, torch.Tensor) and device is not None else value
 
 
 def first_tensor(layer: str, output: object) -> torch.Tensor:

@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeGuard
 
 from ..errors import SpanmatchError
+from .inputs import arguments, failures_named
 from .outputs import Batch, BatchActivations
 from .patterns import chosen
-from .torch import CHANNELS_FIRST, PASSING_ON, arguments, digest_of_weights, first_tensor
+from .torch import CHANNELS_FIRST, PASSING_ON, digest_of_weights, first_tensor
 
 if TYPE_CHECKING:
     import torch
@@ -28,8 +29,14 @@ WHY_FILES_ARE_REFUSED = (
 class ExportRunner:
     """A program that is run node by node; a module's output is that of its last node."""
 
-    def __init__(self, name: str, program: torch.export.ExportedProgram, patterns: Sequence[str] | None) -> None:
-        self.name = name
+    def __init__(
+        self,
+        name: str,
+        program: torch.export.ExportedProgram,
+        patterns: Sequence[str] | None,
+        input_name: str | None = None,
+    ) -> None:
+        self.name, self.input_name = name, input_name
         self.module: torch.fx.GraphModule = program.module(check_guards=False)
         last_nodes, self.classes = _modules_of(self.module.graph)
         if patterns is None:
@@ -55,7 +62,7 @@ class ExportRunner:
         """Run the program on a batch and record what nodes gave."""
         import torch
 
-        args, kwargs, mask = arguments(self.name, self.module, batch)
+        args, kwargs, mask = arguments(self.name, self.module, batch, self.input_name)
         layers_of_node, record = self.layers_of_node, self._record
 
         class RecordingInterpreter(torch.fx.Interpreter):
@@ -65,7 +72,7 @@ class ExportRunner:
                     record(layer, result, activations, mask)
                 return result
 
-        with torch.inference_mode():
+        with failures_named(self.name, batch), torch.inference_mode():
             inputs = self._placeholder_values(args, kwargs)
             RecordingInterpreter(self.module).run(*inputs, enable_io_processing=False)
 

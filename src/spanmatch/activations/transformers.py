@@ -24,11 +24,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeGuard
 
 from ..errors import BadArgument, SpanmatchError, missing_extra
+from .inputs import arguments, failures_named
 from .layouts import MASKED_TOKENS
 from .outputs import Batch, BatchActivations
 from .patterns import chosen
-from .torch import Hook, arguments, channels_first, digest_of_weights, first_tensor, hooked
+from .torch import Hook, channels_first, digest_of_weights, first_tensor, hooked
 from .transformers_checks import check_model, check_tokenizer, checked_folder
+from .wrappers import eager, inside_wrappers
 
 if TYPE_CHECKING:
     import torch
@@ -63,9 +65,10 @@ class TransformersRunner:
         tokenizer: PreTrainedTokenizerBase | Path | None,
         patterns: Sequence[str] | None,
         hooks: list[Hook],
+        input_name: str | None,
     ) -> None:
         """Put hooks on the modules, and into the list of those that are to be removed."""
-        self.name, self.model, self._tokenizer = name, model, tokenizer
+        self.name, self.model, self._tokenizer, self.input_name = name, model, tokenizer, input_name
         modules = {**_named_places(name, model), **{path: module for path, module in model.named_modules() if path}}
         hidden_layers = [f"{HIDDEN}.{i}" for i in range(1 + _block_count(name, model))]
         self.layers = chosen(patterns or [f"{HIDDEN}.*"], [*hidden_layers, *modules], f"network {name!r}")
@@ -127,14 +130,14 @@ class TransformersRunner:
         """Call the model with tokens, texts' tokens or pixels, and record its layers."""
         import torch
 
-        inputs = batch.inputs if isinstance(batch, TokenizedTexts) else batch
-        args, kwargs, self.mask = arguments(self.name, self.called, inputs)
+        inputs, input_name = (batch.inputs, None) if isinstance(batch, TokenizedTexts) else (batch, self.input_name)
+        args, kwargs, self.mask = arguments(self.name, self.called, inputs, input_name)
         self.row_tokens = MASKED_TOKENS
         if isinstance(batch, TokenizedTexts):
             self.mask, self.row_tokens = batch.row_mask, batch.row_tokens
         self.activations = activations
         try:
-            with torch.inference_mode():
+            with failures_named(self.name, inputs), eager(), torch.inference_mode():
                 result = self.called(*args, **kwargs, output_hidden_states=bool(self.hidden_layers), return_dict=True)
             for layer in self.hidden_layers:
                 self._record(layer, result.hidden_states[int(layer.rpartition(".")[2])], channels_first=False)
@@ -187,12 +190,15 @@ def is_folder(path: Path) -> bool:
 
 
 @contextlib.contextmanager
-def model_runner(name: str, network: object, patterns: Sequence[str] | None) -> Iterator[TransformersRunner]:
+def model_runner(
+    name: str, network: object, patterns: Sequence[str] | None, input_name: str | None = None
+) -> Iterator[TransformersRunner]:
     """Give a runner of a model, or (model, tokenizer); its hooks are taken off at the end.
 
     Raises SpanmatchError if it is no model of transformers, or has an encoder and a decoder.
     """
     model, tokenizer = network if isinstance(network, tuple) and len(network) == 2 else (network, None)
+    model = inside_wrappers(model)
     if not is_model(model):
         raise SpanmatchError(
             f"network {name!r}: a tuple that begins with a {type(model).__name__}; give (model of transformers, "
@@ -204,17 +210,19 @@ def model_runner(name: str, network: object, patterns: Sequence[str] | None) -> 
             "model.get_encoder()"
         )
     with hooked(model) as hooks:
-        yield TransformersRunner(name, model, tokenizer, patterns, hooks)
+        yield TransformersRunner(name, model, tokenizer, patterns, hooks, input_name)
 
 
 @contextlib.contextmanager
-def folder_runner(name: str, folder: Path, patterns: Sequence[str] | None) -> Iterator[TransformersRunner]:
+def folder_runner(
+    name: str, folder: Path, patterns: Sequence[str] | None, input_name: str | None = None
+) -> Iterator[TransformersRunner]:
     """Give a runner of the model in a folder, of which no code is run.
 
     Raises BadArgument if there is no model in it; SpanmatchError if it is damaged or incomplete:
     weights that are missing would be random.
     """
-    with model_runner(name, (_load_model(folder), folder), patterns) as runner:
+    with model_runner(name, (_load_model(folder), folder), patterns, input_name) as runner:
         yield runner
 
 

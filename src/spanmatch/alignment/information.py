@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._threads import few_threads
+from ..activations.pair_of_sources import pair as paired
 from ..errors import SpanmatchError
-from ..moments.pair_of_arrays import pair as paired
 from ..moments.pairs import Pair
 from ..moments.spans import Array
 from .chance import AlignmentResult, alignment_fields

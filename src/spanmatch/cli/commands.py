@@ -110,14 +110,42 @@ def report(
 @app.command()
 def compare(
     a: Annotated[
-        str, typer.Argument(help="file.py:function[@weights], .onnx, a folder of transformers, or stored activations.")
+        str,
+        typer.Argument(
+            help="file.py:function\\[@weights], package.module:function, hf:NAME, .onnx, a folder of transformers, or "
+            "stored activations."
+        ),
     ],
     b: Annotated[str, typer.Argument(help="The second network, of the same kind.")],
     data: Annotated[
         str | None,
         typer.Option(
-            help="Inputs to run the networks on: .npy, .npz, .safetensors, .txt (one text a line), or file.py:function."
+            help="Inputs to run the networks on: .npy, .npz, .safetensors, .txt (one text a line), .csv (a column of "
+            "texts), a folder of images, or file.py:function."
         ),
+    ] = None,
+    size: Annotated[
+        int | None, typer.Option(min=1, help="Pixels along each side that images in a folder are resized to.")
+    ] = None,
+    normalise: Annotated[
+        Literal["unit", "imagenet"] | None,
+        typer.Option(
+            help="Pixels of images in a folder: unit: from 0 to 1 (default); imagenet: then with ImageNet's mean and "
+            "deviation of each channel."
+        ),
+    ] = None,
+    text_column: Annotated[
+        str | None, typer.Option(help="Column of a .csv with the texts; by default the only one with texts.")
+    ] = None,
+    rows_by: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Column or array of row ids in stored activations, to join rows by; by default 'ids'."
+        ),
+    ] = None,
+    input_name: Annotated[
+        str | None,
+        typer.Option("--input", help="Which of several named arrays is the networks' input, as image or x."),
     ] = None,
     layers: Annotated[
         list[str] | None, typer.Option(help="Layer name or shell pattern, such as '*relu*'; can be repeated.")
@@ -145,7 +173,8 @@ def compare(
     ] = 8,
     null: Annotated[bool, typer.Option(help="Keep a null pairing, for values under the null.")] = True,
     batch_size: Annotated[
-        int | None, typer.Option(min=1, help="Examples in a batch of --data; by default 256, of texts 16.")
+        int | None,
+        typer.Option(min=1, help="Examples in a batch of --data; by default 256, of image files 64, of texts 16."),
     ] = None,
     simple: Annotated[
         bool, typer.Option("--simple", help="Also find minimum and simple matches, at every eps.")
@@ -192,6 +221,9 @@ def compare(
             help="File to write the moments to every five minutes, and to continue from after an interruption."
         ),
     ] = None,
+    download: Annotated[
+        bool, typer.Option("--download", help="Download models, hf:NAME, that are not in the local cache.")
+    ] = False,
     bins: Annotated[
         int | None, typer.Option(min=2, help="Number of bins, to also find partners by mutual information.")
     ] = None,
@@ -203,23 +235,35 @@ def compare(
         from ..comparison import compare as run
 
         shown = _eps(eps)
-        missing = [text for text in (a, b) if not from_names.is_code(text) and not Path(text).exists()]
+        missing = [text for text in (a, b) if not from_names.names_network(text) and not Path(text).exists()]
         if missing:
             raise BadArgument(f"{missing[0]}: no such file or folder")
-        run_them = [from_names.is_code(text) or runs(text) for text in (a, b)]
+        run_them = [from_names.names_network(text) or runs(text) for text in (a, b)]
         if run_them[0] != run_them[1]:
             raise BadArgument(f"{a} and {b}: give two networks or two of stored activations, not one of each")
         if run_them[0] and data is None:
             raise BadArgument("--data is missing: what are the networks to be run on?")
         if not run_them[0] and data is not None:
             raise BadArgument("--data is for networks; files of activations are compared as they are")
+        if run_them[0] and rows_by is not None:
+            raise BadArgument("--rows-by is for stored activations; networks see the same inputs")
+        if data is None and (size, normalise, text_column) != (None, None, None):
+            raise BadArgument("--size, --normalise and --text-column are for --data, which is missing")
+        if not run_them[0] and input_name is not None:
+            raise BadArgument("--input is for networks; files of activations are compared as they are")
         names = _names(a, b)
         networks = {
-            name: from_names.network(t) if from_names.is_code(t) else Path(t)
+            name: from_names.network(t, download=download) if from_names.names_network(t) else Path(t)
             for name, t in zip(names, (a, b), strict=True)
         }
         there: dict[str, Any] = {} if scheduler is None else {"scheduler": scheduler}
-        batches = from_names.data(data, batch_size) if data is not None else None
+        if rows_by is not None:
+            there["rows_by"] = rows_by
+        if input_name is not None:
+            there["input"] = input_name
+        batches = None
+        if data is not None:
+            batches = from_names.data(data, batch_size, size=size, normalise=normalise, text_column=text_column)
         with writing(out) as written:
             comparison = run(
                 networks,
@@ -235,9 +279,9 @@ def compare(
                 pairs=pairs,
                 pool=int(pool) if pool is not None and pool.isdecimal() else pool,
                 top=top,
-                inputs=from_names.pictures(data) if top and data else None,
+                inputs=from_names.pictures(data, size) if top and data else None,
                 max_memory_gb=max_memory_gb,
-                notes={names[0]: a, names[1]: b, **({"Data": data} if data else {})},
+                notes={names[0]: a, names[1]: b, **_data_note(data, batches)},
                 layers=layers,
                 units=units,
                 positions=positions,
@@ -303,25 +347,35 @@ def _eps(text: str) -> list[float]:
     return values
 
 
+def _data_note(data: str | None, batches: object) -> dict[str, str]:
+    """Return what the report says of the data: where they are from, and how images were prepared."""
+    from ..activations.image_batches import ImageBatches
+
+    if data is None:
+        return {}
+    return {"Data": f"{data}: {batches.words}" if isinstance(batches, ImageBatches) else data}
+
+
 def _names(a: str, b: str) -> tuple[str, str]:
-    """Return short names of the two: of their weights, functions or files, whichever differ first."""
-    for part in (_weights, _function, _stem):
-        names = part(a), part(b)
+    """Return short names of the two: of their weights, functions, arguments or files, whichever differ first."""
+    parts = _parts_of_name(a), _parts_of_name(b)
+    for names in zip(*parts, strict=True):
         if all(names) and names[0] != names[1]:
             return names
     return "a", "b"
 
 
-def _weights(text: str) -> str:
-    return Path(text.partition("@")[2]).stem
+def _parts_of_name(text: str) -> tuple[str, str, str, str]:
+    """Return the file of weights, the function, the function with its arguments, and the file or model, in short."""
+    from ..activations import code_names, hub
 
-
-def _function(text: str) -> str:
-    return text.partition("@")[0].rpartition(":")[2] if ".py:" in text else ""
-
-
-def _stem(text: str) -> str:
-    return Path(text.partition(":")[0]).stem
+    if hub.is_hub_name(text):
+        return "", "", "", text.rpartition("/")[2].removeprefix(hub.HUB)
+    if not code_names.names_function(text):
+        return "", "", "", Path(text.partition(":")[0]).stem
+    code = code_names.parsed(text)
+    place = Path(code.place).stem if code.is_file else code.place
+    return Path(code.weights).stem, code.function, code.called.replace(":", " "), place
 
 
 def _finish(comparison: Comparison, folder: Path, as_json: bool) -> None:

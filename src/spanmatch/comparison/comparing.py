@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, groupby
+from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 from .._progress import tracked
 from ..activations import capture, capture_stored, runs
 from ..activations.patterns import chosen, patterns_of
+from ..activations.stored import is_in_memory
 from ..alignment import align, universality
-from ..errors import SpanmatchError
-from ..evidence import Evidence, assess
+from ..errors import SpanmatchError, SpanmatchWarning
+from ..evidence import Evidence, assess, permutation_test
 from ..match import MatchProfile, SimpleMatches, match_profile, simple_matches
 from ..match.maximum import checked_eps
 from ..moments.moments import Moments
@@ -32,13 +35,15 @@ EPS = (0.15, 0.2, 0.25, 0.3, 0.5)
 """Default values of eps, those of Wang et al."""
 EVIDENCE_UP_TO = 1024
 """Total number of neurons of two layers up to which evidence is computed by default."""
+CHANCE_LEVEL = 0.05
+"""The level of the test whether any layer is more similar than unrelated layers are."""
 MATRICES = ("cka", "debiased cka")
 """Measures of which matrices of all layers are saved."""
 
 
 def compare(
-    networks: Mapping[str, Network | ActivationSource],
-    batches: Iterable[Batch] | None = None,
+    networks: Mapping[str, Network | ActivationSource] | ActivationSource,
+    batches: Iterable[Batch] | ActivationSource | None = None,
     *,
     eps: Sequence[float] = EPS,
     centred: bool = False,
@@ -56,11 +61,13 @@ def compare(
 
     Parameters
     ----------
-    networks : mapping of str to network, path, or mapping of str to array
+    networks : mapping of str to network, path, array, or mapping of str to array
         By name. Either everything that `capture` takes, with `batches`; or stored activations
-        without `batches`: a file, a folder, or {layer: array}.
+        without `batches`: a file, a folder, an array, or {layer: array}. Arrays may be frames of
+        pandas, tables of Arrow and sparse matrices of SciPy. Of two arrays or paths, `compare(A,
+        B)` is short for `compare({"a": A, "b": B})`.
     batches : iterable, optional
-        The inputs on which the networks are run.
+        The inputs on which the networks are run; or B.
     eps : sequence of float
         Values of eps that tables show, in [0, 1). The profiles hold every eps.
     centred : bool
@@ -90,9 +97,9 @@ def compare(
     notes : mapping of str to str, optional
         Notes that the report shows, by title.
     **options
-        Options of `capture`: layers, units, positions, seed, channels, example_ids, checkpoint,
+        Options of `capture`: layers, units, positions, seed, channels, input, example_ids, checkpoint,
         checkpoint_seconds, pairs, folds, null, bins, method, top, max_memory_gb; for stored
-        activations also scheduler, see `capture_stored`. With bins, partners are also computed by
+        activations also rows_by and scheduler, see `capture_stored`. With bins, partners are also computed by
         mutual information.
 
     Returns
@@ -108,6 +115,12 @@ def compare(
         If an eps is not in [0, 1), no two layers were paired, or as `capture` does. Layers of
         different spatial size need pool="mean".
 
+    Warns
+    -----
+    SpanmatchWarning
+        If stored activations are no more similar than unrelated ones in any layer, as they are when
+        their rows are not in the same order.
+
     Notes
     -----
     Cost: one forward pass of each network for each batch, then for each pair of layers a match
@@ -116,7 +129,8 @@ def compare(
     shown = tuple(checked_eps(list(eps)).tolist())
     if not shown:
         raise SpanmatchError("eps: give at least one")
-    moments = _moments(networks, batches, options)
+    named, batches = _named(networks, batches)
+    moments = _moments(named, batches, options)
     if not moments.pairs:
         raise SpanmatchError("nothing to compare: no two layers were paired; give two networks, or pairs='all'")
     pairs = sorted(_in_detail(moments), key=_by_layer(moments))
@@ -137,6 +151,8 @@ def compare(
             universalities.append(
                 universality(moments, layer, min_correlation=min_correlation, eps=request.middle, centred=centred)
             )
+    if not any(runs(network) for network in named.values()):
+        _ask_about_order(pair_results, moments)
     comparison = Comparison(
         pairs=tuple(pair_results),
         eps=shown,
@@ -247,17 +263,65 @@ def _simple(pair: Pair, request: _Request) -> tuple[SimpleMatches, ...]:
     return tuple(results)
 
 
+def _named(networks: Any, batches: Any) -> tuple[Mapping[str, Any], Iterable[Batch] | None]:
+    """Return networks by name and the batches, of which there are none if two sources were given instead."""
+    if isinstance(networks, Mapping):
+        if not runs(batches) and batches is not None and all(is_in_memory(value) for value in networks.values()):
+            raise SpanmatchError(
+                "batches: stored activations need none; give sm.compare(A, B) of two arrays, or "
+                'sm.compare({"a": {layer: array}, "b": {layer: array}})'
+            )
+        return networks, batches
+    if not isinstance(networks, str | PathLike) and not is_in_memory(networks):
+        raise SpanmatchError(
+            f"networks: {type(networks).__name__}; give {{name: network}} with the batches to run them on, or two "
+            "arrays or files of stored activations"
+        )
+    if not isinstance(batches, str | PathLike | Mapping) and not is_in_memory(batches):
+        raise SpanmatchError(
+            f"sm.compare(A, B): B is {type(batches).__name__}; give two arrays or files of stored activations"
+        )
+    return {"a": networks, "b": batches}, None
+
+
+def _ask_about_order(pair_results: Sequence[PairResult], moments: Moments) -> None:
+    """Warn if no pair of layers is more similar than unrelated layers, as when rows do not correspond."""
+    p_values = [_p_value(result, moments) for result in pair_results]
+    if all(p_value is not None and p_value > CHANCE_LEVEL / len(p_values) for p_value in p_values):
+        warnings.warn(
+            f"in none of the {len(p_values)} pairs of layers can the similarity be told apart from that of unrelated "
+            "layers (debiased CKA); are the rows of both in the same order? If they have ids, give them with rows_by= "
+            "(--rows-by), and rows are joined by them",
+            SpanmatchWarning,
+            stacklevel=3,
+        )
+
+
+def _p_value(result: PairResult, moments: Moments) -> float | None:
+    """Return the p-value of debiased CKA; None if it is refused."""
+    if result.evidence is not None:
+        return result.evidence["debiased cka"].p_value
+    try:
+        return permutation_test(moments.pair(result.provenance.x_layer, result.provenance.y_layer)).p_value
+    except SpanmatchError:
+        return None
+
+
 def _moments(networks: Mapping[str, Any], batches: Iterable[Batch] | None, options: Mapping[str, Any]) -> Moments:
     """Return the moments of networks or of stored activations.  Raises SpanmatchError for a mixture
     of both.
     """
-    if not isinstance(networks, Mapping) or not networks:
+    if not networks:
         raise SpanmatchError("networks: give {name: network} with at least one network")
     stored = [not runs(network) for network in networks.values()]
     if all(stored):
         if batches is not None:
             raise SpanmatchError("batches: stored activations need none; leave batches out")
+        if "input" in options:
+            raise SpanmatchError(f"input={options['input']!r}: it is for networks; stored activations have no inputs")
         return capture_stored(networks, **options)
+    if "rows_by" in options:
+        raise SpanmatchError("rows_by: it is for stored activations; networks see the same batches")
     if "scheduler" in options:
         raise SpanmatchError("scheduler: it is for stored activations; for networks use processes of torch.distributed")
     if any(stored):

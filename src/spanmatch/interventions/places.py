@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ..activations.inputs import arguments, failures_named
 from ..activations.layouts import Layout, Units
 from ..activations.outputs import Batch, mask_of
-from ..activations.torch import arguments, channels_first, first_tensor
+from ..activations.torch import channels_first, first_tensor
+from ..activations.wrappers import eager, modules_of, unwrapped
 from ..errors import SpanmatchError, among
 from ..moments.provenance import network_and_layer
 from ..moments.spans import Index
@@ -53,8 +55,9 @@ class Place:
 
     def run(self, batch: Batch) -> object:
         """Return the network's output for a batch."""
-        args, kwargs, _ = arguments(self.name, self.network, batch)
-        return self.network(*args, **kwargs)
+        with failures_named(self.name, batch), eager():
+            args, kwargs, _ = arguments(self.name, self.network, batch)
+            return self.network(*args, **kwargs)
 
     def output(self, batch: Batch) -> Tensor:
         """Return the layer's output for a batch.  Raises SpanmatchError if it does not run."""
@@ -117,10 +120,11 @@ def place_of(networks: Mapping[str, nn.Module], layer: str) -> Place:
     if name not in networks:
         raise SpanmatchError(f"layer {layer!r}: no network {name!r}{among(name, networks)}")
     path, _, call = path.partition("#")
-    modules = dict(networks[name].named_modules())
+    network = unwrapped(networks[name])
+    modules = modules_of(network)
     if path not in modules:
         raise SpanmatchError(f"layer {layer!r}: network {name!r} has no module {path!r}{among(path, modules)}")
-    return Place(networks[name], modules[path], int(call or 1), layer)
+    return Place(network, modules[path], int(call or 1), layer)
 
 
 def on_device(neurons: Index, tensor: Tensor) -> Tensor:

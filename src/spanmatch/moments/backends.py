@@ -100,7 +100,8 @@ class NumpyEngine:
 
     def rows(self, array: NDArray[np.generic], index: NDArray[np.intp], shift: Array | float) -> Array:
         """Gather and shift in one pass."""
-        return np.asarray(np.subtract(array[index], shift, dtype=np.float64))
+        with np.errstate(invalid="ignore"):  # signalling nans of damaged files, which are refused afterwards
+            return np.asarray(np.subtract(array[index], shift, dtype=np.float64))
 
     def lifted(self, array: NDArray[np.generic], index: NDArray[np.intp], shift: Array | float, room: Room) -> Floats:
         """Gather, shift and square in place, in memory that is kept: fresh pages are slow."""

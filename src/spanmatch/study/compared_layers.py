@@ -13,8 +13,6 @@ from ..activations.patterns import chosen
 from ..errors import SpanmatchError
 from .settings import CompareSettings
 
-NETWORK = "network"
-
 
 class LayoutOptions(TypedDict):
     """The options of `capture` that say how the rows of a layer are made."""
@@ -30,12 +28,14 @@ def layout_of(compare: CompareSettings) -> LayoutOptions:
 
 
 def checked_widths(
-    network: nn.Module, batch: Tensor, compare: CompareSettings, patterns: Sequence[str] | None
+    name: str, network: nn.Module, batch: Tensor, compare: CompareSettings, patterns: Sequence[str] | None
 ) -> dict[str, int]:
     """Return the number of neurons of each layer that is compared.
 
     Parameters
     ----------
+    name : str
+        The name of the network, for messages.
     network : torch.nn.Module
         The network, trained or not.
     batch : torch.Tensor
@@ -52,16 +52,16 @@ def checked_widths(
         ask.
     """
     patterns = compare.layers or patterns
-    widths = _widths(network, batch, compare, patterns)
+    widths = _widths(name, network, batch, compare, patterns)
     for setting, of_layers in (("simple_layers", compare.simple_layers), ("sparse", compare.sparse)):
         with _errors_name(f"compare.{setting}"):
             chosen(of_layers or (), widths, "the layers that are compared")
     if compare.transplant_layers:
         with _errors_name("compare.transplant_layers"):
-            _widths(network, batch, compare, compare.transplant_layers)
+            _widths(name, network, batch, compare, compare.transplant_layers)
     for alternative in compare.alternatives:
         with _errors_name(f"compare.alternatives, {alternative.name!r}"):
-            _widths(network, batch, compare.model_copy(update=alternative.changes), patterns)
+            _widths(name, network, batch, compare.model_copy(update=alternative.changes), patterns)
     return widths
 
 
@@ -75,8 +75,8 @@ def _errors_name(setting: str) -> Iterator[None]:
 
 
 def _widths(
-    network: nn.Module, batch: Tensor, compare: CompareSettings, patterns: Sequence[str] | None
+    name: str, network: nn.Module, batch: Tensor, compare: CompareSettings, patterns: Sequence[str] | None
 ) -> dict[str, int]:
     """Return the number of neurons of each layer."""
-    moments = capture({NETWORK: network}, [batch], layers=patterns, folds=1, null=False, **layout_of(compare))
-    return {name.removeprefix(f"{NETWORK}:"): width for name, width in moments.layers.items()}
+    moments = capture({name: network}, [batch], layers=patterns, folds=1, null=False, **layout_of(compare))
+    return {layer.removeprefix(f"{name}:"): width for layer, width in moments.layers.items()}

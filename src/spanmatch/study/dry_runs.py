@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from .._files import Path_
-from ..activations.from_names import is_code
+from ..activations.code_names import is_code
 from ..errors import SpanmatchError
 from .cifar_archives import CLASSES
 from .compared_layers import checked_widths
@@ -75,7 +75,9 @@ def _lines(variant: Variant, settings: Settings, read: Callable[[DataSettings], 
     )
     network = make_network(variant.network, data, 0)
     _one_step(variant, few)
-    widths = checked_widths(network, few.prepared(few.train), settings.compare, maker(variant.network).layers)
+    widths = checked_widths(
+        variant.name, network, few.prepared(few.train), settings.compare, maker(variant.network).layers
+    )
     parameters = sum(p.numel() for p in network.parameters())
     epochs, seeds = variant.training.epochs, len(settings.seeds)
     return [

@@ -16,6 +16,8 @@ from torch import nn
 from .._files import write_text
 from .._progress import announce
 from ..activations import from_names
+from ..activations.code_names import is_code, parsed
+from ..activations.weight_files import load_weights
 from ..errors import BadArgument, SpanmatchError
 from ..saved_results import read_evaluation, read_made_from
 from .compared_layers import checked_widths
@@ -83,7 +85,7 @@ class GivenNetwork:
                 raise SpanmatchError(f"{code} gives a {type(made).__name__}; it must give a torch.nn.Module")
             network = made
         if weights:
-            from_names.load_weights(network, self.base / weights)
+            load_weights(network, self.base / weights)
         return network.cpu().eval()
 
     def untrained(self, data: Data) -> None:
@@ -184,16 +186,7 @@ def layer_widths(
     Raises SpanmatchError if the network fails on the data, or a pattern of `compare.layers` matches nothing.
     """
     batch = data.prepared(data.test[:FEW])
-    name = given.short_name
-    try:
-        return checked_widths(network, batch, compare, patterns)
-    except SpanmatchError:
-        raise
-    except Exception as error:
-        raise SpanmatchError(
-            f"{name} ({given.architecture}) fails on inputs {tuple(batch.shape)} of {data.name}: "
-            f"{type(error).__name__}: {error}"
-        ) from error
+    return checked_widths(given.short_name, network, batch, compare, patterns)
 
 
 @torch.no_grad()
@@ -242,7 +235,7 @@ def _made_from(settings: GivenNetworkSettings, data: Data, base: Path) -> str:
     code, weights = _parts(settings)
     about = settings.model_dump(mode="json", by_alias=True) | {"digest": data.digest}
     if code:
-        about["code_digest"] = _digest(base / code.rpartition(":")[0], settings)
+        about["code_digest"] = _digest(base / parsed(code).place, settings)
     if weights:
         about["weights_digest"] = _digest(base / weights, settings)
     return json.dumps(about)
@@ -251,10 +244,10 @@ def _made_from(settings: GivenNetworkSettings, data: Data, base: Path) -> str:
 def _parts(settings: GivenNetworkSettings) -> tuple[str, str]:
     """Return file.py:function and the file of weights; what is not given is empty."""
     if settings.code is not None:
-        code, _, weights = settings.code.partition("@")
-        return code, weights
+        weights = parsed(settings.code).weights
+        return settings.code.removesuffix(f"@{weights}"), weights
     assert settings.network is not None and settings.weights is not None
-    return settings.network.name if from_names.is_code(settings.network.name) else "", settings.weights
+    return settings.network.name if is_code(settings.network.name) else "", settings.weights
 
 
 def _digest(path: Path, settings: GivenNetworkSettings) -> str:

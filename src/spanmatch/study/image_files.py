@@ -3,36 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from .._files import read_tensors, write_tensors
-from ..errors import SpanmatchError, missing_extra
-from .archive_files import ARCHIVES, folder_files, read_files
+from ..activations.archive_files import ARCHIVES, folder_files, read_files
+from ..activations.image_decoding import IMAGES, File, Pixels, decoded_images
+from ..errors import SpanmatchError
 
-FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "PPM")
-"""Formats that Pillow may take a file for; others run further programs."""
-IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".ppm", ".pgm")
 FORMAT, VERSION = "spanmatch.images", 1
-MAX_PIXELS = 2**26
-"""The most pixels of one image: 67 million."""
-CHUNK, CHUNK_BYTES, WAITING = 64, 2**22, 8
-"""Images that a thread decodes at once, and bytes of their files, and the most such tasks that wait for one."""
 LAYOUT = "give one folder of images for each class, or such folders in train and in test"
-
-Pixels = NDArray[np.uint8]
-File = tuple[PurePosixPath, bytes]
-"""The path of an image inside its folder or archive, and the contents of its file."""
 
 
 @dataclass(frozen=True)
@@ -97,17 +84,6 @@ def read_image_folder(path: Path, size: int | None, n_classes: int | None, cache
     return folder
 
 
-def resized(images: Tensor, size: int | None) -> Tensor:
-    """Return images with so many pixels along each side."""
-    if size is None or images.shape[-1] == images.shape[-2] == size:
-        return images
-    parts = [
-        nn.functional.interpolate(part.float(), (size, size), mode="bilinear", antialias=True)
-        for part in torch.split(images, 1024)
-    ]
-    return torch.cat([part.round().clamp(0, 255).to(torch.uint8) for part in parts])
-
-
 def _fingerprint(path: Path, size: int | None) -> str:
     """Return a short name of the contents of a folder or an archive, and of the size asked for."""
     digest = hashlib.sha256(json.dumps([VERSION, size]).encode())
@@ -153,7 +129,7 @@ def _decoded(path: Path, size: int | None, n_classes: int | None) -> ImageFolder
     folders: set[PurePosixPath] = set()
     images: dict[PurePosixPath, Pixels] = {}
     first = None
-    for name, pixels in _all_decoded(_images_only(path, folders), path, size):
+    for name, pixels in decoded_images(_images_only(path, folders), path, size):
         first = pixels.shape if first is None else first
         if pixels.shape != first:
             sizes = " and ".join("x".join(map(str, shape[1:])) for shape in (first, pixels.shape))
@@ -226,57 +202,3 @@ def _check_classes(classes: Sequence[str], n_classes: int | None, path: Path) ->
         raise SpanmatchError(f"{path}: images of one class; {LAYOUT}, two classes or more")
     if n_classes is not None and len(classes) != n_classes:
         raise SpanmatchError(f"{path}: images of {len(classes)} classes; give those of {n_classes}, or name = 'folder'")
-
-
-def _all_decoded(files: Iterator[File], path: Path, size: int | None) -> Iterator[tuple[PurePosixPath, Pixels]]:
-    """Yield the pixels of every file, decoded in several threads."""
-    waiting: deque[Future[list[tuple[PurePosixPath, Pixels]]]] = deque()
-    pool = ThreadPoolExecutor()
-    try:
-        for chunk in _chunks(files):
-            waiting.append(pool.submit(_chunk_decoded, chunk, path, size))
-            if len(waiting) > WAITING:
-                yield from waiting.popleft().result()
-        while waiting:
-            yield from waiting.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _chunks(files: Iterator[File]) -> Iterator[list[File]]:
-    """Yield files in lists that are neither long nor large."""
-    chunk: list[File] = []
-    for file in files:
-        chunk.append(file)
-        if len(chunk) == CHUNK or sum(len(content) for _, content in chunk) > CHUNK_BYTES:
-            yield chunk
-            chunk = []
-    if chunk:
-        yield chunk
-
-
-def _chunk_decoded(files: Sequence[File], path: Path, size: int | None) -> list[tuple[PurePosixPath, Pixels]]:
-    """Return the pixels of some files."""
-    return [(name, _pixels(name, content, path, size)) for name, content in files]
-
-
-def _pixels(name: PurePosixPath, content: bytes, path: Path, size: int | None) -> Pixels:
-    """Return the pixels (3, height, width) of an image, in colour."""
-    try:
-        from PIL import Image
-    except ImportError as error:
-        raise missing_extra("Pillow", "study", "a folder of images") from error
-    try:
-        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise SpanmatchError(f"{path}: {name}: {image.width} x {image.height} pixels, more than {MAX_PIXELS:,}")
-            if image.mode.startswith(("I", "F")):
-                raise SpanmatchError(f"{path}: {name}: more than 8 bits per channel ({image.mode}); give 8 bits")
-            image.info.pop("transparency", None)  # of which Pillow warns; colours are those without it
-            pixels = np.array(image.convert("RGB")).transpose(2, 0, 1)
-    except SpanmatchError:
-        raise
-    except Exception as error:  # Pillow does not say which errors damaged images lead to
-        why = " ".join(str(error).split())
-        raise SpanmatchError(f"{path}: {name}: cut short, or not an image ({why})") from error
-    return pixels if size is None else resized(torch.from_numpy(pixels)[None], size)[0].numpy()

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from ..activations import from_names
+from ..activations.code_names import is_code
 from ..errors import BadArgument, SpanmatchError, among
 from .datasets import Data
 from .settings import NetworkSettings, Variant
@@ -208,14 +209,14 @@ def located(variant: Variant, folder: Path) -> Variant:
 
 def located_network(network: NetworkSettings, folder: Path) -> NetworkSettings:
     """Return the architecture with its file.py:function, if it has one, in a folder, that of the study's file."""
-    if not from_names.is_code(network.name):
+    if not is_code(network.name):
         return network
     return network.model_copy(update={"name": str(folder / network.name)})
 
 
 def maker(settings: NetworkSettings) -> Maker:
     """Return the maker of a name, or of file.py:function.  Raises BadArgument if there is none."""
-    if from_names.is_code(settings.name):
+    if is_code(settings.name):
         return Maker(from_names.function(settings.name))
     if settings.name not in MAKERS:
         raise BadArgument(f"network.name: no {settings.name!r}{among(settings.name, MAKERS)}; or give file.py:function")

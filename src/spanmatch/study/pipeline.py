@@ -87,7 +87,7 @@ def _check_networks(variant: TrainedVariant, settings: Settings) -> None:
     else:
         network, few = variant.runs[0].untrained(variant.data), variant.data.test[:FEW]
         assert network is not None  # of a run that is to be trained
-        checked_widths(network, variant.data.prepared(few), settings.compare, variant.default_layers)
+        checked_widths(variant.name, network, variant.data.prepared(few), settings.compare, variant.default_layers)
 
 
 def check(settings: Settings, folder: Path, *, needs_device: bool = True) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from pydantic import ValidationError
 from torch import nn
 
-from ..activations.from_names import is_code
+from ..activations.code_names import is_code
 from ..errors import SpanmatchError, among
 from .datasets import Data, reader
 from .given_networks import NOW, default_layers, given_networks

@@ -23,7 +23,8 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from .._files import Path_
-from ..activations.from_names import WEIGHTS, is_code
+from ..activations.code_names import is_code, parsed
+from ..activations.weight_files import WEIGHTS
 from ..errors import BadArgument, among
 
 if TYPE_CHECKING:
@@ -245,10 +246,10 @@ def _is_of_weights(path: str) -> str:
 
 
 def _has_code(text: str) -> str:
-    code, at, weights = text.partition("@")
-    if not is_code(code):
+    if not is_code(text):
         raise ValueError("give file.py:function, or file.py:function@weights")
-    if at:
+    weights = parsed(text).weights
+    if weights:
         _is_of_weights(weights)
     return text
 

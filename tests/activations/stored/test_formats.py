@@ -139,7 +139,7 @@ def test_damaged_files_give_an_error_that_names_them_or_the_numbers_in_them(tmp_
         assert str(error)
 
 
-def open_csv(path, stack):
+def open_csv(path, stack, rows_by):
     values = np.loadtxt(path, delimiter=",", ndmin=2)
     return [StoredArray("activations", values.shape, values.dtype, lambda start, stop: values[start:stop])]
 
@@ -164,15 +164,15 @@ def test_a_folder_of_shards_closes_its_files(tmp_path):
     folder = to_tensor_shards(tmp_path / "a", {"relu1": X})
     closed = []
     with contextlib.ExitStack() as stack:
-        (array,) = open_shards(folder, stack, formats.FORMATS, closing_to(closed))
+        (array,) = open_shards(folder, stack, None, formats.FORMATS, closing_to(closed))
         array.read(0, 300)
         assert len(closed) == 3 + 2  # each for its shape; then all but the last
     assert len(closed) == 3 + 3
 
 
 def closing_to(closed):
-    def open_file(path, stack):
+    def open_file(path, stack, rows_by):
         stack.callback(closed.append, path)
-        return formats.open_arrays(path, stack)
+        return formats.open_arrays(path, stack, rows_by)
 
     return open_file

@@ -37,10 +37,10 @@ def test_files_that_cannot_be_used(tmp_path):
     content = (tmp_path / "cut.npy").read_bytes()
     (tmp_path / "cut.npy").write_bytes(content[:-30])
     (tmp_path / "cut.safetensors").write_bytes(b"12")
-    (tmp_path / "a.h5").write_bytes(b"")
+    (tmp_path / "a.mat").write_bytes(b"")
     for name, message in (
         ("missing.npz", r"missing\.npz: no such file"),
-        ("a.h5", r"a\.h5: unknown file type '\.h5'; give a \.npy file, a \.npz file, a \.safetensors file"),
+        ("a.mat", r"a\.mat: unknown file type '\.mat'; give a \.npy file, a \.npz file, a \.safetensors file"),
         ("cut.npz", r"cut\.npz: cut short, or not a \.npz"),
         ("cut.npy", r"cut\.npy: cut short, or not a \.npy"),
         ("cut.safetensors", r"cut\.safetensors: cut short"),

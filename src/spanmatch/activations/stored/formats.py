@@ -8,22 +8,25 @@ from pathlib import Path
 
 from ...errors import BadArgument, SpanmatchError
 from .arrays import Format, StoredArray
+from .csv_files import DELIMITERS, open_csv
+from .hdf5 import open_hdf5
 from .npy import open_npy
 from .npz import open_npz
 from .parquet import open_parquet
 from .safetensors import open_safetensors
 from .shards import open_shards
+from .torch_files import open_torch
 from .zarr import is_zarr, open_zarr
 
 
-def suffixed(suffix: str) -> Callable[[Path], bool]:
+def suffixed(*suffixes: str) -> Callable[[Path], bool]:
     """Return what recognises files by their suffix."""
-    return lambda path: path.suffix == suffix and not path.is_dir()
+    return lambda path: path.suffix in suffixes and not path.is_dir()
 
 
-def open_folder(path: Path, stack: contextlib.ExitStack) -> list[StoredArray]:
+def open_folder(path: Path, stack: contextlib.ExitStack, rows_by: str | None) -> list[StoredArray]:
     """Return the arrays of a folder of shards, of the formats below."""
-    return open_shards(path, stack, FORMATS, open_arrays)
+    return open_shards(path, stack, rows_by, FORMATS, open_arrays)
 
 
 FORMATS = (
@@ -31,13 +34,16 @@ FORMATS = (
     Format("a .npz file", suffixed(".npz"), open_npz, as_shards=False),
     Format("a .safetensors file", suffixed(".safetensors"), open_safetensors, names_layers=True),
     Format("a .parquet file", suffixed(".parquet"), open_parquet),
+    Format("a .pt or .pth file of tensors", suffixed(".pt", ".pth"), open_torch),
+    Format("an HDF5 file (.h5, .hdf5)", suffixed(".h5", ".hdf5", ".hdf"), open_hdf5, as_shards=False),
+    Format("a .csv or .tsv file", suffixed(*DELIMITERS), open_csv),
     Format("a Zarr group", is_zarr, open_zarr, as_shards=False),
     Format("a folder of shards", Path.is_dir, open_folder, as_shards=False),
 )
 """The first that recognises a path opens it."""
 
 
-def open_arrays(path: Path, stack: contextlib.ExitStack) -> list[StoredArray]:
+def open_arrays(path: Path, stack: contextlib.ExitStack, rows_by: str | None) -> list[StoredArray]:
     """Return the arrays that a file or a folder of stored activations holds.
 
     Parameters
@@ -46,6 +52,8 @@ def open_arrays(path: Path, stack: contextlib.ExitStack) -> list[StoredArray]:
         A file or a folder of one of `FORMATS`.
     stack
         Closes what stays open for reading.
+    rows_by
+        The name of the array or column of row ids; None for "ids".
 
     Raises
     ------
@@ -62,7 +70,7 @@ def open_arrays(path: Path, stack: contextlib.ExitStack) -> list[StoredArray]:
         raise BadArgument(f"{path}: unknown file type {path.suffix!r}; give {', '.join(names)} or {last}")
     with contextlib.ExitStack() as opened:
         try:
-            arrays = list(file_format.open(path, opened))
+            arrays = list(file_format.open(path, opened, rows_by))
         except BadArgument:
             raise
         except SpanmatchError as error:

@@ -13,14 +13,14 @@ from numpy.lib import format as npy_format
 from .arrays import UNNAMED, StoredArray, check_array, rows_of
 
 
-def open_npy(path: Path, stack: contextlib.ExitStack) -> list[StoredArray]:
+def open_npy(path: Path, stack: contextlib.ExitStack, rows_by: str | None) -> list[StoredArray]:
     """Return the array of a .npy file."""
     with path.open("rb") as file:
         shape, _, dtype = read_header(file)
         check_array(UNNAMED, shape, dtype)  # before its size: pickled objects have none
         check_size(shape, dtype, path.stat().st_size - file.tell())
     array = np.load(path, mmap_mode="r", allow_pickle=False)
-    return [StoredArray(UNNAMED, shape, dtype, rows_of(array))]
+    return [StoredArray(UNNAMED, shape, dtype, rows_of(array), take=array.__getitem__)]
 
 
 def read_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[np.generic]]:

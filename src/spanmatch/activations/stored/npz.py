@@ -9,19 +9,51 @@ from pathlib import Path
 from typing import IO
 
 import numpy as np
+from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 
 from ...errors import SpanmatchError
-from .arrays import ReadRows, StoredArray
+from .arrays import IDS, ReadRows, RowIds, StoredArray, ids_of_array, with_ids
 from .npy import check_size, read_header
+from .sparse import MEMBERS_OF_SPARSE, open_sparse
 
 ROWS_SKIPPED_AT_ONCE = 4096
 
 
-def open_npz(path: Path, stack: contextlib.ExitStack) -> list[StoredArray]:
-    """Return the arrays of an archive."""
+def open_npz(path: Path, stack: contextlib.ExitStack, rows_by: str | None) -> list[StoredArray]:
+    """Return the arrays of an archive, or the sparse matrix that SciPy has stored in it."""
     archive = stack.enter_context(zipfile.ZipFile(path))
-    return [_open_member(path, archive, member, stack) for member in archive.namelist()]
+    members = archive.namelist()
+    if set(members) >= MEMBERS_OF_SPARSE:
+        return [open_sparse(path)]
+    name_of_ids = f"{rows_by or IDS}.npy"
+    is_of_ids = name_of_ids in members and len(_header(archive, name_of_ids)[0]) == 1
+    arrays = [
+        _open_member(path, archive, member, stack) for member in members if not (is_of_ids and member == name_of_ids)
+    ]
+    return with_ids(arrays, _ids_of(archive, name_of_ids) if is_of_ids else None)
+
+
+def _header(archive: zipfile.ZipFile, member: str) -> tuple[tuple[int, ...], np.dtype[np.generic]]:
+    """Return the shape and type of a member, of which as many bytes are there as it claims."""
+    with archive.open(member) as stream:
+        shape, _, dtype = read_header(stream)
+        if not dtype.hasobject:
+            check_size(shape, dtype, archive.getinfo(member).file_size - stream.tell())
+    return shape, dtype
+
+
+def _ids_of(archive: zipfile.ZipFile, member: str) -> RowIds:
+    """Return the ids that a member holds."""
+
+    def read() -> NDArray[np.generic]:
+        _, dtype = _header(archive, member)
+        if dtype.hasobject:
+            raise SpanmatchError(f"array {member!r} holds pickled objects; store ids as numbers or texts (dtype str)")
+        with archive.open(member) as stream:
+            return np.asarray(npy_format.read_array(stream, allow_pickle=False))
+
+    return ids_of_array(member.removesuffix(".npy"), read)
 
 
 def _open_member(path: Path, archive: zipfile.ZipFile, member: str, stack: contextlib.ExitStack) -> StoredArray:

@@ -1,4 +1,4 @@
-"""Parquet: a column of numbers for each neuron, or a column of fixed-size lists for each layer."""
+"""Parquet: a column of numbers for each neuron, or a column of lists for each layer."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import SpanmatchError, missing_extra
-from .arrays import UNNAMED, StoredArray
+from ...errors import missing_extra
+from .arrays import UNNAMED, RowIds, StoredArray
+from .columns import Columns, columns_of, ids_in, ids_of_index, number_type, values_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -20,44 +21,54 @@ if TYPE_CHECKING:
 ROWS_AT_ONCE = 4096
 
 
-def open_parquet(path: Path, stack: contextlib.ExitStack) -> list[StoredArray]:
+def open_parquet(path: Path, stack: contextlib.ExitStack, rows_by: str | None) -> list[StoredArray]:
     """Return the arrays of a .parquet file: its columns of lists, or all columns as one."""
     try:
-        import pyarrow as pa
         import pyarrow.parquet as pq
     except ImportError as error:
         raise missing_extra("PyArrow", "parquet", f"{path}") from error
     file = stack.enter_context(pq.ParquetFile(path, page_checksum_verification=True))
     schema, row_count = file.schema_arrow, file.metadata.num_rows
-    lists = {column.name: column.type for column in schema if pa.types.is_fixed_size_list(column.type)}
-    for column in schema:
-        kind = lists[column.name].value_type if column.name in lists else column.type
-        is_number = pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_boolean(kind)
-        if not is_number or (lists and column.name not in lists):
-            raise SpanmatchError(
-                f"column {column.name!r} is of type {column.type}; store a column of numbers for each neuron, "
-                "or a column of fixed-size lists of numbers for each layer"
-            )
-    if lists:
-        return [
-            StoredArray(
-                name,
-                (row_count, kind.list_size),
-                np.dtype(kind.value_type.to_pandas_dtype()),
-                _ColumnReader(file, [name]).read,
-            )
-            for name, kind in lists.items()
-        ]
-    types = {np.dtype(column.type.to_pandas_dtype()) for column in schema}
-    dtype = np.result_type(*types) if types else np.dtype(np.float64)
-    return [StoredArray(UNNAMED, (row_count, len(schema)), dtype, _ColumnReader(file, schema.names).read)]
+    columns = columns_of(schema, rows_by)
+    ids = _ids_of(file, columns)
+    if not columns.layers:
+        names = list(columns.neurons)
+        read = _ColumnReader(file, names, None).read
+        return [StoredArray(UNNAMED, (row_count, len(names)), number_type(schema, names), read, ids=ids)]
+    arrays = []
+    for name in columns.layers:
+        width = _width(file, name)
+        shape, dtype = (row_count, width), number_type(schema, [name])
+        arrays.append(StoredArray(name, shape, dtype, _ColumnReader(file, [name], width).read, ids=ids))
+    return arrays
+
+
+def _width(file: pq.ParquetFile, name: str) -> int:
+    """Return the length of the lists in a column: by its type, or of the first one."""
+    kind = file.schema_arrow.field(name).type
+    if hasattr(kind, "list_size"):
+        return int(kind.list_size)
+    batch = next(file.iter_batches(1, columns=[name]), None)
+    lengths = [] if batch is None else batch.column(0).value_lengths().to_pylist()
+    return int(lengths[0] or 0) if lengths else 0
+
+
+def _ids_of(file: pq.ParquetFile, columns: Columns) -> RowIds | None:
+    """Return the ids of the rows, from a column or from the range that pandas has stored."""
+    if columns.default_ids is not None:
+        index = columns.default_ids
+        return ids_of_index(lambda: np.arange(index.start, index.stop, index.step))
+    if columns.ids is None:
+        return None
+    name = columns.ids
+    return RowIds(f"column {name!r}", lambda: ids_in(file.read([name], use_pandas_metadata=False).column(name)))
 
 
 class _ColumnReader:
     """Rows of some columns: in order each is read once, elsewhere from the start of a row group."""
 
-    def __init__(self, file: pq.ParquetFile, columns: Sequence[str]) -> None:
-        self.file, self.columns = file, list(columns)
+    def __init__(self, file: pq.ParquetFile, columns: Sequence[str], width: int | None) -> None:
+        self.file, self.columns, self.width = file, list(columns), width
         row_counts = [file.metadata.row_group(i).num_rows for i in range(file.metadata.num_row_groups)]
         self.group_starts = np.concatenate([[0], np.cumsum(row_counts)]).astype(int)
         self.next_row = -1
@@ -91,11 +102,4 @@ class _ColumnReader:
         """Return the rows of a record batch, of which no value may be missing."""
         if batch is None:
             raise EOFError("fewer rows than its footer claims")
-        columns = [batch.column(i) for i in range(batch.num_columns)]
-        for name, column in zip(self.columns, columns, strict=True):
-            if column.null_count or (hasattr(column, "flatten") and column.flatten().null_count):
-                raise SpanmatchError(f"column {name!r} has missing values; store a number for every neuron")
-        if len(columns) == 1 and hasattr(columns[0].type, "list_size"):
-            values = columns[0].flatten().to_numpy(zero_copy_only=False)
-            return np.asarray(values.reshape(-1, columns[0].type.list_size))
-        return np.column_stack([column.to_numpy(zero_copy_only=False) for column in columns])
+        return values_of(batch, self.columns, self.width)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from safetensors import safe_open
 
 from ...errors import missing_extra
-from .arrays import ReadRows, StoredArray, rows_of
+from .arrays import ReadRows, StoredArray, ids_of_array, is_ids, rows_of, with_ids
 
 NUMPY_TYPES = {
     "BOOL": "?",
@@ -32,19 +33,22 @@ TORCH_TYPES = ("BF16", "F8_E4M3", "F8_E5M2")
 """Types that NumPy does not have: PyTorch reads them, as float32."""
 
 
-def open_safetensors(path: Path, stack: contextlib.ExitStack) -> list[StoredArray]:
+def open_safetensors(path: Path, stack: contextlib.ExitStack, rows_by: str | None) -> list[StoredArray]:
     """Return the arrays of a .safetensors file."""
     file = stack.enter_context(safe_open(path, framework="numpy"))
-    arrays = []
+    arrays, ids = [], None
     for name in file.keys():  # noqa: SIM118
         tensor = file.get_slice(name)
         shape, kind = tuple(tensor.get_shape()), tensor.get_dtype()
+        if is_ids(name, shape, rows_by):
+            ids = ids_of_array(name, partial(file.get_tensor, name))
+            continue
         if kind in TORCH_TYPES:
             array = StoredArray(name, shape, np.dtype(np.float32), _read_by_torch(path, name, stack))
         else:
             array = StoredArray(name, shape, np.dtype(NUMPY_TYPES[kind]), rows_of(tensor))
         arrays.append(array)
-    return arrays
+    return with_ids(arrays, ids)
 
 
 def _read_by_torch(path: Path, name: str, stack: contextlib.ExitStack) -> ReadRows:

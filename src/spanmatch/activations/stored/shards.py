@@ -1,42 +1,94 @@
-"""A folder of shards: LAYER.npy, LAYER-00001-of-00005.npy, or LAYER/ with numbered files.
+"""A folder of shards: LAYER.npy, LAYER-00001-of-00005.npy, LAYER_0.npy, LAYER_1.npy ..., or LAYER/ with numbered files.
 
-Files of a format that names its arrays, in the folder itself, are shards of all their layers.
+Files of a format that names its arrays, in the folder itself, are shards of all their layers. A file ids.npy in the
+folder holds the ids of the rows of all layers.
 """
 
 from __future__ import annotations
 
 import contextlib
 import re
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import SpanmatchError
-from .arrays import Format, OpenArrays, ReadRows, StoredArray
+from ...errors import SpanmatchError, SpanmatchWarning
+from .arrays import IDS, Format, OpenArrays, ReadRows, RowIds, StoredArray, with_ids
 
 SHARD_NAME = re.compile(r"(?P<layer>.+)-(?P<number>\d+)-of-(?P<count>\d+)")
+NUMBERED = re.compile(r"(?P<layer>.*\D)[_.-](?P<number>\d+)")
 LAST_NUMBER = re.compile(r"(\d+)\D*$")
+WORDS_FOR_LAYERS = re.compile(
+    r"(^|[^a-z])(layers?|blocks?|stages?|hidden|hidden_states?|relu|gelu|conv|conv2d|fc|linear|mlp|attention|attn|h|"
+    r"bn|pool|depth|level)$",
+    re.IGNORECASE,
+)
+"""Ends of names after which a number counts layers, not the shards of one."""
 
 
 def open_shards(
-    folder: Path, stack: contextlib.ExitStack, formats: Sequence[Format], open_file: OpenArrays
+    folder: Path,
+    stack: contextlib.ExitStack,
+    rows_by: str | None,
+    formats: Sequence[Format],
+    open_file: OpenArrays,
 ) -> list[StoredArray]:
     """Return the arrays that the files of a folder hold together, of formats of shards."""
-    files_of_layer: dict[str, list[Path]] = {}
-    for file in sorted(file for file in folder.rglob("[!.]*") if file.is_file()):
+    ids_file = folder / f"{rows_by or IDS}.npy"
+    files: dict[Path, Format] = {}
+    for file in sorted(file for file in folder.rglob("[!.]*") if file.is_file() and file != ids_file):
         shard_format = next((known for known in formats if known.as_shards and known.recognises(file)), None)
         if shard_format is not None:
-            layer = _layer_of(file.relative_to(folder), shard_format.names_layers)
-            files_of_layer.setdefault(layer, []).append(file)
+            files[file] = shard_format
+    joined = _numbered_shards(folder, [file for file, shard_format in files.items() if not shard_format.names_layers])
+    files_of_layer: dict[str, list[Path]] = {}
+    for file, shard_format in files.items():
+        layer = joined.get(file) or _layer_of(file.relative_to(folder), shard_format.names_layers)
+        files_of_layer.setdefault(layer, []).append(file)
     arrays: dict[str, StoredArray] = {}
     for layer, shards in files_of_layer.items():
-        for array in _open_layer(layer, _in_order(folder, layer, shards), stack, open_file):
+        ordered = _in_order(folder, layer, shards)
+        layer_arrays = _open_layer(layer, ordered, stack, rows_by, open_file)
+        if shards[0] in joined:
+            _say_joined(folder, layer, ordered, layer_arrays[0].shape[0])
+        for array in layer_arrays:
             if array.name in arrays:
                 raise SpanmatchError(f"{folder}: two arrays are called {array.name!r}; rename one")
             arrays[array.name] = array
-    return list(arrays.values())
+    return with_ids(list(arrays.values()), _ids_in(ids_file) if ids_file.is_file() else None)
+
+
+def _ids_in(file: Path) -> RowIds:
+    """Return the ids in a file beside the layers."""
+    return RowIds(file.name, lambda: np.asarray(np.load(file, allow_pickle=False)))
+
+
+def _numbered_shards(folder: Path, files: Sequence[Path]) -> dict[Path, str]:
+    """Return the layer of files such as x_0.npy and x_1.npy, unless their names say that each is a layer."""
+    members: dict[str, list[Path]] = {}
+    for file in files:
+        match = NUMBERED.fullmatch(file.stem)
+        if file.parent == folder and match and not SHARD_NAME.fullmatch(file.stem):
+            members.setdefault(match["layer"], []).append(file)
+    return {
+        file: layer
+        for layer, numbered in members.items()
+        if len(numbered) > 1 and not WORDS_FOR_LAYERS.search(layer)
+        for file in numbered
+    }
+
+
+def _say_joined(folder: Path, layer: str, files: Sequence[Path], row_count: int) -> None:
+    """Warn that files were taken for the shards of one layer, which their names do not say."""
+    warnings.warn(
+        f"{folder}: {files[0].name} to {files[-1].name} are joined, in the order of their numbers, to one layer "
+        f"{layer!r} of {row_count:,} rows; if they are {len(files)} layers, put each into a folder of its own",
+        SpanmatchWarning,
+        stacklevel=2,
+    )
 
 
 def _layer_of(file: Path, names_layers: bool) -> str:
@@ -94,11 +146,11 @@ def _expected_numbers(files: Sequence[Path], numbers: dict[int, Path]) -> range:
 
 
 def _open_layer(
-    layer: str, files: Sequence[Path], stack: contextlib.ExitStack, open_file: OpenArrays
+    layer: str, files: Sequence[Path], stack: contextlib.ExitStack, rows_by: str | None, open_file: OpenArrays
 ) -> list[StoredArray]:
     """Return the arrays that the shards of a layer hold together."""
-    shards_by_name = _shards_by_name(files, open_file)
-    reader = _ShardReader(files, open_file)
+    shards_by_name = _shards_by_name(files, rows_by, open_file)
+    reader = _ShardReader(files, rows_by, open_file)
     stack.callback(reader.close)
     arrays = []
     for name, shards in shards_by_name.items():
@@ -112,16 +164,17 @@ def _open_layer(
             full_name = f"{layer}/{name}"
         shape = (int(ends[-1]), *first.shape[1:])
         rows = reader.rows_of(name, ends)
-        arrays.append(StoredArray(full_name, shape, first.dtype, rows, rows_per_block=first.rows_per_block))
+        ids = reader.ids_of(name, shards)
+        arrays.append(StoredArray(full_name, shape, first.dtype, rows, rows_per_block=first.rows_per_block, ids=ids))
     return arrays
 
 
-def _shards_by_name(files: Sequence[Path], open_file: OpenArrays) -> dict[str, list[StoredArray]]:
+def _shards_by_name(files: Sequence[Path], rows_by: str | None, open_file: OpenArrays) -> dict[str, list[StoredArray]]:
     """Return the shards of each array, checked to fit together: their files are closed."""
     shards_by_name: dict[str, list[StoredArray]] = {}
     for file in files:
         with contextlib.ExitStack() as stack:
-            arrays = {array.name: array for array in open_file(file, stack)}
+            arrays = {array.name: array for array in open_file(file, stack, rows_by)}
         if shards_by_name and arrays.keys() != shards_by_name.keys():
             odd = min(arrays.keys() ^ shards_by_name.keys())
             raise SpanmatchError(f"{file}: array {odd!r} is in some shards and not in others")
@@ -138,8 +191,8 @@ def _shards_by_name(files: Sequence[Path], open_file: OpenArrays) -> dict[str, l
 class _ShardReader:
     """Files one after another, of which one is open at a time."""
 
-    def __init__(self, files: Sequence[Path], open_file: OpenArrays) -> None:
-        self.files, self.open_file = files, open_file
+    def __init__(self, files: Sequence[Path], rows_by: str | None, open_file: OpenArrays) -> None:
+        self.files, self.rows_by, self.open_file = files, rows_by, open_file
         self.stack = contextlib.ExitStack()
         self.open_index: int | None = None
         self.arrays: dict[str, StoredArray] = {}
@@ -159,6 +212,22 @@ class _ShardReader:
 
         return read
 
+    def ids_of(self, name: str, shards: Sequence[StoredArray]) -> RowIds | None:
+        """Return the ids of the rows of all shards, if each of them has some that are not a default."""
+        sources = [shard.ids.source if shard.ids and not shard.ids.is_default else None for shard in shards]
+        first = sources[0]
+        if first is None or None in sources:
+            if any(sources):
+                without = self.files[sources.index(None)].name
+                raise SpanmatchError(f"{without}: no row ids, which other shards have; store them in all or in none")
+            return None
+
+        def read() -> NDArray[np.generic]:
+            arrays = (self._arrays_of(index)[name] for index in range(len(self.files)))
+            return np.concatenate([array.ids.values for array in arrays if array.ids is not None])
+
+        return RowIds(first, read)
+
     def close(self) -> None:
         """Close the file that is open."""
         self.stack.close()
@@ -168,6 +237,6 @@ class _ShardReader:
         """Return the arrays of a file; it stays open until another one is asked for."""
         if self.open_index != index:
             self.close()
-            self.arrays = {array.name: array for array in self.open_file(self.files[index], self.stack)}
+            self.arrays = {array.name: array for array in self.open_file(self.files[index], self.stack, self.rows_by)}
             self.open_index = index
         return self.arrays

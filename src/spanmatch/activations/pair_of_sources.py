@@ -1,20 +1,24 @@
-"""`pair`: the pair of two arrays of activations, in one call."""
+"""`pair`: the pair of two arrays of activations, in memory or in files, in one call."""
 
 from __future__ import annotations
 
 from numpy.typing import ArrayLike
 
-from .backends import DeviceArray
-from .folds import ExampleIds
-from .moments import Moments
-from .pairs import RESOLVED, Pair
-from .provenance import Method
+from .._files import Path_
+from ..moments.backends import DeviceArray
+from ..moments.folds import ExampleIds
+from ..moments.moments import Moments
+from ..moments.pairs import RESOLVED, Pair
+from ..moments.provenance import Method
+from .from_files import add_sources
+from .stored import needs_reading
 
 
 def pair(
-    X: DeviceArray,
-    Y: DeviceArray,
+    X: DeviceArray | Path_,
+    Y: DeviceArray | Path_,
     *,
+    rows_by: str | None = None,
     example_ids: ExampleIds = None,
     folds: int = 8,
     null: bool = True,
@@ -26,9 +30,13 @@ def pair(
     Parameters
     ----------
     X, Y : array of shape (n, p), array of shape (n, q)
-        Activations, rows x neurons; row i of both is of the same input.
+        Activations, rows x neurons; row i of both is of the same input. Also frames of pandas,
+        tables of Arrow, sparse matrices of SciPy, and files with one array (docs/sources.md).
+    rows_by : str, optional
+        The name of the column or array of row ids, by which rows are joined. By default "ids", and
+        a frame's index, where there are such. Rows with the same id are rows of one example.
     example_ids, folds, null
-        As in `Moments`.
+        As in `Moments`; ids of examples go with the rows in the order of X.
     bins : int or tuple of two arrays, optional
         For mutual information: the number of bins of each neuron, or the edges of x's and y's bins,
         of shapes (p, bins - 1) and (q, bins - 1).
@@ -44,17 +52,21 @@ def pair(
     Raises
     ------
     SpanmatchError
-        If X and Y are not finite real matrices with equally many rows.
+        If X and Y are not finite real matrices with equally many rows, or their row ids differ.
 
     Notes
     -----
     Cost: n (p^2 + q^2 + 2 p q) operations, and 2 n p q more for the null.
     """
+    is_read = rows_by is not None or needs_reading(X) or needs_reading(Y)
     layer_bins = dict(zip("xy", bins, strict=True)) if isinstance(bins, tuple) else bins
 
     def pair_by(method: Method) -> Pair:
         moments = Moments(pairs=[("x", "y")], folds=folds, null=null, bins=layer_bins, method=method)
-        moments._add_batch({"x": X, "y": Y}, example_ids)
+        if is_read:
+            add_sources(moments, {"x": X, "y": Y}, rows_by, example_ids)
+        else:
+            moments._add_batch({"x": X, "y": Y}, example_ids)
         return moments.pair("x", "y")
 
     if method is not None:
