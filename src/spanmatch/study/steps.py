@@ -173,7 +173,7 @@ class CompareSeeds(ComparisonStep):
     @classmethod
     def requested(cls, settings: Settings) -> Iterable[tuple[str, ...]]:
         """Return every variant."""
-        return [(variant.name,) for variant in settings.variants]
+        return _each_variant(settings)
 
     def comparison(self) -> Comparison:
         """Return the comparison, with matrices and transplants if they are asked for."""
@@ -232,7 +232,7 @@ class CompareSeeds(ComparisonStep):
         (variant,) = self.variants
         if variant.data.is_text:
             raise SpanmatchError("compare.transplants: are of images; characters have no single label")
-        pairs = zip(variant.runs, [*variant.runs[1:], variant.runs[0]], strict=True)
+        pairs = _with_next(variant.runs, variant.runs)
         return tuple(one for run, donor in pairs for one in self._transplants_of(run, donor))
 
     def _transplants_of(self, run: TrainedNetwork, donor: TrainedNetwork) -> Iterator[Transplant]:
@@ -301,7 +301,7 @@ class CompareVariants(ComparisonStep):
         """Return the pairs of layers of one name.  Raises SpanmatchError if there are none."""
         x, y = self.variants
         pairs = []
-        for run, other in zip(x.runs, [*y.runs[1:], y.runs[0]], strict=True):
+        for run, other in _with_next(x.runs, y.runs):
             a, b = f"{x.name} {run.short_name}", f"{y.name} {other.short_name}"
             x_layers, y_layers = (layers_of(name, networks[name], patterns[name]) for name in (a, b))
             pairs += [(f"{a}:{layer}", f"{b}:{layer}") for layer in x_layers if layer in y_layers]
@@ -320,7 +320,7 @@ class FollowTraining(Step):
     @classmethod
     def requested(cls, settings: Settings) -> Iterable[tuple[str, ...]]:
         """Return every variant, if there are epochs to follow."""
-        return [(variant.name,) for variant in settings.variants] if settings.compare.epochs else []
+        return _each_variant(settings) if settings.compare.epochs else []
 
     def make(self, folder: Path) -> EpochsStep:
         """Return a row for each epoch, layer and quantity: "own", a mean over seeds; "between", over pairs of seeds."""
@@ -387,7 +387,7 @@ class CompareAlternatives(Step):
     @classmethod
     def requested(cls, settings: Settings) -> Iterable[tuple[str, ...]]:
         """Return every variant, if there are alternatives."""
-        return [(variant.name,) for variant in settings.variants] if settings.compare.alternatives else []
+        return _each_variant(settings) if settings.compare.alternatives else []
 
     def make(self, folder: Path) -> AlternativesStep:
         """Return a row for each alternative, layer and quantity; first those of the comparison of seeds itself."""
@@ -424,7 +424,7 @@ class AlignWeights(Step):
     @classmethod
     def requested(cls, settings: Settings) -> Iterable[tuple[str, ...]]:
         """Return every variant, if alignment is asked for."""
-        return [(variant.name,) for variant in settings.variants] if settings.compare.alignment else []
+        return _each_variant(settings) if settings.compare.alignment else []
 
     def make(self, folder: Path) -> AlignmentStep:
         """Return the misalignment by epoch.
@@ -472,6 +472,18 @@ def planned_steps(settings: Settings, variants: Mapping[str, TrainedVariant]) ->
     ]
     order = list(variants)
     return sorted(steps, key=lambda s: order.index(s.variant_names[0]) if len(s.variants) == 1 else len(order))
+
+
+def _each_variant(settings: Settings) -> list[tuple[str, ...]]:
+    """Return the variants of steps that are of one variant each."""
+    return [(variant.name,) for variant in settings.variants]
+
+
+def _with_next(
+    runs: Sequence[TrainedNetwork], others: Sequence[TrainedNetwork]
+) -> Iterator[tuple[TrainedNetwork, TrainedNetwork]]:
+    """Return each network with the next one of the others; the last one with the first."""
+    return zip(runs, [*others[1:], others[0]], strict=True)
 
 
 def _notes(variant: TrainedVariant) -> dict[str, str]:
