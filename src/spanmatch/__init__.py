@@ -1,7 +1,7 @@
 """spanmatch: to what extent did two neural networks learn the same representations?"""
 
 from .__about__ import VERSION as __version__
-from .activations import capture, pair
+from .activations import Layer, LayerList, capture, layers, pair
 from .alignment import (
     Alignment,
     Cluster,
@@ -95,7 +95,9 @@ __all__ = [
     "HeldOut",
     "Information",
     "Interval",
+    "Layer",
     "LayerAlignment",
+    "LayerList",
     "LayerMatrix",
     "Match",
     "MatchProfile",
@@ -143,6 +145,7 @@ __all__ = [
     "held_out",
     "jackknife",
     "layer_matrix",
+    "layers",
     "linear_regression",
     "match_area",
     "match_profile",

@@ -14,7 +14,7 @@ import spanmatch as sm
 
 def test_channels_are_neurons_positions_are_rows_and_both_networks_see_the_same():
     a, b, x = conv_net(0), conv_net(1), images()
-    moments = sm.capture({"a": a, "b": b}, [x[:7], x[7:]])
+    moments = sm.capture({"a": a, "b": b}, [x[:7], x[7:]], layers=["0", "1", "4"])
     assert moments.layers == {"a:0": 5, "a:1": 5, "a:4": 7, "b:0": 5, "b:1": 5, "b:4": 7}
     pair = moments.pair("a:0", "b:0")
     assert pair.rows == 20 * 16
@@ -29,12 +29,12 @@ def test_channels_are_neurons_positions_are_rows_and_both_networks_see_the_same(
 def test_values_are_taken_before_an_in_place_relu():
     plain, inplace = conv_net(0), conv_net(0, inplace=True)
     x = images()
-    left = sm.capture({"a": plain, "b": plain}, [x]).pair("a:0", "b:0")
-    right = sm.capture({"a": inplace, "b": inplace}, [x]).pair("a:0", "b:0")
+    left = sm.capture({"a": plain, "b": plain}, [x], layers="0").pair("a:0", "b:0")
+    right = sm.capture({"a": inplace, "b": inplace}, [x], layers="0").pair("a:0", "b:0")
     np.testing.assert_allclose(right.xx, left.xx, rtol=1e-12)
     linear = nn.Sequential(nn.Linear(4, 3), nn.ReLU(inplace=True))
     inputs = torch.randn(9, 4)
-    pair = sm.capture({"a": linear, "b": linear}, [inputs]).pair("a:0", "b:0")
+    pair = sm.capture({"a": linear, "b": linear}, [inputs], layers="0").pair("a:0", "b:0")
     exact = linear[0](inputs).detach().double().numpy()
     np.testing.assert_allclose(pair.xx, oracles.co_moments(exact, exact), atol=1e-10)
 
@@ -118,7 +118,7 @@ def test_tokens_are_rows_and_a_mask_drops_padding():
     ids = torch.randint(0, 11, (8, 5))
     mask = (torch.arange(5) < torch.randint(1, 6, (8, 1))).long()
     batch = {"input_ids": ids, "attention_mask": mask, "labels": torch.zeros(8)}
-    moments = sm.capture({"a": network, "b": network}, [batch, batch])
+    moments = sm.capture({"a": network, "b": network}, [batch, batch], layers=["embed", "act"])
     exact = network.embed(ids)[mask.bool()].detach().double().numpy()
     pair = moments.pair("a:embed", "b:embed")
     assert pair.rows == 2 * int(mask.sum())
@@ -134,17 +134,15 @@ def test_one_dimensional_convolutions_and_channels_last():
     network = nn.Sequential(nn.Conv1d(2, 5, 3), nn.ReLU(), nn.LayerNorm(6))
     x = torch.randn(9, 2, 8)
     networks = {"a": network, "b": network}
-    moments = sm.capture(networks, [x])
-    assert moments.layers["a:0"] == 5  # a convolution: channels come first
-    assert moments.layers["a:1"] == 6  # cannot be told from a sequence
-    assert sm.capture(networks, [x], channels="first", layers="1").layers["a:1"] == 5
-    assert sm.capture(networks, [x], layers="2").layers["a:2"] == 6
+    moments = sm.capture(networks, [x], layers="*")
+    assert moments.layers == {f"{name}:{layer}": 5 for name in "ab" for layer in "012"}
+    assert sm.capture(networks, [x], channels="last", layers="1").layers["a:1"] == 6
 
 
 def test_layers_that_match_nothing_list_what_there_is():
     network = digits_net()
     with pytest.raises(sm.SpanmatchError, match=r"'rleu1' matches nothing in network 'a'; there is relu1, relu"):
-        sm.capture({"a": network}, [images()], layers=["conv1", "rleu1"])
+        sm.capture({"a": network}, [torch.zeros(2, 1, 8, 8)], layers=["conv1", "rleu1"])
 
 
 def digits_net():
@@ -165,7 +163,7 @@ def test_outputs_that_are_not_activations():
     for module, message in ((Text(), "'a:0' gives a str"), (Scalar(), r"'a:0': output of shape \(2,\)")):
         network = nn.Sequential(module)
         with pytest.raises(sm.SpanmatchError, match=message):
-            sm.capture({"a": network, "b": network}, [torch.zeros(2, 4)])
+            sm.capture({"a": network, "b": network}, [torch.zeros(2, 4)], layers="0")
 
 
 def test_nan_activations_name_the_layer():
@@ -182,6 +180,6 @@ def test_lstm_outputs_and_dict_outputs():
             return {"first": x[0], "second": None}
 
     network = nn.Sequential(nn.LSTM(4, 6, batch_first=True), Dict())
-    moments = sm.capture({"a": network, "b": network}, [torch.randn(5, 3, 4)])
+    moments = sm.capture({"a": network, "b": network}, [torch.randn(5, 3, 4)], layers="*")
     assert moments.layers["a:0"] == moments.layers["a:1"] == 6
     assert moments.rows["a:0"] == 15

@@ -68,7 +68,7 @@ def test_a_wrapped_network_has_the_names_and_numbers_of_the_network(wrap):
     with torch.no_grad():
         wrapped(X[:4])  # compiled code exists before there are hooks
     flags = [module.training for module in wrapped.modules()]
-    moments = sm.capture({"a": plain, "b": wrapped}, [X[:25], X[25:]])
+    moments = sm.capture({"a": plain, "b": wrapped}, [X[:25], X[25:]], layers=LAYERS)
     assert list(moments.layers) == [f"{name}:{layer}" for name in "ab" for layer in LAYERS]
     for layer in LAYERS:
         pair = moments.pair(f"a:{layer}", f"b:{layer}")
@@ -128,7 +128,7 @@ class Normalised(nn.Module):
 
 
 def test_a_wrapper_that_computes_is_run():
-    moments = sm.capture({"a": network(), "b": Normalised(network())}, [X, X])
+    moments = sm.capture({"a": network(), "b": Normalised(network())}, [X, X], layers=LAYERS)
     expected = network()[0](10 * X).detach().double().numpy()
     assert moments.layers["b:1.1"] == 3
     pair = moments.pair("a:0", "b:0")
@@ -148,5 +148,5 @@ def test_layers_of_wrapped_networks_can_be_transplanted():
     from spanmatch.interventions.places import place_of
 
     place = place_of({"a": compiled(network())}, "a:1.1")
-    torch.testing.assert_close(place.output(X), network()(X))
+    torch.testing.assert_close(place.output(X).tensor, network()(X))
     assert list(modules_of(nn.DataParallel(network()))) == ["", "0", "1", "1.0", "1.1"]

@@ -2,6 +2,7 @@
 
 from .from_files import capture_stored
 from .from_networks import capture, runs
+from .layer_list import Layer, LayerList, layers
 from .pair_of_sources import pair
 
-__all__ = ["capture", "capture_stored", "pair", "runs"]
+__all__ = ["Layer", "LayerList", "capture", "capture_stored", "layers", "pair", "runs"]

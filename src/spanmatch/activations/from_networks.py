@@ -77,10 +77,11 @@ def capture(
         array, or one list of texts, is cut into batches. Inputs are moved to the network's device;
         those of floating-point numbers become of the type of its first floating-point parameter.
     layers : str, sequence of str or mapping, optional
-        Names or shell patterns ("*relu*"), or {network: names or patterns}. By default all modules
-        without children, but for those that only pass values on; of transformers all hidden states;
-        of ONNX files what operators with features give. A module that is called several times in
-        one forward pass gives "name", "name#2", ...
+        Names or shell patterns ("*relu*"), or {network: names or patterns}; `layers` lists what
+        there is. By default what is usually compared: the results of non-linearities, recurrent
+        modules and attention, of blocks, and the network's output; of transformers all hidden
+        states. A function that a module calls is "module/function", as "layer1.0/relu". What is
+        called several times in one forward pass gives "name", "name#2", ...
     units : {"channel", "location"}
         Whether the channels of a convolution are neurons, and its positions rows, or every channel
         at every position is a neuron.
@@ -89,8 +90,9 @@ def capture(
     seed : int
         Of that sample.
     channels : {"auto", "first", "last"}
-        Where the neurons of an output with more than two axes are; "auto" goes by the kind of the
-        module.
+        Where the neurons of outputs with more than two axes are: on the second axis or on the last.
+        "auto": as followed from the convolutions and linear maps before; what cannot be known is
+        refused.
     pool : {"mean", "last"} or int, optional
         One row for each example, the mean over its positions or tokens or its last token; or means
         over a grid of so many positions along each axis.
@@ -118,7 +120,8 @@ def capture(
     Raises
     ------
     SpanmatchError
-        If something is no network, or cannot be read; a pattern matches nothing; no layer has the
+        If something is no network, or cannot be read; a pattern matches nothing; it is not known
+        which axis of a layer has the neurons; no layer has the
         same name in two networks and `pairs` asks for such; an output cannot be made into rows, or
         is not finite; a layer runs in some batches only; there are no batches; it is not clear
         which member of a batch is the input; or a network fails, with its name, the shapes and
@@ -152,10 +155,11 @@ def capture(
             stack.enter_context(runner_of(name, network, patterns_of(layers, name), input))
             for name, network in networks.items()
         ]
-        _check_common(runners, options.get("pairs", "matching"))
         fingerprints = {}
         if checkpoint is not None:
-            fingerprints = {runner.name: [runner.fingerprint(), *runner.layers] for runner in runners}
+            fingerprints = {
+                runner.name: [runner.fingerprint(), *(patterns_of(layers, runner.name) or ())] for runner in runners
+            }
         source = made_from(fingerprints, layout, options if input is None else {**options, "input": input})
         pass_checkpoint = stack.enter_context(checkpointed(checkpoint, checkpoint_seconds, options, source))
         group, first = _BatchGroup(pass_checkpoint), 0
@@ -168,6 +172,8 @@ def capture(
             inputs = inputs_of_runners(batch, runners, rows_are_tokens=pool is None)
             for runner, runner_inputs in zip(runners, inputs, strict=True):
                 runner.run(runner_inputs, activations)
+            if not group.has_layers:
+                _check_common(runners, options.get("pairs", "matching"))
             group.add(activations)
         group.flush()
         if not pass_checkpoint.moments.layers:
@@ -242,6 +248,11 @@ class _BatchGroup:
     def __init__(self, pass_checkpoint: Checkpoint) -> None:
         self.checkpoint, self.moments = pass_checkpoint, pass_checkpoint.moments
         self.waiting: list[BatchActivations] = []
+
+    @property
+    def has_layers(self) -> bool:
+        """Whether it is known which layers there are."""
+        return bool(self.waiting or self.moments.layers)
 
     def add(self, batch: BatchActivations) -> None:
         """Take a batch; once those before it are enough, add all but their last."""

@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
@@ -101,7 +102,7 @@ class Layout:
         output: Array,
         example_ids: NDArray[np.int64],
         *,
-        channels_first: bool,
+        channels_first: bool | None,
         mask: Array | None = None,
     ) -> Rows:
         """Return the output of one layer as rows; of several layers, see `BatchRows`."""
@@ -141,7 +142,7 @@ class BatchRows:
         layer: str,
         output: Array,
         *,
-        channels_first: bool,
+        channels_first: bool | None,
         mask: Array | None = None,
         masked_tokens: str = MASKED_TOKENS,
     ) -> Rows:
@@ -154,7 +155,8 @@ class BatchRows:
         output : (examples, ...)
             At least two axes.
         channels_first
-            What "auto" means for it: neurons on the second axis, or on the last.
+            What "auto" means for it: neurons on the second axis, or on the last; None if it is not
+            known, which two axes need not.
         mask : (examples, tokens), optional
             Which tokens of a sequence count.
         masked_tokens
@@ -182,6 +184,12 @@ class BatchRows:
             channels_first = layout.channels == "first"
         if len(shape) == 2:
             return Rows(output, self.example_ids, "rows are examples")
+        if channels_first is None:
+            raise SpanmatchError(
+                f"layer {layer!r}: output of shape {shape}; it is not known which axis has the neurons: {shape[1]} "
+                f"neurons at {prod(shape[2:])} positions each, or {shape[-1]} neurons of {prod(shape[1:-1])} tokens; "
+                "give channels='first' or channels='last' (--channels)"
+            )
         if layout.pool == "mean":
             means = self._position_means(output) if channels_first else self._token_means(layer, output, mask)
             return Rows(means, self.example_ids, "rows are examples, neurons are means over positions or tokens")

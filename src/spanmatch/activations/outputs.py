@@ -46,6 +46,8 @@ class BatchActivations:
         """(rows,) by layer, the example of each row; layers share arrays where they are equal."""
         self.layouts: dict[str, str] = {}
         """How the rows were made, in words, by layer."""
+        self.channels = layout.channels
+        """Where the neurons of outputs with more than two axes are."""
         self._batch_rows = BatchRows(layout, example_ids)
 
     def record(
@@ -53,7 +55,7 @@ class BatchActivations:
         layer: str,
         output: Array,
         *,
-        channels_first: bool,
+        channels_first: bool | None,
         mask: Array | None = None,
         masked_tokens: str = MASKED_TOKENS,
     ) -> None:
@@ -65,6 +67,12 @@ class BatchActivations:
         self.row_ids[layer] = rows.example_ids
         self.layouts[layer] = rows.layout
 
+    def keep_of(self, network: str, layers: Sequence[str]) -> None:
+        """Keep these layers of a network alone."""
+        kept = {f"{network}:{layer}" for layer in layers}
+        for layer in [layer for layer in self.rows if layer.startswith(f"{network}:") and layer not in kept]:
+            del self.rows[layer], self.row_ids[layer], self.layouts[layer]
+
     def reorder(self, layers: Sequence[str]) -> None:
         """Put these layers, which ran in any order, in this one."""
         self.rows.update({layer: self.rows.pop(layer) for layer in layers})
@@ -74,7 +82,14 @@ class Runner(Protocol):
     """A network that is run on batches and gives the outputs of some of its layers."""
 
     name: str
-    layers: list[str]
+
+    @property
+    def layers(self) -> list[str]:
+        """The names of its layers; of some kinds of networks known once it has run."""
+
+    @property
+    def kinds(self) -> Mapping[str, str]:
+        """What each layer is the result of: the class of a module, a function, an operator."""
 
     def run(self, batch: Batch, activations: BatchActivations) -> None:
         """Run the network on a batch, and record its layers' outputs."""

@@ -56,13 +56,17 @@ def chosen(patterns: Sequence[str], known: Iterable[str], where: str) -> list[st
         If a pattern matches nothing; it lists what there is, close names first.
     """
     names = list(known)
-    matching: set[str] = set()
     for pattern in patterns:
-        matches = [name for name in names if fnmatchcase(name, pattern)]
-        if not matches:
-            raise SpanmatchError(f"layers: {pattern!r} matches nothing in {where}; there is {_listed(pattern, names)}")
-        matching.update(matches)
-    return [name for name in names if name in matching]
+        if not matching([pattern], names):
+            raise SpanmatchError(
+                f"layers: {pattern!r} matches nothing in {where}; there is {listed_names(pattern, names)}"
+            )
+    return matching(patterns, names)
+
+
+def matching(patterns: Sequence[str], names: Iterable[str]) -> list[str]:
+    """Return the names that match any of some patterns, in their order."""
+    return [name for name in names if any(fnmatchcase(name, pattern) for pattern in patterns)]
 
 
 def nearest(names: Iterable[str], others: Iterable[str]) -> str:
@@ -73,7 +77,7 @@ def nearest(names: Iterable[str], others: Iterable[str]) -> str:
     return f"; nearest are {listed}" if listed else ""
 
 
-def _listed(pattern: str, names: Sequence[str]) -> str:
+def listed_names(pattern: str, names: Sequence[str]) -> str:
     """Return names for a message, those that are like the pattern first."""
     close = get_close_matches(pattern.strip("*?"), names, n=5, cutoff=0.4)
     ordered = [*close, *(name for name in names if name not in close)]

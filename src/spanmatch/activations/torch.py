@@ -1,115 +1,190 @@
-"""PyTorch networks: the outputs of modules, by hooks."""
+"""PyTorch networks: what modules and functions give while they run."""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from ..errors import SpanmatchError
+from ..errors import SpanmatchError, SpanmatchWarning
 from .inputs import arguments, failures_named
+from .layouts import MASKED_TOKENS
 from .outputs import Batch, BatchActivations
-from .patterns import chosen
-from .wrappers import eager, modules_of, unwrapped
+from .torch_axes import tensors_in
+from .wrappers import eager, unwrapped
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
 
-    from .layouts import Array
+    from .layer_choice import LayerChoice
+    from .layouts import Array, Channels
+    from .torch_axes import Axes
+    from .torch_calls import Call, Hook
 
-PASSING_ON = (
-    "Flatten",
-    "Unflatten",
-    "Identity",
-    "Dropout",
-    "Dropout1d",
-    "Dropout2d",
-    "Dropout3d",
-    "AlphaDropout",
-)
-"""Classes of modules that give the values that they take: no layers, unless asked for."""
-CHANNELS_LAST = (
-    "Linear",
-    "LayerNorm",
-    "RMSNorm",
-    "Embedding",
-    "Conv1D",  # what transformers calls a linear map; a convolution is a Conv1d
-    "MultiheadAttention",
-    "Transformer",
-    "LSTM",
-    "GRU",
-)
-"""How the names of classes begin whose outputs have neurons on the last axis."""
-CHANNELS_FIRST = (
-    "Conv",
-    "LazyConv",
-    "BatchNorm",
-    "LazyBatchNorm",
-    "InstanceNorm",
-    "GroupNorm",
-    "MaxPool",
-    "AvgPool",
-    "Adaptive",
-)
-"""How the names of classes begin whose outputs have channels on the second axis."""
-
-
-class Hook(Protocol):
-    """A hook on a module, as PyTorch returns it."""
-
-    def remove(self) -> None:
-        """Take it off."""
+DECODER = "decoder"
+"""How the module is called whose tokens are those of "decoder_input_ids" in a batch."""
 
 
 class TorchRunner:
-    """A PyTorch network with hooks on the modules asked for, which record while it runs."""
+    """A PyTorch network whose layers, those asked for or those by default, are recorded while it runs."""
 
     def __init__(
         self,
         name: str,
         network: nn.Module,
-        modules: Mapping[str, nn.Module],
+        patterns: Sequence[str] | None,
         hooks: list[Hook],
         input_name: str | None,
     ) -> None:
         """Put hooks on the modules, and into the list of those that are to be removed."""
-        self.name, self.network, self.layers, self.input_name = name, network, list(modules), input_name
-        self.activations: BatchActivations | None = None
-        self.mask: Array | None = None
-        self.calls: dict[str, int] = {}
-        for path, module in modules.items():
-            hooks.append(module.register_forward_hook(self._hook(path)))
+        from .layer_choice import LayerChoice, parts_of
+        from .torch_calls import Calls
+
+        self.name, self.network, self.input_name = name, network, input_name
+        self._calls = Calls(network, hooks)
+        self._recorder = CallRecorder(name, LayerChoice(name, parts_of(self._calls.modules), patterns))
+
+    @property
+    def layers(self) -> list[str]:
+        """The names of the layers, in the order in which they run; known once the network has run."""
+        return self._recorder.choice.layers
+
+    @property
+    def kinds(self) -> Mapping[str, str]:
+        """What each layer is the result of."""
+        return self._recorder.choice.kinds
 
     def run(self, batch: Batch, activations: BatchActivations) -> None:
-        """Call the network with a batch; its hooks record."""
+        """Call the network with a batch, and record its layers."""
         import torch
 
-        self.activations, self.calls = activations, {}
-        try:
-            with failures_named(self.name, batch), eager(), torch.inference_mode():
-                args, kwargs, self.mask = arguments(self.name, self.network, batch, self.input_name)
-                self.network(*args, **kwargs)
-        finally:
-            self.activations = None
+        with failures_named(self.name, batch), eager(), torch.inference_mode():
+            args, kwargs, mask = arguments(self.name, self.network, batch, self.input_name)
+            with self._recorder.recording_to(activations, mask, decoder_mask=decoder_mask_of(batch, mask)) as take:
+                self._calls.run(args, kwargs, len(activations.example_ids), take)
 
     def fingerprint(self) -> str:
         """Return a digest of the weights."""
         return digest_of_weights(self.network)
 
-    def _hook(self, path: str) -> Callable[[nn.Module, object, object], None]:
-        """Return a hook that records a module's output, of a second call as "path#2"."""
 
-        def record(module: nn.Module, _: object, output: object) -> None:
-            if self.activations is None:
+class CallRecorder:
+    """Records the calls that are layers, examples and channels where they are known to be.
+
+    Parameters
+    ----------
+    name
+        The network's.
+    choice
+        Which calls are layers.
+    """
+
+    def __init__(self, name: str, choice: LayerChoice) -> None:
+        self.name, self.choice = name, choice
+        self.axes: dict[str, Axes] = {}
+        """The axes of each layer, of the first forward pass, as far as they are known."""
+
+    @contextlib.contextmanager
+    def recording_to(
+        self,
+        activations: BatchActivations,
+        mask: Array | None,
+        masked_tokens: str = MASKED_TOKENS,
+        decoder_mask: Array | None = None,
+    ) -> Iterator[Callable[[Call], None]]:
+        """Give a function of calls that records layers; after the first forward pass, decide which these are.
+
+        Parameters
+        ----------
+        activations
+            Where they are recorded.
+        mask, masked_tokens
+            Which tokens count, if not all, and what these are called.
+        decoder_mask
+            Which count of layers in a decoder.
+        """
+        unknown: list[str] = []
+        is_auto = activations.channels == "auto"
+
+        def take(call: Call) -> None:
+            layer = self.choice.layer_of(call)
+            if layer is None:
                 return
-            self.calls[path] = call = self.calls.get(path, 0) + 1
-            layer = f"{self.name}:{path}" if call == 1 else f"{self.name}:{path}#{call}"
-            tensor = first_tensor(layer, output)
-            self.activations.record(layer, tensor, channels_first=channels_first(module, tensor), mask=self.mask)
+            full_name, is_first = f"{self.name}:{layer}", not self.choice.is_decided
+            axes = self.axes.setdefault(layer, call.axes)
+            if is_first and not self.choice.is_named(call):
+                first_output = next(tensors_in(call.output), None)
+                if first_output is None or not are_activations(first_output, axes, len(activations.example_ids)):
+                    self.choice.leave_out(layer)
+                    return
+                if self.choice.patterns is None and first_output.ndim > 2 and not axes.neurons and is_auto:
+                    self.choice.leave_out(layer)
+                    unknown.append(layer)
+                    return
+            tensor = first_tensor(full_name, call.output)
+            tensor, first = arranged(tensor, axes, activations.channels)
+            counted = decoder_mask if DECODER in call.path.replace("/", ".").split(".") else mask
+            activations.record(
+                full_name, tensor, channels_first=first, mask=None if first else counted, masked_tokens=masked_tokens
+            )
 
-        return record
+        yield take
+        if self.choice.is_decided:
+            return
+        if unknown:
+            warnings.warn(
+                f"network {self.name!r}: not compared by default: {', '.join(unknown)}, of which it is not known which "
+                "axis has the neurons; name them with layers= and give channels='first' or 'last'",
+                SpanmatchWarning,
+                stacklevel=2,
+            )
+        self.choice.decide()
+        activations.keep_of(self.name, [*self.choice.others, *self.choice.layers])
+
+
+def decoder_mask_of(batch: Batch, mask: Array | None) -> Array | None:
+    """Return which tokens count in a decoder: of a batch with tokens of its own, those of its own mask."""
+    if not isinstance(batch, Mapping) or f"{DECODER}_input_ids" not in batch:
+        return mask
+    return batch.get(f"{DECODER}_attention_mask")
+
+
+def are_activations(tensor: torch.Tensor, axes: Axes, count: int) -> bool:
+    """Tell outputs that can be rows x neurons: numbers, of every example."""
+    examples = 0 if axes.examples is None else axes.examples
+    return tensor.is_floating_point() and tensor.ndim >= 2 and tensor.shape[examples] == count
+
+
+def arranged(tensor: torch.Tensor, axes: Axes, channels: Channels) -> tuple[torch.Tensor, bool | None]:
+    """Return an output with examples first and neurons second or last, and which; None if that is unknown.
+
+    Parameters
+    ----------
+    tensor
+        An output.
+    axes
+        Its axes, as far as they are known.
+    channels
+        Where the neurons are if it is not "auto".
+    """
+    if axes.examples:
+        ndim = tensor.ndim
+        tensor = tensor.movedim(axes.examples, 0)
+        order = [axes.examples, *(axis for axis in range(ndim) if axis != axes.examples)]
+        axes = axes._replace(examples=0, neurons=tuple(sorted(order.index(axis) for axis in axes.neurons)))
+    if not axes.neurons or tensor.ndim == 2 or channels != "auto":
+        return tensor, None
+    if len(axes.neurons) > 1:
+        tensor = tensor.movedim(axes.neurons, tuple(range(-len(axes.neurons), 0))).flatten(-len(axes.neurons))
+        axes = axes._replace(neurons=(tensor.ndim - 1,))
+    if axes.neurons == (1,):
+        return tensor, True
+    if tensor.ndim == 3:
+        return tensor.movedim(axes.neurons[0], 2), False
+    return tensor.movedim(axes.neurons[0], 1), True
 
 
 @contextlib.contextmanager
@@ -119,7 +194,7 @@ def torch_runner(
     """Give a runner of a network, without its wrappers; its hooks are taken off at the end, however it ends."""
     network = unwrapped(network)
     with hooked(network) as hooks:
-        yield TorchRunner(name, network, layers_of(name, network, patterns), hooks, input_name)
+        yield TorchRunner(name, network, patterns, hooks, input_name)
 
 
 @contextlib.contextmanager
@@ -162,34 +237,6 @@ def digest_of_weights(network: nn.Module) -> str:
     return digest.hexdigest()
 
 
-def layers_of(name: str, network: nn.Module, patterns: Sequence[str] | None) -> dict[str, nn.Module]:
-    """Return the modules of a network that are layers, by path.
-
-    Parameters
-    ----------
-    name
-        The network's, for messages.
-    network
-        The network.
-    patterns
-        Paths or shell patterns of them; without, all modules that have no children, but for those
-        of PASSING_ON.
-
-    Raises
-    ------
-    SpanmatchError
-        If a pattern matches nothing.
-    """
-    known = {path: module for path, module in modules_of(network).items() if path}
-    if patterns is not None:
-        return {path: known[path] for path in chosen(patterns, known, f"network {name!r}")}
-    return {
-        path: module
-        for path, module in known.items()
-        if not any(module.children()) and type(module).__name__ not in PASSING_ON
-    }
-
-
 def first_tensor(layer: str, output: object) -> torch.Tensor:
     """Return the tensor that a module gave: of tuples, lists and dicts the first.
 
@@ -207,13 +254,3 @@ def first_tensor(layer: str, output: object) -> torch.Tensor:
     if not isinstance(output, torch.Tensor):
         raise SpanmatchError(f"layer {layer!r} gives a {type(output).__name__}, not a tensor; choose other layers")
     return output
-
-
-def channels_first(module: nn.Module, output: torch.Tensor) -> bool:
-    """Tell a convolution's output, (examples, channels, space), from (examples, tokens, neurons).
-
-    By the class of the module; of other classes, by the number of axes: four or more are a
-    convolution's.
-    """
-    kind = type(module).__name__
-    return not kind.startswith(CHANNELS_LAST) and (output.ndim >= 4 or kind.startswith(CHANNELS_FIRST))

@@ -6,20 +6,21 @@ A .pt2 file itself is not read: see `WHY_FILES_ARE_REFUSED`, and docs/sources.md
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, TypeGuard
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple, TypeGuard
 
 from ..errors import SpanmatchError
 from .inputs import arguments, failures_named
+from .layer_choice import LayerChoice, Part
 from .outputs import Batch, BatchActivations
-from .patterns import chosen
-from .torch import CHANNELS_FIRST, PASSING_ON, digest_of_weights, first_tensor
+from .torch import CallRecorder, digest_of_weights
+from .torch_calls import OUTPUT, ForwardPass, calls_functions, function_name
 
 if TYPE_CHECKING:
     import torch
 
-    from .layouts import Array
-
+CONTAINERS = ("Sequential", "ModuleList", "ModuleDict")
+"""Classes of modules that only hold others."""
 WHY_FILES_ARE_REFUSED = (
     "reading a .pt2 file can run code that is in it (pickled constants, expressions and guards that are evaluated), "
     "so spanmatch does not; export to ONNX, or load it yourself with torch.export.load and give the program"
@@ -27,7 +28,7 @@ WHY_FILES_ARE_REFUSED = (
 
 
 class ExportRunner:
-    """A program that is run node by node; a module's output is that of its last node."""
+    """A program that is run node by node; a module's result is that of its last node."""
 
     def __init__(
         self,
@@ -38,43 +39,30 @@ class ExportRunner:
     ) -> None:
         self.name, self.input_name = name, input_name
         self.module: torch.fx.GraphModule = program.module(check_guards=False)
-        last_nodes, self.classes = _modules_of(self.module.graph)
-        if patterns is None:
-            self.layers = [
-                path
-                for path in last_nodes
-                if not any(other.startswith(f"{path}.") for other in last_nodes)
-                and self.classes[path] not in PASSING_ON
-            ]
-        else:
-            nodes = [node.name for node in self.module.graph.nodes if node.op == "call_function"]
-            self.layers = chosen(patterns, [*last_nodes, *nodes], f"network {name!r}")
-        if not self.layers:
-            raise SpanmatchError(
-                f"network {name!r}: the program does not say which modules its operations are of; name nodes with "
-                "layers="
-            )
-        self.layers_of_node: dict[str, list[str]] = {}
-        for layer in self.layers:
-            self.layers_of_node.setdefault(last_nodes.get(layer, layer), []).append(layer)
+        self._modules = _modules_of(self.module.graph)
+        self._recorder = CallRecorder(name, LayerChoice(name, self._modules.parts, patterns))
+
+    @property
+    def layers(self) -> list[str]:
+        """The names of the layers, in the order in which they run; known once the program has run."""
+        return self._recorder.choice.layers
+
+    @property
+    def kinds(self) -> Mapping[str, str]:
+        """What each layer is the result of."""
+        return self._recorder.choice.kinds
 
     def run(self, batch: Batch, activations: BatchActivations) -> None:
         """Run the program on a batch and record what nodes gave."""
         import torch
 
         args, kwargs, mask = arguments(self.name, self.module, batch, self.input_name)
-        layers_of_node, record = self.layers_of_node, self._record
-
-        class RecordingInterpreter(torch.fx.Interpreter):
-            def run_node(self, node: torch.fx.Node) -> object:
-                result = super().run_node(node)
-                for layer in layers_of_node.get(node.name, ()):
-                    record(layer, result, activations, mask)
-                return result
-
         with failures_named(self.name, batch), torch.inference_mode():
             inputs = self._placeholder_values(args, kwargs)
-            RecordingInterpreter(self.module).run(*inputs, enable_io_processing=False)
+            with self._recorder.recording_to(activations, mask) as take:
+                seen = ForwardPass(inputs, len(activations.example_ids), take)
+                result = _interpreted(self.module, inputs, seen, self._modules)
+                seen.show(OUTPUT, OUTPUT, result)
 
     def fingerprint(self) -> str:
         """Return a digest of the weights."""
@@ -88,11 +76,43 @@ class ExportRunner:
             raise SpanmatchError(f"network {self.name!r} takes {', '.join(names)}; the batch has {len(values)} of them")
         return values
 
-    def _record(self, layer: str, result: object, activations: BatchActivations, mask: Array | None) -> None:
-        """Record what a node gave as a layer."""
-        tensor = first_tensor(f"{self.name}:{layer}", result)
-        first = tensor.ndim >= 4 or self.classes.get(layer, "").startswith(CHANNELS_FIRST)
-        activations.record(f"{self.name}:{layer}", tensor, channels_first=first, mask=None if first else mask)
+
+class _Modules(NamedTuple):
+    """The modules that the nodes of a program come from."""
+
+    parts: dict[str, Part]
+    """What they are, by path."""
+    callers: dict[str, str | None]
+    """The path of the module that calls the function of a node, by the node's name; None for those of PyTorch."""
+    ends: dict[str, list[str]]
+    """The paths of the modules that end with a node, inner ones first, by the node's name."""
+
+
+def _interpreted(
+    module: torch.fx.GraphModule, inputs: Sequence[object], seen: ForwardPass, modules: _Modules
+) -> object:
+    """Run a program node by node, and show what its functions and modules give."""
+    import torch
+
+    class ShowingInterpreter(torch.fx.Interpreter):
+        def run_node(self, node: torch.fx.Node) -> object:
+            result = super().run_node(node)
+            if node.op == "call_function":
+                args, kwargs = self.fetch_args_kwargs_from_env(node)
+                caller = modules.callers[node.name]
+                assert not isinstance(node.target, str)  # calls of functions alone
+                seen.function_ended(caller, node.target, _function_name(node.target), args, kwargs, result)
+            for path in modules.ends.get(node.name, ()):
+                seen.show(path, modules.parts[path].class_name.rpartition(".")[2], result)
+            return result
+
+    return ShowingInterpreter(module).run(*inputs, enable_io_processing=False)
+
+
+def _function_name(target: Callable[..., object]) -> str:
+    """Return the name of an operator, or of a function of Python."""
+    schema = getattr(target, "_schema", None)
+    return function_name(target) if schema is None else schema.name.rpartition("::")[2].strip("_")
 
 
 def is_program(network: object) -> TypeGuard[torch.export.ExportedProgram]:
@@ -101,15 +121,30 @@ def is_program(network: object) -> TypeGuard[torch.export.ExportedProgram]:
     return torch is not None and isinstance(network, torch.export.ExportedProgram)
 
 
-def _modules_of(graph: torch.fx.Graph) -> tuple[dict[str, str], dict[str, str]]:
-    """Return each original module's last node, and its class, by its path."""
-    last_nodes: dict[str, str] = {}
+def _modules_of(graph: torch.fx.Graph) -> _Modules:
+    """Return the modules that a program's nodes come from."""
     classes: dict[str, str] = {}
+    callers: dict[str, str | None] = {}
+    last_nodes: dict[str, str] = {}
     for node in graph.nodes:
         if node.op != "call_function":
             continue
-        for path, kind in node.meta.get("nn_module_stack", {}).values():
+        stack = [(path, _full_name(kind)) for path, kind in node.meta.get("nn_module_stack", {}).values()]
+        path, class_name = stack[-1] if stack else ("", "")
+        callers[node.name] = path if calls_functions(class_name) else None
+        for path, class_name in stack:
             if path:
-                last_nodes[path] = node.name
-                classes[path] = str(getattr(kind, "__name__", kind)).rpartition(".")[2]
-    return last_nodes, classes
+                classes[path], last_nodes[path] = class_name, node.name
+    ends: dict[str, list[str]] = {}
+    for path in sorted(last_nodes, key=lambda path: -path.count(".")):
+        ends.setdefault(last_nodes[path], []).append(path)
+    parts = {
+        path: Part(name, name.rpartition(".")[2] in CONTAINERS, any(other.startswith(f"{path}.") for other in classes))
+        for path, name in classes.items()
+    }
+    return _Modules(parts, callers, ends)
+
+
+def _full_name(kind: object) -> str:
+    """Return the full name of a class, which programs that were loaded have as a text."""
+    return f"{kind.__module__}.{kind.__qualname__}" if isinstance(kind, type) else str(kind)

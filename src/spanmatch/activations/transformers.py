@@ -17,7 +17,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -27,8 +27,8 @@ from ..errors import BadArgument, SpanmatchError, missing_extra
 from .inputs import arguments, failures_named
 from .layouts import MASKED_TOKENS
 from .outputs import Batch, BatchActivations
-from .patterns import chosen
-from .torch import Hook, channels_first, digest_of_weights, first_tensor, hooked
+from .patterns import matching
+from .torch import CallRecorder, TorchRunner, digest_of_weights, first_tensor, hooked
 from .transformers_checks import check_model, check_tokenizer, checked_folder
 from .wrappers import eager, inside_wrappers
 
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
     from .layouts import Array
+    from .torch_calls import Hook
 
 HIDDEN, MLP, ATTENTION = "hidden", "mlp", "attention"
 ATTENTION_NAMES = ("attention", "attn", "self_attn", "self_attention", "selfattention")
@@ -69,23 +70,40 @@ class TransformersRunner:
     ) -> None:
         """Put hooks on the modules, and into the list of those that are to be removed."""
         self.name, self.model, self._tokenizer, self.input_name = name, model, tokenizer, input_name
-        modules = {**_named_places(name, model), **{path: module for path, module in model.named_modules() if path}}
-        hidden_layers = [f"{HIDDEN}.{i}" for i in range(1 + _block_count(name, model))]
-        self.layers = chosen(patterns or [f"{HIDDEN}.*"], [*hidden_layers, *modules], f"network {name!r}")
-        self.hidden_layers = [layer for layer in hidden_layers if layer in self.layers]
+        from .layer_choice import LayerChoice, parts_of
+        from .torch_calls import Calls
+
         self.activations: BatchActivations | None = None
         self.mask: Array | None = None
         self.row_tokens = MASKED_TOKENS
-        hooked_modules = {layer: modules[layer] for layer in self.layers if layer in modules}
+        self._calls = Calls(model, hooks)
+        patterns = patterns or [f"{HIDDEN}.*"]
+        places = _named_places(name, model)
+        hidden_layers = [f"{HIDDEN}.{i}" for i in range(1 + _block_count(name, model))]
+        choice = LayerChoice(name, parts_of(self._calls.modules), patterns, others=[*hidden_layers, *places])
+        self._recorder = CallRecorder(name, choice)
+        self._named = matching(patterns, choice.others)
+        self.hidden_layers = [layer for layer in self._named if layer in hidden_layers]
+        for layer in set(self._named) & set(places):
+            if layer.startswith(f"{MLP}."):
+                hooks.append(places[layer].register_forward_pre_hook(self._input_hook(layer)))
+            else:
+                hooks.append(places[layer].register_forward_hook(self._output_hook(layer)))
         in_base = set(model.base_model.modules())
         # Heads, as that over a vocabulary, cost much: they run only where something in them is asked for.
-        needs_head = any(module not in in_base for module in hooked_modules.values())
-        self.called = model if needs_head else model.base_model
-        for layer, module in hooked_modules.items():
-            if layer.startswith(f"{MLP}."):
-                hooks.append(module.register_forward_pre_hook(self._input_hook(layer)))
-            else:
-                hooks.append(module.register_forward_hook(self._output_hook(layer)))
+        asked_for = matching([pattern for pattern in patterns if pattern != "*"], self._calls.modules)
+        needs_head = any(self._calls.modules[path] not in in_base for path in asked_for)
+        self.called = model if needs_head or "*" in patterns else model.base_model
+
+    @property
+    def layers(self) -> list[str]:
+        """The names of the layers; those of modules and functions are known once the model has run."""
+        return [*self._named, *self._recorder.choice.layers]
+
+    @property
+    def kinds(self) -> Mapping[str, str]:
+        """What each layer is the result of."""
+        return {layer: layer.partition(".")[0] for layer in self._named} | dict(self._recorder.choice.kinds)
 
     @cached_property
     def tokenizer(self) -> PreTrainedTokenizerBase:
@@ -138,9 +156,12 @@ class TransformersRunner:
         self.activations = activations
         try:
             with failures_named(self.name, inputs), eager(), torch.inference_mode():
-                result = self.called(*args, **kwargs, output_hidden_states=bool(self.hidden_layers), return_dict=True)
+                kwargs.update(output_hidden_states=bool(self.hidden_layers), return_dict=True)
+                count = len(activations.example_ids)
+                with self._recorder.recording_to(activations, self.mask, self.row_tokens) as take:
+                    result = self._calls.run(args, kwargs, count, take, called=self.called)
             for layer in self.hidden_layers:
-                self._record(layer, result.hidden_states[int(layer.rpartition(".")[2])], channels_first=False)
+                self._record(layer, result.hidden_states[int(layer.rpartition(".")[2])])
             activations.reorder([f"{self.name}:{layer}" for layer in self.layers])
         finally:
             self.activations = None
@@ -149,33 +170,20 @@ class TransformersRunner:
         """Return a digest of the weights."""
         return digest_of_weights(self.model)
 
-    def _record(self, layer: str, tensor: torch.Tensor, *, channels_first: bool) -> None:
-        """Record a layer while the model runs."""
+    def _record(self, layer: str, tensor: torch.Tensor) -> None:
+        """Record a named place, whose rows are tokens, while the model runs."""
         if self.activations is not None:
             self.activations.record(
-                f"{self.name}:{layer}",
-                tensor,
-                channels_first=channels_first,
-                mask=None if channels_first else self.mask,
-                masked_tokens=self.row_tokens,
+                f"{self.name}:{layer}", tensor, channels_first=False, mask=self.mask, masked_tokens=self.row_tokens
             )
 
     def _input_hook(self, layer: str) -> Callable[[nn.Module, object], None]:
         """Return a hook that records what a module takes."""
-
-        def record(_: nn.Module, inputs: object) -> None:
-            self._record(layer, first_tensor(layer, inputs), channels_first=False)
-
-        return record
+        return lambda _, inputs: self._record(layer, first_tensor(layer, inputs))
 
     def _output_hook(self, layer: str) -> Callable[[nn.Module, object, object], None]:
         """Return a hook that records what a module gives."""
-
-        def record(module: nn.Module, _: object, output: object) -> None:
-            tensor = first_tensor(layer, output)
-            self._record(layer, tensor, channels_first=channels_first(module, tensor))
-
-        return record
+        return lambda _, __, output: self._record(layer, first_tensor(layer, output))
 
 
 def is_model(network: object) -> TypeGuard[PreTrainedModel]:
@@ -192,10 +200,11 @@ def is_folder(path: Path) -> bool:
 @contextlib.contextmanager
 def model_runner(
     name: str, network: object, patterns: Sequence[str] | None, input_name: str | None = None
-) -> Iterator[TransformersRunner]:
+) -> Iterator[TransformersRunner | TorchRunner]:
     """Give a runner of a model, or (model, tokenizer); its hooks are taken off at the end.
 
-    Raises SpanmatchError if it is no model of transformers, or has an encoder and a decoder.
+    Models that are no row of blocks, as those with an encoder and a decoder, and convolutional
+    ones, run as other PyTorch networks do.  Raises SpanmatchError if it is no model of transformers.
     """
     model, tokenizer = network if isinstance(network, tuple) and len(network) == 2 else (network, None)
     model = inside_wrappers(model)
@@ -204,19 +213,17 @@ def model_runner(
             f"network {name!r}: a tuple that begins with a {type(model).__name__}; give (model of transformers, "
             "tokenizer)"
         )
-    if model.config.is_encoder_decoder:
-        raise SpanmatchError(
-            f"network {name!r}: {type(model).__name__} has an encoder and a decoder; give one of them, as "
-            "model.get_encoder()"
-        )
     with hooked(model) as hooks:
-        yield TransformersRunner(name, model, tokenizer, patterns, hooks, input_name)
+        if model.config.is_encoder_decoder or not hasattr(model.config, "num_hidden_layers"):
+            yield TorchRunner(name, model, patterns, hooks, input_name)
+        else:
+            yield TransformersRunner(name, model, tokenizer, patterns, hooks, input_name)
 
 
 @contextlib.contextmanager
 def folder_runner(
     name: str, folder: Path, patterns: Sequence[str] | None, input_name: str | None = None
-) -> Iterator[TransformersRunner]:
+) -> Iterator[TransformersRunner | TorchRunner]:
     """Give a runner of the model in a folder, of which no code is run.
 
     Raises BadArgument if there is no model in it; SpanmatchError if it is damaged or incomplete:

@@ -4,18 +4,19 @@ network runs.
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from math import prod
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..activations.inputs import arguments, failures_named
 from ..activations.layouts import Layout, Units
-from ..activations.outputs import Batch, mask_of
-from ..activations.torch import channels_first, first_tensor
+from ..activations.outputs import Batch, examples_in, mask_of
+from ..activations.torch import arranged, first_tensor
+from ..activations.torch_calls import Calls
 from ..activations.wrappers import eager, modules_of, unwrapped
 from ..errors import SpanmatchError, among
 from ..moments.provenance import network_and_layer
@@ -25,23 +26,30 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from ..activations.layouts import Array
+    from ..activations.torch_axes import Axes
+    from ..activations.torch_calls import Call, Hook
 
 UNITS: tuple[Units, Units] = ("channel", "location")
 """Kinds of neurons that a layer's width may refer to."""
 
 
+class Output(NamedTuple):
+    """A layer's output for a batch."""
+
+    tensor: Tensor
+    """(examples, ...), as the network gives it."""
+    axes: Axes
+    """Its axes, as far as they are known."""
+
+
 @dataclass(frozen=True, eq=False)
 class Place:
-    """A module of a network, and which of its calls in a forward pass is the layer."""
+    """A call in the forward pass of a network whose result is a layer."""
 
     network: nn.Module
     """The network."""
-    module: nn.Module
-    """The module whose output is the layer."""
-    call: int
-    """Which call of the module in a forward pass, from 1."""
     layer: str
-    """The layer's name "network:module", with "#call" for calls after the first."""
+    """The layer's name, "network:layer"."""
 
     @property
     def name(self) -> str:
@@ -53,78 +61,107 @@ class Place:
         """The layer's name within the network."""
         return network_and_layer(self.layer)[1]
 
-    def run(self, batch: Batch) -> object:
-        """Return the network's output for a batch."""
-        with failures_named(self.name, batch), eager():
-            args, kwargs, _ = arguments(self.name, self.network, batch)
-            return self.network(*args, **kwargs)
+    def run(self, batch: Batch, change: Callable[[object, Axes], object] | None = None) -> object:
+        """Return the network's output for a batch.
 
-    def output(self, batch: Batch) -> Tensor:
-        """Return the layer's output for a batch.  Raises SpanmatchError if it does not run."""
-        outputs: list[Tensor] = []
+        Parameters
+        ----------
+        batch
+            The batch.
+        change
+            A function of the layer's result and its axes; what it returns takes the place of the result.
+
+        Raises
+        ------
+        SpanmatchError
+            If there is no such layer; it names those that are like it.
+        """
+        ran: list[str] = []
+
+        def on_call(call: Call) -> object:
+            ran.append(call.name)
+            return None if change is None or call.name != self.path else change(call.output, call.axes)
+
+        hooks: list[Hook] = []
+        try:
+            calls = Calls(self.network, hooks)
+            with failures_named(self.name, batch), eager():
+                args, kwargs, _ = arguments(self.name, self.network, batch)
+                output = calls.run(args, kwargs, examples_in(batch), on_call)
+        finally:
+            for hook in hooks:
+                hook.remove()
+        if self.path not in ran:
+            raise SpanmatchError(f"layer {self.layer!r} did not run{among(self.path, ran)}")
+        return output
+
+    def output(self, batch: Batch) -> Output:
+        """Return the layer's output for a batch."""
+        outputs: list[Output] = []
         # The next module may work in place, so the tensor is copied.
-        with self.changed(lambda output: outputs.append(first_tensor(self.layer, output).clone())):
-            self.run(batch)
-        if not outputs:
-            raise SpanmatchError(f"layer {self.layer!r} did not run")
+        self.run(batch, lambda result, axes: outputs.append(Output(first_tensor(self.layer, result).clone(), axes)))
         return outputs[0]
 
-    @contextlib.contextmanager
-    def changed(self, change: Callable[[object], object]) -> Iterator[None]:
-        """Replace the layer's output by a function of it within the context; None leaves it
-        unchanged.
-        """
-        calls = 0
-
-        def hook(_: nn.Module, __: object, output: object) -> object:
-            nonlocal calls
-            calls += 1
-            return change(output) if calls == self.call else None
-
-        handle = self.module.register_forward_hook(hook)
-        try:
-            yield
-        finally:
-            handle.remove()
-
-    def neurons_last(self, tensor: Tensor, width: int) -> Tensor:
+    def neurons_last(self, output: Output, width: int) -> Tensor:
         """Return an output with its neurons (channels or locations) on the last axis."""
-        by_channel = tensor.movedim(1, -1) if channels_first(self.module, tensor) else tensor
-        for arranged in (by_channel, tensor.flatten(1)):
-            if arranged.shape[-1] == width:
-                return arranged
-        raise SpanmatchError(f"layer {self.layer!r} gives {tuple(tensor.shape)}, which has no axis of {width} neurons")
+        neurons = self._neuron_axes(output, width)
+        return _neuron_axes_last(output, neurons).flatten(-len(neurons))
 
-    def neurons_back(self, changed: Tensor, tensor: Tensor) -> Tensor:
-        """Return the result of `neurons_last` in the layout of the output."""
-        if channels_first(self.module, tensor) and changed.ndim == tensor.ndim:
-            return changed.movedim(-1, 1)
-        return changed.reshape(tensor.shape)
+    def replaced(self, output: Output, neurons: Index, values: Tensor, width: int) -> Tensor:
+        """Return a copy of an output with values, (..., neurons), in the place of those of some neurons."""
+        changed = Output(output.tensor.clone(), output.axes)
+        axes = self._neuron_axes(output, width)
+        view = _neuron_axes_last(changed, axes)
+        indices = np.unravel_index(neurons, view.shape[-len(axes) :])
+        view[(slice(None),) * (view.ndim - len(axes)) + tuple(on_device(index, view) for index in indices)] = values
+        return changed.tensor
 
     def rows(
-        self, tensor: Tensor, width: int, batch: Batch, example_ids: NDArray[np.int64]
+        self, output: Output, width: int, batch: Batch, example_ids: NDArray[np.int64]
     ) -> tuple[Array, NDArray[np.int64]]:
         """Return an output as rows x neurons without masked tokens, and the example of each row."""
-        first = channels_first(self.module, tensor)
+        tensor, first = arranged(output.tensor, output.axes, "auto")
         for units in UNITS:
             mask = None if units == "location" else mask_of(batch)
             rows, examples, _ = Layout(units).rows(self.layer, tensor, example_ids, channels_first=first, mask=mask)
             if rows.shape[-1] == width:
                 return rows, examples
-        raise SpanmatchError(f"layer {self.layer!r} gives {tuple(tensor.shape)}, which has no axis of {width} neurons")
+        raise self._no_axis_of(tensor, width)
+
+    def _neuron_axes(self, output: Output, width: int) -> tuple[int, ...]:
+        """Return the axes that make up so many neurons: channels, or channels at their locations."""
+        tensor, axes = output
+        examples = axes.examples or 0
+        channels = axes.neurons or ((tensor.ndim - 1,) if tensor.ndim == 2 else ())
+        for neurons in (channels, tuple(axis for axis in range(tensor.ndim) if axis != examples)):
+            if neurons and prod(tensor.shape[axis] for axis in neurons) == width:
+                return neurons
+        raise self._no_axis_of(tensor, width)
+
+    def _no_axis_of(self, tensor: Tensor, width: int) -> SpanmatchError:
+        return SpanmatchError(f"layer {self.layer!r} gives {tuple(tensor.shape)}, which has no axis of {width} neurons")
 
 
 def place_of(networks: Mapping[str, nn.Module], layer: str) -> Place:
-    """Return the place of a layer "network:module".  Raises SpanmatchError if it does not exist."""
+    """Return the place of a layer "network:layer".  Raises SpanmatchError if there is no such network, or no such
+    module for the layer to be of or in.
+    """
     name, _, path = layer.partition(":")
     if name not in networks:
         raise SpanmatchError(f"layer {layer!r}: no network {name!r}{among(name, networks)}")
-    path, _, call = path.partition("#")
     network = unwrapped(networks[name])
     modules = modules_of(network)
-    if path not in modules:
-        raise SpanmatchError(f"layer {layer!r}: network {name!r} has no module {path!r}{among(path, modules)}")
-    return Place(network, modules[path], int(call or 1), layer)
+    module_path = path.partition("#")[0].partition("/")[0]
+    if module_path not in modules:
+        raise SpanmatchError(f"layer {layer!r}: network {name!r} has no module {module_path!r}{among(path, modules)}")
+    return Place(network, layer)
+
+
+def _neuron_axes_last(output: Output, neurons: tuple[int, ...]) -> Tensor:
+    """Return a view of an output with examples first and the axes of the neurons last."""
+    rest = [axis for axis in range(output.tensor.ndim) if axis not in neurons]
+    rest.sort(key=lambda axis: axis != (output.axes.examples or 0))
+    return output.tensor.permute(*rest, *neurons)
 
 
 def on_device(neurons: Index, tensor: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ Barak, NeurIPS 2021.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -41,12 +41,14 @@ from .outcomes import (
     Transplant,
     control_of,
 )
-from .places import Place, on_device, place_of
+from .places import Output, Place, on_device, place_of
 from .scores import Loss, class_labels, scores_of
 from .untrained import untrained_copy
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+    from ..activations.torch_axes import Axes
 
 Source = Literal["same", "others", "untrained"]
 """Whose activations predict: B's for the same examples, B's for other examples, or the untrained
@@ -168,8 +170,7 @@ def transplant(
             labels_of_batches.append(labels := _labels(batch))
             for name, graft in grafts.items():
                 if graft is None or values[graft.source] is not None:
-                    with _grafted(a, graft, values, pair):
-                        outputs = a.run(batch)
+                    outputs = a.run(batch, None if graft is None else _overwriting(a, graft, values, pair))
                     scores[name].append(scores_of(outputs, labels, loss, name))
     if not labels_of_batches:
         raise SpanmatchError("no batches: give at least one")
@@ -297,31 +298,28 @@ def _labels(batch: Batch) -> Sized:
     return labels
 
 
-def _grafted(a: Place, graft: _Graft | None, values: Values, pair: Pair) -> contextlib.AbstractContextManager[None]:
-    """Replace neurons of a layer's output within the context."""
-    if graft is None:
-        return contextlib.nullcontext()
+def _overwriting(a: Place, graft: _Graft, values: Values, pair: Pair) -> Callable[[object, Axes], object]:
+    """Return a function that replaces neurons of a layer's result."""
     source_values = values[graft.source]
     assert source_values is not None
+    width = pair.neurons[0]
 
-    def overwrite(output: object) -> object:
+    def overwrite(result: object, axes: Axes) -> object:
         import torch
 
-        tensor = first_tensor(a.layer, output)
-        neurons = a.neurons_last(tensor, pair.neurons[0])
-        if neurons.shape[:-1] != source_values.shape[:-1]:
+        output = Output(first_tensor(a.layer, result), axes)
+        positions = a.neurons_last(output, width).shape[:-1]
+        if positions != source_values.shape[:-1]:
             raise SpanmatchError(
-                f"layers {a.layer!r} and {pair.y_layer!r} give, neurons last, {tuple(neurons.shape)} and "
+                f"layers {a.layer!r} and {pair.y_layer!r} give, neurons last, {(*positions, width)} and "
                 f"{tuple(source_values.shape)}: their positions do not correspond"
             )
-        W, constant = (torch.from_numpy(array).to(tensor) for array in (graft.W, graft.constant))
-        changed = neurons.clone()
-        predictors = source_values[..., on_device(graft.y, source_values)].to(tensor)
-        changed[..., on_device(graft.x, tensor)] = predictors @ W + constant
-        replaced = a.neurons_back(changed, tensor)
-        return (replaced, *output[1:]) if isinstance(output, tuple) else replaced
+        W, constant = (torch.from_numpy(array).to(output.tensor) for array in (graft.W, graft.constant))
+        predictors = source_values[..., on_device(graft.y, source_values)].to(output.tensor)
+        replaced = a.replaced(output, graft.x, predictors @ W + constant, width)
+        return (replaced, *result[1:]) if isinstance(result, tuple) else replaced
 
-    return a.changed(overwrite)
+    return overwrite
 
 
 def _sizes(graft: _Graft | None) -> tuple[int, int]:

@@ -21,7 +21,6 @@ from torch import nn
 
 from .._progress import announce
 from ..activations import capture
-from ..activations.torch import layers_of
 from ..comparison import Comparison, compare
 from ..errors import SpanmatchError
 from ..interventions import Transplant, transplant
@@ -31,8 +30,9 @@ from ..moments.provenance import network_and_layer
 from ..saved_results import COMPARISON
 from ..similarity import LayerMatrix
 from .compared_examples import compared_batches, labelled_batches, shown_examples
-from .compared_layers import layout_of
+from .compared_layers import checked_widths, layout_of
 from .first_layers import first_layer, input_covariance
+from .given_networks import FEW
 from .quantities import (
     BLOCKS_MEASURE,
     Values,
@@ -300,10 +300,12 @@ class CompareVariants(ComparisonStep):
     ) -> list[tuple[str, str]]:
         """Return the pairs of layers of one name.  Raises SpanmatchError if there are none."""
         x, y = self.variants
-        pairs = []
+        few, pairs = x.data.prepared(x.data.test[:FEW]), []
         for run, other in _with_next(x.runs, y.runs):
             a, b = f"{x.name} {run.short_name}", f"{y.name} {other.short_name}"
-            x_layers, y_layers = (layers_of(name, networks[name], patterns[name]) for name in (a, b))
+            x_layers, y_layers = (
+                checked_widths(name, networks[name], few, self.compare, patterns[name]) for name in (a, b)
+            )
             pairs += [(f"{a}:{layer}", f"{b}:{layer}") for layer in x_layers if layer in y_layers]
         if not pairs:
             raise SpanmatchError(f"compare.across: {x.name} and {y.name} have no layers of one name")

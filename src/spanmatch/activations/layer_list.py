@@ -1,0 +1,167 @@
+"""What layers a network has: names, kinds, shapes, and which are compared by default."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .._values import data_frame
+from ..errors import SpanmatchWarning
+from .from_networks import runner_of
+from .layouts import MASKED_TOKENS, Layout
+from .outputs import BatchActivations, examples_in
+from .tokens import inputs_of_runners
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from .._files import Path_
+    from .layouts import Array, Channels
+    from .outputs import Batch, Network
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer of a network."""
+
+    name: str
+    """Its name, as in `layers=`."""
+    kind: str
+    """The class of a module, or the name of a function or an operator."""
+    shape: tuple[int, ...]
+    """That of its output for the batch, examples first, and neurons second or last."""
+    neurons: int | None
+    """How many neurons it has, channels as neurons; None if it is not known which axis has them."""
+    is_compared: bool
+    """Whether it is compared if no layers are named."""
+
+
+class LayerList(tuple[Layer, ...]):
+    """The layers of a network, in the order in which they run; printed, a table."""
+
+    __slots__ = ()
+
+    def to_frame(self) -> DataFrame:
+        """Return a data frame with a row for each layer.  Raises SpanmatchError if pandas is not installed."""
+        return data_frame("layers.to_frame", [asdict(layer) for layer in self])
+
+    def __repr__(self) -> str:
+        """Return a line for each layer."""
+        rows = [("layer", "kind", "shape", "neurons", "compared"), *map(_cells, self)]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
+        return "\n".join(line.rstrip() for line in lines)
+
+
+def layers(
+    network: Network | Path_,
+    batch: Batch,
+    *,
+    channels: Channels = "auto",
+    input: str | None = None,  # noqa: A002
+) -> LayerList:
+    """List the layers of a network: what `capture` and `compare` can be asked for.
+
+    Parameters
+    ----------
+    network : module, path, ...
+        One network, as `capture` takes them.
+    batch : array, tensor, tuple, dict or list of str
+        A batch, as `capture` takes them; two examples are enough, but one leaves it open which axis
+        has the examples.
+    channels : {"auto", "first", "last"}
+        As in `capture`.
+    input : str, optional
+        As in `capture`.
+
+    Returns
+    -------
+    LayerList
+        A `Layer` for each call of a module or of a function that gives activations, in the order in
+        which they run. Those with `is_compared` are compared if none are named.
+
+    Raises
+    ------
+    SpanmatchError
+        As `capture` does.
+
+    Notes
+    -----
+    Cost: two forward passes over the batch.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import spanmatch as sm
+    >>> network = torch.nn.Sequential(torch.nn.Conv2d(1, 8, 3), torch.nn.ReLU(), torch.nn.Flatten())
+    >>> sm.layers(network, torch.zeros(2, 1, 5, 5))
+    layer  kind     shape         neurons  compared
+    0      Conv2d   (2, 8, 3, 3)  8
+    1      ReLU     (2, 8, 3, 3)  8        yes
+    2      Flatten  (2, 72)       72       yes
+    """
+    count = examples_in(batch)
+    everything, _, kinds = _shapes(network, ["*"], batch, count, channels, input)
+    _, compared, _ = _shapes(network, None, batch, count, channels, input)
+    return LayerList(
+        Layer(name, kinds.get(name, ""), shape, neurons, name in compared)
+        for name, (shape, neurons) in everything.items()
+    )
+
+
+class _Shapes(BatchActivations):
+    """The shapes of the outputs of layers, without their values."""
+
+    def __init__(self, count: int, channels: Channels) -> None:
+        super().__init__(np.arange(count), Layout(channels=channels))
+        self.of_layers: dict[str, tuple[tuple[int, ...], int | None]] = {}
+        """Shape and number of neurons by layer."""
+
+    def record(
+        self,
+        layer: str,
+        output: Array,
+        *,
+        channels_first: bool | None,
+        mask: Array | None = None,
+        masked_tokens: str = MASKED_TOKENS,
+    ) -> None:
+        """Take the shape of a layer's output."""
+        if self.channels != "auto":
+            channels_first = self.channels == "first"
+        shape = tuple(output.shape)
+        is_first = channels_first or len(shape) == 2
+        neurons = None if channels_first is None and len(shape) > 2 else shape[1 if is_first else -1]
+        self.of_layers[layer.partition(":")[2]] = shape, neurons
+
+    def reorder(self, layers: Sequence[str]) -> None:
+        """Put the layers in this order."""
+        names = [layer.partition(":")[2] for layer in layers]
+        self.of_layers = {name: self.of_layers[name] for name in names if name in self.of_layers}
+
+
+def _shapes(
+    network: object,
+    patterns: Sequence[str] | None,
+    batch: Batch,
+    count: int,
+    channels: Channels,
+    input_name: str | None,
+) -> tuple[dict[str, tuple[tuple[int, ...], int | None]], set[str], dict[str, str]]:
+    """Return the shapes and numbers of neurons of layers, their names, and what they are."""
+    shapes = _Shapes(count, channels)
+    with warnings.catch_warnings(), runner_of("network", network, patterns, input_name) as runner:
+        warnings.simplefilter("ignore", SpanmatchWarning)
+        (inputs,) = inputs_of_runners(batch, [runner], rows_are_tokens=True)
+        runner.run(inputs, shapes)
+        return shapes.of_layers, set(runner.layers), dict(runner.kinds)
+
+
+def _cells(layer: Layer) -> tuple[str, str, str, str, str]:
+    """Return a layer as a row of a table."""
+    neurons = "?" if layer.neurons is None else str(layer.neurons)
+    return layer.name, layer.kind, str(layer.shape), neurons, "yes" if layer.is_compared else ""
