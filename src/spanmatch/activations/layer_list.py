@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .._values import data_frame
-from ..errors import SpanmatchWarning
+from .._warnings import ignoring
+from ..errors import SpanmatchError, SpanmatchWarning
 from .from_networks import runner_of
 from .layouts import MASKED_TOKENS, Layout
 from .outputs import BatchActivations, examples_in
 from .tokens import inputs_of_runners
+from .wrappers import modules_of
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -32,12 +34,12 @@ class Layer:
     """Its name, as in `layers=`."""
     kind: str
     """The class of a module, or the name of a function or an operator."""
-    shape: tuple[int, ...]
-    """That of its output for the batch, examples first, and neurons second or last."""
+    shape: tuple[int, ...] | None
+    """That of its output for the batch, examples first, and neurons second or last; None without a batch."""
     neurons: int | None
-    """How many neurons it has, channels as neurons; None if it is not known which axis has them."""
+    """How many neurons it has, channels as neurons; None without a batch, or if it is not known which axis has them."""
     is_compared: bool
-    """Whether it is compared if no layers are named."""
+    """Whether it is compared if no layers are named; False without a batch."""
 
 
 class LayerList(tuple[Layer, ...]):
@@ -59,7 +61,7 @@ class LayerList(tuple[Layer, ...]):
 
 def layers(
     network: Network | Path_,
-    batch: Batch,
+    batch: Batch | None = None,
     *,
     channels: Channels = "auto",
     input: str | None = None,  # noqa: A002
@@ -70,9 +72,9 @@ def layers(
     ----------
     network : module, path, ...
         One network, as `capture` takes them.
-    batch : array, tensor, tuple, dict or list of str
+    batch : array, tensor, tuple, dict or list of str, optional
         A batch, as `capture` takes them; two examples are enough, but one leaves it open which axis
-        has the examples.
+        has the examples. Without it, only the modules of a PyTorch network are listed.
     channels : {"auto", "first", "last"}
         As in `capture`.
     input : str, optional
@@ -87,7 +89,7 @@ def layers(
     Raises
     ------
     SpanmatchError
-        As `capture` does.
+        As `capture` does, or if there is no batch and the network is no PyTorch module.
 
     Notes
     -----
@@ -104,6 +106,8 @@ def layers(
     1      ReLU     (2, 8, 3, 3)  8        yes
     2      Flatten  (2, 72)       72       yes
     """
+    if batch is None:
+        return _modules(network)
     count = examples_in(batch)
     everything, _, kinds = _shapes(network, ["*"], batch, count, channels, input)
     _, compared, _ = _shapes(network, None, batch, count, channels, input)
@@ -154,14 +158,22 @@ def _shapes(
 ) -> tuple[dict[str, tuple[tuple[int, ...], int | None]], set[str], dict[str, str]]:
     """Return the shapes and numbers of neurons of layers, their names, and what they are."""
     shapes = _Shapes(count, channels)
-    with warnings.catch_warnings(), runner_of("network", network, patterns, input_name) as runner:
-        warnings.simplefilter("ignore", SpanmatchWarning)
+    with ignoring(SpanmatchWarning), runner_of("network", network, patterns, input_name) as runner:
         (inputs,) = inputs_of_runners(batch, [runner], rows_are_tokens=True)
         runner.run(inputs, shapes)
         return shapes.of_layers, set(runner.layers), dict(runner.kinds)
 
 
+def _modules(network: object) -> LayerList:
+    """Return the modules of a PyTorch network, of which nothing is known before it runs."""
+    torch = sys.modules.get("torch")
+    if torch is None or not isinstance(network, torch.nn.Module):
+        raise SpanmatchError(f"layers: {network!r} is no torch.nn.Module; give a batch that it can be run on")
+    modules = modules_of(network)
+    return LayerList(Layer(path, type(module).__name__, None, None, False) for path, module in modules.items() if path)
+
+
 def _cells(layer: Layer) -> tuple[str, str, str, str, str]:
     """Return a layer as a row of a table."""
-    neurons = "?" if layer.neurons is None else str(layer.neurons)
-    return layer.name, layer.kind, str(layer.shape), neurons, "yes" if layer.is_compared else ""
+    neurons, shape = ("?" if value is None else str(value) for value in (layer.neurons, layer.shape))
+    return layer.name, layer.kind, shape, neurons, "yes" if layer.is_compared else ""

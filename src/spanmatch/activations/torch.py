@@ -139,7 +139,7 @@ class CallRecorder:
                 f"network {self.name!r}: not compared by default: {', '.join(unknown)}, of which it is not known which "
                 "axis has the neurons; name them with layers= and give channels='first' or 'last'",
                 SpanmatchWarning,
-                stacklevel=2,
+                stacklevel=5,
             )
         self.choice.decide()
         activations.keep_of(self.name, [*self.choice.others, *self.choice.layers])

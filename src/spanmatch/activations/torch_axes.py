@@ -305,9 +305,10 @@ def _moved(axes: Axes, strides: tuple[int, ...]) -> Axes:
     """Return axes in a view whose strides say which axis each of its axes was."""
     where = {stride - _MARK: i for i, stride in enumerate(strides)}
     neurons = [where[axis] for axis in axes.neurons if axis in where]
-    all_there = len(neurons) == len(axes.neurons)
+    # Axes that are gone were indexed; an axis with a stride of its own is one of which only some places were taken.
+    are_known = len(neurons) == len(axes.neurons) or all(0 <= axis < _MARK for axis in where)
     examples = where.get(axes.examples) if axes.examples is not None else None
-    return Axes(examples, tuple(sorted(neurons)) if all_there else ())
+    return Axes(examples, tuple(sorted(neurons)) if are_known else ())
 
 
 def _after_reduction(axes: Axes, ndim: int, dims: object) -> Axes:

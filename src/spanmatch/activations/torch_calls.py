@@ -8,7 +8,7 @@ forward pass is "layer1.0/relu#2".
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -172,9 +172,15 @@ class ForwardPass:
         call = Call(path, number, kind, output, axes, same_as)
         if first is not None and same_as is None:
             self._given_by[first] = call.name
+        with self.unseen():
+            return self.on_call(call)
+
+    @contextlib.contextmanager
+    def unseen(self) -> Iterator[None]:
+        """Let functions be called that are not the network's."""
         self.is_paused = True
         try:
-            return self.on_call(call)
+            yield
         finally:
             self.is_paused = False
 
@@ -251,7 +257,8 @@ class Calls:
             self._pass.axes[first] = _axes_by_class(module, first, self._pass.axes[first])
         path = self._paths[module]
         changed = self._pass.show(path or OUTPUT, type(module).__name__, output)
-        state = last_state(module, output)
+        with self._pass.unseen():
+            state = last_state(module, output)
         if state is not None:
             self._pass.axes[state] = Axes(0, (1,))
             self._pass.show(f"{path}/{LAST_STATE}", LAST_STATE, state)
