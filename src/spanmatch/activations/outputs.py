@@ -53,7 +53,7 @@ class BatchActivations:
         layer: str,
         output: Array,
         *,
-        channels_first: bool,
+        channels_first: bool | None,
         mask: Array | None = None,
         masked_tokens: str = MASKED_TOKENS,
     ) -> None:

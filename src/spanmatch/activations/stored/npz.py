@@ -34,6 +34,28 @@ def open_npz(path: Path, stack: contextlib.ExitStack, rows_by: str | None) -> li
     return with_ids(arrays, _ids_of(archive, name_of_ids) if is_of_ids else None)
 
 
+def scalars_of_npz(path: Path) -> dict[str, NDArray[np.generic]]:
+    """Return the arrays without axes in an archive, by name: they hold no rows.
+
+    Raises
+    ------
+    SpanmatchError
+        If one of them holds no number.
+    """
+    scalars = {}
+    with zipfile.ZipFile(path) as archive:
+        for member in archive.namelist():
+            if not member.endswith(".npy") or _header(archive, member)[0] != ():
+                continue
+            with archive.open(member) as stream:
+                scalar = np.asarray(npy_format.read_array(stream, allow_pickle=False))
+            name = member.removesuffix(".npy")
+            if scalar.dtype.kind not in "biuf":
+                raise SpanmatchError(f"array {name!r} holds {scalar.dtype.str}, without axes; store a number")
+            scalars[name] = scalar
+    return scalars
+
+
 def _header(archive: zipfile.ZipFile, member: str) -> tuple[tuple[int, ...], np.dtype[np.generic]]:
     """Return the shape and type of a member, of which as many bytes are there as it claims."""
     with archive.open(member) as stream:
