@@ -162,8 +162,8 @@ class GraphInputs:
         if not missing:
             return
         others = [given for given in missing if given is not self.main]
-        in_python = ", ".join(f'"{given.name}": {"NUMBER" if given.dims == () else f"{ZEROS!r}"}' for given in others)
-        on_line = " ".join(f"--constant {given.name}={'NUMBER' if given.dims == () else ZEROS}" for given in others)
+        in_python = ", ".join(f'"{given.name}": {_example(given, quote=True)}' for given in others)
+        on_line = " ".join(f"--constant {given.name}={_example(given)}" for given in others)
         raise SpanmatchError(
             f"{self.path}: no value for {', '.join(given.name for given in missing)}. Its inputs are {self._listed()}; "
             f"the batch is {described(batch)}. Give batches with arrays of these names, and what is the same for all "
@@ -217,6 +217,13 @@ class GraphInputs:
                 f"{self.fixed_size} at once: give {count} on the axis of these, and all other lengths as they are"
             )
         return axis
+
+
+def _example(given: GraphInput, *, quote: bool = False) -> str:
+    """Return what a constant of an input may be, for a message."""
+    if given.dims == ():
+        return "NUMBER"
+    return f'"{ZEROS}"' if quote else ZEROS
 
 
 def _declared(value: onnx.ValueInfoProto) -> GraphInput:
