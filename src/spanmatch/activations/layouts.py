@@ -184,7 +184,7 @@ class BatchRows:
             channels_first = layout.channels == "first"
         if len(shape) == 2:
             return Rows(output, self.example_ids, "rows are examples")
-        if channels_first is None:
+        if channels_first is None and (layout.units == "channel" or layout.pool is not None):
             raise SpanmatchError(f"layer {layer!r}: {_two_readings(shape)}")
         if layout.pool == "mean":
             means = self._position_means(output) if channels_first else self._token_means(layer, output, mask)

@@ -34,6 +34,8 @@ BATCH = "spanmatch_batch"
 """The name that the length of the examples' axes gets while shapes are inferred."""
 SMALL = 64
 """Up to so many values, a constant may be a shape or a list of axes."""
+MOST_PASSES = 200
+"""Of shape inference; a network needs about as many as it has blocks."""
 DOMAINS = ("", "ai.onnx", "com.microsoft")
 
 
@@ -54,25 +56,39 @@ def axes_of(model: onnx.ModelProto, batch_axes: Mapping[str, int | None]) -> dic
         neurons, as directions and hidden units of an LSTM do. Tensors of which not even the number
         of axes is known are not in it.
     """
-    from onnx import shape_inference
-
     skeleton = _without_weights(model, batch_axes)
-    try:
-        skeleton = shape_inference.infer_shapes(skeleton, data_prop=True)
-    except Exception:  # operators that it does not know: what follows from the rules below is known
-        skeleton = _without_weights(model, batch_axes)
-    flow = _Flow({initializer.name for initializer in model.graph.initializer})
-    for given in skeleton.graph.input:
-        dims = dims_of(given)
-        if dims is not None and given.name not in flow.constants:
-            axis = batch_axes.get(given.name)
-            flow.axes[given.name] = tuple(EXAMPLES if i == axis else None for i in range(len(dims)))
-    flow.follow(skeleton.graph)
+    weights = [initializer.name for initializer in model.graph.initializer]
+    flow = _followed(skeleton, weights, batch_axes)
+    for _ in range(MOST_PASSES):  # each may find shapes that follow from other tensors', and with them more
+        known = {value.name for value in skeleton.graph.value_info}
+        found = [value for value in flow.found if value.name not in known]
+        if not found:
+            break
+        skeleton.graph.value_info.extend(found)
+        flow = _followed(skeleton, weights, batch_axes)
     for output in model.graph.output:
         dims = dims_of(output)
         if dims is not None:
             flow.axes.setdefault(output.name, (None,) * len(dims))
     return flow.axes
+
+
+def _followed(skeleton: onnx.ModelProto, weights: Iterable[str], batch_axes: Mapping[str, int | None]) -> _Flow:
+    """Infer the shapes in a graph, and follow its axes."""
+    from onnx import shape_inference
+
+    try:
+        graph = shape_inference.infer_shapes(skeleton, data_prop=True).graph
+    except Exception:  # of operators that it does not know; what follows from the rules below is known
+        graph = skeleton.graph
+    flow = _Flow(weights)
+    for given in graph.input:
+        dims = dims_of(given)
+        if dims is not None and given.name not in flow.constants:
+            axis = batch_axes.get(given.name)
+            flow.axes[given.name] = tuple(EXAMPLES if i == axis else None for i in range(len(dims)))
+    flow.follow(graph)
+    return flow
 
 
 def rows_and_neurons(
@@ -196,15 +212,17 @@ class _Flow:
         self.dims: dict[str, tuple[Dim, ...]] = {}
         self.constants = set(constants)
         """Tensors that do not depend on the data."""
-        self.numbers: dict[str, list[int]] = {}
-        """The values of small constants of whole numbers, such as shapes."""
-        self.shape_of: dict[str, str] = {}
-        """By tensor that is a shape, the tensor that it is the shape of."""
+        self.lengths: dict[str, list[Dim]] = {}
+        """The values of small tensors of whole numbers: constants, and shapes."""
+        self.found: list[onnx.ValueInfoProto] = []
+        """Results of a reshape whose shape is known, and was not inferred."""
+        self._types: dict[str, int] = {}
 
     def follow(self, graph: onnx.GraphProto) -> None:
         """Go through the operators of a graph in their order."""
         for value in (*graph.value_info, *graph.input, *graph.output):
             dims = dims_of(value)
+            self._types[value.name] = value.type.tensor_type.elem_type
             if dims is not None:
                 self.dims[value.name] = dims
         for initializer in graph.initializer:
@@ -224,14 +242,37 @@ class _Flow:
         given = attribute(node, name)
         if given is not None:
             return [int(number) for number in np.atleast_1d(given)]
-        return self.numbers.get(node.input[position]) if len(node.input) > position else None
+        lengths = self.lengths.get(node.input[position]) if len(node.input) > position else None
+        numbers = [length for length in lengths or () if isinstance(length, int)]
+        return numbers if lengths is not None and len(numbers) == len(lengths) else None
+
+    def dims_named(self, name: str) -> list[Dim] | None:
+        """Return the lengths of a tensor's axes; those that are not known get a name of their own."""
+        axes = self.axes.get(name)
+        if axes is None:
+            return None
+        dims = self.dims.get(name, (None,) * len(axes))
+        return [
+            BATCH if axis == EXAMPLES and not isinstance(dim, int) else f"{name}#{i}" if dim is None else dim
+            for i, (axis, dim) in enumerate(zip(axes, dims, strict=True))
+        ]
+
+    def add_shape(self, name: str, shape: Sequence[Dim]) -> None:
+        """Take the shape of a result of a reshape, unless it was inferred."""
+        from onnx import helper
+
+        kind = self._types.get(name)
+        if name not in self.dims and kind:
+            dims = [None if length == -1 else length for length in shape]
+            self.found.append(helper.make_tensor_value_info(name, kind, dims))
 
     def _add(self, node: onnx.NodeProto) -> None:
         """Add the results of an operator."""
         if node.op_type == "Constant":
             self._add_constant(node.output[0], next(iter(node.attribute), None))
-        if node.op_type == "Shape" and not node.attribute:
-            self.shape_of[node.output[0]] = node.input[0]
+        lengths = _lengths(self, node)
+        if lengths is not None and len(lengths) <= SMALL:
+            self.lengths[node.output[0]] = lengths
         is_graph = any(given.HasField("g") for given in node.attribute)
         if not is_graph and all(name in self.constants for name in node.input if name):
             self.constants.update(node.output)
@@ -268,7 +309,24 @@ class _Flow:
                 return
             tensor = numpy_helper.to_array(tensor)
         if isinstance(tensor, int | list | np.ndarray) and np.asarray(tensor).dtype.kind == "i":
-            self.numbers[name] = np.atleast_1d(tensor).tolist()
+            self.lengths[name] = np.atleast_1d(tensor).tolist()
+
+
+def _lengths(flow: _Flow, node: onnx.NodeProto) -> list[Dim] | None:
+    """Return the values of a small tensor that is made of shapes and constants."""
+    if node.op_type == "Shape":
+        return flow.dims_named(node.input[0]) if not node.attribute else None
+    inputs = [flow.lengths.get(name, []) for name in node.input if name]
+    if not inputs or not inputs[0]:
+        return None
+    if node.op_type in ("Cast", "Identity", "Reshape", "Squeeze", "Unsqueeze"):
+        return inputs[0]
+    if node.op_type == "Concat":
+        return [length for part in inputs for length in part] if all(inputs) else None
+    if node.op_type == "Gather" and len(inputs[1]) == 1:
+        index = inputs[1][0]
+        return [inputs[0][index]] if isinstance(index, int) and -len(inputs[0]) <= index < len(inputs[0]) else None
+    return None
 
 
 def _same(flow: _Flow, node: onnx.NodeProto) -> list[Axes | None]:
@@ -424,21 +482,20 @@ def _expanded(flow: _Flow, node: onnx.NodeProto) -> list[Axes | None]:
 
 def _reshaped(flow: _Flow, node: onnx.NodeProto) -> list[Axes | None]:
     """Axes that stay, or are split or joined with others that hold the same."""
-    axes = flow.axes.get(node.input[0])
-    model = flow.shape_of.get(node.input[1]) if len(node.input) > 1 else None
-    if model is not None:
-        return [flow.axes.get(model)]
-    shape, dims = flow.whole_numbers(node, "shape", 1), flow.dims.get(node.output[0])
-    if axes is None or (shape is None and dims is None):
+    axes, before = flow.axes.get(node.input[0]), flow.dims_named(node.input[0])
+    given = attribute(node, "shape")
+    shape = list(given) if given is not None else flow.lengths.get(node.input[1])
+    dims = flow.dims.get(node.output[0])
+    after = list(dims) if dims is not None else list(shape or ())
+    if axes is None or before is None or not after:
         return [None]
-    before: list[Dim] = list(flow.dims.get(node.input[0]) or (None,) * len(axes))
-    before += [None] * (len(axes) - len(before))
-    after: list[Dim] = list(dims) if dims is not None else [None] * len(shape or ())
     for i, length in enumerate(shape or ()):
-        if length > 0:
+        if length == 0 and i < len(before):
+            after[i] = before[i]
+        elif after[i] is None or (isinstance(after[i], str) and isinstance(length, int)):
             after[i] = length
-        elif length == 0 and i < len(before):  # the length stays as it is
-            after[i] = before[i] = before[i] if before[i] is not None else f"kept {i}"
+    after = [None if length == -1 else length for length in after]
+    flow.add_shape(node.output[0], after)
     return [_regrouped(axes, before, after)]
 
 
@@ -514,7 +571,7 @@ def _branches(flow: _Flow, node: onnx.NodeProto) -> list[Axes | None]:
         branch: onnx.GraphProto = attribute(node, name)
         inner = _Flow(flow.constants)
         inner.axes, inner.dims = dict(flow.axes), dict(flow.dims)
-        inner.numbers, inner.shape_of = dict(flow.numbers), dict(flow.shape_of)
+        inner.lengths = dict(flow.lengths)
         inner.follow(branch)
         results.append([inner.axes.get(output.name) for output in branch.output])
     return [

@@ -142,10 +142,11 @@ class _Layers:
         result = next(iter(node.output), "")
         if result not in self.data:
             return []
-        if node.op_type in NON_LINEARITIES:
-            is_part = result in self.inside and result not in self.ends
-            return [] if is_part else [self.ends.get(result, result)]
-        return [result] if self._is_layer(node, result) else []
+        if result in self.ends:
+            return [self.ends[result]]
+        if result in self.inside:
+            return []
+        return [result] if node.op_type in NON_LINEARITIES or self._is_layer(node, result) else []
 
     def _is_layer(self, node: onnx.NodeProto, result: str) -> bool:
         """Tell whether the result of an operator that is no non-linearity is a layer by default."""
@@ -178,10 +179,10 @@ class _Layers:
 
     def _goes_on(self, node: onnx.NodeProto, tensor: str) -> bool:
         """Tell whether an operator is a non-linearity, normalisation, sum or bias, or passes on to such alone."""
-        if node.op_type in NON_LINEARITIES | NORMALISATIONS or self._is_sum(node):
+        if node.op_type in NON_LINEARITIES | NORMALISATIONS | {"Add"} or node.output[0] in self.inside:
             return True
-        if node.op_type in SCALINGS:  # a bias, or part of a formula
-            return node.op_type == "Add" or node.output[0] in self.inside or not self._ends_a_linear_map(node.output[0])
+        if node.op_type in SCALINGS:
+            return not self._ends_a_linear_map(node.output[0])
         return (
             node.op_type in PASSING_ON
             and node.output[0] not in self.outputs
@@ -195,7 +196,7 @@ class _Layers:
         return bool(consumers) and all(node.op_type in operators for node in consumers)
 
     def _formulas(self) -> tuple[dict[str, str], set[str]]:
-        """Return the results of formulas around non-linearities, by the non-linearity, and what lies in between.
+        """Return the results of formulas around non-linearities, by the non-linearity, and what lies inside them.
 
         Such a formula multiplies a non-linearity by its own input: x * sigmoid(x) is SiLU, and
         x * (1 + erf(x / sqrt(2))) / 2 is GELU.
@@ -205,20 +206,23 @@ class _Layers:
         for node in self.graph.node:
             if node.op_type not in NON_LINEARITIES or node.output[0] in inside:
                 continue
-            result, end, passed = node.output[0], "", self._sources(node.input[0])
+            result, end, passed = node.output[0], "", set()
+            before = self._sources(node.input[0])
+            base = set(before)
             while len(self.consumers.get(result, [])) == 1:
                 following = self.consumers[result][0]
                 others = {name for name in following.input if name in self.data and name != result}
-                is_of_input = all(passed & self._sources(name) for name in others)
-                if following.op_type not in SCALINGS | NON_LINEARITIES or not is_of_input:
+                shared = [before & self._sources(name) for name in others]
+                if following.op_type not in SCALINGS | NON_LINEARITIES or not all(shared):
                     break
+                base = base.intersection(*shared)
                 passed |= {result, *others}
                 result = following.output[0]
                 if following.op_type == "Mul" and (others or end):
                     end = result
             if end:
                 ends[node.output[0]] = end
-                inside |= passed | {end}
+                inside |= (passed | before) - base | {end}
         return ends, inside
 
     def _sources(self, tensor: str) -> set[str]:
