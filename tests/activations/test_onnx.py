@@ -20,7 +20,7 @@ from spanmatch.cli.commands import app
 def test_inner_tensors_are_layers(tmp_path, options):
     files = {name: perceptron(tmp_path / f"{name}.onnx", seed, **options) for seed, name in enumerate("ab")}
     moments = sm.capture(files, [INPUTS[:25], INPUTS[25:]])
-    assert moments.layers == {f"{n}:{t}": k for n in "ab" for t, k in (("before", 8), ("hidden", 8), ("out", 5))}
+    assert moments.layers == {f"{n}:{t}": k for n in "ab" for t, k in (("hidden", 8), ("out", 5))}
     pair = moments.pair("a:hidden", "b:hidden")
     np.testing.assert_allclose(pair.xy, oracles.co_moments(hidden(0), hidden(1)), rtol=1e-5, atol=1e-5)
     assert pair.rows == 40
@@ -70,7 +70,7 @@ def test_graphs_that_cannot_be_used(tmp_path):
         ("text.onnx", INPUTS, r"text\.onnx: cut short, or not an ONNX file"),
         ("lost.onnx", INPUTS, r"lost\.onnx: its weights, lost\.data, are missing"),
         ("outside.onnx", INPUTS, r"outside\.onnx: it asks for weights from '\.\./outside\.data', outside its folder"),
-        ("good.onnx", INPUTS.astype(int), r"good\.onnx: x is tensor\(float\), the batch's is int64"),
+        ("good.onnx", INPUTS.astype(int), r"good\.onnx: the graph takes x float32 \(n, 6\); int64 is given"),
         ("good.onnx", INPUTS[:, :5], r"good\.onnx: it does not run on x float32 \(40, 5\)"),
         ("good.onnx", [{"y": INPUTS}], r"network 'a' takes x; the batch has y: float32"),
     ):
@@ -86,7 +86,7 @@ def test_graphs_that_cannot_be_used(tmp_path):
 def test_values_that_are_not_finite_are_named(tmp_path):
     x = INPUTS.copy()
     x[3] = np.inf
-    with pytest.raises(sm.SpanmatchError, match=r"'a:before': (inf|-inf|nan) in neuron 0, row 3"):
+    with pytest.raises(sm.SpanmatchError, match=r"'a:hidden': (inf|nan) in neuron \d, row 3"):
         sm.capture({"a": perceptron(tmp_path / "a.onnx"), "b": perceptron(tmp_path / "b.onnx", 1)}, x)
 
 

@@ -28,6 +28,7 @@ from .image_batches import ImageBatches, Normalisation, is_image_folder
 from .outputs import Batch
 from .stored import StoredActivations
 from .stored.csv_files import DELIMITERS
+from .stored.npz import scalars_of_npz
 from .text_files import column_of_texts, lines
 from .weight_files import load_weights
 
@@ -112,9 +113,9 @@ def data(
     Returns
     -------
     iterable
-        Of a file with one array, arrays; of a file with several, dicts of keyword arguments; of a .txt file, lists of
-        its lines; of a .csv or .tsv file with texts, lists of these; of a folder of images, arrays (n, 3, height,
-        width) of float32.
+        Of a file with one array, arrays; of a file with several, dicts of keyword arguments, in which numbers without
+        axes are the same in every batch; of a .txt file, lists of its lines; of a .csv or .tsv file with texts, lists
+        of these; of a folder of images, arrays (n, 3, height, width) of float32.
 
     Raises
     ------
@@ -182,7 +183,10 @@ def pictures(text: str, size: int | None = None) -> NDArray[np.uint8] | None:
 
 
 class _StoredBatches:
-    """The arrays of a file in batches; each iterator reads them from the file."""
+    """The arrays of a file in batches; each iterator reads them from the file.
+
+    Numbers without axes in a .npz are part of every batch, as they are.
+    """
 
     def __init__(self, path: str, batch_size: int) -> None:
         with StoredActivations(path) as stored:
@@ -191,6 +195,7 @@ class _StoredBatches:
             listed = ", ".join(f"{name}: {n}" for name, n in self.counts.items())
             raise SpanmatchError(f"{path}: arrays of different length ({listed})")
         self.path, self.size = path, batch_size
+        self.scalars = scalars_of_npz(Path(path)) if Path(path).suffix == ".npz" else {}
         self.total = next(iter(self.counts.values()))
 
     def __len__(self) -> int:
@@ -200,7 +205,7 @@ class _StoredBatches:
         with StoredActivations(self.path) as stored:
             for start in range(0, self.total, self.size):
                 stop = min(start + self.size, self.total)
-                batch = {n: np.array(stored.read(n, start, stop)) for n in self.counts}
+                batch = {n: np.array(stored.read(n, start, stop)) for n in self.counts} | self.scalars
                 yield batch if len(batch) > 1 else next(iter(batch.values()))
 
 

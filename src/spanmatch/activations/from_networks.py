@@ -14,14 +14,15 @@ from numpy.typing import NDArray
 
 from .._files import Path_
 from .._progress import tracked
-from ..errors import BadArgument, SpanmatchError, missing_extra
+from ..errors import BadArgument, SpanmatchError, among, missing_extra
 from ..moments.backends import DeviceArray
 from ..moments.example_ranges import checked_ids
 from ..moments.moments import Moments
 from ..moments.options import MomentsOptions, Pairs
 from .checkpoints import CHECKPOINT_SECONDS, Checkpoint, checkpointed, made_from
+from .constants import Constant, Constants, checked_constants, described_constants
 from .layouts import Channels, Layout, Pool, Units
-from .onnx import onnx_runner
+from .onnx import OnnxRunner, onnx_runner
 from .outputs import Batch, BatchActivations, Runner, are_texts, examples_in, joined_rows
 from .patterns import Patterns, nearest, patterns_of
 from .stored import is_in_memory
@@ -54,6 +55,7 @@ def capture(
     channels: Channels = "auto",
     pool: Pool = None,
     input: str | None = None,  # noqa: A002
+    constants: Constants | None = None,
     example_ids: Sequence[int] | None = None,
     checkpoint: Path_ | None = None,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
@@ -100,6 +102,10 @@ def capture(
         Which member of batches that are dicts is the networks' input, where their arguments have
         other names. By default, if none of the names is an argument, the only array that is neither
         labels nor a mask.
+    constants : mapping, optional
+        {input: value} of inputs of ONNX graphs that are the same for all examples: a number, an
+        array of the shape that the graph takes, or "zeros". A number and "zeros" fill the declared
+        shape, with the batch axis as long as the batch; so does an array that has length 1 there.
     example_ids : sequence of int, optional
         (examples,), a whole number from 0 for each, in the order in which they come; by default 0,
         1, 2, ... Folds, samples and the null pairing are functions of these ids, whatever the
@@ -151,16 +157,21 @@ def capture(
     _check_names(networks)
     layout = Layout(units, positions, seed, channels, pool)
     with contextlib.ExitStack() as stack:
+        fixed_inputs = checked_constants(constants)
         runners = [
-            stack.enter_context(runner_of(name, network, patterns_of(layers, name), input))
+            stack.enter_context(runner_of(name, network, patterns_of(layers, name), input, fixed_inputs))
             for name, network in networks.items()
         ]
+        _check_taken(fixed_inputs, runners)
         fingerprints = {}
         if checkpoint is not None:
             fingerprints = {
                 runner.name: [runner.fingerprint(), *(patterns_of(layers, runner.name) or ())] for runner in runners
             }
-        source = made_from(fingerprints, layout, options if input is None else {**options, "input": input})
+        inputs_given: dict[str, object] = {} if input is None else {"input": input}
+        if fixed_inputs:
+            inputs_given["constants"] = described_constants(fixed_inputs)
+        source = made_from(fingerprints, layout, {**options, **inputs_given})
         pass_checkpoint = stack.enter_context(checkpointed(checkpoint, checkpoint_seconds, options, source))
         group, first = _BatchGroup(pass_checkpoint), 0
         for batch in tracked(cut(batches), "capturing"):
@@ -191,7 +202,11 @@ def runs(network: object) -> bool:
 
 
 def runner_of(
-    name: str, network: object, patterns: Sequence[str] | None, input_name: str | None
+    name: str,
+    network: object,
+    patterns: Sequence[str] | None,
+    input_name: str | None,
+    constants: Mapping[str, Constant],
 ) -> contextlib.AbstractContextManager[Runner]:
     """Return what runs a network and records its layers.
 
@@ -205,6 +220,8 @@ def runner_of(
         Names or shell patterns of layers; None for the default.
     input_name
         Which member of batches that are dicts is the input; None for the default.
+    constants
+        Of inputs of an ONNX graph.
 
     Raises
     ------
@@ -213,7 +230,7 @@ def runner_of(
         matches nothing.
     """
     if isinstance(network, str | PathLike):
-        return _runner_of_path(name, Path(network), patterns, input_name)
+        return _runner_of_path(name, Path(network), patterns, input_name, constants)
     network = inside_wrappers(network)
     if isinstance(network, tuple) or is_model(network):
         return model_runner(name, network, patterns, input_name)
@@ -232,13 +249,13 @@ def runner_of(
 
 
 def _runner_of_path(
-    name: str, path: Path, patterns: Sequence[str] | None, input_name: str | None
+    name: str, path: Path, patterns: Sequence[str] | None, input_name: str | None, constants: Mapping[str, Constant]
 ) -> contextlib.AbstractContextManager[Runner]:
     """Return what runs the network in a file or a folder.  Raises BadArgument if there is none."""
     if path.suffix == ".pt2":
         raise BadArgument(f"{path}: {WHY_FILES_ARE_REFUSED}")
     if path.suffix == ".onnx":
-        return contextlib.nullcontext(onnx_runner(name, path, patterns, input_name))
+        return contextlib.nullcontext(onnx_runner(name, path, patterns, input_name, constants))
     return folder_runner(name, path, patterns, input_name)
 
 
@@ -295,6 +312,17 @@ def _check_names(networks: Mapping[str, object]) -> None:
     for name in networks:
         if not isinstance(name, str) or not name or ":" in name:
             raise SpanmatchError(f"network name {name!r}: give a text without a colon")
+
+
+def _check_taken(constants: Mapping[str, Constant], runners: Sequence[Runner]) -> None:
+    """Raise SpanmatchError unless every constant is an input of an ONNX graph."""
+    graphs = [runner for runner in runners if isinstance(runner, OnnxRunner)]
+    known = {name for runner in graphs for name in runner.input_names}
+    for name in constants:
+        if not graphs:
+            raise SpanmatchError(f"constants: {name!r} is for ONNX graphs; none of the networks is one")
+        if name not in known:
+            raise SpanmatchError(f"constants: {name!r} is no input of any of the graphs{among(name, known)}")
 
 
 def _check_common(runners: Sequence[Runner], pairs: Pairs) -> None:

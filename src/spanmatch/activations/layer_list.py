@@ -12,6 +12,7 @@ import numpy as np
 from .._values import data_frame
 from .._warnings import ignoring
 from ..errors import SpanmatchError, SpanmatchWarning
+from .constants import checked_constants
 from .from_networks import runner_of
 from .layouts import MASKED_TOKENS, Layout
 from .outputs import BatchActivations, examples_in
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from .._files import Path_
+    from .constants import Constants
     from .layouts import Array, Channels
-    from .outputs import Batch, Network
+    from .outputs import Batch, Network, Runner
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,7 @@ def layers(
     *,
     channels: Channels = "auto",
     input: str | None = None,  # noqa: A002
+    constants: Constants | None = None,
 ) -> LayerList:
     """List the layers of a network: what `capture` and `compare` can be asked for.
 
@@ -78,6 +81,8 @@ def layers(
     channels : {"auto", "first", "last"}
         As in `capture`.
     input : str, optional
+        As in `capture`.
+    constants : mapping, optional
         As in `capture`.
 
     Returns
@@ -109,11 +114,20 @@ def layers(
     if batch is None:
         return _modules(network)
     count = examples_in(batch)
-    everything, _, kinds = _shapes(network, ["*"], batch, count, channels, input)
-    _, compared, _ = _shapes(network, None, batch, count, channels, input)
+    fixed = checked_constants(constants)
+
+    def shapes(patterns: Sequence[str] | None) -> tuple[_Shapes, Runner]:
+        recorded = _Shapes(count, channels)
+        with ignoring(SpanmatchWarning), runner_of("network", network, patterns, input, fixed) as runner:
+            (inputs,) = inputs_of_runners(batch, [runner], rows_are_tokens=True)
+            runner.run(inputs, recorded)
+            return recorded, runner
+
+    (everything, runner), (_, runner_of_compared) = shapes(["*"]), shapes(None)
+    kinds, compared = runner.kinds, set(runner_of_compared.layers)
     return LayerList(
         Layer(name, kinds.get(name, ""), shape, neurons, name in compared)
-        for name, (shape, neurons) in everything.items()
+        for name, (shape, neurons) in everything.of_layers.items()
     )
 
 
@@ -146,22 +160,6 @@ class _Shapes(BatchActivations):
         """Put the layers in this order."""
         names = [layer.partition(":")[2] for layer in layers]
         self.of_layers = {name: self.of_layers[name] for name in names if name in self.of_layers}
-
-
-def _shapes(
-    network: object,
-    patterns: Sequence[str] | None,
-    batch: Batch,
-    count: int,
-    channels: Channels,
-    input_name: str | None,
-) -> tuple[dict[str, tuple[tuple[int, ...], int | None]], set[str], dict[str, str]]:
-    """Return the shapes and numbers of neurons of layers, their names, and what they are."""
-    shapes = _Shapes(count, channels)
-    with ignoring(SpanmatchWarning), runner_of("network", network, patterns, input_name) as runner:
-        (inputs,) = inputs_of_runners(batch, [runner], rows_are_tokens=True)
-        runner.run(inputs, shapes)
-        return shapes.of_layers, set(runner.layers), dict(runner.kinds)
 
 
 def _modules(network: object) -> LayerList:

@@ -9,8 +9,8 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from math import prod
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
@@ -155,8 +155,8 @@ class BatchRows:
         output : (examples, ...)
             At least two axes.
         channels_first
-            What "auto" means for it: neurons on the second axis, or on the last; None if it is not
-            known, which two axes need not.
+            What "auto" means for it: neurons on the second axis, or on the last; None if that is
+            not known.
         mask : (examples, tokens), optional
             Which tokens of a sequence count.
         masked_tokens
@@ -170,8 +170,8 @@ class BatchRows:
         Raises
         ------
         SpanmatchError
-            If the output does not have examples first and neurons, or does not go with the layout
-            or the mask.
+            If the output does not have examples first and neurons, it is not known which axis holds
+            the neurons, or it does not go with the layout or the mask.
         """
         layout, shape = self.layout, tuple(output.shape)
         if len(shape) < 2:
@@ -184,12 +184,8 @@ class BatchRows:
             channels_first = layout.channels == "first"
         if len(shape) == 2:
             return Rows(output, self.example_ids, "rows are examples")
-        if channels_first is None:
-            raise SpanmatchError(
-                f"layer {layer!r}: output of shape {shape}; it is not known which axis has the neurons: {shape[1]} "
-                f"neurons at {prod(shape[2:])} positions each, or {shape[-1]} neurons of {prod(shape[1:-1])} tokens; "
-                "give channels='first' or channels='last' (--channels)"
-            )
+        if channels_first is None and (layout.units == "channel" or layout.pool is not None):
+            raise SpanmatchError(f"layer {layer!r}: {_two_readings(shape)}")
         if layout.pool == "mean":
             means = self._position_means(output) if channels_first else self._token_means(layer, output, mask)
             return Rows(means, self.example_ids, "rows are examples, neurons are means over positions or tokens")
@@ -317,6 +313,16 @@ class _Index:
 
             self.on_device[array.device] = torch.from_numpy(self.index).to(array.device)
         return self.on_device[array.device]
+
+
+def _two_readings(shape: tuple[int, ...]) -> str:
+    """Say what an output can be taken for whose axes are not known, and what to give."""
+    first, last, size = shape[1], shape[-1], math.prod(shape[1:])
+    return (
+        f"it is not known which axis holds the neurons of an output of shape {shape}: {first} neurons at "
+        f"{size // max(first, 1)} positions, or {last} neurons at {size // max(last, 1)} positions; give "
+        "channels='first' or channels='last' (--channels), or leave the layer out"
+    )
 
 
 def _pooled_to_grid(layer: str, output: Array, grid: int) -> Array:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+import warnings
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import BadArgument, SpanmatchError, missing_extra
-from .inputs import input_in
+from ..errors import BadArgument, SpanmatchError, SpanmatchWarning, missing_extra
+from .constants import Constant
+from .onnx_axes import EXAMPLES, NEURONS, axes_of, rows_and_neurons
+from .onnx_graphs import InnerGraph, inline_branches, inner_graphs, tensors_stored
+from .onnx_inputs import GraphInputs
+from .onnx_layers import NON_LINEARITIES, RECURRENT, default_layers
 from .outputs import Batch, BatchActivations, mask_of
 from .patterns import chosen
 
@@ -19,95 +25,131 @@ if TYPE_CHECKING:
     import onnx
     import onnxruntime
 
-DEFAULT_OPERATORS = (
-    "Add",
-    "Attention",
-    "AveragePool",
-    "BatchNormalization",
-    "Celu",
-    "Clip",
-    "Conv",
-    "ConvTranspose",
-    "Elu",
-    "GRU",
-    "Gelu",
-    "Gemm",
-    "GlobalAveragePool",
-    "GlobalMaxPool",
-    "GroupNormalization",
-    "HardSigmoid",
-    "HardSwish",
-    "InstanceNormalization",
-    "LSTM",
-    "LayerNormalization",
-    "LeakyRelu",
-    "MatMul",
-    "MaxPool",
-    "Mish",
-    "PRelu",
-    "RMSNormalization",
-    "RNN",
-    "Relu",
-    "Selu",
-    "Sigmoid",
-    "Softplus",
-    "Swish",
-    "Tanh",
-)
-"""Operators whose outputs are layers by default."""
-CHANNELS_FIRST = ("Conv", "BatchNorm", "InstanceNorm", "GroupNorm", "MaxPool", "AveragePool", "Global")
-"""How the names of operators begin whose outputs have channels on the second axis."""
-FLOAT_TYPES = {"tensor(float)": "float32", "tensor(double)": "float64", "tensor(float16)": "float16"}
-INTEGER_TYPES = {
-    "tensor(int64)": "int64",
-    "tensor(int32)": "int32",
-    "tensor(int8)": "int8",
-    "tensor(uint8)": "uint8",
-}
 PROVIDERS = ("CUDAExecutionProvider", "CPUExecutionProvider")
 WEIGHTS_FOLDER_KEY = "session.model_external_initializers_file_folder_path"
 
 
 class OnnxRunner:
-    """A graph whose inner tensors are made outputs."""
+    """A graph whose inner tensors are made outputs.
 
-    def __init__(self, name: str, path: Path, patterns: Sequence[str] | None, input_name: str | None) -> None:
-        self.name, self.path, self.input_name = name, path, input_name
+    Parameters
+    ----------
+    name, path
+        The network's.
+    patterns
+        Names or shell patterns of tensors; None for the default layers.
+    input_name
+        Which member of a batch is the input; None for the default.
+    constants
+        Of inputs that are the same for all examples.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        path: Path,
+        patterns: Sequence[str] | None,
+        input_name: str | None,
+        constants: Mapping[str, Constant],
+    ) -> None:
+        self.name, self.path = name, path
         model, self.digest = _read(path)
-        operators = {output: node.op_type for node in model.graph.node for output in node.output if output}
-        if patterns is None:
-            self.layers = [tensor for tensor, operator in operators.items() if operator in DEFAULT_OPERATORS]
-        else:
-            self.layers = chosen(patterns, operators, str(path))
-        if not self.layers:
-            raise SpanmatchError(f"{path}: no operator in it is one whose output is a layer; name tensors with layers=")
-        self.operators = {layer: operators[layer] for layer in self.layers}
+        self.inputs = GraphInputs(name, path, model.graph, constants, input_name)
+
+        def evaluate(condition: onnx.ModelProto) -> bool:
+            (value,) = _session(condition, path.parent).run(None, {})
+            return bool(np.all(value))
+
+        inline_branches(model, self.inputs.known_constants(), evaluate)
+        self.axes = axes_of(model, self.inputs.batch_axes)
+        self.layers = self._default(model.graph) if patterns is None else self._named(model.graph, patterns)
         graph_outputs = {output.name for output in model.graph.output}
         for layer in self.layers:
             if layer not in graph_outputs:
                 model.graph.output.add().name = layer  # of a type that the runtime finds by itself
+        operators = {output: node.op_type for node in model.graph.node for output in node.output}
+        self.kinds = {layer: operators[layer] for layer in self.layers}
+        """The operator that gives each layer."""
         self.session = _session(model, path.parent)
-        initializers = {initializer.name for initializer in model.graph.initializer}
-        self.inputs = [given for given in self.session.get_inputs() if given.name not in initializers]
+        self.taken = {given.name for given in self.session.get_inputs()}
+
+    @property
+    def input_names(self) -> list[str]:
+        """The inputs that the file declares."""
+        return [given.name for given in self.inputs.inputs]
 
     def run(self, batch: Batch, activations: BatchActivations) -> None:
         """Run the graph, in pieces where it takes batches of one size alone."""
-        feeds, mask, count = self._feeds(batch), mask_of(batch), len(activations.example_ids)
-        results = [self._call(piece) for piece in self._pieces(feeds, count)]
+        mask, count = mask_of(batch), len(activations.example_ids)
+        pieces = [(self._call(feeds), size) for feeds, size in self.inputs.pieces(batch, count)]
         for i, layer in enumerate(self.layers):
-            pieces = [result[i] for result in results]
-            tensor = (pieces[0] if len(pieces) == 1 else np.concatenate(pieces))[:count]
-            first = tensor.ndim >= 4 or self.operators[layer].startswith(CHANNELS_FIRST)
-            activations.record(f"{self.name}:{layer}", tensor, channels_first=first, mask=None if first else mask)
+            key = f"{self.name}:{layer}"
+            parts = [rows_and_neurons(key, tensors[i], self.axes.get(layer), size) for tensors, size in pieces]
+            tensors = [tensor for tensor, _ in parts]
+            tensor = (tensors[0] if len(tensors) == 1 else np.concatenate(tensors))[:count]
+            first = parts[0][1]
+            activations.record(key, tensor, channels_first=first, mask=None if first else mask)
 
     def fingerprint(self) -> str:
         """Return a digest of the file."""
         return self.digest
 
+    def _named(self, graph: onnx.GraphProto, patterns: Sequence[str]) -> list[str]:
+        """Return the tensors that match patterns.  Raises SpanmatchError if one matches nothing."""
+        tensors = [output for node in graph.node for output in node.output if output]
+        for pattern in patterns:
+            if any(fnmatchcase(tensor, pattern) for tensor in tensors):
+                continue
+            for inner in inner_graphs(graph):
+                if any(fnmatchcase(tensor, pattern) for tensor in inner.tensors):
+                    raise SpanmatchError(f"layers: {pattern!r} is no layer of {self.path}: {self._why(inner)}")
+        named = chosen(patterns, tensors, str(self.path))
+        return [tensor for tensor in named if tensor in patterns or self._is_of_examples(tensor)]
+
+    def _is_of_examples(self, tensor: str) -> bool:
+        """Tell tensors that can be rows x neurons, of which it is known which axis has the examples."""
+        axes = self.axes.get(tensor)
+        return axes is not None and len(axes) > 1 and EXAMPLES in axes
+
+    def _default(self, graph: onnx.GraphProto) -> list[str]:
+        """Return the default layers of which it is known what their axes hold; say which are left out, and why."""
+        layers, unclear = [], []
+        for layer in default_layers(graph, self.axes):
+            axes = self.axes.get(layer)
+            if axes is None or (len(axes) > 2 and not {EXAMPLES, NEURONS} <= {*axes}):
+                unclear.append(layer)
+            elif len(axes) > 1:
+                layers.append(layer)
+        if unclear:
+            listed = ", ".join(unclear[:8]) + (", ..." if len(unclear) > 8 else "")
+            self._warn(
+                f"it is not known which axes hold the examples and the neurons of {listed}; they are no layers by "
+                "default: name them with layers= and give channels='first' or 'last' (--channels)"
+            )
+        for inner in inner_graphs(graph):
+            if not (NON_LINEARITIES | RECURRENT).isdisjoint(inner.tensors.values()):
+                self._warn(self._why(inner))
+        if not layers:
+            raise SpanmatchError(f"{self.path}: it has no layers by default; name tensors with layers=")
+        return layers
+
+    def _why(self, inner: InnerGraph) -> str:
+        """Return why the tensors inside an operator are no layers, and what to do."""
+        results = ", ".join(output for output in inner.node.output if output)
+        fixed = {self.inputs.main.name, *self.inputs.constants}
+        helps = inner.depends_on and fixed.isdisjoint(inner.depends_on)
+        advice = ", and those of its branch if that is given as a constant (constants=, --constant)" if helps else ""
+        why = f"tensors inside {inner.place} are no layers, because {inner.reason}"
+        return f"{why}; its results ({results}) can be{advice}"
+
+    def _warn(self, message: str) -> None:
+        warnings.warn(f"{self.path}: {message}", SpanmatchWarning, stacklevel=2)
+
     def _call(self, feeds: Mapping[str, NDArray[np.generic]]) -> list[NDArray[np.generic]]:
         """Return the layers' tensors; refuse those that are not of numbers."""
         try:
-            tensors: list[NDArray[np.generic]] = self.session.run(self.layers, dict(feeds))
+            given = {name: array for name, array in feeds.items() if name in self.taken}
+            tensors: list[NDArray[np.generic]] = self.session.run(self.layers, given)
         except Exception as error:  # the runtime's own kinds
             shapes = ", ".join(f"{name} {array.dtype} {array.shape}" for name, array in feeds.items())
             raise SpanmatchError(f"{self.path}: it does not run on {shapes} ({error})") from error
@@ -116,53 +158,14 @@ class OnnxRunner:
                 raise SpanmatchError(f"{self.path}: {layer!r} is no tensor of numbers; choose other layers")
         return tensors
 
-    def _feeds(self, batch: Batch) -> dict[str, NDArray[np.generic]]:
-        """Return the graph's inputs by name.  Raises SpanmatchError if the batch lacks one."""
-        names = [given.name for given in self.inputs]
-        if isinstance(batch, tuple | list):
-            batch = batch[0]
-        if not isinstance(batch, Mapping):
-            if len(names) != 1:
-                raise SpanmatchError(f"{self.path}: takes {', '.join(names)}; give batches with arrays of these names")
-            if self.input_name is not None:
-                raise SpanmatchError(
-                    f"input={self.input_name!r}: a batch of type {type(batch).__name__} has no names; leave input out"
-                )
-            batch = {names[0]: batch}
-        elif len(names) > 1 and self.input_name is not None:
-            raise SpanmatchError(f"input={self.input_name!r}: {self.path} takes {', '.join(names)}; leave input out")
-        elif len(names) == 1 and (self.input_name is not None or names[0] not in batch):
-            batch = {names[0]: batch[input_in(self.name, names, batch, self.input_name)]}
-        if any(name not in batch for name in names):
-            raise SpanmatchError(f"{self.path}: takes {', '.join(names)}; the batch has {', '.join(map(str, batch))}")
-        return {given.name: self._as_type(given.name, given.type, batch[given.name]) for given in self.inputs}
 
-    def _as_type(self, name: str, type_name: str, value: object) -> NDArray[np.generic]:
-        """Return an input in the graph's type; floats stay floats, and integers integers."""
-        array = np.asarray(value.detach().cpu() if hasattr(value, "detach") else value)
-        if type_name in FLOAT_TYPES:
-            dtype, kinds = FLOAT_TYPES[type_name], "f"
-        elif type_name in INTEGER_TYPES:
-            dtype, kinds = INTEGER_TYPES[type_name], "iub"
-        else:
-            return array
-        if array.dtype.kind not in kinds:
-            raise SpanmatchError(f"{self.path}: {name} is {type_name}, the batch's is {array.dtype}")
-        return np.ascontiguousarray(array, dtype=dtype)
-
-    def _pieces(self, feeds: dict[str, NDArray[np.generic]], count: int) -> Iterator[dict[str, NDArray[np.generic]]]:
-        """Yield parts of the size that the graph is fixed to, the last one padded."""
-        sizes = (given.shape[0] for given in self.inputs if given.shape)
-        fixed = next((size for size in sizes if isinstance(size, int)), None)
-        if fixed is None or fixed == count:
-            yield feeds
-            return
-        for start in range(0, count, fixed):
-            examples = np.minimum(np.arange(start, start + fixed), count - 1)
-            yield {name: array[examples] for name, array in feeds.items()}
-
-
-def onnx_runner(name: str, path: Path, patterns: Sequence[str] | None, input_name: str | None = None) -> OnnxRunner:
+def onnx_runner(
+    name: str,
+    path: Path,
+    patterns: Sequence[str] | None,
+    input_name: str | None = None,
+    constants: Mapping[str, Constant] | None = None,
+) -> OnnxRunner:
     """Return a runner of the graph in a file.
 
     Raises BadArgument if there is no such file, SpanmatchError if it is damaged.
@@ -175,7 +178,7 @@ def onnx_runner(name: str, path: Path, patterns: Sequence[str] | None, input_nam
     if not path.is_file():
         raise BadArgument(f"{path}: no such file")
     try:
-        return OnnxRunner(name, path, patterns, input_name)
+        return OnnxRunner(name, path, patterns, input_name, constants or {})
     except SpanmatchError:
         raise
     except Exception as error:  # whatever a damaged file makes the libraries raise
@@ -202,8 +205,8 @@ def _read(path: Path) -> tuple[onnx.ModelProto, str]:
     model = onnx.load_model_from_string(content)
     if not model.graph.node:
         raise SpanmatchError(f"{path}: cut short, or not an ONNX file: it holds no operators")
-    for initializer in model.graph.initializer:
-        for entry in initializer.external_data:
+    for tensor in tensors_stored(model.graph):
+        for entry in tensor.external_data:
             if entry.key == "location":
                 digest.update(_weights_file(path, entry.value).stat().st_mtime_ns.to_bytes(8, "little"))
     return model, digest.hexdigest()

@@ -147,6 +147,14 @@ def compare(
         str | None,
         typer.Option("--input", help="Which of several named arrays is the networks' input, as image or x."),
     ] = None,
+    constant: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE",
+            help="Input of ONNX graphs that is the same for all examples: sr=16000, or state=zeros for an array of "
+            "zeros; can be repeated.",
+        ),
+    ] = None,
     layers: Annotated[
         list[str] | None, typer.Option(help="Layer name or shell pattern, such as '*relu*'; can be repeated.")
     ] = None,
@@ -232,9 +240,10 @@ def compare(
     kept = "nothing was written" if checkpoint is None else f"rerun the command to continue from {checkpoint}"
     with _exit_codes(kept):
         from ..activations import from_names, runs
+        from ..activations.constants import parsed_constants
         from ..comparison import compare as run
 
-        shown = _eps(eps)
+        shown, constants = _eps(eps), parsed_constants(constant or ())
         missing = [text for text in (a, b) if not from_names.names_network(text) and not Path(text).exists()]
         if missing:
             raise BadArgument(f"{missing[0]}: no such file or folder")
@@ -249,8 +258,9 @@ def compare(
             raise BadArgument("--rows-by is for stored activations; networks see the same inputs")
         if data is None and (size, normalise, text_column) != (None, None, None):
             raise BadArgument("--size, --normalise and --text-column are for --data, which is missing")
-        if not run_them[0] and input_name is not None:
-            raise BadArgument("--input is for networks; files of activations are compared as they are")
+        if not run_them[0] and (input_name is not None or constant):
+            option = "--constant" if constant else "--input"
+            raise BadArgument(f"{option} is for networks; files of activations are compared as they are")
         names = _names(a, b)
         networks = {
             name: from_names.network(t, download=download) if from_names.names_network(t) else Path(t)
@@ -261,6 +271,8 @@ def compare(
             there["rows_by"] = rows_by
         if input_name is not None:
             there["input"] = input_name
+        if constants:
+            there["constants"] = constants
         batches = None
         if data is not None:
             batches = from_names.data(data, batch_size, size=size, normalise=normalise, text_column=text_column)

@@ -97,8 +97,8 @@ def compare(
     notes : mapping of str to str, optional
         Notes that the report shows, by title.
     **options
-        Options of `capture`: layers, units, positions, seed, channels, input, example_ids, checkpoint,
-        checkpoint_seconds, pairs, folds, null, bins, method, top, max_memory_gb; for stored
+        Options of `capture`: layers, units, positions, seed, channels, input, constants, example_ids,
+        checkpoint, checkpoint_seconds, pairs, folds, null, bins, method, top, max_memory_gb; for stored
         activations also rows_by and scheduler, see `capture_stored`. With bins, partners are also computed by
         mutual information.
 
@@ -317,8 +317,11 @@ def _moments(networks: Mapping[str, Any], batches: Iterable[Batch] | None, optio
     if all(stored):
         if batches is not None:
             raise SpanmatchError("batches: stored activations need none; leave batches out")
-        if "input" in options:
-            raise SpanmatchError(f"input={options['input']!r}: it is for networks; stored activations have no inputs")
+        for option in ("input", "constants"):
+            if option in options:
+                raise SpanmatchError(
+                    f"{option}={options[option]!r}: it is for networks; stored activations have no inputs"
+                )
         return capture_stored(networks, **options)
     if "rows_by" in options:
         raise SpanmatchError("rows_by: it is for stored activations; networks see the same batches")
