@@ -270,9 +270,7 @@ def test_axes_that_are_not_known_are_refused_with_both_readings():
     network = made(Einsum)
     with pytest.warns(sm.SpanmatchWarning, match=r"not compared by default: /relu, of which it is not known"):
         assert list(sm.capture({"a": network}, [TOKENS]).layers) == ["a:fc"]
-    message = (
-        r"'a:/relu': output of shape \(6, 5, 5\).*5 neurons at 5 positions each, or 5 neurons of 5 tokens.*channels"
-    )
+    message = r"it is not known .* shape \(6, 5, 5\): 5 neurons at 5 positions, or 5 neurons at 5 positions; "
     with pytest.raises(sm.SpanmatchError, match=message):
         sm.capture({"a": network}, [TOKENS], layers="/relu")
     moments = sm.capture({"a": network, "b": network}, [TOKENS], layers="/relu", channels="last")
