@@ -172,3 +172,8 @@ __all__ = [
     "universality",
     "untrained_copy",
 ]
+
+
+def __dir__() -> list[str]:
+    """Return the public names."""
+    return list(__all__)

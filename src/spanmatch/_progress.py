@@ -1,9 +1,12 @@
-"""Progress bars of long operations, on a terminal only."""
+"""Progress of long operations: bars on a terminal, a line now and then in a log."""
 
 from __future__ import annotations
 
+import contextlib
 import sys
+import threading
 from collections.abc import Iterable, Iterator, Sized
+from datetime import timedelta
 from typing import TypeVar
 
 from rich.console import Console
@@ -20,6 +23,7 @@ from rich.progress import (
 from rich.text import Text
 
 T = TypeVar("T")
+SECONDS_BETWEEN_LINES = 60.0
 
 
 class _Rate(ProgressColumn):
@@ -31,9 +35,11 @@ class _Rate(ProgressColumn):
         return Text(f"{rate:,.3g}/s" if rate else "", style="progress.data.speed")
 
 
-def progress_bar() -> Progress:
-    """Return a progress display on standard error, disabled if that is not a terminal."""
-    return Progress(
+@contextlib.contextmanager
+def progress_bar() -> Iterator[Progress]:
+    """Give a progress display on standard error; where that is no terminal, a line is printed every minute."""
+    is_terminal = sys.stderr.isatty()
+    with Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
@@ -42,15 +48,40 @@ def progress_bar() -> Progress:
         TextColumn("left"),
         TimeRemainingColumn(),
         console=Console(stderr=True),
-        disable=not sys.stderr.isatty(),
+        disable=not is_terminal,
         transient=True,
-    )
+    ) as bar:
+        if is_terminal:
+            yield bar
+            return
+        is_over = threading.Event()
+        thread = threading.Thread(target=_print_lines, args=(bar, is_over), daemon=True)
+        thread.start()
+        try:
+            yield bar
+        finally:
+            is_over.set()
+            thread.join()
 
 
 def tracked(steps: Iterable[T], description: str) -> Iterator[T]:
     """Yield the steps while displaying their progress."""
     with progress_bar() as bar:
         yield from bar.track(steps, total=len(steps) if isinstance(steps, Sized) else None, description=description)
+
+
+def _print_lines(bar: Progress, is_over: threading.Event) -> None:
+    """Print where the unfinished tasks of a display are, every minute until it is over."""
+    while not is_over.wait(SECONDS_BETWEEN_LINES):
+        sys.stderr.write("; ".join(_line(task) for task in bar.tasks if not task.finished) + "\n")
+
+
+def _line(task: Task) -> str:
+    """Return how far a task is, in words."""
+    total = "" if task.total is None else f" of {task.total:,.0f}"
+    left = task.time_remaining
+    remaining = "" if left is None else f", about {timedelta(seconds=round(left))} left"
+    return f"{task.description}: {task.completed:,.0f}{total}, {timedelta(seconds=round(task.elapsed or 0))}{remaining}"
 
 
 def announce(text: str) -> None:
