@@ -54,7 +54,7 @@ def test_the_branch_of_a_constant_is_reached(files, rate):
     assert moments.layers["a:relu"] == CHANNELS and moments.layers["a:Y"] == HIDDEN
 
 
-@pytest.mark.parametrize("batch", ["batch", None, COUNT, 8, 3, 2])
+@pytest.mark.parametrize("batch", ["batch", None, COUNT, 8, 3, 2, 1])
 def test_states_are_cut_along_their_own_axis(tmp_path, batch):
     """Also where a batch of two looks like the two states."""
     files = {name: voice_activity(tmp_path / f"{name}.onnx", seed, batch) for seed, name in enumerate("ab")}

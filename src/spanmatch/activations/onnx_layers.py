@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from .onnx_axes import NEURONS, Axes
+from .onnx_axes import EXAMPLES, NEURONS, Axes
 from .onnx_graphs import CONTROL_FLOW, names_used
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ class _Layers:
         if node.op_type in RECURRENT:
             return [output for output in node.output[:2] if output]
         if node.op_type in CONTROL_FLOW:
-            return [output for output in node.output if NEURONS in self.axes.get(output, ())]
+            return [output for output in node.output if self._are_axes_known(output)]
         result = next(iter(node.output), "")
         if result not in self.data:
             return []
@@ -156,6 +156,11 @@ class _Layers:
             block = self.producers.get(node.input[0])
             return block is not None and self._is_sum(block) and len(self.consumers[node.input[0]]) == 1
         return node.op_type == "Attention" or (self._is_linear(node) and self._ends_a_linear_map(result))
+
+    def _are_axes_known(self, tensor: str) -> bool:
+        """Tell whether it is known which axes of a tensor hold the examples and the neurons."""
+        axes = self.axes.get(tensor, ())
+        return EXAMPLES in axes and (NEURONS in axes or len(axes) == 2)
 
     def _is_sum(self, node: onnx.NodeProto) -> bool:
         """Tell whether an operator adds two tensors of data, as a block adds what it computes to its input."""
