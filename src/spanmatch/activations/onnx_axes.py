@@ -232,11 +232,6 @@ class _Flow:
         for node in graph.node:
             self._add(node)
 
-    def rank(self, name: str) -> int | None:
-        """Return the number of axes of a tensor."""
-        known = self.axes.get(name, self.dims.get(name))
-        return None if known is None else len(known)
-
     def whole_numbers(self, node: onnx.NodeProto, name: str, position: int) -> list[int] | None:
         """Return what is an attribute of an operator, or in later versions its input; None if not known."""
         given = attribute(node, name)

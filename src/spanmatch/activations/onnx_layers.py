@@ -112,6 +112,8 @@ class _Layers:
         self.outputs = {output.name for output in graph.output}
         self.data = self._tensors_of_data()
         self.ends, self.inside = self._formulas()
+        self.known_ends: dict[str, bool] = {}
+        """Results of `_ends_a_linear_map`, each of which follows from those of the operators after it."""
 
     def default(self) -> list[str]:
         """Return the layers."""
@@ -179,10 +181,12 @@ class _Layers:
 
     def _ends_a_linear_map(self, tensor: str) -> bool:
         """Tell whether something else takes a tensor than non-linearities, normalisations and sums."""
-        consumers = self.consumers.get(tensor, [])
-        return not consumers or any(not self._goes_on(node, tensor) for node in consumers)
+        if tensor not in self.known_ends:
+            consumers = self.consumers.get(tensor, [])
+            self.known_ends[tensor] = not consumers or any(not self._goes_on(node) for node in consumers)
+        return self.known_ends[tensor]
 
-    def _goes_on(self, node: onnx.NodeProto, tensor: str) -> bool:
+    def _goes_on(self, node: onnx.NodeProto) -> bool:
         """Tell whether an operator is a non-linearity, normalisation, sum or bias, or passes on to such alone."""
         if node.op_type in NON_LINEARITIES | NORMALISATIONS | {"Add"} or node.output[0] in self.inside:
             return True
