@@ -70,6 +70,53 @@ def graph(path: Path, seed: int) -> None:
     onnx.save(helper.make_model(made, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
 
 
+def voice(path: Path, seed: int) -> None:
+    """Write a network of two sampling rates, with a state: If(sr == 16000) one convolution and GRU, else others."""
+    initial = {"rate": np.array(16000), "one": np.array([1]), "zero": np.array([0])}
+    made = helper.make_graph(
+        [
+            helper.make_node("Equal", ["sr", "rate"], ["is_fast"]),
+            helper.make_node(
+                "If",
+                ["is_fast"],
+                ["last", "stateN"],
+                name="rates",
+                then_branch=voice_branch(seed, 8),
+                else_branch=voice_branch(seed + 2, 4),
+            ),
+        ],
+        "voice",
+        [
+            helper.make_tensor_value_info("input", TensorProto.FLOAT, ["batch", 32]),
+            helper.make_tensor_value_info("state", TensorProto.FLOAT, [1, "batch", 6]),
+            helper.make_tensor_value_info("sr", TensorProto.INT64, []),
+        ],
+        [
+            helper.make_tensor_value_info("last", TensorProto.FLOAT, ["batch", 6]),
+            helper.make_tensor_value_info("stateN", TensorProto.FLOAT, [1, "batch", 6]),
+        ],
+        [numpy_helper.from_array(array, name) for name, array in initial.items()],
+    )
+    onnx.save(helper.make_model(made, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+
+
+def voice_branch(seed: int, stride: int) -> onnx.GraphProto:
+    """Return the network of one sampling rate."""
+    r = np.random.default_rng(seed)
+    shapes = {"kernel": (5, 1, stride), "W": (1, 18, 5), "R": (1, 18, 6)}
+    nodes = [
+        helper.make_node("Unsqueeze", ["input", "one"], ["signal"]),
+        helper.make_node("Conv", ["signal", "kernel"], ["conv"], strides=[stride]),
+        helper.make_node("Relu", ["conv"], ["relu"]),
+        helper.make_node("Transpose", ["relu"], ["sequence"], perm=[2, 0, 1]),
+        helper.make_node("GRU", ["sequence", "W", "R", "", "", "state"], ["gru", "final"], hidden_size=6),
+        helper.make_node("Squeeze", ["final", "zero"], ["squeezed"]),
+    ]
+    outputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in ("squeezed", "final")]
+    weights = [numpy_helper.from_array(r.standard_normal(s).astype("f4"), name) for name, s in shapes.items()]
+    return helper.make_graph(nodes, f"stride_{stride}", [], outputs, weights)
+
+
 def language_model(folder: Path, model: BPE | WordLevel, trainer: object, seed: int) -> None:
     """Write a tiny GPT-2 with a tokenizer of its own."""
     tokenizer = Tokenizer(model)
@@ -127,6 +174,7 @@ def main(folder: Path) -> None:
     torch.export.save(program, folder / "b.pt2")
     for seed, name in enumerate("ab"):
         graph(folder / f"{name}.onnx", seed)
+        voice(folder / f"vad-{name}.onnx", seed)
         store(folder, name, activations(seed + 1))
     unknown = "[UNK]"
     words = WordLevel(unk_token=unknown), trainers.WordLevelTrainer(special_tokens=[unknown])
@@ -135,6 +183,9 @@ def main(folder: Path) -> None:
     language_model(folder / "pieces", *pieces, seed=1)
     r = np.random.default_rng(0)
     lines = [" ".join(r.choice(" ".join(TEXT).split(), 12)) for _ in range(60)]
+    sound = r.standard_normal((400, 32)).astype("f4")
+    np.save(folder / "sound.npy", sound)
+    np.savez(folder / "sound.npz", input=sound, sr=16000)
     (folder / "texts.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
     (folder / "texts.csv").write_text("\n".join(["number,text", *map("{0[0]},{0[1]}".format, enumerate(lines))]) + "\n")
     (folder / "images").mkdir()

@@ -56,6 +56,12 @@ STATES = {"W": weight(2, 20, 8), "R": weight(2, 20, 5), "join": np.array([0, 0, 
         (SEQUENCE, [LINEAR, ("Reshape", "m s", "y", {})], {**MATRIX, "s": np.array([0, 0, 2, 3])}, (E, None, N, N)),
         (SEQUENCE, [LINEAR, ("Gather", "m i", "y", {"axis": 1})], {**MATRIX, "i": np.array(0)}, (E, N)),
         (SEQUENCE, [("MatMul", "x u", "y", {})], {"u": weight(1, 8, 6)}, (E, None, N)),
+        (  # as a block that mixes positions: one side has neurons on the second axis, the other on the last
+            [("x", ["n", 6, 8])],
+            [LINEAR, ("MatMul", "u m", "mixed", {}), ("Add", "mixed m", "y", {})],
+            {**MATRIX, "u": weight(6, 6)},
+            (E, None, None),
+        ),
         (
             SEQUENCE,
             [

@@ -54,7 +54,7 @@ def test_the_branch_of_a_constant_is_reached(files, rate):
     assert moments.layers["a:relu"] == CHANNELS and moments.layers["a:Y"] == HIDDEN
 
 
-@pytest.mark.parametrize("batch", ["batch", None, COUNT, 8, 3, 2])
+@pytest.mark.parametrize("batch", ["batch", None, COUNT, 8, 3, 2, 1])
 def test_states_are_cut_along_their_own_axis(tmp_path, batch):
     """Also where a batch of two looks like the two states."""
     files = {name: voice_activity(tmp_path / f"{name}.onnx", seed, batch) for seed, name in enumerate("ab")}
@@ -123,15 +123,18 @@ def test_a_pass_with_other_constants_is_another_pass(tmp_path, files):
 def test_the_command_line_takes_constants_and_numbers_in_a_file(tmp_path, files):
     np.save(tmp_path / "sound.npy", SOUND)
     np.savez(tmp_path / "sound.npz", input=SOUND, sr=np.int64(16000))
-    run = ["compare", str(files["a"]), str(files["b"]), "--out", str(tmp_path / "out"), "--layers", "output"]
+    run = ["compare", str(files["a"]), str(files["b"]), "--out", str(tmp_path / "out"), "--layers", "Y_h"]
     constants = ["--constant", "state=zeros"]
     for data, given in (("sound.npy", [*constants, "--constant", "sr=16000"]), ("sound.npz", constants)):
         result = CliRunner().invoke(app, [*run, "--data", str(tmp_path / data), *given])
         assert result.exit_code == 0, result.output
-        pair = sm.Moments.load(tmp_path / "out" / "moments.safetensors").pair("a:output", "b:output")
-        x, y = (voice_tensors(SOUND, NO_STATE, seed)["output"] for seed in range(2))
+        pair = sm.Moments.load(tmp_path / "out" / "moments.safetensors").pair("a:Y_h", "b:Y_h")
+        x, y = (voice_tensors(SOUND, NO_STATE, seed)["Y_h"] for seed in range(2))
         np.testing.assert_allclose(pair.xy, oracles.co_moments(x, y), rtol=1e-4)
-    for extra, message in ((["--constant", "sr=fast"], "'fast' is no finite number"), ([], "Its inputs are input")):
+    for extra, message in (
+        (["--constant", "sr=fast"], "'fast' is no finite number"),
+        ([], "which branch is taken depends on 'sr'"),
+    ):
         result = CliRunner().invoke(app, [*run, "--data", str(tmp_path / "sound.npy"), *extra])
         assert result.exit_code == (2 if extra else 1) and message in result.stderr
     result = CliRunner().invoke(app, ["compare", *[str(tmp_path / "sound.npz")] * 2, "--constant", "sr=1"])

@@ -28,7 +28,7 @@ from .image_batches import ImageBatches, Normalisation, is_image_folder
 from .outputs import Batch
 from .stored import StoredActivations
 from .stored.csv_files import DELIMITERS
-from .stored.npz import scalars_of_npz
+from .stored.npz import numbers_of_npz
 from .text_files import column_of_texts, lines
 from .weight_files import load_weights
 
@@ -195,7 +195,7 @@ class _StoredBatches:
             listed = ", ".join(f"{name}: {n}" for name, n in self.counts.items())
             raise SpanmatchError(f"{path}: arrays of different length ({listed})")
         self.path, self.size = path, batch_size
-        self.scalars = scalars_of_npz(Path(path)) if Path(path).suffix == ".npz" else {}
+        self.numbers = numbers_of_npz(Path(path)) if Path(path).suffix == ".npz" else {}
         self.total = next(iter(self.counts.values()))
 
     def __len__(self) -> int:
@@ -205,7 +205,7 @@ class _StoredBatches:
         with StoredActivations(self.path) as stored:
             for start in range(0, self.total, self.size):
                 stop = min(start + self.size, self.total)
-                batch = {n: np.array(stored.read(n, start, stop)) for n in self.counts} | self.scalars
+                batch = {n: np.array(stored.read(n, start, stop)) for n in self.counts} | self.numbers
                 yield batch if len(batch) > 1 else next(iter(batch.values()))
 
 

@@ -23,7 +23,7 @@ from .checkpoints import CHECKPOINT_SECONDS, Checkpoint, checkpointed, made_from
 from .constants import Constant, Constants, checked_constants, described_constants
 from .layouts import Channels, Layout, Pool, Units
 from .onnx import OnnxRunner, onnx_runner
-from .outputs import Batch, BatchActivations, Runner, are_texts, examples_in, joined_rows
+from .outputs import Batch, BatchActivations, Runner, are_texts, examples_in, joined_rows, numbers_of
 from .patterns import Patterns, nearest, patterns_of
 from .stored import is_in_memory
 from .tokens import inputs_of_runners
@@ -157,12 +157,13 @@ def capture(
     _check_names(networks)
     layout = Layout(units, positions, seed, channels, pool)
     with contextlib.ExitStack() as stack:
-        fixed_inputs = checked_constants(constants)
+        given_constants = checked_constants(constants)
+        fixed_inputs = {**numbers_of(batches), **given_constants}
         runners = [
             stack.enter_context(runner_of(name, network, patterns_of(layers, name), input, fixed_inputs))
             for name, network in networks.items()
         ]
-        _check_taken(fixed_inputs, runners)
+        _check_taken(given_constants, runners)
         fingerprints = {}
         if checkpoint is not None:
             fingerprints = {

@@ -234,11 +234,6 @@ class _Flow:
         for node in graph.node:
             self._add(node)
 
-    def rank(self, name: str) -> int | None:
-        """Return the number of axes of a tensor."""
-        known = self.axes.get(name, self.dims.get(name))
-        return None if known is None else len(known)
-
     def whole_numbers(self, node: onnx.NodeProto, name: str, position: int) -> list[int] | None:
         """Return what is an attribute of an operator, or in later versions its input; None if not known."""
         given = attribute(node, name)
@@ -342,13 +337,15 @@ def _merged(flow: _Flow, node: onnx.NodeProto) -> list[Axes | None]:
 
 
 def _aligned(inputs: Sequence[Axes | None]) -> Axes | None:
-    """Return the axes of several tensors that are broadcast."""
+    """Return the axes of several tensors that are broadcast; if their neurons differ, none holds neurons."""
     known = [axes for axes in inputs if axes is not None]
     if len(known) != len(inputs) or not known:
         return None
     rank = max(map(len, known))
-    columns = zip(*((*(None,) * (rank - len(axes)), *axes) for axes in known), strict=True)
-    return tuple(_agreed(column) for column in columns)
+    padded = [(*(None,) * (rank - len(axes)), *axes) for axes in known]
+    places = {tuple(i for i, axis in enumerate(axes) if axis == NEURONS) for axes in padded} - {()}
+    agreed = tuple(_agreed(column) for column in zip(*padded, strict=True))
+    return agreed if len(places) <= 1 else _without_neurons(agreed)
 
 
 def _agreed(column: Sequence[Axis]) -> Axis:

@@ -88,8 +88,7 @@ class GraphInputs:
         return {
             given.name: self._constant(given, 1)
             for given in self.inputs
-            if given.name in self.constants
-            and (self.batch_axes[given.name] is None or self.constants[given.name] is not ZEROS)
+            if given.name in self.constants and self.batch_axes[given.name] is None
         }
 
     def pieces(self, batch: Batch, count: int) -> Iterator[tuple[Feeds, int]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from .onnx_axes import NEURONS, Axes
+from .onnx_axes import EXAMPLES, NEURONS, Axes
 from .onnx_graphs import CONTROL_FLOW, names_used
 
 if TYPE_CHECKING:
@@ -112,6 +112,8 @@ class _Layers:
         self.outputs = {output.name for output in graph.output}
         self.data = self._tensors_of_data()
         self.ends, self.inside = self._formulas()
+        self.known_ends: dict[str, bool] = {}
+        """Results of `_ends_a_linear_map`, each of which follows from those of the operators after it."""
 
     def default(self) -> list[str]:
         """Return the layers."""
@@ -138,7 +140,7 @@ class _Layers:
         if node.op_type in RECURRENT:
             return [output for output in node.output[:2] if output]
         if node.op_type in CONTROL_FLOW:
-            return [output for output in node.output if NEURONS in self.axes.get(output, ())]
+            return [output for output in node.output if self._are_axes_known(output)]
         result = next(iter(node.output), "")
         if result not in self.data:
             return []
@@ -157,6 +159,11 @@ class _Layers:
             return block is not None and self._is_sum(block) and len(self.consumers[node.input[0]]) == 1
         return node.op_type == "Attention" or (self._is_linear(node) and self._ends_a_linear_map(result))
 
+    def _are_axes_known(self, tensor: str) -> bool:
+        """Tell whether it is known which axes of a tensor hold the examples and the neurons."""
+        axes = self.axes.get(tensor, ())
+        return EXAMPLES in axes and (NEURONS in axes or len(axes) == 2)
+
     def _is_sum(self, node: onnx.NodeProto) -> bool:
         """Tell whether an operator adds two tensors of data, as a block adds what it computes to its input."""
         return node.op_type in ("Add", "Sum") and sum(name in self.data for name in node.input) > 1
@@ -174,10 +181,12 @@ class _Layers:
 
     def _ends_a_linear_map(self, tensor: str) -> bool:
         """Tell whether something else takes a tensor than non-linearities, normalisations and sums."""
-        consumers = self.consumers.get(tensor, [])
-        return not consumers or any(not self._goes_on(node, tensor) for node in consumers)
+        if tensor not in self.known_ends:
+            consumers = self.consumers.get(tensor, [])
+            self.known_ends[tensor] = not consumers or any(not self._goes_on(node) for node in consumers)
+        return self.known_ends[tensor]
 
-    def _goes_on(self, node: onnx.NodeProto, tensor: str) -> bool:
+    def _goes_on(self, node: onnx.NodeProto) -> bool:
         """Tell whether an operator is a non-linearity, normalisation, sum or bias, or passes on to such alone."""
         if node.op_type in NON_LINEARITIES | NORMALISATIONS | {"Add"} or node.output[0] in self.inside:
             return True

@@ -129,6 +129,12 @@ def mask_of(batch: Batch) -> Array | None:
     return next((batch[name] for name in MASKS if name in batch), None)
 
 
+def numbers_of(batches: object) -> dict[str, NDArray[np.generic]]:
+    """Return the numbers that are the same in all batches, by name, of batches that are read from a file."""
+    numbers: dict[str, NDArray[np.generic]] = getattr(batches, "numbers", {})
+    return numbers
+
+
 def examples_in(batch: Batch) -> int:
     """Return how many examples a batch holds: the length of its first array, or how many texts.
 

@@ -29,11 +29,11 @@ def open_npz(path: Path, stack: contextlib.ExitStack, rows_by: str | None) -> li
     name_of_ids = f"{rows_by or IDS}.npy"
     is_of_ids = name_of_ids in members and len(_header(archive, name_of_ids)[0]) == 1
     layers = [member for member in members if not (is_of_ids and member == name_of_ids)]
-    arrays = [_open_member(path, archive, member, stack) for member in layers if not _is_scalar(archive, member)]
+    arrays = [_open_member(path, archive, member, stack) for member in layers if not _is_number(archive, member)]
     return with_ids(arrays, _ids_of(archive, name_of_ids) if is_of_ids else None)
 
 
-def scalars_of_npz(path: Path) -> dict[str, NDArray[np.generic]]:
+def numbers_of_npz(path: Path) -> dict[str, NDArray[np.generic]]:
     """Return the numbers without axes in an archive, by name.
 
     Raises
@@ -43,13 +43,13 @@ def scalars_of_npz(path: Path) -> dict[str, NDArray[np.generic]]:
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            members = [member for member in archive.namelist() if _is_scalar(archive, member)]
-            return {member.removesuffix(".npy"): _read_scalar(archive, member) for member in members}
+            members = [member for member in archive.namelist() if _is_number(archive, member)]
+            return {member.removesuffix(".npy"): _read_number(archive, member) for member in members}
     except Exception as error:  # whatever a damaged archive makes its readers raise
         raise SpanmatchError(f"{path}: a number in it is cut short or damaged ({error})") from error
 
 
-def _is_scalar(archive: zipfile.ZipFile, member: str) -> bool:
+def _is_number(archive: zipfile.ZipFile, member: str) -> bool:
     """Tell whether a member is a number without axes: it has no rows, so that it is no layer."""
     if not member.endswith(".npy"):
         return False
@@ -58,7 +58,7 @@ def _is_scalar(archive: zipfile.ZipFile, member: str) -> bool:
     return shape == () and dtype.kind in "biuf"
 
 
-def _read_scalar(archive: zipfile.ZipFile, member: str) -> NDArray[np.generic]:
+def _read_number(archive: zipfile.ZipFile, member: str) -> NDArray[np.generic]:
     """Return a number without axes."""
     with archive.open(member) as stream:
         return np.asarray(npy_format.read_array(stream, allow_pickle=False))
