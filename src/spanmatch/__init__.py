@@ -80,6 +80,7 @@ from .similarity import (
     svcca,
 )
 from .study import Spread, Study, misalignment, over_seeds, run_study, shares_over_seeds
+from .tracking import LayerSimilarity, TrackedStep, Tracker
 
 __all__ = [
     "CCA",
@@ -97,6 +98,7 @@ __all__ = [
     "Interval",
     "LayerAlignment",
     "LayerMatrix",
+    "LayerSimilarity",
     "Match",
     "MatchProfile",
     "Measure",
@@ -123,6 +125,8 @@ __all__ = [
     "Stability",
     "Study",
     "TopInputs",
+    "TrackedStep",
+    "Tracker",
     "Transplant",
     "Universality",
     "__version__",

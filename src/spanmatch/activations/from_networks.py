@@ -158,7 +158,7 @@ def capture(
             fingerprints = {runner.name: [runner.fingerprint(), *runner.layers] for runner in runners}
         source = made_from(fingerprints, layout, options if input is None else {**options, "input": input})
         pass_checkpoint = stack.enter_context(checkpointed(checkpoint, checkpoint_seconds, options, source))
-        group, first = _BatchGroup(pass_checkpoint), 0
+        group, first = BatchGroup(pass_checkpoint), 0
         for batch in tracked(cut(batches), "capturing"):
             ids = _ids_of_batch(example_ids, first, examples_in(batch))
             first += len(ids)
@@ -236,7 +236,7 @@ def _runner_of_path(
     return folder_runner(name, path, patterns, input_name)
 
 
-class _BatchGroup:
+class BatchGroup:
     """Batches put together until they are large enough; no example is left alone."""
 
     def __init__(self, pass_checkpoint: Checkpoint) -> None:
