@@ -32,6 +32,7 @@ from .transformers import folder_runner, is_folder, is_model, model_runner
 from .wrappers import inside_wrappers
 
 if TYPE_CHECKING:
+    from .layouts import Array
     from .outputs import Network
 
 ROWS_TOGETHER = 4096
@@ -263,10 +264,14 @@ class BatchGroup:
                 raise SpanmatchError(
                     f"layer {layer!r} ran in some batches and not in others; leave it out with layers="
                 )
-        self.moments.update(*joined_rows(self.waiting))
+        self.update_moments(*joined_rows(self.waiting))
         example_ids = np.concatenate([batch.example_ids for batch in self.waiting])
         self.moments.describe(first.layouts, example_ids=example_ids)
         self.waiting = []
+
+    def update_moments(self, rows: Mapping[str, Array], row_ids: Mapping[str, NDArray[np.int64]]) -> None:
+        """Add joined rows to the moments."""
+        self.moments.update(rows, row_ids)
 
     def _enough(self) -> bool:
         """Tell whether two or more batches wait, with many rows of every layer, or many bytes."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .._plotting import axes_for
 from .._values import data_frame
@@ -19,7 +20,7 @@ from ..activations.outputs import BatchActivations, examples_in
 from ..activations.patterns import Patterns, patterns_of
 from ..activations.tokens import inputs_of_runners
 from ..errors import BadArgument, SpanmatchError, SpanmatchWarning, among, missing_extra
-from ..match import match_profile
+from ..match import maximum_match
 from ..match.maximum import checked_eps
 from ..moments.memory_limit import limit_in_bytes
 from ..moments.moments import Moments
@@ -39,9 +40,12 @@ if TYPE_CHECKING:
     from torch import nn
     from transformers import TrainerCallback
 
+    from ..activations.layouts import Array
     from ..activations.outputs import Batch, Network
     from ..activations.stored import ActivationSource
 
+Function = Callable[[Pair], tuple[float, tuple[str, ...]]]
+"""Gives a value for a pair of layers, and reasons not to rely on it."""
 Log = Callable[[dict[str, float], int], object]
 MEASURES = ("cka", "debiased cka", "procrustes")
 """The names of the measures that are computed by default."""
@@ -105,7 +109,7 @@ class Tracker:
 
     Memory: the reference's rows, 4 bytes x rows x neurons in float32, in main memory (`nbytes`);
     with "previous" twice that during a step. Cost of a step: one forward pass over the probe, and
-    the moments, measures and profile of each layer.
+    the moments, measures and matches of each layer.
 
     Examples
     --------
@@ -137,9 +141,8 @@ class Tracker:
         log: Log | None = None,
     ) -> None:
         self._network, self._module = network, _module_of(network)
-        self._measures = _chosen_measures(measures)
-        self._eps = tuple(checked_eps(list(eps)).tolist())
-        if not self._measures and not self._eps:
+        self._functions = _functions_of_measures(measures) | _functions_of_eps(eps)
+        if not self._functions:
             raise BadArgument("measures and eps: give at least one of them")
         self._layers, self._input = layers, input
         self._layout = Layout(units, positions, seed, channels, pool)
@@ -210,7 +213,7 @@ class Tracker:
         SpanmatchError
             If pandas is not installed.
         """
-        columns = ["step", "reference", "layer", "rows", *self._columns, "warnings"]
+        columns = ["step", "reference", "layer", "rows", *self._functions, "warnings"]
         rows = [row for step in self._steps for row in step.to_rows()]
         return data_frame("tracker.to_frame", rows, columns=columns)
 
@@ -234,9 +237,9 @@ class Tracker:
             If the measure is not tracked, no step has been compared, or matplotlib is not
             installed.
         """
-        name = self._columns[0] if measure is None else measure
-        if name not in self._columns:
-            raise BadArgument(f"measure {name!r} is not tracked{among(name, self._columns)}")
+        name = next(iter(self._functions)) if measure is None else measure
+        if name not in self._functions:
+            raise BadArgument(f"measure {name!r} is not tracked{among(name, self._functions)}")
         layers = list(dict.fromkeys(layer for step in self._steps for layer in step.layers))
         if not layers:
             raise SpanmatchError("nothing to plot: no step has been compared with the reference yet")
@@ -293,11 +296,6 @@ class Tracker:
             f"{self._reference_name}, whose activations take {self.nbytes / 1e6:.3g} MB>"
         )
 
-    @property
-    def _columns(self) -> list[str]:
-        """The names of everything that is computed."""
-        return [*(measure.name for measure in self._measures), *map(_name_of_eps, self._eps)]
-
     def _read_probe(self, probe_batches: Iterable[Batch], against: object) -> None:
         """Read the batches, find what the network is called with for each, and run a reference that is a network."""
         reference_module = _module_if_any(against)
@@ -338,7 +336,7 @@ class Tracker:
         recording = self._new_recording() if self._reference is None or self._against == "previous" else None
         reference = self._reference or (recording if self._against == "first" else None)
         moments = Moments(null=False, method=self._method, max_memory_gb=self._max_memory_gb)
-        group = BatchGroup(Checkpoint(None, 0, moments, None))
+        group = _QuietGroup(Checkpoint(None, 0, moments, None))
         with (
             training_state_kept(self._module),
             runner_of(CURRENT, self._network, self._patterns(CURRENT), self._input) as runner,
@@ -380,36 +378,59 @@ class Tracker:
 
     def _similarity(self, layer: str, pair: Pair) -> LayerSimilarity:
         """Return the similarity of a layer; what is not defined is nan, with its reason."""
-        values: dict[str, float] = dict.fromkeys(self._columns, float("nan"))
+        values: dict[str, float] = dict.fromkeys(self._functions, float("nan"))
         said: list[str] = []
-        for measure in self._measures:
+        for name, function in self._functions.items():
             try:
-                measured = measure(pair)
+                values[name], said_of_value = function(pair)
             except SpanmatchError as error:
                 said.append(str(error))
             else:
-                values[measure.name] = measured.value
-                said += measured.warnings
-        if self._eps:
-            profile = match_profile(pair)
-            values |= dict(zip(map(_name_of_eps, self._eps), profile.similarity(self._eps).tolist(), strict=True))
-            said += profile.warnings
+                said += said_of_value
         return LayerSimilarity(layer, pair.rows, values, tuple(dict.fromkeys(said)))
 
 
-def _name_of_eps(eps: float) -> str:
-    """Return what the match similarity at an eps is called."""
-    return f"s({eps:g})"
+class _QuietGroup(BatchGroup):
+    """Batches put together, without a check of the first batch at each step: results carry their warnings."""
+
+    def update_moments(self, rows: Mapping[str, Array], row_ids: Mapping[str, NDArray[np.int64]]) -> None:
+        """Add joined rows to the moments."""
+        self.moments._add_batch(rows, row_ids)
 
 
-def _chosen_measures(names: Sequence[str]) -> list[Measure]:
+def _functions_of_measures(names: Sequence[str]) -> dict[str, Function]:
     """Return measures by their names.  Raises BadArgument if there is no such."""
     known = {measure.name: measure for measure in all_measures()}
     names = [names] if isinstance(names, str) else names
     for name in names:
         if name not in known:
             raise BadArgument(f"measure {name!r}: no such measure{among(name, known)}")
-    return [known[name] for name in names]
+    return {name: _function_of_measure(known[name]) for name in names}
+
+
+def _function_of_measure(measure: Measure) -> Function:
+    """Return a function that gives a measure's value."""
+
+    def value(pair: Pair) -> tuple[float, tuple[str, ...]]:
+        measured = measure(pair)
+        return measured.value, measured.warnings
+
+    return value
+
+
+def _functions_of_eps(values: Sequence[float]) -> dict[str, Function]:
+    """Return functions that give s(eps), by its name."""
+    return {f"s({eps:g})": _function_of_eps(eps) for eps in checked_eps(list(values)).tolist()}
+
+
+def _function_of_eps(eps: float) -> Function:
+    """Return a function that gives s(eps), from the maximum match, which takes less than a profile."""
+
+    def value(pair: Pair) -> tuple[float, tuple[str, ...]]:
+        match = maximum_match(pair, eps)
+        return match.similarity, match.warnings
+
+    return value
 
 
 def _module_of(network: object) -> nn.Module:
