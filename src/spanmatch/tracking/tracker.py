@@ -362,11 +362,9 @@ class Tracker:
         alone = [f"{REFERENCE}:{layer}" for layer in reference.layers if layer not in current]
         alone += [f"{CURRENT}:{layer}" for layer in current if layer not in reference.layers]
         if alone and len(alone) < len(current) + len(reference.layers):
-            more = f" and {len(alone) - LAYERS_LISTED} more" if len(alone) > LAYERS_LISTED else ""
-            listed = ", ".join(alone[:LAYERS_LISTED])
-            warnings.warn(
-                f"not compared, because only one side has them: {listed}{more}", SpanmatchWarning, stacklevel=4
-            )
+            listed = ", ".join(alone[:LAYERS_LISTED]) + (", ..." if len(alone) > LAYERS_LISTED else "")
+            message = f"{len(alone)} layers are not compared, because only one side has them: {listed}"
+            warnings.warn(message, SpanmatchWarning, stacklevel=4)
 
     def _similarities(self, moments: Moments) -> dict[str, LayerSimilarity]:
         """Return the similarity of every layer, by its name."""
