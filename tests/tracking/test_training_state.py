@@ -153,11 +153,13 @@ def test_what_a_first_pass_keeps_can_be_trained_with():
 
 
 def test_modules_that_do_more_than_set_a_flag_change_back():
-    network = nn.Sequential(Merging(), nn.ReLU())
-    weight = network[0].weight.detach().clone()
-    sm.Tracker(network, torch.randn(20, 7), layers="1").step(0)
-    assert network[0].training and not network[0].is_merged
-    torch.testing.assert_close(network[0].weight.detach(), weight)
+    network = nn.Sequential(Merging(), Merging(), nn.ReLU())
+    network[1].eval()
+    weights = [layer.weight.detach().clone() for layer in network[:2]]
+    sm.Tracker(network, torch.randn(20, 7), layers="2").step(0)
+    assert [(layer.training, layer.is_merged) for layer in network[:2]] == [(True, False), (False, True)]
+    for layer, weight in zip(network, weights, strict=False):
+        torch.testing.assert_close(layer.weight.detach(), weight)
 
 
 def test_a_step_between_forward_and_backward():

@@ -74,6 +74,7 @@ def _modules_kept(network: nn.Module) -> Iterator[None]:
     gradients, and could not be trained with.
     """
     from torch.jit import ScriptModule
+    from torch.nn import Module
 
     flags = {module: module.training for module in network.modules()}
     modules = [module for module in flags if not isinstance(module, ScriptModule)]  # whose attributes are not Python's
@@ -83,8 +84,9 @@ def _modules_kept(network: nn.Module) -> Iterator[None]:
     try:
         yield
     finally:
-        if network.training:
-            network.train()  # for modules that do more than set a flag when they change to evaluation
+        for module, flag in flags.items():
+            if type(module).train is not Module.train:  # it may do more than set a flag, as merge weights
+                module.train(flag)
         for module, flag in flags.items():
             module.training = flag
         for attributes_now, attributes_before in attributes:
