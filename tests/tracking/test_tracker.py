@@ -76,6 +76,17 @@ def test_a_step_equals_what_compare_shows():
     assert values_of(tracker.steps[1])["6"] == {name: row[name] for name in NAMES}
 
 
+def test_measures_that_need_no_folds():
+    measures = [measure for measure in sm.measures() if measure.estimator == "in sample"]
+    network, reference = conv_net(), conv_net(1)
+    tracker = sm.Tracker(network, PROBE, layers=["2", "6"], against=reference, measures=[m.name for m in measures])
+    moments = sm.capture({"reference": reference, "current": network}, PROBE, layers=["2", "6"])
+    for layer, similarity in tracker.step(0).layers.items():
+        pair = moments.pair(f"reference:{layer}", f"current:{layer}")
+        expected = [*(measure(pair).value for measure in measures), sm.match_profile(pair).similarity(0.5)]
+        np.testing.assert_allclose(list(similarity.values.values()), expected, rtol=0, atol=1e-12)
+
+
 def test_previous_is_the_step_before():
     network = conv_net()
     tracker = sm.Tracker(network, PROBE, against="previous")

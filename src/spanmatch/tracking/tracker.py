@@ -51,6 +51,8 @@ MEASURES = ("cka", "debiased cka", "procrustes")
 """The names of the measures that are computed by default."""
 EPS = (0.5,)
 """Values of eps of the match similarity, by default."""
+FOLDS = 8
+"""Folds of the moments, where a measure needs some: those of the population do."""
 LAYERS_LISTED = 8
 """Names of layers that a warning lists."""
 MARKS = "os^Dv*Xph<>"
@@ -141,7 +143,9 @@ class Tracker:
         log: Log | None = None,
     ) -> None:
         self._network, self._module = network, _module_of(network)
-        self._functions = _functions_of_measures(measures) | _functions_of_eps(eps)
+        chosen = _chosen_measures(measures)
+        self._functions = {measure.name: _function_of_measure(measure) for measure in chosen} | _functions_of_eps(eps)
+        self._folds = 1 if all(measure.estimator == "in sample" for measure in chosen) else FOLDS
         if not self._functions:
             raise BadArgument("measures and eps: give at least one of them")
         self._layers, self._input = layers, input
@@ -335,7 +339,7 @@ class Tracker:
         """Run the network over the probe; return its rows, if it becomes the reference, and its similarities."""
         recording = self._new_recording() if self._reference is None or self._against == "previous" else None
         reference = self._reference or (recording if self._against == "first" else None)
-        moments = Moments(null=False, method=self._method, max_memory_gb=self._max_memory_gb)
+        moments = Moments(null=False, folds=self._folds, method=self._method, max_memory_gb=self._max_memory_gb)
         group = _QuietGroup(Checkpoint(None, 0, moments, None))
         with (
             training_state_kept(self._module),
@@ -396,14 +400,14 @@ class _QuietGroup(BatchGroup):
         self.moments._add_batch(rows, row_ids)
 
 
-def _functions_of_measures(names: Sequence[str]) -> dict[str, Function]:
+def _chosen_measures(names: Sequence[str]) -> list[Measure]:
     """Return measures by their names.  Raises BadArgument if there is no such."""
     known = {measure.name: measure for measure in all_measures()}
     names = [names] if isinstance(names, str) else names
     for name in names:
         if name not in known:
             raise BadArgument(f"measure {name!r}: no such measure{among(name, known)}")
-    return {name: _function_of_measure(known[name]) for name in names}
+    return [known[name] for name in names]
 
 
 def _function_of_measure(measure: Measure) -> Function:
