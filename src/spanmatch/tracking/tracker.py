@@ -259,6 +259,7 @@ class Tracker:
         references = {step.reference for step in self._steps if step.layers}
         reference = references.pop() if len(references) == 1 else "the step before"
         ax.set(xlabel="step", ylabel=name, title=f"similarity to {reference}")
+        ax.xaxis.get_major_locator().set_params(integer=True)
         ax.legend(fontsize="small")
         return ax
 
