@@ -249,6 +249,7 @@ class Tracker:
             raise SpanmatchError("nothing to plot: no step has been compared with the reference yet")
         ax = axes_for("tracker.plot", ax)
         from matplotlib import colormaps
+        from matplotlib.ticker import MaxNLocator
 
         colours = colormaps["viridis_r"](np.linspace(0.15, 1, len(layers)))
         for k, (layer, colour) in enumerate(zip(layers, colours, strict=True)):
@@ -259,7 +260,7 @@ class Tracker:
         references = {step.reference for step in self._steps if step.layers}
         reference = references.pop() if len(references) == 1 else "the step before"
         ax.set(xlabel="step", ylabel=name, title=f"similarity to {reference}")
-        ax.xaxis.get_major_locator().set_params(integer=True)
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         ax.legend(fontsize="small")
         return ax
 
