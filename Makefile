@@ -53,6 +53,7 @@ benchmarks: .venv/ready
 	$(BIN)/python benchmarks/workers.py
 	$(BIN)/python benchmarks/threads.py
 	$(BIN)/python benchmarks/training.py
+	$(BIN)/python benchmarks/tracker.py
 	$(BIN)/python benchmarks/exactness.py
 	$(BIN)/python benchmarks/kills.py
 

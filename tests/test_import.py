@@ -44,6 +44,7 @@ def test_front_door_is_what_it_says():
 def test_missing_extras_are_named():
     for package, code, message in (
         ("torch", "sm.capture({'a': 1}, [])", "spanmatch[torch]"),
+        ("torch", "sm.Tracker(1, X)", "spanmatch[torch]"),
         ("torch", "sm.run_study('x.toml')", "spanmatch[study]"),
         ("matplotlib", "sm.match_profile(sm.pair(X, X)).plot()", "spanmatch[plot]"),
         ("pandas", "sm.match_profile(sm.pair(X, X)).to_frame()", "spanmatch[frames]"),

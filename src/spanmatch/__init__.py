@@ -80,6 +80,7 @@ from .similarity import (
     svcca,
 )
 from .study import Spread, Study, misalignment, over_seeds, run_study, shares_over_seeds
+from .tracking import LayerSimilarity, TrackedStep, Tracker
 
 __all__ = [
     "CCA",
@@ -99,6 +100,7 @@ __all__ = [
     "LayerAlignment",
     "LayerList",
     "LayerMatrix",
+    "LayerSimilarity",
     "Match",
     "MatchProfile",
     "Measure",
@@ -125,6 +127,8 @@ __all__ = [
     "Stability",
     "Study",
     "TopInputs",
+    "TrackedStep",
+    "Tracker",
     "Transplant",
     "Universality",
     "__version__",

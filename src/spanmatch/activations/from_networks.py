@@ -33,6 +33,7 @@ from .transformers import folder_runner, is_folder, is_model, model_runner
 from .wrappers import inside_wrappers
 
 if TYPE_CHECKING:
+    from .layouts import Array
     from .outputs import Network
 
 ROWS_TOGETHER = 4096
@@ -174,7 +175,7 @@ def capture(
             inputs_given["constants"] = described_constants(fixed_inputs)
         source = made_from(fingerprints, layout, {**options, **inputs_given})
         pass_checkpoint = stack.enter_context(checkpointed(checkpoint, checkpoint_seconds, options, source))
-        group, first = _BatchGroup(pass_checkpoint), 0
+        group, first = BatchGroup(pass_checkpoint), 0
         for batch in tracked(cut(batches), "capturing"):
             ids = _ids_of_batch(example_ids, first, examples_in(batch))
             first += len(ids)
@@ -260,7 +261,7 @@ def _runner_of_path(
     return folder_runner(name, path, patterns, input_name)
 
 
-class _BatchGroup:
+class BatchGroup:
     """Batches put together until they are large enough; no example is left alone."""
 
     def __init__(self, pass_checkpoint: Checkpoint) -> None:
@@ -292,10 +293,14 @@ class _BatchGroup:
                 raise SpanmatchError(
                     f"layer {layer!r} ran in some batches and not in others; leave it out with layers="
                 )
-        self.moments.update(*joined_rows(self.waiting))
+        self.update_moments(*joined_rows(self.waiting))
         example_ids = np.concatenate([batch.example_ids for batch in self.waiting])
         self.moments.describe(first.layouts, example_ids=example_ids)
         self.waiting = []
+
+    def update_moments(self, rows: Mapping[str, Array], row_ids: Mapping[str, NDArray[np.int64]]) -> None:
+        """Add joined rows to the moments."""
+        self.moments.update(rows, row_ids)
 
     def _enough(self) -> bool:
         """Tell whether two or more batches wait, with many rows of every layer, or many bytes."""

@@ -1,0 +1,71 @@
+"""The results of a step: the similarity of each layer to the reference."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class LayerSimilarity:
+    """The similarity of a layer to the same layer of the reference."""
+
+    layer: str
+    """The layer's name."""
+    rows: int
+    """The number of rows: examples, positions or tokens of the probe."""
+    values: Mapping[str, float]
+    """By the name of the measure, and s(eps) as "s(0.5)"; nan where it is not defined."""
+    warnings: tuple[str, ...] = field(default=(), repr=False)
+    """Reasons not to rely on a value, and why a value is nan."""
+
+
+@dataclass(frozen=True)
+class TrackedStep:
+    """The similarity of every layer to the reference at one step of training."""
+
+    step: int
+    """The step: an epoch, or whatever the training loop counts."""
+    reference: str
+    """What the layers are compared with, in words; empty at the first step if the reference is the
+    step before.
+    """
+    layers: Mapping[str, LayerSimilarity]
+    """By the layer's name."""
+
+    def to_log(self) -> dict[str, float]:
+        """Return all defined values by "similarity/MEASURE/LAYER".
+
+        Returns
+        -------
+        dict of str to float
+            As functions that log scalars take it.
+        """
+        return {
+            f"similarity/{name}/{layer}": value
+            for layer, similarity in self.layers.items()
+            for name, value in similarity.values.items()
+            if not np.isnan(value)
+        }
+
+    def to_rows(self) -> list[dict[str, str | int | float]]:
+        """Return a row of a table for each layer.
+
+        Returns
+        -------
+        list of dict of str to str, int or float
+            The step, the reference, the layer, its rows, a value for each measure, and warnings.
+        """
+        return [
+            {
+                "step": self.step,
+                "reference": self.reference,
+                "layer": similarity.layer,
+                "rows": similarity.rows,
+                **similarity.values,
+                "warnings": "; ".join(similarity.warnings),
+            }
+            for similarity in self.layers.values()
+        ]
