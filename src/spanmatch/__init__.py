@@ -19,7 +19,7 @@ from .alignment import (
     sparse_map,
     universality,
 )
-from .comparison import Comparison, PairResult, compare
+from .comparison import Changes, Comparison, LayerChange, PairResult, compare
 from .errors import SpanmatchError, SpanmatchWarning
 from .evidence import (
     Evidence,
@@ -60,9 +60,12 @@ from .moments.provenance import Provenance
 from .moments.top_inputs import TopInputs
 from .similarity import (
     CCA,
+    Correspondence,
+    Counterpart,
     LayerMatrix,
     Measure,
     Measured,
+    NetworkScore,
     Procrustes,
     Regression,
     adjusted_linear_regression,
@@ -84,11 +87,14 @@ from .study import Spread, Study, misalignment, over_seeds, run_study, shares_ov
 __all__ = [
     "CCA",
     "Alignment",
+    "Changes",
     "Cluster",
     "Clusters",
     "Coefficients",
     "Comparison",
     "Correlation",
+    "Correspondence",
+    "Counterpart",
     "Difference",
     "Evidence",
     "ExactStructure",
@@ -96,6 +102,7 @@ __all__ = [
     "Information",
     "Interval",
     "LayerAlignment",
+    "LayerChange",
     "LayerMatrix",
     "Match",
     "MatchProfile",
@@ -104,6 +111,7 @@ __all__ = [
     "Measured",
     "MinimumMatch",
     "Moments",
+    "NetworkScore",
     "Null",
     "Outcome",
     "Pair",

@@ -23,7 +23,7 @@ from .checkpoints import CHECKPOINT_SECONDS, Checkpoint, checkpointed, made_from
 from .layouts import Channels, Layout, Pool, Units
 from .onnx import onnx_runner
 from .outputs import Batch, BatchActivations, Runner, are_texts, examples_in, joined_rows
-from .patterns import Patterns, nearest, patterns_of
+from .patterns import OTHER_PAIRS, Patterns, nearest, patterns_of
 from .stored import is_in_memory
 from .tokens import inputs_of_runners
 from .torch import torch_runner
@@ -295,7 +295,7 @@ def _check_common(runners: Sequence[Runner], pairs: Pairs) -> None:
         listed = "; ".join(f"{runner.name!r}: {', '.join(runner.layers[:8])}" for runner in runners)
         raise SpanmatchError(
             f"no layer has the same name in two networks ({listed}){nearest(runners[0].layers, runners[1].layers)}; "
-            "give pairs='all' or a list of pairs"
+            f"{OTHER_PAIRS}"
         )
 
 

@@ -14,6 +14,7 @@ from ..evidence import Evidence
 from ..match import MatchProfile, SimpleMatches
 from ..moments.pairs import Pair
 from ..moments.provenance import Result, network_and_layer
+from .changes import LayerChange
 
 if TYPE_CHECKING:
     from ..schema import PairRecord, SimpleMatchRecord, SimpleRecord
@@ -39,6 +40,8 @@ class PairResult(Result):
     """
     refusals: Mapping[str, str] = field(default_factory=dict)
     """Why a result is missing or incomplete, by its name, such as "cka" or "profile evidence"."""
+    change: LayerChange = field(repr=False)
+    """How much the layers differ, in columns that resolve small differences."""
 
     @property
     def layer(self) -> str:

@@ -115,9 +115,13 @@ def pairs_by_depth(layers: Iterable[str]) -> list[Layers]:
     pairs = []
     for first, second in combinations(by_network.values(), 2):
         if len(first) <= len(second):
-            pairs += [(layer, second[j]) for layer, j in zip(first, _nearest_depths(len(first), len(second)), strict=True)]
+            pairs += [
+                (layer, second[j]) for layer, j in zip(first, _nearest_depths(len(first), len(second)), strict=True)
+            ]
         else:
-            pairs += [(first[j], layer) for layer, j in zip(second, _nearest_depths(len(second), len(first)), strict=True)]
+            pairs += [
+                (first[j], layer) for layer, j in zip(second, _nearest_depths(len(second), len(first)), strict=True)
+            ]
     return pairs
 
 

@@ -3,7 +3,14 @@
 import numpy as np
 
 from .canonical_correlation import CCA, adjusted_pillai, cca, pwcca, svcca
-from .correspondence import Correspondence, Counterpart, NetworkScore, best_counterparts, correspondence_of, network_score
+from .correspondence import (
+    Correspondence,
+    Counterpart,
+    NetworkScore,
+    best_counterparts,
+    correspondence_of,
+    network_score,
+)
 from .kernel_alignment import cka, debiased_cka, one_minus_cka
 from .matrices import LayerMatrix, layer_matrix, matrices_of
 from .measure import Estimator, Invariance, Measure, Measured
