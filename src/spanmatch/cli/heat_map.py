@@ -59,7 +59,7 @@ def heat_map(matrix: LayerMatrix, x_network: str, y_network: str) -> Group:
     rows, columns = _shown(len(x_layers)), _shown(len(y_layers))
     values = matrix.values[np.ix_(x_layers, y_layers)]
     digits = len(str(max(len(x_layers), len(y_layers)) - 1))
-    labels = [f"{i:>{digits}} {x_names[i]}" for i in rows]
+    labels = [f"{i:>{digits}}{_after_number(i, x_names[i])}" for i in rows]
     longest = max(map(len, labels))
     named = longest + 1 + len(columns) <= WIDTH
     if not named:
@@ -109,6 +109,8 @@ def _style(tenth: int | None) -> Style:
 
 def _keys(x_names: Sequence[str], y_names: Sequence[str], rows_are_named: bool) -> Iterator[Text]:
     """Yield the names of numbered layers, unless they stand beside the rows."""
+    if all(str(j) == name for j, name in enumerate(y_names)) and rows_are_named:
+        return
     if x_names == y_names:
         if not rows_are_named:
             yield _key("layers", x_names)
@@ -120,5 +122,10 @@ def _keys(x_names: Sequence[str], y_names: Sequence[str], rows_are_named: bool) 
 
 def _key(what: str, names: Sequence[str]) -> Text:
     """Return the number and the name of each layer."""
-    listed = ", ".join(f"{i}\N{NO-BREAK SPACE}{name}" for i, name in enumerate(names))
+    listed = ", ".join(f"{i}{_after_number(i, name)}" for i, name in enumerate(names))
     return Text(f"{what}: {listed}")
+
+
+def _after_number(number: int, name: str) -> str:
+    """Return what stands after a layer's number: its name, unless that is the number."""
+    return "" if name == str(number) else f"\N{NO-BREAK SPACE}{name}"

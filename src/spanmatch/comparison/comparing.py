@@ -178,12 +178,12 @@ def compare(
         simple_eps=checked_eps(list(simple_eps)).tolist(),
         evidence=evidence,
     )
-    network_count = len(networks_of(moments))
+    network_names = networks_of(moments)
     pair_results, universalities = [], []
     compared = zip(tracked(layer_pairs, "aligning"), profiles, strict=True)
     for layer, group in groupby(compared, key=lambda compared_pair: network_and_layer(compared_pair[0][0])[1]):
         pair_results += [
-            _pair_result(moments.pair(*layers), profile, request, network_count) for layers, profile in group
+            _pair_result(moments.pair(*layers), profile, request, network_names) for layers, profile in group
         ]
         if _is_shared(moments, layer):
             universalities.append(
@@ -229,13 +229,13 @@ class _Request:
         return self.eps[len(self.eps) // 2]
 
 
-def _pair_result(pair: Pair, profile: MatchProfile, request: _Request, network_count: int) -> PairResult:
+def _pair_result(pair: Pair, profile: MatchProfile, request: _Request, networks: Sequence[str]) -> PairResult:
     """Return the requested results of a pair of layers."""
     layers = (pair.x_layer, pair.y_layer)
     evidence, refusals = _evidence(pair, profile, request)
     return PairResult(
         provenance=profile.provenance,
-        name=_name(pair, network_count),
+        name=_name(pair, networks),
         profile=profile,
         alignment=align(pair, sparse=layers in request.predicted, grouped=request.clusters, centred=request.centred),
         simple=_simple(pair, request) if layers in request.simple else (),
@@ -259,12 +259,12 @@ def _evidence(pair: Pair, profile: MatchProfile, request: _Request) -> tuple[Evi
     return evidence, evidence.refusals
 
 
-def _name(pair: Pair, networks: int) -> str:
+def _name(pair: Pair, networks: Sequence[str]) -> str:
     """Return the short name of a pair of layers."""
     (a, x), (b, y) = network_and_layer(pair.x_layer), network_and_layer(pair.y_layer)
     if x != y:
-        return f"{pair.x_layer} ~ {pair.y_layer}"
-    return x if networks == 2 else f"{x}, {a} ~ {b}"
+        return f"{x} ~ {y}" if [a, b] == networks else f"{pair.x_layer} ~ {pair.y_layer}"
+    return x if len(networks) == 2 else f"{x}, {a} ~ {b}"
 
 
 def _chosen(pairs: Sequence[tuple[str, str]], layers: str | Sequence[str]) -> set[tuple[str, str]]:

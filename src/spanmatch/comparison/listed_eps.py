@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -59,8 +60,8 @@ def eps_from_levels(profiles: Sequence[MatchProfile]) -> tuple[float, ...]:
     Returns
     -------
     tuple of float
-        Quantiles of all levels between 0 and 1 that can be resolved, to one significant digit, or to
-        two where one would make them the same. Empty if the default values do not show nothing, see
+        Quantiles of the different levels between 0 and 1 that can be resolved, rounded up to one
+        significant digit, or to two where one would make them the same. Empty if the default values do not show nothing, see
         `shows_nothing`, or there are no such levels.
     """
     if not shows_nothing(profiles, EPS):
@@ -69,12 +70,20 @@ def eps_from_levels(profiles: Sequence[MatchProfile]) -> tuple[float, ...]:
     if not len(levels):
         return ()
     least = max(profile.resolution for profile in profiles)
-    values = np.quantile(levels, QUANTILES).tolist()
+    values = np.quantile(np.unique(levels), QUANTILES, method="higher").tolist()
     for digits in (1, 2):
-        rounded = sorted({float(f"{value:.{digits}g}") for value in values})
+        rounded = sorted({_rounded_up(value, digits) for value in values})
         if len(rounded) == len(values):
             break
     return tuple(value for value in rounded if least <= value < 1)
+
+
+def _rounded_up(value: float, digits: int) -> float:
+    """Return a number rounded up to so many significant digits, so that neurons with that level are in the match."""
+    rounded = float(f"{value:.{digits}g}")
+    if rounded >= value:
+        return rounded
+    return float(f"{rounded + 10.0 ** (math.floor(math.log10(value)) + 1 - digits):.{digits}g}")
 
 
 def _resolved_levels(profile: MatchProfile) -> np.ndarray[tuple[int], np.dtype[np.float64]]:

@@ -26,7 +26,7 @@ class PairResult(Result):
 
     name: str
     """A short name: the layer's, if both have the same one, with the networks if there are more
-    than two.
+    than two; of other layers both names, as in "conv1 ~ conv2".
     """
     profile: MatchProfile
     """The match profile."""

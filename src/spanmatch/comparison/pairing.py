@@ -54,10 +54,9 @@ def pairs_of_moments(match: Match, pairs: Pairs | None, networks: Sequence[str])
         if pairs != "all":
             raise BadArgument(f"pairs={pairs!r}: give 'all' or a list of pairs of layers; see also match")
         return pairs
-    try:
-        listed = [(str(x), str(y)) for x, y in pairs]
-    except (TypeError, ValueError) as error:
-        raise BadArgument(f"pairs={pairs!r}: give 'all' or a list of pairs of layers") from error
+    listed = [tuple(pair) if isinstance(pair, tuple | list) else () for pair in pairs]
+    if any(len(pair) != 2 or not all(isinstance(layer, str) for layer in pair) for pair in listed):
+        raise BadArgument(f"pairs={pairs!r}: give 'all' or a list of pairs of layers, as [('a:conv1', 'b:conv2')]")
     if not listed:
         raise BadArgument("pairs: give at least one pair of layers")
     return [(_full_name(x, networks, 0), _full_name(y, networks, 1)) for x, y in listed]

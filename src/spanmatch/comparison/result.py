@@ -131,8 +131,11 @@ class Comparison:
         -----
         Cost: one evaluation of the measure for each pair, or two if it is not symmetric.
         """
-        computed = {matrix.name: matrix for matrix in self.matrices}
-        return computed[name] if name in computed else matrix_of(self.moments, name)
+        if self.knows_all_pairs:  # else the matrices may be of other moments
+            for matrix in self.matrices:
+                if matrix.name == name:
+                    return matrix
+        return matrix_of(self.moments, name)
 
     def correspondence(self, measure: str | None = None) -> Correspondence:
         """Return each layer with its counterpart, their similarity, and its margin to the next best.
@@ -227,11 +230,11 @@ class Comparison:
 
     @property
     def knows_all_pairs(self) -> bool:
-        """Whether there are moments of all layers of every two networks."""
+        """Whether there are moments of all layers of every two networks, of which some have several."""
         by_network = Counter(network_and_layer(layer)[0] for layer in self.moments.layers)
         needed = sum(by_network[x] * by_network[y] for x, y in combinations(by_network, 2))
         known = sum(network_and_layer(x)[0] != network_and_layer(y)[0] for x, y in self.moments.pairs)
-        return 0 < needed == known
+        return known == needed > len(list(combinations(by_network, 2)))
 
     @property
     def has_counterparts(self) -> bool:
