@@ -142,6 +142,8 @@ def test_changes_are_shown_for_networks_that_are_near(inputs):
     assert len(near(base(), tuned(1e-3))) == 1  # identical layers
     assert len(near(base(), tuned(1e-3, 0))) == 1  # all neurons match at all eps
     assert near(base(), tuned(1.0, 0), layers="?") == []
+    first = sm.compare({"x": base(), "y": tuned(1.0, 0)}, inputs, layers="0", **FAST)
+    assert first.pairs[0].profile.similarity(0.15) == 1 and first.near_networks() == []  # the same span, no more
     X, Y = np.random.default_rng(0).standard_normal((2, 500, 5))
     unrelated = sm.compare({"a": {"l": X}, "b": {"l": Y}}, **FAST)
     assert unrelated.near_networks() == []

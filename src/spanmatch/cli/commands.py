@@ -172,7 +172,7 @@ def compare(
     eps: Annotated[
         str | None,
         typer.Option(
-            help=f"Values of eps for the tables, in \\[0, 1); by default {DEFAULT_EPS}, or quantiles of the levels "
+            help=f"Values of eps for the tables, in \\[0, 1); by default {DEFAULT_EPS}, or chosen from the levels "
             "where s(eps) is 0 or 1 at all of them."
         ),
     ] = None,

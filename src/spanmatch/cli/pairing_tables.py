@@ -45,7 +45,7 @@ def eps_note(comparison: Comparison) -> str:
     """Return where the eps are from, for a title, if they are not those by default or given."""
     if not comparison.eps_from_levels:
         return ""
-    return f"; eps are quantiles of the levels, because at {EPS[0]:g} to {EPS[-1]:g} all neurons match or none"
+    return f"; eps are chosen from the levels, because at {EPS[0]:g} to {EPS[-1]:g} all neurons match or none"
 
 
 def _counterparts(comparison: Comparison, counterparts: Correspondence) -> Table:

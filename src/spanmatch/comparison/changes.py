@@ -19,7 +19,7 @@ from ..moments.pairs import PRODUCTS, Pair
 from ..moments.provenance import network_and_layer
 from ..moments.spans import UNIT, Array
 from ..similarity import one_minus_cka
-from .listed_eps import all_active, shows_nothing
+from .listed_eps import all_active
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,6 +30,8 @@ ROUNDINGS = 64
 """How many roundings of a sum of products the error of a squared difference may amount to."""
 LARGE_LEVEL = 0.05
 """The level above which a neuron counts as changed."""
+LARGEST_OF_NEAR = 0.05
+"""The largest 1 - CKA of networks that count as nearly the same without an identical layer."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -243,10 +245,11 @@ def are_near(changes: Changes, profiles: Sequence[MatchProfile], eps: Sequence[f
     Returns
     -------
     bool
-        If a layer is identical; or if at each eps none or all neurons that are not silent are in
-        the match, and all of them in some layer.
+        If a layer is identical; or if in every layer, all neurons that are not silent are in the
+        match at every eps, and CKA is 0.95 or more.
     """
     if any(layer.identical for layer in changes):
         return True
-    all_somewhere = any(profile.similarity(max(eps)) == all_active(profile) > 0 for profile in profiles)
-    return all_somewhere and shows_nothing(profiles, eps)
+    if any(layer.one_minus_cka > LARGEST_OF_NEAR for layer in changes):
+        return False
+    return all((profile.similarity(list(eps)) == all_active(profile)).all() for profile in profiles)

@@ -95,7 +95,7 @@ def compare(
         other layers are then read. By default there are the pairs that `match` needs.
     eps : sequence of float, optional
         Values of eps that tables show, in [0, 1). The profiles hold every eps. By default 0.15, 0.2,
-        0.25, 0.3 and 0.5; if s(eps) is 0 or 1 at all of them for all layers, quantiles of the
+        0.25, 0.3 and 0.5; if s(eps) is 0 or 1 at all of them for all layers, chosen from the
         levels.
     centred : bool
         Whether to subtract each neuron's mean first.

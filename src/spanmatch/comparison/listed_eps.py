@@ -60,9 +60,9 @@ def eps_from_levels(profiles: Sequence[MatchProfile]) -> tuple[float, ...]:
     Returns
     -------
     tuple of float
-        Quantiles of the different levels between 0 and 1 that can be resolved, rounded up to one
-        significant digit, or to two where one would make them the same. Empty if the default values do not show nothing, see
-        `shows_nothing`, or there are no such levels.
+        The levels between 0 and 1 that can be resolved, rounded up to one significant digit, or to
+        two if one would make them all the same; if that gives more than five, quantiles of them.
+        Empty if the default values show something, see `shows_nothing`, or there are no such levels.
     """
     if not shows_nothing(profiles, EPS):
         return ()
@@ -70,11 +70,12 @@ def eps_from_levels(profiles: Sequence[MatchProfile]) -> tuple[float, ...]:
     if not len(levels):
         return ()
     least = max(profile.resolution for profile in profiles)
-    values = np.quantile(np.unique(levels), QUANTILES, method="higher").tolist()
     for digits in (1, 2):
-        rounded = sorted({_rounded_up(value, digits) for value in values})
-        if len(rounded) == len(values):
+        rounded = sorted({_rounded_up(level, digits) for level in levels.tolist()})
+        if len(rounded) > 1:
             break
+    if len(rounded) > len(QUANTILES):
+        rounded = sorted({_rounded_up(value, digits) for value in np.quantile(levels, QUANTILES).tolist()})
     return tuple(value for value in rounded if least <= value < 1)
 
 

@@ -50,7 +50,7 @@ class Comparison:
     moments: Moments = field(repr=False)
     """The moments of all layers."""
     eps_from_levels: bool = False
-    """Whether eps are quantiles of the levels, because s(eps) is 0 or 1 at all default values."""
+    """Whether eps were chosen from the levels, because s(eps) is 0 or 1 at all default values."""
     match: Match | Literal["given"] = "name"
     """How layers were paired; "given" if pairs were listed."""
     measure: str = "debiased cka"
@@ -215,8 +215,8 @@ class Comparison:
         Returns
         -------
         list of Changes
-            Of two networks with an identical layer; or if at each of the default eps (or those
-            given) none or all neurons that are not silent are in the match, and all somewhere.
+            Of two networks with an identical layer; or with, in every layer, all neurons that are not
+            silent in the match at every default eps (or those given), and CKA of 0.95 or more.
         """
         eps = EPS if self.eps_from_levels else self.eps
         near = []
