@@ -18,8 +18,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.optimize import linprog
-from scipy.sparse import eye_array, kron, vstack
 
 from .._values import data_frame, plain, short
 from ..errors import SpanmatchError
@@ -349,6 +347,9 @@ def soft_coupling(similarities: Array) -> Array:
     -----
     Optimal transport with cost 1 - S: a linear program, solved exactly.
     """
+    from scipy.optimize import linprog  # slow to import
+    from scipy.sparse import eye_array, kron, vstack
+
     L, M = similarities.shape
     row_sums, column_sums = kron(eye_array(L), np.ones((1, M))), kron(np.ones((1, L)), eye_array(M))
     solution = linprog(
