@@ -35,6 +35,15 @@ def net(seed):
 def base():
     return net(0)
 
+def tuned():
+    network = net(0)
+    with torch.no_grad():
+        network[2].weight += 1e-3 * torch.randn(8, 12)
+    return network
+
+def deep():
+    return nn.Sequential(nn.Linear(6, 12), nn.ReLU(), nn.Linear(12, 12), nn.ReLU(), *net(2)[2:], nn.Linear(8, 4))
+
 def convolution(seed):
     torch.manual_seed(seed)
     return nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 6, 3), nn.ReLU())

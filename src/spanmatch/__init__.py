@@ -19,7 +19,7 @@ from .alignment import (
     sparse_map,
     universality,
 )
-from .comparison import Comparison, PairResult, compare
+from .comparison import Changes, Comparison, LayerChange, PairResult, compare
 from .errors import SpanmatchError, SpanmatchWarning
 from .evidence import (
     Evidence,
@@ -60,9 +60,12 @@ from .moments.provenance import Provenance
 from .moments.top_inputs import TopInputs
 from .similarity import (
     CCA,
+    Correspondence,
+    Counterpart,
     LayerMatrix,
     Measure,
     Measured,
+    NetworkScore,
     Procrustes,
     Regression,
     adjusted_linear_regression,
@@ -85,11 +88,14 @@ from .tracking import LayerSimilarity, TrackedStep, Tracker
 __all__ = [
     "CCA",
     "Alignment",
+    "Changes",
     "Cluster",
     "Clusters",
     "Coefficients",
     "Comparison",
     "Correlation",
+    "Correspondence",
+    "Counterpart",
     "Difference",
     "Evidence",
     "ExactStructure",
@@ -98,6 +104,7 @@ __all__ = [
     "Interval",
     "Layer",
     "LayerAlignment",
+    "LayerChange",
     "LayerList",
     "LayerMatrix",
     "LayerSimilarity",
@@ -108,6 +115,7 @@ __all__ = [
     "Measured",
     "MinimumMatch",
     "Moments",
+    "NetworkScore",
     "Null",
     "Outcome",
     "Pair",

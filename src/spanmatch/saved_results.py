@@ -212,6 +212,8 @@ def _check_comparison(comparison: ComparisonRecord) -> None:
     _distinct("the names in matrices", [matrix["name"] for matrix in comparison["matrices"]])
     for i, matrix in enumerate(comparison["matrices"]):
         _check_matrix(matrix, f"matrices[{i}]")
+    for i, score in enumerate(comparison["scores"]):
+        _shape(f"scores[{i}].coupling", score["coupling"], len(score["x_layers"]), len(score["y_layers"]))
     for i, layer in enumerate(comparison["universality"]):
         _check_universality(layer, f"universality[{i}]", networks)
     if comparison["inputs"] is not None:

@@ -71,6 +71,12 @@ class ComparisonRecord(TypedDict):
     spanmatch: Text  # the version of spanmatch that wrote the file
     networks: Annotated[list[Text], Field(min_length=1)]  # names, in the order given
     eps: Annotated[list[Eps], Field(min_length=1)]  # those that tables show
+    eps_from_levels: bool  # whether eps were chosen from the levels, as s(eps) is 0 or 1 at all default ones
+    match: Literal["name", "depth", "best", "given"]  # how layers were paired
+    not_compared: list[Text]  # layers in no pair, "network:layer"; none if pairs were listed
+    correspondence: CorrespondenceRecord | None  # counterparts, where they say more than names
+    scores: list[ScoreRecord]  # of every two networks, where all layers were compared with all
+    changes: list[ChangesRecord]  # of networks that are nearly the same
     rows: Annotated[list[Count], Field(min_length=2, max_length=2)]  # the fewest and the most rows of a pair
     centred: bool  # whether each neuron's mean was taken out first
     method: Literal["gram", "qr", "single"]  # how moments were kept
@@ -80,6 +86,65 @@ class ComparisonRecord(TypedDict):
     transplants: list[TransplantRecord]  # those that were made
     inputs: InputsRecord | None  # the inputs that excite each neuron most, if they were kept
     pairs: Annotated[list[PairRecord], Field(min_length=1)]  # one for each pair of layers, those of a layer together
+
+
+class CorrespondenceRecord(TypedDict):
+    """Layers with their counterparts."""
+
+    measure: Text
+    counterparts: list[CounterpartRecord]
+
+
+class CounterpartRecord(TypedDict):
+    """A layer and its counterpart in another network."""
+
+    x_layer: Text
+    y_layer: Text
+    similarity: float | None
+    margin: float | None  # to the most similar other layer; null where not all pairs are known
+    next_best: Text  # that layer; empty if there is no margin
+
+
+class ScoreRecord(TypedDict):
+    """Scores of two networks from the similarity of all their layers."""
+
+    measure: Text
+    x_network: Text
+    y_network: Text
+    x_layers: Annotated[list[Text], Field(min_length=1)]
+    y_layers: Annotated[list[Text], Field(min_length=1)]
+    x_best: float  # mean over layers of the similarity to the best counterpart
+    y_best: float
+    best: float  # the same over the layers of both networks
+    path: list[Annotated[list[Text], Field(min_length=2, max_length=2)]]  # the best monotone path
+    path_score: float
+    coupling: Matrix  # (x_layers, y_layers) the soft coupling
+    coupling_score: float
+
+
+class ChangesRecord(TypedDict):
+    """What changed between two networks that are nearly the same."""
+
+    x_network: Text
+    y_network: Text
+    sentence: Text
+    layers: Annotated[list[LayerChangeRecord], Field(min_length=1)]
+
+
+class LayerChangeRecord(TypedDict):
+    """How much two layers differ; 0 is below the resolution."""
+
+    x_layer: Text
+    y_layer: Text
+    identical: bool  # neuron by neuron, to within the resolution
+    difference: float | None  # relative, of neurons at the same place; null if widths differ
+    difference_resolution: float | None
+    one_minus_cka: float | None  # null if a layer is constant
+    cka_resolution: float | None
+    median_level: Level | None  # of neurons that are not silent
+    largest_level: Level | None
+    share_above: Share | None  # of levels above 0.05
+    level_resolution: float
 
 
 class PairRecord(TypedDict):

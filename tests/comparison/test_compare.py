@@ -248,7 +248,7 @@ def test_pairs_of_a_layer_stand_together():
 
 def test_evidence_stands_beside_every_profile(tmp_path):
     X, Y = layers.correlated(p=12, q=10)
-    comparison = sm.compare({"a": {"l": X}, "b": {"l": Y}})
+    comparison = sm.compare({"a": {"l": X}, "b": {"l": Y}}, eps=[0.15, 0.25, 0.5])
     pair = sm.pair(X, Y)
     found = comparison.pairs[0].evidence
     frame = comparison.to_frame()

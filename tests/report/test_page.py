@@ -662,3 +662,24 @@ def test_the_page_is_made_anew_from_saved_results(demo_study, comparison, tmp_pa
     (folder / "comparison.json").write_text('{"format": "spanmatch.comparison", "version": 1}')
     result = CliRunner().invoke(app, ["report", str(folder)])
     assert result.exit_code == 1 and "not a comparison of version 7" in result.stderr.replace("\n", " ")
+
+
+def test_counterparts_and_changes_are_shown(browser, tmp_path):
+    X, Y = layers.random(n=80, p=5, q=5)
+    networks = {"base": {"one": X, "two": Y}, "tuned": {"one": X, "two": Y + 1e-3 * X, HOSTILE: X[:, :2]}}
+    comparison = sm.compare(networks, pairs="all", clusters=False, evidence=False)
+    opened = Opened(browser, comparison.report(tmp_path / "report.html"))
+    page = opened.page
+    (changes,) = comparison.near_networks()
+    assert f"From base to tuned: {changes.sentence}." in page.locator("#changes").text_content()
+    rows = opened.table("#changes")
+    assert [row[0] for row in rows] == ["one", "two"]
+    assert rows[0][1:3] == ["<1e-7", "<1e-14"] and float(rows[1][2]) == pytest.approx(
+        changes.layers[1].one_minus_cka, rel=0.06
+    )
+    counterparts = comparison.correspondence()
+    assert [row[:2] for row in opened.table("#correspondence")] == [[one.x_layer, one.y_layer] for one in counterparts]
+    text = page.locator("#correspondence").text_content()
+    (score,) = comparison.scores()
+    assert f"best monotone path {score.path_score:.3f}" in text and f"Not compared: tuned:{HOSTILE}." in text
+    opened.done()

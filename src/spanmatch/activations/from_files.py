@@ -25,7 +25,7 @@ from ..moments.moments import Moments
 from ..moments.options import MomentsOptions, Pairs
 from .checkpoints import CHECKPOINT_SECONDS, Checkpoint, checkpointed, made_from
 from .layouts import BatchRows, Channels, Layout, Pool, Units
-from .patterns import Patterns, chosen, nearest, patterns_of
+from .patterns import OTHER_PAIRS, Patterns, chosen, nearest, patterns_of
 from .row_ids import ArrayKey, joined
 from .stored import ActivationSource, StoredActivations, StoredArray
 
@@ -123,7 +123,9 @@ def capture_stored(
                 names = chosen(patterns, activations.arrays, activations.name)
                 activations.arrays = {layer: activations.arrays[layer] for layer in names}
             _check_neurons(activations)
-        joined_arrays = joined(_arrays_to_read(stored, options.get("pairs", "matching")))
+        arrays_to_read = _arrays_to_read(stored, options.get("pairs", "matching"))
+        left_out = [f"{name}:{layer}" for name, layer in _arrays_of(stored) if (name, layer) not in arrays_to_read]
+        joined_arrays = joined(arrays_to_read)
         arrays = joined_arrays.arrays
         _check_lengths(arrays, options.get("pairs", "matching"))
         parts = _parts_of(arrays, joined_arrays.example_ids)
@@ -132,6 +134,7 @@ def capture_stored(
                 stored[name].arrays[layer] = array
             source = made_from(_identity(arrays, networks, joined_arrays.digest), layout, options)
             pass_checkpoint = stack.enter_context(checkpointed(checkpoint, checkpoint_seconds, options, source))
+            pass_checkpoint.moments.describe(left_out=left_out)
             return _read_here(_Sources(stored, joined_arrays.example_ids), parts, layout, pass_checkpoint)
     if checkpoint is not None:
         raise SpanmatchError("checkpoint and scheduler: give one of them; workers keep what they have done")
@@ -140,7 +143,9 @@ def capture_stored(
             "scheduler: workers read rows as they are stored, but these are in different orders, or several rows have "
             "the same id; store them in one order, with one id each, or leave out scheduler"
         )
-    return _read_on_workers(networks, arrays, parts, layout, options, scheduler, rows_by)
+    moments = _read_on_workers(networks, arrays, parts, layout, options, scheduler, rows_by)
+    moments.describe(left_out=left_out)
+    return moments
 
 
 def add_sources(
@@ -372,9 +377,7 @@ def _arrays_to_read(stored: Mapping[str, StoredActivations], pairs: Pairs) -> di
 
     Raises SpanmatchError if layers of the same name are to be paired, and there are none.
     """
-    arrays = {
-        (name, layer): array for name, activations in stored.items() for layer, array in activations.arrays.items()
-    }
+    arrays = _arrays_of(stored)
     if pairs != "matching":
         return arrays
     network_counts = Counter(layer for _, layer in arrays)
@@ -382,6 +385,11 @@ def _arrays_to_read(stored: Mapping[str, StoredActivations], pairs: Pairs) -> di
     if not common:
         _refuse_names(list(stored.values()))
     return common
+
+
+def _arrays_of(stored: Mapping[str, StoredActivations]) -> dict[ArrayKey, StoredArray]:
+    """Return all arrays by network and layer."""
+    return {(name, layer): array for name, activations in stored.items() for layer, array in activations.arrays.items()}
 
 
 def _check_lengths(arrays: Mapping[ArrayKey, StoredArray], pairs: Pairs) -> None:
@@ -401,7 +409,7 @@ def _refuse_names(stored: Sequence[StoredActivations]) -> NoReturn:
     """Raise SpanmatchError: no layer is in two networks."""
     listed = "; ".join(f"{activations.name}: {', '.join(list(activations.arrays)[:8])}" for activations in stored)
     alike = nearest(stored[0].arrays, stored[1].arrays) if len(stored) > 1 else ""
-    raise SpanmatchError(f"no layer has the same name in two of them ({listed}){alike}")
+    raise SpanmatchError(f"no layer has the same name in two of them ({listed}){alike}; {OTHER_PAIRS}")
 
 
 def _identity(

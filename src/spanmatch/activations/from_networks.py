@@ -24,7 +24,7 @@ from .constants import Constant, Constants, checked_constants, described_constan
 from .layouts import Channels, Layout, Pool, Units
 from .onnx import OnnxRunner, onnx_runner
 from .outputs import Batch, BatchActivations, Runner, are_texts, examples_in, joined_rows, numbers_of
-from .patterns import Patterns, nearest, patterns_of
+from .patterns import OTHER_PAIRS, Patterns, nearest, patterns_of
 from .stored import is_in_memory
 from .tokens import inputs_of_runners
 from .torch import torch_runner
@@ -340,7 +340,7 @@ def _check_common(runners: Sequence[Runner], pairs: Pairs) -> None:
         listed = "; ".join(f"{runner.name!r}: {', '.join(runner.layers[:8])}" for runner in runners)
         raise SpanmatchError(
             f"no layer has the same name in two networks ({listed}){nearest(runners[0].layers, runners[1].layers)}; "
-            "give pairs='all' or a list of pairs"
+            f"{OTHER_PAIRS}"
         )
 
 

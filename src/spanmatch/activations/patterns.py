@@ -8,8 +8,13 @@ from fnmatch import fnmatchcase
 
 from ..errors import SpanmatchError
 
-Patterns = str | Sequence[str] | Mapping[str, str | Sequence[str]] | None
+Patterns = str | Sequence[str] | Mapping[str, str | Sequence[str] | None] | None
 NAMES_LISTED = 30
+OTHER_PAIRS = (
+    "pair layers by depth or by similarity with match='depth' or match='best' (--match), or list pairs=[...] (--pair); "
+    "sm.capture takes pairs='depth', pairs='all' or a list"
+)
+"""What messages suggest where no two layers have the same name."""
 
 
 def patterns_of(layers: Patterns, network: str) -> Sequence[str] | None:

@@ -16,7 +16,8 @@ from rich.markup import escape
 
 from .. import __about__
 from .._files import write_text, writing
-from ..comparison.comparing import EPS, EVIDENCE_UP_TO
+from ..comparison.comparing import EVIDENCE_UP_TO
+from ..comparison.listed_eps import EPS
 from ..errors import BadArgument, SpanmatchError, SpanmatchWarning
 
 if TYPE_CHECKING:
@@ -156,9 +157,33 @@ def compare(
         ),
     ] = None,
     layers: Annotated[
-        list[str] | None, typer.Option(help="Layer name or shell pattern, such as '*relu*'; can be repeated.")
+        list[str] | None,
+        typer.Option(
+            help="Layer name or shell pattern, such as '*relu*'; of one network alone, NAME:PATTERN with its name, a "
+            "or b; can be repeated."
+        ),
     ] = None,
-    eps: Annotated[str, typer.Option(help="Values of eps for the tables, in \\[0, 1).")] = DEFAULT_EPS,
+    match: Annotated[
+        Literal["name", "depth", "best"],
+        typer.Option(
+            help="Which layers are compared: of the same name, of the nearest relative depth, or each layer of A with "
+            "its most similar layer of B."
+        ),
+    ] = "name",
+    measure: Annotated[
+        str, typer.Option(help="Measure of similar layers, for --match best and tables, such as cka.")
+    ] = "debiased cka",
+    pair: Annotated[
+        list[str] | None,
+        typer.Option(metavar="LAYER=LAYER", help="A layer of A and one of B to compare; can be repeated."),
+    ] = None,
+    eps: Annotated[
+        str | None,
+        typer.Option(
+            help=f"Values of eps for the tables, in \\[0, 1); by default {DEFAULT_EPS}, or chosen from the levels "
+            "where s(eps) is 0 or 1 at all of them."
+        ),
+    ] = None,
     out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("spanmatch-compare"),
     as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON instead of a table.")] = False,
     centred: Annotated[bool, typer.Option("--centred", help="Subtract each neuron's mean first.")] = False,
@@ -202,8 +227,8 @@ def compare(
         ),
     ] = None,
     pairs: Annotated[
-        Literal["matching", "all"], typer.Option(help="all: also compare every layer with every other, as a matrix.")
-    ] = "matching",
+        Literal["all"] | None, typer.Option(help="all: also compare every layer with every other, as a matrix.")
+    ] = None,
     pool: Annotated[
         str | None,
         typer.Option(help="mean or last (token): one row an example; or a number of positions along each axis."),
@@ -236,14 +261,17 @@ def compare(
         int | None, typer.Option(min=2, help="Number of bins, to also find partners by mutual information.")
     ] = None,
 ) -> None:
-    """Compare two networks, or two sets of stored activations, at all layers of the same name."""
+    """Compare two networks, or two sets of stored activations, layer by layer."""
     kept = "nothing was written" if checkpoint is None else f"rerun the command to continue from {checkpoint}"
     with _exit_codes(kept):
         from ..activations import from_names, runs
         from ..activations.constants import parsed_constants
         from ..comparison import compare as run
+        from . import layer_names
 
-        shown, constants = _eps(eps), parsed_constants(constant or ())
+        shown, constants = None if eps is None else _eps(eps), parsed_constants(constant or ())
+        if pair and (pairs or match != "name"):
+            raise BadArgument("--pair: give it without --match and --pairs; it lists what is compared")
         missing = [text for text in (a, b) if not from_names.names_network(text) and not Path(text).exists()]
         if missing:
             raise BadArgument(f"{missing[0]}: no such file or folder")
@@ -282,19 +310,21 @@ def compare(
                 batches,
                 eps=shown,
                 centred=centred,
-                simple_eps=shown if simple else (),
+                simple_eps=(shown or EPS) if simple else (),
                 simple_layers=simple_layers,
                 clusters=clusters,
                 sparse=sparse or (),
                 bins=bins,
                 evidence=evidence,
-                pairs=pairs,
+                match=match,
+                measure=measure,
+                pairs=layer_names.listed_pairs(pair, names) if pair else pairs,
                 pool=int(pool) if pool is not None and pool.isdecimal() else pool,
                 top=top,
                 inputs=from_names.pictures(data, size) if top and data else None,
                 max_memory_gb=max_memory_gb,
                 notes={names[0]: a, names[1]: b, **_data_note(data, batches)},
-                layers=layers,
+                layers=None if layers is None else layer_names.patterns_by_network(layers, names),
                 units=units,
                 positions=positions,
                 seed=seed,
@@ -394,11 +424,13 @@ def _finish(comparison: Comparison, folder: Path, as_json: bool) -> None:
     if as_json:
         sys.stdout.write((folder / "comparison.json").read_text(encoding="utf-8"))
         return
-    from . import tables
+    from . import pairing_tables, tables
 
     console = Console(highlight=False)
     for table in tables.of_comparison(comparison):
         console.print(table)
+    for shown in pairing_tables.of_comparison(comparison):
+        console.print(shown)
     explanation = tables.explanation_of(comparison)
     if explanation:
         console.print(explanation)

@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ..moments.provenance import network_and_layer
+from .pairing_tables import eps_note
 
 if TYPE_CHECKING:
     from ..alignment import Alignment, Clusters, LayerAlignment
@@ -211,6 +212,7 @@ def _population(comparison: Comparison) -> Table:
     title = (
         f"{_names(comparison)}: share of neurons in the match, estimated for the population (corrected for the fit), "
         f"by eps; effective sample size, and the one needed at eps {middle:g}{_several(comparison)}"
+        f"{eps_note(comparison)}"
     )
     table = _titled(title, "examples", "effective\nn", "needed", *(f"{eps:g}" for eps in comparison.eps))
     for layer, pairs in _by_layer(comparison).items():
@@ -229,6 +231,7 @@ def _population(comparison: Comparison) -> Table:
 
 def _similarity(comparison: Comparison) -> Table:
     title = f"{_names(comparison)}, in sample: share of neurons in the maximum match, by eps{_several(comparison)}"
+    title += eps_note(comparison)
     table = _titled(title, "neurons", "silent", "rows", *(f"{eps:g}" for eps in comparison.eps))
     for layer, pairs in _by_layer(comparison).items():
         profiles = [pair.profile for pair in pairs]

@@ -19,10 +19,23 @@ from ..evidence import Evidence, assess, permutation_test
 from ..match import MatchProfile, SimpleMatches, match_profile, simple_matches
 from ..match.maximum import checked_eps
 from ..moments.moments import Moments
+from ..moments.options import Pairs
 from ..moments.pairs import Pair
 from ..moments.provenance import network_and_layer
 from ..similarity import matrices_of, measures
+from .changes import layer_change
+from .listed_eps import EPS, eps_from_levels
 from .pair_result import PairResult
+from .pairing import (
+    Match,
+    checked_match,
+    checked_measure,
+    layers_of_pairs,
+    left_out,
+    networks_of,
+    pairs_in_detail,
+    pairs_of_moments,
+)
 from .result import Comparison
 
 if TYPE_CHECKING:
@@ -31,21 +44,22 @@ if TYPE_CHECKING:
     from .thumbnails import Inputs
 
 
-EPS = (0.15, 0.2, 0.25, 0.3, 0.5)
-"""Default values of eps, those of Wang et al."""
 EVIDENCE_UP_TO = 1024
 """Total number of neurons of two layers up to which evidence is computed by default."""
 CHANCE_LEVEL = 0.05
 """The level of the test whether any layer is more similar than unrelated layers are."""
-MATRICES = ("cka", "debiased cka")
-"""Measures of which matrices of all layers are saved."""
+MATRICES = ("debiased cka", "cka")
+"""Measures of which matrices of all layers are saved, besides that of the counterparts."""
 
 
 def compare(
     networks: Mapping[str, Network | ActivationSource] | ActivationSource,
     batches: Iterable[Batch] | ActivationSource | None = None,
     *,
-    eps: Sequence[float] = EPS,
+    match: Match = "name",
+    measure: str = "debiased cka",
+    pairs: Pairs | None = None,
+    eps: Sequence[float] | None = None,
     centred: bool = False,
     simple_eps: Sequence[float] = (),
     simple_layers: str | Sequence[str] | None = None,
@@ -68,8 +82,21 @@ def compare(
         B)` is short for `compare({"a": A, "b": B})`.
     batches : iterable, optional
         The inputs on which the networks are run; or B.
-    eps : sequence of float
-        Values of eps that tables show, in [0, 1). The profiles hold every eps.
+    match : {"name", "depth", "best"}
+        Which layers of two networks are compared in detail: those of the same name; those of the
+        nearest relative depth i / (L - 1), for each layer of the network with fewer layers; or each
+        layer of the first network with its most similar layer of the second, by `measure`. What is
+        left out is listed in `Comparison.not_compared`.
+    measure : str
+        The measure of counterparts, for match="best" and for tables; see `sm.measures()`.
+    pairs : {"all"} or list of pairs of names, optional
+        "all" also measures all layers against all. A list, as [("a:conv1", "b:conv2")], replaces
+        `match`; of two networks, the names may stand without "a:" and "b:". Without `layers`, no
+        other layers are then read. By default there are the pairs that `match` needs.
+    eps : sequence of float, optional
+        Values of eps that tables show, in [0, 1). The profiles hold every eps. By default 0.15, 0.2,
+        0.25, 0.3 and 0.5; if s(eps) is 0 or 1 at all of them for all layers, chosen from the
+        levels.
     centred : bool
         Whether to subtract each neuron's mean first.
     simple_eps : sequence of float
@@ -98,22 +125,22 @@ def compare(
         Notes that the report shows, by title.
     **options
         Options of `capture`: layers, units, positions, seed, channels, input, constants, example_ids,
-        checkpoint, checkpoint_seconds, pairs, folds, null, bins, method, top, max_memory_gb; for stored
-        activations also rows_by and scheduler, see `capture_stored`. With bins, partners are also computed by
-        mutual information.
+        checkpoint, checkpoint_seconds, folds, null, bins, method, top, max_memory_gb; for stored
+        activations also rows_by and scheduler, see `capture_stored`. With bins, partners are also
+        computed by mutual information.
 
     Returns
     -------
     Comparison
-        One `PairResult` for each pair of layers. With pairs="all" also matrices of all layers
-        against all; profiles and alignments are then computed for layers of the same name, if there
-        are any.
+        One `PairResult` for each pair of layers. With pairs="all" and match="best" also matrices of
+        all layers against all. With pairs="all" and match="name", all pairs are compared in detail if
+        no two layers have the same name.
 
     Raises
     ------
     SpanmatchError
-        If an eps is not in [0, 1), no two layers were paired, or as `capture` does. Layers of
-        different spatial size need pool="mean".
+        If an eps is not in [0, 1), there is no such measure, no two layers were paired, or as
+        `capture` does. Layers of different spatial size need pool="mean".
 
     Warns
     -----
@@ -126,27 +153,38 @@ def compare(
     Cost: one forward pass of each network for each batch, then for each pair of layers a match
     profile, two assignments and what is requested in addition.
     """
-    shown = tuple(checked_eps(list(eps)).tolist())
-    if not shown:
+    given_eps = () if eps is None else tuple(checked_eps(list(eps)).tolist())
+    if eps is not None and not given_eps:
         raise SpanmatchError("eps: give at least one")
+    match, measure = checked_match(match, pairs), checked_measure(measure)
     named, batches = _named(networks, batches)
-    moments = _moments(named, batches, options)
+    requested_pairs = pairs_of_moments(match, pairs, list(named))
+    listed = isinstance(requested_pairs, list)
+    if isinstance(requested_pairs, list) and options.get("layers") is None:
+        options["layers"] = layers_of_pairs(requested_pairs, named)
+    moments = _moments(named, batches, {**options, "pairs": requested_pairs})
     if not moments.pairs:
         raise SpanmatchError("nothing to compare: no two layers were paired; give two networks, or pairs='all'")
-    pairs = sorted(_in_detail(moments), key=_by_layer(moments))
+    layer_pairs = sorted(pairs_in_detail(moments, match, measure, listed), key=_by_layer(moments))
+    profiles = [match_profile(moments.pair(x, y), centred=centred) for x, y in tracked(layer_pairs, "matching")]
+    eps_of_levels = () if given_eps else eps_from_levels(profiles)
+    shown = given_eps or eps_of_levels or EPS
     request = _Request(
         eps=shown,
         centred=centred,
         clusters=clusters,
-        predicted=_chosen(pairs, sparse),
-        simple=_chosen(pairs, "*" if simple_layers is None else simple_layers) if len(simple_eps) else set(),
+        predicted=_chosen(layer_pairs, sparse),
+        simple=_chosen(layer_pairs, "*" if simple_layers is None else simple_layers) if len(simple_eps) else set(),
         simple_eps=checked_eps(list(simple_eps)).tolist(),
         evidence=evidence,
     )
-    network_count = len(dict.fromkeys(network_and_layer(layer)[0] for layer in moments.layers))
+    network_names = networks_of(moments)
     pair_results, universalities = [], []
-    for layer, group in groupby(tracked(pairs, "matching"), key=lambda pair: network_and_layer(pair[0])[1]):
-        pair_results += [_pair_result(moments.pair(x, y), request, network_count) for x, y in group]
+    compared = zip(tracked(layer_pairs, "aligning"), profiles, strict=True)
+    for layer, group in groupby(compared, key=lambda compared_pair: network_and_layer(compared_pair[0][0])[1]):
+        pair_results += [
+            _pair_result(moments.pair(*layers), profile, request, network_names) for layers, profile in group
+        ]
         if _is_shared(moments, layer):
             universalities.append(
                 universality(moments, layer, min_correlation=min_correlation, eps=request.middle, centred=centred)
@@ -156,15 +194,19 @@ def compare(
     comparison = Comparison(
         pairs=tuple(pair_results),
         eps=shown,
+        eps_from_levels=bool(eps_of_levels),
+        match="given" if listed else match,
+        measure=measure,
+        not_compared=() if listed else left_out(moments, layer_pairs),
         moments=moments,
         universality=tuple(universalities),
         inputs=inputs,
         notes=dict(notes or {}),
     )
-    if len(pairs) == len(moments.pairs):
+    if len(layer_pairs) == len(moments.pairs) and match != "best":
         return comparison
-    chosen_measures = [measure for measure in measures() if measure.name in MATRICES]
-    return replace(comparison, matrices=matrices_of(moments, chosen_measures))
+    names = dict.fromkeys((*MATRICES, measure))
+    return replace(comparison, matrices=matrices_of(moments, [one for one in measures() if one.name in names]))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,19 +229,19 @@ class _Request:
         return self.eps[len(self.eps) // 2]
 
 
-def _pair_result(pair: Pair, request: _Request, network_count: int) -> PairResult:
+def _pair_result(pair: Pair, profile: MatchProfile, request: _Request, networks: Sequence[str]) -> PairResult:
     """Return the requested results of a pair of layers."""
     layers = (pair.x_layer, pair.y_layer)
-    profile = match_profile(pair, centred=request.centred)
     evidence, refusals = _evidence(pair, profile, request)
     return PairResult(
         provenance=profile.provenance,
-        name=_name(pair, network_count),
+        name=_name(pair, networks),
         profile=profile,
         alignment=align(pair, sparse=layers in request.predicted, grouped=request.clusters, centred=request.centred),
         simple=_simple(pair, request) if layers in request.simple else (),
         evidence=evidence,
         refusals=refusals,
+        change=layer_change(pair, profile),
     )
 
 
@@ -217,18 +259,12 @@ def _evidence(pair: Pair, profile: MatchProfile, request: _Request) -> tuple[Evi
     return evidence, evidence.refusals
 
 
-def _name(pair: Pair, networks: int) -> str:
+def _name(pair: Pair, networks: Sequence[str]) -> str:
     """Return the short name of a pair of layers."""
     (a, x), (b, y) = network_and_layer(pair.x_layer), network_and_layer(pair.y_layer)
     if x != y:
-        return f"{pair.x_layer} ~ {pair.y_layer}"
-    return x if networks == 2 else f"{x}, {a} ~ {b}"
-
-
-def _in_detail(moments: Moments) -> list[tuple[str, str]]:
-    """Return the pairs of layers of the same name; all pairs if there are none."""
-    same = [(x, y) for x, y in moments.pairs if network_and_layer(x)[1] == network_and_layer(y)[1]]
-    return same or moments.pairs
+        return f"{x} ~ {y}" if [a, b] == networks else f"{pair.x_layer} ~ {pair.y_layer}"
+    return x if len(networks) == 2 else f"{x}, {a} ~ {b}"
 
 
 def _chosen(pairs: Sequence[tuple[str, str]], layers: str | Sequence[str]) -> set[tuple[str, str]]:

@@ -19,7 +19,8 @@ from ..interventions import Outcome, Transplant
 from ..interventions.outcomes import CONDITIONS, MATCHED, STITCHED, Of
 from ..match import SimpleMatch, SimpleMatches
 from ..moments.provenance import network_and_layer
-from ..similarity import LayerMatrix
+from ..similarity import Correspondence, Counterpart, LayerMatrix
+from .changes import Changes, LayerChange
 from .pair_result import PairResult
 
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ def tables_of(
     matrices: Sequence[LayerMatrix],
     transplants: Sequence[Transplant],
     universality: Sequence[Universality],
+    correspondence: Correspondence | None,
+    changes: Sequence[Changes],
 ) -> dict[str, str]:
     """Return the non-empty tables of a comparison as CSV, by file name; levels and alignment
     always.
@@ -61,6 +64,8 @@ def tables_of(
         "sparse.csv": SPARSE.text(_sparse_rows(pairs)),
         "simple.csv": SIMPLE.text(_simple_matches(pairs)),
         "measures.csv": MEASURES.text(_measures(pairs)),
+        "correspondence.csv": CORRESPONDENCE.text(_counterparts(correspondence)),
+        "changes.csv": CHANGES.text(layer for one in changes for layer in one),
         "matrix.csv": MATRIX.text(_entries(matrices)),
         "transplants.csv": TRANSPLANTS.text(_conditions(transplants)),
         "universality.csv": UNIVERSALITY.text(_universal(universality)),
@@ -254,6 +259,46 @@ def _measures(pairs: Iterable[PairResult]) -> Iterator[tuple[Evidence, MeasureEv
         if pair.evidence is not None:
             for measure in pair.evidence.measures:
                 yield pair.evidence, measure
+
+
+# correspondence.csv: a row for each layer and its counterpart; margins are empty where not all pairs are known --------
+
+CORRESPONDENCE = Table[tuple[str, Counterpart]](
+    {
+        "measure": lambda row: row[0],
+        "x_layer": lambda row: row[1].x_layer,
+        "y_layer": lambda row: row[1].y_layer,
+        "similarity": lambda row: row[1].similarity,
+        "margin": lambda row: row[1].margin,
+        "next_best": lambda row: row[1].next_best,
+    }
+)
+
+
+def _counterparts(correspondence: Correspondence | None) -> Iterator[tuple[str, Counterpart]]:
+    """Yield every counterpart with the measure."""
+    if correspondence is not None:
+        for counterpart in correspondence:
+            yield correspondence.measure, counterpart
+
+
+# changes.csv: a row for each pair of layers of networks that are nearly the same; 0 is below the resolution ----------
+
+CHANGES = Table[LayerChange](
+    {
+        "x_layer": lambda change: change.x_layer,
+        "y_layer": lambda change: change.y_layer,
+        "identical": lambda change: _boolean(change.identical),
+        "difference": lambda change: change.difference,
+        "difference_resolution": lambda change: change.difference_resolution,
+        "one_minus_cka": lambda change: change.one_minus_cka,
+        "cka_resolution": lambda change: change.cka_resolution,
+        "median_level": lambda change: change.median_level,
+        "largest_level": lambda change: change.largest_level,
+        "share_above": lambda change: change.share_above,
+        "level_resolution": lambda change: change.level_resolution,
+    }
+)
 
 
 # matrix.csv: a row for each two layers of each matrix; the value of layers that were not paired is empty -------------

@@ -14,6 +14,7 @@ from ..evidence import Evidence
 from ..match import MatchProfile, SimpleMatches
 from ..moments.pairs import Pair
 from ..moments.provenance import Result, network_and_layer
+from .changes import LayerChange
 
 if TYPE_CHECKING:
     from ..schema import PairRecord, SimpleMatchRecord, SimpleRecord
@@ -25,7 +26,7 @@ class PairResult(Result):
 
     name: str
     """A short name: the layer's, if both have the same one, with the networks if there are more
-    than two.
+    than two; of other layers both names, as in "conv1 ~ conv2".
     """
     profile: MatchProfile
     """The match profile."""
@@ -39,6 +40,8 @@ class PairResult(Result):
     """
     refusals: Mapping[str, str] = field(default_factory=dict)
     """Why a result is missing or incomplete, by its name, such as "cka" or "profile evidence"."""
+    change: LayerChange = field(repr=False)
+    """How much the layers differ, in columns that resolve small differences."""
 
     @property
     def layer(self) -> str:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import combinations
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -15,19 +18,22 @@ from .._files import Path_, write_text, writing
 from .._plotting import axes_for
 from .._values import data_frame
 from ..alignment import Universality
-from ..errors import SpanmatchError, among
+from ..errors import BadArgument, SpanmatchError, among
 from ..interventions import Transplant
 from ..moments.moments import Moments
 from ..moments.pairs import Pair
 from ..moments.provenance import network_and_layer
-from ..similarity import LayerMatrix, matrices_of, measures
+from ..similarity import Correspondence, LayerMatrix, NetworkScore, correspondence_of, network_score
+from .changes import Changes, are_near
+from .listed_eps import EPS
 from .pair_result import PairResult
+from .pairing import Match, matrix_of, networks_of
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-    from ..schema import ComparisonRecord
+    from ..schema import ComparisonRecord, CorrespondenceRecord
     from .thumbnails import Inputs
 
 
@@ -43,6 +49,14 @@ class Comparison:
     """Values of eps that tables show. The profiles hold every eps."""
     moments: Moments = field(repr=False)
     """The moments of all layers."""
+    eps_from_levels: bool = False
+    """Whether eps were chosen from the levels, because s(eps) is 0 or 1 at all default values."""
+    match: Match | Literal["given"] = "name"
+    """How layers were paired; "given" if pairs were listed."""
+    measure: str = "debiased cka"
+    """The measure of counterparts."""
+    not_compared: tuple[str, ...] = field(default=(), repr=False)
+    """The layers that are in no pair of this comparison; empty if pairs were listed."""
     universality: tuple[Universality, ...] = field(default=(), repr=False)
     """One result for every layer of more than two networks."""
     matrices: tuple[LayerMatrix, ...] = field(default=(), repr=False)
@@ -94,7 +108,7 @@ class Comparison:
     @property
     def networks(self) -> list[str]:
         """The names of the networks, in their original order."""
-        return list(dict.fromkeys(network_and_layer(layer)[0] for layer in self.moments.layers))
+        return networks_of(self.moments)
 
     def matrix(self, name: str) -> LayerMatrix:
         """Return one measure of every two layers that were paired.
@@ -117,10 +131,144 @@ class Comparison:
         -----
         Cost: one evaluation of the measure for each pair, or two if it is not symmetric.
         """
-        known = {measure.name: measure for measure in measures()}
-        if name not in known:
-            raise SpanmatchError(f"no measure {name!r}{among(name, known)}")
-        return matrices_of(self.moments, [known[name]])[0]
+        if self.knows_all_pairs:  # else the matrices may be of other moments
+            for matrix in self.matrices:
+                if matrix.name == name:
+                    return matrix
+        return matrix_of(self.moments, name)
+
+    def correspondence(self, measure: str | None = None) -> Correspondence:
+        """Return each layer with its counterpart, their similarity, and its margin to the next best.
+
+        Parameters
+        ----------
+        measure : str, optional
+            The measure's name; by default that of the comparison.
+
+        Returns
+        -------
+        Correspondence
+            One `Counterpart` for each pair of layers that was compared. Margins are known with
+            pairs="all" and match="best", nan otherwise.
+
+        Raises
+        ------
+        SpanmatchError
+            If there is no such measure, or it is not defined for any pair.
+
+        Notes
+        -----
+        Cost: one evaluation of the measure for each pair of which there are moments.
+        """
+        return correspondence_of(self.matrix(measure or self.measure), [(p.x_layer, p.y_layer) for p in self.pairs])
+
+    def score(self, measure: str | None = None, networks: tuple[str, str] | None = None) -> NetworkScore:
+        """Return scores of two networks: best counterparts, the best monotone path, the soft coupling.
+
+        Parameters
+        ----------
+        measure : str, optional
+            The measure's name; by default that of the comparison.
+        networks : tuple of two strs, optional
+            Their names; needed if there are more than two.
+
+        Returns
+        -------
+        NetworkScore
+
+        Raises
+        ------
+        SpanmatchError
+            If not all layers were compared with all: use pairs="all" or match="best". Also if the
+            measure is not defined for a pair, or it is not clear which networks.
+        """
+        return network_score(self.matrix(measure or self.measure), *self._two_networks(networks))
+
+    def changes(self, networks: tuple[str, str] | None = None) -> Changes:
+        """Return what changed between two networks that are nearly the same.
+
+        Parameters
+        ----------
+        networks : tuple of two strs, optional
+            Their names; needed if there are more than two.
+
+        Returns
+        -------
+        Changes
+            One `LayerChange` for each pair of layers of these networks, with columns that resolve
+            small differences.
+
+        Raises
+        ------
+        SpanmatchError
+            If it is not clear which networks, or no layers of them were compared.
+        """
+        x, y = self._two_networks(networks)
+        layers = [pair.change for pair in self._pairs_of(x, y)]
+        if not layers:
+            raise SpanmatchError(f"changes: no layers of {x!r} and {y!r} were compared")
+        return Changes(x, y, tuple(layers))
+
+    def near_networks(self) -> list[Changes]:
+        """Return what changed between every two networks for which s(eps) does not show it.
+
+        Returns
+        -------
+        list of Changes
+            Of two networks with an identical layer; or with, in every layer, all neurons that are not
+            silent in the match at every default eps (or those given), and CKA of 0.95 or more.
+        """
+        eps = EPS if self.eps_from_levels else self.eps
+        near = []
+        for x, y in combinations(self.networks, 2):
+            pairs = self._pairs_of(x, y)
+            if pairs:
+                changes = Changes(x, y, tuple(pair.change for pair in pairs))
+                if are_near(changes, [pair.profile for pair in pairs], eps):
+                    near.append(changes)
+        return near
+
+    @property
+    def knows_all_pairs(self) -> bool:
+        """Whether there are moments of all layers of every two networks, of which some have several."""
+        by_network = Counter(network_and_layer(layer)[0] for layer in self.moments.layers)
+        needed = sum(by_network[x] * by_network[y] for x, y in combinations(by_network, 2))
+        known = sum(network_and_layer(x)[0] != network_and_layer(y)[0] for x, y in self.moments.pairs)
+        return known == needed > len(list(combinations(by_network, 2)))
+
+    @property
+    def has_counterparts(self) -> bool:
+        """Whether counterparts say more than layers' names: names differ, or all pairs are known."""
+        return self.knows_all_pairs or any(
+            network_and_layer(pair.x_layer)[1] != network_and_layer(pair.y_layer)[1] for pair in self.pairs
+        )
+
+    def scores(self) -> Iterator[NetworkScore]:
+        """Yield the scores of every two networks, where all layers were compared with all.
+
+        Yields
+        ------
+        NetworkScore
+            By the measure of the comparison; none where it is not defined for a pair of layers.
+        """
+        if self.knows_all_pairs:
+            for networks in combinations(self.networks, 2):
+                with contextlib.suppress(SpanmatchError):
+                    yield self.score(networks=networks)
+
+    def _pairs_of(self, x: str, y: str) -> list[PairResult]:
+        """Return the results of the pairs of two networks."""
+        return [p for p in self.pairs if (p.provenance.x_network, p.provenance.y_network) in ((x, y), (y, x))]
+
+    def _two_networks(self, networks: tuple[str, str] | None) -> tuple[str, str]:
+        """Return the names of two networks, by default of the only two."""
+        listed = ", ".join(map(repr, self.networks))
+        if networks is None and len(self.networks) != 2:
+            raise BadArgument(f"networks: there is {listed}; give networks=(one, another)")
+        x, y = self.networks if networks is None else networks
+        if x == y or x not in self.networks or y not in self.networks:
+            raise BadArgument(f"networks={networks!r}: give two of {listed}")
+        return x, y
 
     def to_frame(self) -> pd.DataFrame:
         """Return a data frame with one row for each pair of layers.
@@ -149,6 +297,12 @@ class Comparison:
             "networks": self.networks,
             "eps": list(self.eps),
             "rows": [min(rows), max(rows)],
+            "eps_from_levels": self.eps_from_levels,
+            "match": self.match,
+            "not_compared": list(self.not_compared),
+            "correspondence": self._correspondence_record(),
+            "scores": [score.to_dict() for score in self.scores()],
+            "changes": [changes.to_dict() for changes in self.near_networks()],
             "centred": first.centred,
             "method": first.method,
             "notes": dict(self.notes),
@@ -158,6 +312,26 @@ class Comparison:
             "inputs": inputs_of(self.moments, self.inputs) if self.moments.keeps_top else None,
             "pairs": [pair.to_dict(self.eps, self._pair_of(pair)) for pair in self.pairs],
         }
+
+    def _correspondence_record(self) -> CorrespondenceRecord | None:
+        """Return counterparts as plain values; None if they say no more than names, or are refused."""
+        counterparts = self.counterparts()
+        return None if counterparts is None else counterparts.to_dict()
+
+    def counterparts(self) -> Correspondence | None:
+        """Return the correspondence, if it says more than layers' names.
+
+        Returns
+        -------
+        Correspondence or None
+            None also if the measure is not defined for any pair.
+        """
+        if not self.has_counterparts:
+            return None
+        try:
+            return self.correspondence()
+        except SpanmatchError:
+            return None
 
     def _pair_of(self, result: PairResult) -> Pair | None:
         """Return the moments of a pair that has simple matches, else None."""
@@ -238,8 +412,9 @@ class Comparison:
     def write_results(self, folder: Path_) -> Path:
         """Write the files of `save` without the moments, which can be large.
 
-        The tables are levels.csv and alignment.csv; with content also clusters.csv, matrix.csv,
-        measures.csv, simple.csv, sparse.csv, transplants.csv and universality.csv.
+        The tables are levels.csv and alignment.csv; with content also changes.csv, clusters.csv,
+        correspondence.csv, matrix.csv, measures.csv, simple.csv, sparse.csv, transplants.csv and
+        universality.csv.
 
         Parameters
         ----------
@@ -274,4 +449,6 @@ class Comparison:
         """Return the tables as CSV, by file name."""
         from . import csv_tables
 
-        return csv_tables.tables_of(self.pairs, self.matrices, self.transplants, self.universality)
+        return csv_tables.tables_of(
+            self.pairs, self.matrices, self.transplants, self.universality, self.counterparts(), self.near_networks()
+        )

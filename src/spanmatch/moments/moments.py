@@ -13,7 +13,7 @@ rows of X against rows of another example of Y (for what chance gives). See docs
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Unpack
@@ -59,8 +59,10 @@ class Moments:
 
     Parameters
     ----------
-    pairs : {"matching", "all"} or list of pairs of names
-        "matching" for layers of the same name in different networks, "all" for every two layers.
+    pairs : {"matching", "depth", "all"} or list of pairs of names
+        "matching" for layers of the same name in different networks; "depth" for layers of the
+        nearest relative depth in every two networks, in the order of the first batch; "all" for
+        every two layers.
     folds : int
         The number of folds. Blocks of up to eight consecutive examples take turns; 1 keeps none
         apart.
@@ -109,6 +111,7 @@ class Moments:
         self._layers: dict[str, LayerRecord] = {}
         self._layout: dict[str, str] = {}
         self._source = ""
+        self._left_out: tuple[str, ...] = ()
         self._seen: Ranges = NONE
         self._sums = Accumulators(NumpyEngine(method == "single"), {})
 
@@ -162,11 +165,19 @@ class Moments:
         """What the rows are of, as far as `describe` said; empty after adding another source."""
         return self._source
 
+    @property
+    def left_out(self) -> list[str]:
+        """Names of layers of the same sources that were not read, as no pair is of them, as far as
+        `describe` said.
+        """
+        return list(self._left_out)
+
     def describe(
         self,
         layout: Mapping[str, str] | None = None,
         *,
         source: str | None = None,
+        left_out: Sequence[str] | None = None,
         example_ids: ArrayLike | None = None,
     ) -> None:
         """Describe the rows in words, which results and files carry.
@@ -178,6 +189,8 @@ class Moments:
             batch.
         source : str, optional
             What the rows are of.
+        left_out : sequence of str, optional
+            Names of layers that were not read.
         example_ids : array of shape (k,), optional
             Examples that were seen though no row is of them, such as a text of padding alone.
 
@@ -188,6 +201,7 @@ class Moments:
         """
         self._layout |= layout or {}
         self._source = self._source if source is None else source
+        self._left_out = self._left_out if left_out is None else tuple(left_out)
         if example_ids is not None:
             self._seen = union(self._seen, ranges_of(checked_ids("describe", example_ids)))
 
@@ -473,12 +487,14 @@ class Moments:
     def _contents(self) -> Contents:
         """Return everything that the moments are; its arrays are theirs."""
         sums = self._sums.total().arrays if self._layers else {}
-        return Contents(self._options, self._pairs, self._layers, self._layout, self._source, self._seen, sums)
+        return Contents(
+            self._options, self._pairs, self._layers, self._layout, self._source, self._left_out, self._seen, sums
+        )
 
     def _take(self, contents: Contents) -> None:
         """Take over other moments' contents, but not their options."""
         self._pairs, self._layers, self._layout = list(contents.pairs), dict(contents.layers), dict(contents.layout)
-        self._source, self._seen = contents.source, contents.example_ids
+        self._source, self._left_out, self._seen = contents.source, contents.left_out, contents.example_ids
         host, arrays = self._sums.host, dict(contents.sums)
         shapes = {key: array.shape for key, array in arrays.items()}
         self._sums = Accumulators(host, shapes, Sums(host, arrays) if arrays else None)

@@ -36,6 +36,8 @@ class Contents:
     """In words, how the rows of each layer were made."""
     source: str
     """In words, what the rows are of."""
+    left_out: tuple[str, ...]
+    """Names of layers that were not read."""
     example_ids: Ranges
     sums: Mapping[Key, Array]
     """Empty if there are no layers."""
@@ -85,6 +87,7 @@ def state_of(contents: Contents) -> State:
         "dtypes": {layer: record.dtype for layer, record in contents.layers.items()},
         "layout": contents.layout,
         "source": contents.source,
+        "left_out": list(contents.left_out),
     }
     arrays: dict[str, StateArray] = {"seen": contents.example_ids}
     for layer, record in contents.layers.items():
@@ -119,6 +122,7 @@ def contents_of(state: State) -> Contents:
         layers=records,
         layout={layer: str(words) for layer, words in description["layout"].items()},
         source=str(description["source"]),
+        left_out=tuple(map(str, description["left_out"])),
         example_ids=checked_ranges(arrays["seen"]),
         sums={key: _checked_sums(key, arrays[_array_name(layers, key)], shape) for key, shape in shapes.items()},
     )

@@ -16,8 +16,9 @@ from .pairs import PRODUCTS
 from .provenance import Method
 
 Layers = tuple[str, str]
-Pairs = Literal["matching", "all"] | Iterable[Layers]
-RequestedPairs = Literal["matching", "all"] | list[Layers]
+PairsRule = Literal["matching", "depth", "all"]
+Pairs = PairsRule | Iterable[Layers]
+RequestedPairs = PairsRule | list[Layers]
 
 
 class MomentsOptions(TypedDict, total=False):
@@ -61,13 +62,15 @@ def _is_count(value: object, least: int) -> bool:
 
 def _requested_pairs(pairs: Pairs) -> RequestedPairs:
     if isinstance(pairs, str):
-        if pairs not in ("matching", "all"):
-            raise SpanmatchError(f"pairs={pairs!r}: give 'matching', 'all' or a list of pairs of layers")
+        if pairs not in ("matching", "depth", "all"):
+            raise SpanmatchError(f"pairs={pairs!r}: give 'matching', 'depth', 'all' or a list of pairs of layers")
         return pairs
     try:
         listed = [(str(x), str(y)) for x, y in pairs]
     except (TypeError, ValueError) as error:
-        raise SpanmatchError(f"pairs={pairs!r}: give 'matching', 'all' or a list of pairs of layers") from error
+        raise SpanmatchError(
+            f"pairs={pairs!r}: give 'matching', 'depth', 'all' or a list of pairs of layers"
+        ) from error
     for x, y in listed:
         if x == y or (y, x) in listed or listed.count((x, y)) > 1:
             raise SpanmatchError(f"pair ({x!r}, {y!r}): give two different layers, and each pair once")
@@ -82,10 +85,53 @@ def pairs_among(layers: list[str], requested: RequestedPairs) -> list[Layers]:
         return list(combinations(layers, 2))
     if requested == "matching":
         return [(x, y) for x, y in combinations(layers, 2) if _matching(x, y)]
+    if requested == "depth":
+        return pairs_by_depth(layers)
     for layer in (layer for pair in requested for layer in pair):
         if layer not in layers:
             raise SpanmatchError(f"pairs ask for layer {layer!r}, which the batch does not hold{among(layer, layers)}")
     return list(requested)
+
+
+def pairs_by_depth(layers: Iterable[str]) -> list[Layers]:
+    """Return the pairs of layers of every two networks by relative depth.
+
+    Parameters
+    ----------
+    layers : iterable of str
+        Names "network:layer", those of a network in the order in which its layers run.
+
+    Returns
+    -------
+    list of pairs of names
+        Of every two networks, each layer of the one with fewer layers (if both have as many, of the
+        first) with that layer of the other whose relative depth i / (L - 1) is the nearest; of two
+        that are as near, the earlier one. A network's only layer counts as its last. Layers in
+        pairs only go forward, and each is in one pair at most.
+    """
+    by_network: dict[str, list[str]] = {}
+    for layer in layers:
+        by_network.setdefault(layer.partition(":")[0], []).append(layer)
+    pairs = []
+    for first, second in combinations(by_network.values(), 2):
+        if len(first) <= len(second):
+            pairs += [
+                (layer, second[j]) for layer, j in zip(first, _nearest_depths(len(first), len(second)), strict=True)
+            ]
+        else:
+            pairs += [
+                (first[j], layer) for layer, j in zip(second, _nearest_depths(len(second), len(first)), strict=True)
+            ]
+    return pairs
+
+
+def _nearest_depths(fewer: int, more: int) -> list[int]:
+    """Return, for each of some layers, the position of the nearest of more layers by relative depth."""
+    if fewer == 1:
+        return [more - 1]
+    steps = fewer - 1
+    # The whole number nearest to i (more - 1) / steps, halves rounded down.
+    return [-((steps - 2 * i * (more - 1)) // (2 * steps)) for i in range(fewer)]
 
 
 def _matching(x: str, y: str) -> bool:

@@ -13,6 +13,8 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from ..schema import (
+    ChangesRecord,
+    CorrespondenceRecord,
     Count,
     DrawnRecord,
     Eps,
@@ -23,6 +25,7 @@ from ..schema import (
     Neuron,
     NeuronOrNone,
     Positive,
+    ScoreRecord,
     Share,
     Shown,
     SimpleMatchRecord,
@@ -50,6 +53,12 @@ class PageComparison(TypedDict):
     spanmatch: Text
     networks: Annotated[list[Text], Field(min_length=1)]
     eps: Annotated[list[Eps], Field(min_length=1)]
+    eps_from_levels: bool
+    match: Literal["name", "depth", "best", "given"]
+    not_compared: list[Text]
+    correspondence: CorrespondenceRecord | None
+    scores: list[ScoreRecord]
+    changes: list[ChangesRecord]
     rows: Annotated[list[Count], Field(min_length=2, max_length=2)]
     centred: bool
     method: Literal["gram", "qr", "single"]

@@ -3,7 +3,15 @@
 import numpy as np
 
 from .canonical_correlation import CCA, adjusted_pillai, cca, pwcca, svcca
-from .kernel_alignment import cka, debiased_cka
+from .correspondence import (
+    Correspondence,
+    Counterpart,
+    NetworkScore,
+    best_counterparts,
+    correspondence_of,
+    network_score,
+)
+from .kernel_alignment import cka, debiased_cka, one_minus_cka
 from .matrices import LayerMatrix, layer_matrix, matrices_of
 from .measure import Estimator, Invariance, Measure, Measured
 from .neuron_matching import correlation_match, match_area
@@ -56,23 +64,30 @@ def measures() -> tuple[Measure, ...]:
 
 __all__ = [
     "CCA",
+    "Correspondence",
+    "Counterpart",
     "Estimator",
     "LayerMatrix",
     "Measure",
     "Measured",
+    "NetworkScore",
     "Procrustes",
     "Regression",
     "adjusted_linear_regression",
     "adjusted_pillai",
+    "best_counterparts",
     "cca",
     "cka",
     "correlation_match",
+    "correspondence_of",
     "debiased_cka",
     "layer_matrix",
     "linear_regression",
     "match_area",
     "matrices_of",
     "measures",
+    "network_score",
+    "one_minus_cka",
     "procrustes",
     "pwcca",
     "svcca",

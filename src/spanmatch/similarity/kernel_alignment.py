@@ -14,10 +14,13 @@ import numpy as np
 from .._threads import few_threads
 from ..errors import SpanmatchError
 from ..moments.dependence import ADVICE, neighbours_are_alike
-from ..moments.pairs import Pair, checked_pair
+from ..moments.pairs import PRODUCTS, Pair, checked_pair
+from ..moments.spans import UNIT, Array
 from .measure import Measured, cross_of_unit_layers, measured_fields
 from .unbiased_hsic import FEWEST_ROWS, unbiased_hsic
 
+ROUNDINGS = 64
+"""How many roundings of a sum of products the error of 1 - CKA may amount to."""
 ROUNDING = 1e-10
 """The share of a layer's own HSIC in sample up to which an unbiased estimate counts as 0."""
 
@@ -73,6 +76,55 @@ def cka(pair: Pair, debiased: bool = False) -> Measured:
         return Measured(value=min(1.0, xy**2 / (xx * yy)), **fields)
     fields = measured_fields(pair, "debiased cka", FEWEST_ROWS)
     return Measured(value=_debiased(pair), warnings=_alike_neighbours(pair), **fields)
+
+
+def one_minus_cka(pair: Pair) -> tuple[float, float]:
+    """Return 1 - CKA, accurate where it is small, and the smallest value that can be told from 0.
+
+    Parameters
+    ----------
+    pair : Pair
+        The layers, (n, p) and (n, q).
+
+    Returns
+    -------
+    value : float
+        1 - CKA; 0 if it is smaller than the resolution.
+    resolution : float
+        About 1e-14; 4e-15 squared for layers of the same width and method="qr", which keeps their
+        differences; 1e-5 for method="single".
+
+    Raises
+    ------
+    SpanmatchError
+        If a layer is constant.
+
+    Notes
+    -----
+    With K = X X^T and L = Y Y^T of the centred layers, 1 - CKA = ||K / ||K|| - L / ||L|| ||^2 / 2.
+    """
+    measured_fields(pair, "cka")
+    p, q = pair.neurons
+    if pair.factor is not None and p == q:
+        resolution = (ROUNDINGS * UNIT) ** 2
+        value = _half_squared_difference(pair.factor[:, :p], pair.factor[:, p:])
+    else:
+        resolution = ROUNDINGS * (PRODUCTS[pair.method] or UNIT)
+        xx, yy = (float(np.linalg.norm(moments / np.trace(moments))) for moments in (pair.xx, pair.yy))
+        value = 1 - float(np.linalg.norm(cross_of_unit_layers(pair))) ** 2 / (xx * yy)
+    return (value if value > resolution else 0.0), resolution
+
+
+def _half_squared_difference(X: Array, Y: Array) -> float:
+    """Return ||K / ||K|| - L / ||L|| ||^2 / 2 of the columns of two layers, from their difference."""
+    scale = np.linalg.norm(X)
+    X, D = X / scale, (Y - X) / scale
+    K, E = X @ X.T, X @ D.T
+    E = E + E.T + D @ D.T  # L - K
+    k, square = np.linalg.norm(K), np.sum(E * E)
+    longer = 2 * np.sum(K * E) + square  # ||L||^2 - ||K||^2
+    length = np.sqrt(k**2 + longer)
+    return float(np.sum((K * (longer / (length + k)) - k * E) ** 2) / (k * length) ** 2 / 2)
 
 
 def debiased_cka(pair: Pair) -> Measured:

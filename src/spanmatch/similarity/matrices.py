@@ -17,7 +17,7 @@ from scipy.linalg import eigh
 from .._plotting import axes_for
 from .._progress import tracked
 from .._values import data_frame, plain
-from ..errors import SpanmatchError
+from ..errors import SpanmatchError, among
 from ..moments.moments import Moments
 from ..moments.pairs import Pair
 from ..moments.spans import Array
@@ -46,6 +46,56 @@ class LayerMatrix:
     """How outputs became rows, in words."""
     refusals: Mapping[tuple[str, str], str] = field(default_factory=dict, repr=False)
     """Why a value of two layers is nan."""
+
+    def value(self, x: str, y: str) -> float:
+        """Return the value of two layers; nan if they were not paired, or it is refused.
+
+        Parameters
+        ----------
+        x, y : str
+            Names of layers.
+
+        Returns
+        -------
+        float
+
+        Raises
+        ------
+        SpanmatchError
+            If a layer is not there.
+        """
+        for layer in (x, y):
+            if layer not in self.layers:
+                raise SpanmatchError(f"no layer {layer!r}{among(layer, self.layers)}")
+        return float(self.values[self.layers.index(x), self.layers.index(y)])
+
+    def refusal(self, x: str, y: str) -> str:
+        """Return why the value of two layers is nan; empty if it is not, or they were not paired.
+
+        Parameters
+        ----------
+        x, y : str
+            Names of layers.
+
+        Returns
+        -------
+        str
+        """
+        return self.refusals.get((x, y), self.refusals.get((y, x), ""))
+
+    def is_known(self, x: str, y: str) -> bool:
+        """Tell whether two layers were paired, even if their value is refused.
+
+        Parameters
+        ----------
+        x, y : str
+            Names of layers.
+
+        Returns
+        -------
+        bool
+        """
+        return not np.isnan(self.value(x, y)) or bool(self.refusal(x, y))
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the matrix as a heat map.

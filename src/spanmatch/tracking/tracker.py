@@ -312,10 +312,10 @@ class Tracker:
                 raise SpanmatchError("probe_batches: no batches; give at least one")
             ends = np.cumsum([examples_in(batch) for batch in batches]).tolist()
             self._ids = [np.arange(start, end) for start, end in zip([0, *ends], ends, strict=False)]
-            runners = [stack.enter_context(runner_of(CURRENT, self._network, self._patterns(CURRENT), self._input))]
+            runners = [stack.enter_context(runner_of(CURRENT, self._network, self._patterns(CURRENT), self._input, {}))]
             if self._against == "network":
                 patterns = self._patterns(REFERENCE)
-                runners.append(stack.enter_context(runner_of(REFERENCE, against, patterns, self._input)))
+                runners.append(stack.enter_context(runner_of(REFERENCE, against, patterns, self._input, {})))
             is_of_tokens = self._layout.pool is None
             inputs = [inputs_of_runners(batch, runners, rows_are_tokens=is_of_tokens) for batch in batches]
             self._inputs = [batch_inputs[0] for batch_inputs in inputs]
@@ -345,7 +345,7 @@ class Tracker:
         group = _QuietGroup(Checkpoint(None, 0, moments, None))
         with (
             training_state_kept(self._module),
-            runner_of(CURRENT, self._network, self._patterns(CURRENT), self._input) as runner,
+            runner_of(CURRENT, self._network, self._patterns(CURRENT), self._input, {}) as runner,
         ):
             for k, (inputs, ids) in enumerate(zip(self._inputs, self._ids, strict=True)):
                 activations = BatchActivations(ids, self._layout)

@@ -18,6 +18,7 @@ import { DARK } from "./display/charts.js";
 import { byId, download, h, inputById, selectById } from "./display/elements.js";
 import { number, percent } from "./display/text.js";
 import { drawAllLayers, matrixCsv } from "./views/comparison/all_layers.js";
+import { changesView, correspondenceView } from "./views/comparison/correspondence.js";
 import { fillLayersTable, layersCsv, profilesCsv } from "./views/comparison/layers_table.js";
 import { drawSimilarityByEps } from "./views/comparison/similarity_by_eps.js";
 import { drawSimilarityByLayer } from "./views/comparison/similarity_by_layer.js";
@@ -49,7 +50,7 @@ const STUDY_VIEWS = [
   blocksView,
   weightAlignmentView,
 ];
-const COMPARISON_VIEWS = [universalityView, transplantsView];
+const COMPARISON_VIEWS = [changesView, correspondenceView, universalityView, transplantsView];
 const PAIR_VIEWS = [evidenceViews, oneToOneViews, sparsePredictionViews, clusterViews, minimumMatchViews];
 
 // The most pairs of layers that a warning names.

@@ -259,6 +259,12 @@ export interface PageComparison {
    * @minItems 1
    */
   eps: [number, ...number[]];
+  eps_from_levels: boolean;
+  match: "name" | "depth" | "best" | "given";
+  not_compared: string[];
+  correspondence: CorrespondenceRecord | null;
+  scores: ScoreRecord[];
+  changes: ChangesRecord[];
   /**
    * @minItems 2
    * @maxItems 2
@@ -277,6 +283,74 @@ export interface PageComparison {
    * @minItems 1
    */
   pairs: [PagePair, ...PagePair[]];
+}
+/**
+ * Layers with their counterparts.
+ */
+export interface CorrespondenceRecord {
+  measure: string;
+  counterparts: CounterpartRecord[];
+}
+/**
+ * A layer and its counterpart in another network.
+ */
+export interface CounterpartRecord {
+  x_layer: string;
+  y_layer: string;
+  similarity: number | null;
+  margin: number | null;
+  next_best: string;
+}
+/**
+ * Scores of two networks from the similarity of all their layers.
+ */
+export interface ScoreRecord {
+  measure: string;
+  x_network: string;
+  y_network: string;
+  /**
+   * @minItems 1
+   */
+  x_layers: [string, ...string[]];
+  /**
+   * @minItems 1
+   */
+  y_layers: [string, ...string[]];
+  x_best: number;
+  y_best: number;
+  best: number;
+  path: [string, string][];
+  path_score: number;
+  coupling: number[][];
+  coupling_score: number;
+}
+/**
+ * What changed between two networks that are nearly the same.
+ */
+export interface ChangesRecord {
+  x_network: string;
+  y_network: string;
+  sentence: string;
+  /**
+   * @minItems 1
+   */
+  layers: [LayerChangeRecord, ...LayerChangeRecord[]];
+}
+/**
+ * How much two layers differ; 0 is below the resolution.
+ */
+export interface LayerChangeRecord {
+  x_layer: string;
+  y_layer: string;
+  identical: boolean;
+  difference: number | null;
+  difference_resolution: number | null;
+  one_minus_cka: number | null;
+  cka_resolution: number | null;
+  median_level: number | null;
+  largest_level: number | null;
+  share_above: number | null;
+  level_resolution: number;
 }
 /**
  * In how many other networks each neuron of a layer is found.
