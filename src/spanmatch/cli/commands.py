@@ -1,12 +1,14 @@
-"""The command line: spanmatch demo, compare, study, report."""
+"""The command line: spanmatch demo, compare, study, report, layers."""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 import sys
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -26,6 +28,50 @@ if TYPE_CHECKING:
 
 FAILED, BAD_USAGE, INTERRUPTED = 1, 2, 130
 DEFAULT_EPS = " ".join(f"{eps:g}" for eps in EPS)
+
+FEW_EXAMPLES = 4
+"""Examples that layers are listed for."""
+LARGE_MOMENTS = 200e6
+"""Bytes above which moments are written only if that is asked for."""
+Data = Annotated[
+    str | None,
+    typer.Option(
+        help="Inputs to run the networks on: .npy, .npz, .safetensors, .txt (one text a line), .csv (a column of "
+        "texts), a folder of images, or file.py:function."
+    ),
+]
+Size = Annotated[int | None, typer.Option(min=1, help="Pixels along each side that images in a folder are resized to.")]
+Normalise = Annotated[
+    Literal["unit", "imagenet"] | None,
+    typer.Option(
+        help="Pixels of images in a folder: unit: from 0 to 1 (default); imagenet: then with ImageNet's mean and "
+        "deviation of each channel."
+    ),
+]
+TextColumn = Annotated[
+    str | None, typer.Option(help="Column of a .csv with the texts; by default the only one with texts.")
+]
+InputName = Annotated[
+    str | None, typer.Option("--input", help="Which of several named arrays is the networks' input, as image or x.")
+]
+ConstantInputs = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME=VALUE",
+        help="Input of ONNX graphs that is the same for all examples: sr=16000, or state=zeros for an array of "
+        "zeros; can be repeated.",
+    ),
+]
+ChannelAxis = Annotated[
+    Literal["auto", "first", "last"],
+    typer.Option(
+        help="Where the neurons of outputs with more than two axes are: on the second axis or on the last; auto: as "
+        "followed through the network."
+    ),
+]
+Download = Annotated[
+    bool, typer.Option("--download", help="Download models, hf:NAME, that are not in the local cache.")
+]
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -118,44 +164,19 @@ def compare(
         ),
     ],
     b: Annotated[str, typer.Argument(help="The second network, of the same kind.")],
-    data: Annotated[
-        str | None,
-        typer.Option(
-            help="Inputs to run the networks on: .npy, .npz, .safetensors, .txt (one text a line), .csv (a column of "
-            "texts), a folder of images, or file.py:function."
-        ),
-    ] = None,
-    size: Annotated[
-        int | None, typer.Option(min=1, help="Pixels along each side that images in a folder are resized to.")
-    ] = None,
-    normalise: Annotated[
-        Literal["unit", "imagenet"] | None,
-        typer.Option(
-            help="Pixels of images in a folder: unit: from 0 to 1 (default); imagenet: then with ImageNet's mean and "
-            "deviation of each channel."
-        ),
-    ] = None,
-    text_column: Annotated[
-        str | None, typer.Option(help="Column of a .csv with the texts; by default the only one with texts.")
-    ] = None,
+    data: Data = None,
+    size: Size = None,
+    normalise: Normalise = None,
+    text_column: TextColumn = None,
     rows_by: Annotated[
         str | None,
         typer.Option(
             metavar="NAME", help="Column or array of row ids in stored activations, to join rows by; by default 'ids'."
         ),
     ] = None,
-    input_name: Annotated[
-        str | None,
-        typer.Option("--input", help="Which of several named arrays is the networks' input, as image or x."),
-    ] = None,
-    constant: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME=VALUE",
-            help="Input of ONNX graphs that is the same for all examples: sr=16000, or state=zeros for an array of "
-            "zeros; can be repeated.",
-        ),
-    ] = None,
+    input_name: InputName = None,
+    constant: ConstantInputs = None,
+    channels: ChannelAxis = "auto",
     layers: Annotated[
         list[str] | None,
         typer.Option(
@@ -254,9 +275,25 @@ def compare(
             help="File to write the moments to every five minutes, and to continue from after an interruption."
         ),
     ] = None,
-    download: Annotated[
-        bool, typer.Option("--download", help="Download models, hf:NAME, that are not in the local cache.")
-    ] = False,
+    download: Download = False,
+    save_moments: Annotated[
+        bool | None,
+        typer.Option(help=f"Write the moments too; by default if they take at most {LARGE_MOMENTS / 1e6:.0f} MB."),
+    ] = None,
+    transplant: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            metavar="EPS",
+            help="Also predict A's neurons that are matched at this eps from B's within A, layer by layer, and report "
+            "A's accuracy; needs --labels.",
+        ),
+    ] = None,
+    labels: Annotated[
+        str | None,
+        typer.Option(help="Class labels of the examples of --data: a .npy or .txt file, or an array's name in --data."),
+    ] = None,
     bins: Annotated[
         int | None, typer.Option(min=2, help="Number of bins, to also find partners by mutual information.")
     ] = None,
@@ -264,43 +301,31 @@ def compare(
     """Compare two networks, or two sets of stored activations, layer by layer."""
     kept = "nothing was written" if checkpoint is None else f"rerun the command to continue from {checkpoint}"
     with _exit_codes(kept):
-        from ..activations import from_names, runs
+        from ..activations import from_names
         from ..activations.constants import parsed_constants
         from ..comparison import compare as run
         from . import layer_names
+        from .transplanting import read_labels, with_transplants
 
+        if (transplant is None) != (labels is None):
+            raise BadArgument("--transplant and --labels: give both or none")
         shown, constants = None if eps is None else _eps(eps), parsed_constants(constant or ())
         if pair and (pairs or match != "name"):
             raise BadArgument("--pair: give it without --match and --pairs; it lists what is compared")
-        missing = [text for text in (a, b) if not from_names.names_network(text) and not Path(text).exists()]
-        if missing:
-            raise BadArgument(f"{missing[0]}: no such file or folder")
-        run_them = [from_names.names_network(text) or runs(text) for text in (a, b)]
-        if run_them[0] != run_them[1]:
-            raise BadArgument(f"{a} and {b}: give two networks or two of stored activations, not one of each")
-        if run_them[0] and data is None:
-            raise BadArgument("--data is missing: what are the networks to be run on?")
-        if not run_them[0] and data is not None:
-            raise BadArgument("--data is for networks; files of activations are compared as they are")
-        if run_them[0] and rows_by is not None:
-            raise BadArgument("--rows-by is for stored activations; networks see the same inputs")
-        if data is None and (size, normalise, text_column) != (None, None, None):
-            raise BadArgument("--size, --normalise and --text-column are for --data, which is missing")
-        if not run_them[0] and (input_name is not None or constant):
-            option = "--constant" if constant else "--input"
-            raise BadArgument(f"{option} is for networks; files of activations are compared as they are")
         names = _names(a, b)
+        _check_sources(
+            (a, b),
+            data,
+            of_networks={"--input": input_name, "--constant": constant, "--channels": channels != "auto"},
+            of_stored={"--rows-by": rows_by, "--scheduler": scheduler},
+            of_data={"--size": size, "--normalise": normalise, "--text-column": text_column, "--labels": labels},
+        )
         networks = {
             name: from_names.network(t, download=download) if from_names.names_network(t) else Path(t)
             for name, t in zip(names, (a, b), strict=True)
         }
-        there: dict[str, Any] = {} if scheduler is None else {"scheduler": scheduler}
-        if rows_by is not None:
-            there["rows_by"] = rows_by
-        if input_name is not None:
-            there["input"] = input_name
-        if constants:
-            there["constants"] = constants
+        source_options = {"scheduler": scheduler, "rows_by": rows_by, "input": input_name, "constants": constants}
+        there: dict[str, Any] = {name: value for name, value in source_options.items() if value}
         batches = None
         if data is not None:
             batches = from_names.data(data, batch_size, size=size, normalise=normalise, text_column=text_column)
@@ -331,16 +356,109 @@ def compare(
                 folds=folds,
                 null=null,
                 method=method,
+                channels=channels,
                 checkpoint=checkpoint,
                 **there,
             )
-            comparison.save(written)
+            if transplant is not None:
+                comparison = with_transplants(comparison, networks, batches, read_labels(labels, data), transplant)
+            is_saved = comparison.moments.nbytes <= LARGE_MOMENTS if save_moments is None else save_moments
+            (comparison.save if is_saved else comparison.write_results)(written)
         _finish(comparison, out, as_json)
+        if not (is_saved or as_json):
+            size_in_gb = comparison.moments.nbytes / 1e9
+            Console(highlight=False).print(
+                f"Moments of {size_in_gb:.2g} GB were not written; --save-moments writes them."
+            )
+
+
+@app.command()
+def layers(
+    network: Annotated[str, typer.Argument(help="As for compare, but for stored activations.")],
+    data: Data = None,
+    size: Size = None,
+    normalise: Normalise = None,
+    text_column: TextColumn = None,
+    input_name: InputName = None,
+    constant: ConstantInputs = None,
+    channels: ChannelAxis = "auto",
+    as_json: Annotated[bool, typer.Option("--json", help="Print the layers as JSON instead of a table.")] = False,
+    download: Download = False,
+) -> None:
+    """List the layers of a network: what they are called, their shapes, and which are compared by default."""
+    with _exit_codes():
+        from ..activations import from_names, runs
+        from ..activations import layers as layers_of
+        from ..activations.constants import parsed_constants
+        from . import tables
+
+        if not from_names.names_network(network) and not (Path(network).exists() and runs(network)):
+            raise BadArgument(f"{network}: no network; give file.py:function, package.module:function, hf:NAME, ...")
+        _check_data(
+            data, {"--size": size, "--normalise": normalise, "--text-column": text_column, "--input": input_name}
+        )
+        is_name = from_names.names_network(network)
+        batch = None
+        if data is not None:
+            batches = from_names.data(data, FEW_EXAMPLES, size=size, normalise=normalise, text_column=text_column)
+            batch = next(iter(batches))
+        found = layers_of(
+            from_names.network(network, download=download) if is_name else Path(network),
+            batch,
+            channels=channels,
+            input=input_name,
+            constants=parsed_constants(constant or ()),
+        )
+        if as_json:
+            typer.echo(json.dumps([asdict(layer) for layer in found], indent=1))
+            return
+        console = Console(highlight=False)
+        console.print(tables.of_layers(found))
+        console.print(tables.about_layers(found, has_batch=batch is not None))
 
 
 def main() -> None:
     """Run the command line."""
     app()
+
+
+def _check_sources(
+    texts: tuple[str, str],
+    data: str | None,
+    *,
+    of_networks: Mapping[str, object],
+    of_stored: Mapping[str, object],
+    of_data: Mapping[str, object],
+) -> None:
+    """Raise BadArgument unless there are two networks with data or two of stored activations, and options fit."""
+    from ..activations import from_names, runs
+
+    missing = [text for text in texts if not from_names.names_network(text) and not Path(text).exists()]
+    if missing:
+        raise BadArgument(f"{missing[0]}: no such file or folder")
+    are_run = [from_names.names_network(text) or runs(text) for text in texts]
+    if are_run[0] != are_run[1]:
+        raise BadArgument(f"{texts[0]} and {texts[1]}: give two networks or two of stored activations, not one of each")
+    if are_run[0] and data is None:
+        raise BadArgument("--data is missing: what are the networks to be run on?")
+    if are_run[0]:
+        for option in _given(of_stored):
+            raise BadArgument(f"{option} is for stored activations; networks see the same inputs")
+    else:
+        for option in _given({"--data": data, **of_networks}):
+            raise BadArgument(f"{option} is for networks; files of activations are compared as they are")
+    _check_data(data, of_data)
+
+
+def _check_data(data: str | None, options: Mapping[str, object]) -> None:
+    """Raise BadArgument if there are options of data without data."""
+    if data is None and _given(options):
+        raise BadArgument(f"{', '.join(_given(options))}: for --data, which is missing")
+
+
+def _given(options: Mapping[str, object]) -> list[str]:
+    """Return the options that were given."""
+    return [name for name, value in options.items() if value]
 
 
 @contextlib.contextmanager

@@ -15,6 +15,7 @@ from ..moments.provenance import network_and_layer
 from .pairing_tables import eps_note
 
 if TYPE_CHECKING:
+    from ..activations import LayerList
     from ..alignment import Alignment, Clusters, LayerAlignment
     from ..comparison import Comparison, PairResult
     from ..evidence import MeasureEvidence, RowsNeeded
@@ -72,6 +73,28 @@ def of_study(study: Study) -> Iterator[Table]:
     for step in study.results["steps"]:
         if step["kind"] == "seeds" or step["kind"] == "across":
             yield from _step(step, study.results["intervals_over"])
+
+
+def of_layers(layers: LayerList) -> Table:
+    """Return the table of a network's layers."""
+    table = Table(title_justify="left", box=SIMPLE_HEAD, collapse_padding=True)
+    table.add_column("layer", overflow="fold")
+    for column, justify in (("kind", "left"), ("shape", "left"), ("neurons", "right"), ("compared", "left")):
+        table.add_column(column, justify="right" if justify == "right" else "left", overflow="fold")
+    for layer in layers:
+        neurons, shape = ("?" if value is None else str(value) for value in (layer.neurons, layer.shape))
+        table.add_row(escape(layer.name), escape(layer.kind), shape, neurons, "yes" if layer.is_compared else "")
+    return table
+
+
+def about_layers(layers: LayerList, *, has_batch: bool) -> str:
+    """Return what the table of layers says, in words."""
+    if not has_batch:
+        return "Modules; with --data also the functions that they call, shapes, and what is compared by default."
+    compared = sum(layer.is_compared for layer in layers)
+    unknown = any(layer.neurons is None for layer in layers)
+    about = f"{compared} of {len(layers)} layers are compared by default; --layers NAME or a pattern chooses others."
+    return about + (" ?: it is not known which axis has the neurons; give --channels." if unknown else "")
 
 
 def missing_accuracies(study: Study) -> Iterator[tuple[str, str]]:
