@@ -304,6 +304,7 @@ def compare(
         from ..activations import from_names
         from ..activations.constants import parsed_constants
         from ..comparison import compare as run
+        from ..comparison.result import MOMENTS
         from . import layer_names
         from .transplanting import read_labels, with_transplants
 
@@ -361,9 +362,12 @@ def compare(
                 **there,
             )
             if transplant is not None:
-                comparison = with_transplants(comparison, networks, batches, read_labels(labels, data), transplant)
+                classes = read_labels(labels, data)
+                comparison = with_transplants(comparison, networks, batches, classes, transplant, input_name)
             is_saved = comparison.moments.nbytes <= LARGE_MOMENTS if save_moments is None else save_moments
             (comparison.save if is_saved else comparison.write_results)(written)
+        if not is_saved:
+            (out / MOMENTS).unlink(missing_ok=True)  # those of an earlier comparison
         _finish(comparison, out, as_json)
         if not (is_saved or as_json):
             size_in_gb = comparison.moments.nbytes / 1e9

@@ -43,6 +43,8 @@ def of_comparison(comparison: Comparison) -> Iterator[Table]:
         yield _universality(comparison)
     if any(pair.simple for pair in comparison):
         yield _simple(comparison)
+    if comparison.transplants:
+        yield _transplants(comparison)
 
 
 def explanation_of(comparison: Comparison) -> str:
@@ -384,6 +386,21 @@ def _universality(comparison: Comparison) -> Table:
             for share in (universality.cycle_consistency, universality.null_cycle_consistency)
         )
         table.add_row(escape(universality.layer), *cells, *closing)
+    return table
+
+
+def _transplants(comparison: Comparison) -> Table:
+    """Return the accuracies of networks in which matched neurons are predicted from another network's."""
+    (a, b), eps = comparison.networks[:2], comparison.transplants[0].eps
+    title = f"Accuracy of {escape(a)}, neurons matched at eps {eps:g} predicted from {escape(b)}'s"
+    table = _titled(title, "matched", "untouched", "predicted", *TRANSPLANT_CONTROLS.values())
+    for transplant in comparison.transplants:
+        layer = network_and_layer(transplant.x_layer)[1]
+        matched, accuracies = "-", {outcome.condition: outcome.accuracy for outcome in transplant.outcomes}
+        if "transplant" in accuracies:
+            matched = f"{transplant['transplant'].neurons / transplant.provenance.neurons[0]:.0%}"
+        shown = (accuracies.get(condition, np.nan) for condition in TRANSPLANTED)
+        table.add_row(escape(layer), matched, *("-" if np.isnan(value) else _percent(value) for value in shown))
     return table
 
 

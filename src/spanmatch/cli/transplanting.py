@@ -65,6 +65,7 @@ def with_transplants(
     batches: Iterable[Batch] | None,
     labels: Labels,
     eps: float,
+    input_name: str | None,
 ) -> Comparison:
     """Return a comparison with a transplant for each pair of layers: matched neurons of A predicted from B's.
 
@@ -80,6 +81,8 @@ def with_transplants(
         The class of each example, in the order of the batches.
     eps
         Of the matches.
+    input_name
+        Which member of batches that are dicts is the input; None for the default.
 
     Raises
     ------
@@ -94,7 +97,7 @@ def with_transplants(
         if not isinstance(network, nn.Module):
             raise SpanmatchError(f"--transplant: network {name!r} is no PyTorch module; only these can be changed")
         modules[name] = network
-    batches = list(cut(batches or []))
+    batches = [_input_in(batch, input_name) for batch in cut(batches or [])]
     count = sum(map(examples_in, batches))
     if len(labels) != count:
         raise SpanmatchError(f"--labels: {len(labels):,} for {count:,} examples of --data")
@@ -114,6 +117,11 @@ def _transplants(
         match = maximum_match(pair, eps, centred=result.provenance.centred)
         if len(match.x) and len(match.y):
             yield transplant(networks, labelled, pair, match, fit_batches=batches)
+
+
+def _input_in(batch: Batch, input_name: str | None) -> Batch:
+    """Return the input that a batch holds under a name; without one, the batch."""
+    return batch if input_name is None or not isinstance(batch, Mapping) else batch[input_name]
 
 
 def _labelled(batches: list[Batch], labels: Labels) -> Iterator[Batch]:

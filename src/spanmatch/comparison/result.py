@@ -37,6 +37,10 @@ if TYPE_CHECKING:
     from .thumbnails import Inputs
 
 
+MOMENTS = "moments.safetensors"
+"""The file of the moments in the folder of a comparison."""
+
+
 @dataclass(frozen=True, eq=False)
 class Comparison:
     """A comparison of networks: a sequence of `PairResult`s, with the moments that they were
@@ -406,7 +410,7 @@ class Comparison:
         """
         with writing(folder) as written:
             self._write(written)
-            self.moments.save(written / "moments.safetensors")
+            self.moments.save(written / MOMENTS)
         return Path(folder)
 
     def write_results(self, folder: Path_) -> Path:
