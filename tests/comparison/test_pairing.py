@@ -161,7 +161,7 @@ def test_three_networks(inputs):
         ("b:hrelu1", "c:hrelu2"),
     }
     best = sm.compare(networks, inputs, layers="hrelu*", match="best", **FAST)
-    assert len(best) == 1 + 1 + 2 and len(list(best.scores())) == 3
+    assert len(best) == 1 + 1 + 2 and len(best.scores) == 3
     with pytest.raises(sm.SpanmatchError, match=r"there is 'a', 'b', 'c'; give networks=\(one, another\)"):
         best.score()
     assert best.score(networks=("a", "c")).y_layers == ("c:hrelu0", "c:hrelu1", "c:hrelu2")

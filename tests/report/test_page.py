@@ -680,6 +680,6 @@ def test_counterparts_and_changes_are_shown(browser, tmp_path):
     counterparts = comparison.correspondence()
     assert [row[:2] for row in opened.table("#correspondence")] == [[one.x_layer, one.y_layer] for one in counterparts]
     text = page.locator("#correspondence").text_content()
-    (score,) = comparison.scores()
+    (score,) = comparison.scores
     assert f"best monotone path {score.path_score:.3f}" in text and f"Not compared: tuned:{HOSTILE}." in text
     opened.done()

@@ -26,10 +26,10 @@ NAMES_LISTED = 10
 
 def of_comparison(comparison: Comparison) -> Iterator[RenderableType]:
     """Yield the counterparts, the scores, the heat maps, what changed, and what was not compared."""
-    counterparts = comparison.counterparts()
+    counterparts = comparison.counterparts
     if counterparts is not None:
         yield _counterparts(comparison, counterparts)
-    for score in comparison.scores():
+    for score in comparison.scores:
         yield Text(
             f"Score of {score.x_network} and {score.y_network} by {score.measure}: best counterparts {score.best:.2f}, "
             f"best monotone path {score.path_score:.2f}, soft coupling {score.coupling_score:.2f}\n"

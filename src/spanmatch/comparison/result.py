@@ -7,6 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -247,18 +248,16 @@ class Comparison:
             network_and_layer(pair.x_layer)[1] != network_and_layer(pair.y_layer)[1] for pair in self.pairs
         )
 
-    def scores(self) -> Iterator[NetworkScore]:
-        """Yield the scores of every two networks, where all layers were compared with all.
-
-        Yields
-        ------
-        NetworkScore
-            By the measure of the comparison; none where it is not defined for a pair of layers.
+    @cached_property
+    def scores(self) -> tuple[NetworkScore, ...]:
+        """The scores of every two networks by the measure of the comparison, where all layers were
+        compared with all; none of two networks where it is not defined for a pair of layers.
         """
-        if self.knows_all_pairs:
-            for networks in combinations(self.networks, 2):
-                with contextlib.suppress(SpanmatchError):
-                    yield self.score(networks=networks)
+        scores = []
+        for networks in combinations(self.networks, 2) if self.knows_all_pairs else ():
+            with contextlib.suppress(SpanmatchError):
+                scores.append(self.score(networks=networks))
+        return tuple(scores)
 
     def _pairs_of(self, x: str, y: str) -> list[PairResult]:
         """Return the results of the pairs of two networks."""
@@ -305,7 +304,7 @@ class Comparison:
             "match": self.match,
             "not_compared": list(self.not_compared),
             "correspondence": self._correspondence_record(),
-            "scores": [score.to_dict() for score in self.scores()],
+            "scores": [score.to_dict() for score in self.scores],
             "changes": [changes.to_dict() for changes in self.near_networks()],
             "centred": first.centred,
             "method": first.method,
@@ -319,17 +318,12 @@ class Comparison:
 
     def _correspondence_record(self) -> CorrespondenceRecord | None:
         """Return counterparts as plain values; None if they say no more than names, or are refused."""
-        counterparts = self.counterparts()
+        counterparts = self.counterparts
         return None if counterparts is None else counterparts.to_dict()
 
+    @cached_property
     def counterparts(self) -> Correspondence | None:
-        """Return the correspondence, if it says more than layers' names.
-
-        Returns
-        -------
-        Correspondence or None
-            None also if the measure is not defined for any pair.
-        """
+        """The correspondence; None if it says no more than layers' names, or is refused for all."""
         if not self.has_counterparts:
             return None
         try:
@@ -454,5 +448,5 @@ class Comparison:
         from . import csv_tables
 
         return csv_tables.tables_of(
-            self.pairs, self.matrices, self.transplants, self.universality, self.counterparts(), self.near_networks()
+            self.pairs, self.matrices, self.transplants, self.universality, self.counterparts, self.near_networks()
         )
