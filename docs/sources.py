@@ -27,6 +27,7 @@ TEXT = ["the cat sat on the mat", "and the dog sat on the cat", "while the mat l
 NETS = """
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 def net(seed):
     torch.manual_seed(seed)
@@ -53,6 +54,28 @@ def seed0():
 
 def seed1():
     return convolution(1)
+
+class Block(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv1, self.conv2 = (nn.Conv2d(8, 8, 3, padding=1, bias=False) for _ in range(2))
+        self.bn1, self.bn2 = nn.BatchNorm2d(8), nn.BatchNorm2d(8)
+
+    def forward(self, x):
+        return F.relu(x + self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x))))))
+
+class ResNet(nn.Module):
+    def __init__(self, blocks):
+        super().__init__()
+        self.conv1, self.fc = nn.Conv2d(3, 8, 3, padding=1), nn.Linear(8, 4)
+        self.blocks = nn.Sequential(*(Block() for _ in range(blocks)))
+
+    def forward(self, x):
+        return self.fc(self.blocks(F.relu(self.conv1(x))).mean((2, 3)))
+
+def resnet(blocks=2):
+    torch.manual_seed(blocks)
+    return ResNet(blocks)
 
 def exported():
     return torch.export.load("b.pt2")  # your own file: loading it runs what is in it
@@ -197,6 +220,10 @@ def main(folder: Path) -> None:
     np.savez(folder / "sound.npz", input=sound, sr=16000)
     (folder / "texts.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
     (folder / "texts.csv").write_text("\n".join(["number,text", *map("{0[0]},{0[1]}".format, enumerate(lines))]) + "\n")
+    for seed in range(2):  # as a loop of training writes them, with the names of nn.DataParallel
+        torch.manual_seed(seed)
+        weights = {f"module.{name}": values for name, values in scope["ResNet"](2).state_dict().items()}
+        torch.save({"epoch": 30, "state_dict": weights}, folder / f"seed{seed}.pth")
     (folder / "images").mkdir()
     for i, pixels in enumerate(r.integers(0, 256, (60, 8, 8, 3), dtype=np.uint8)):
         Image.fromarray(pixels).save(folder / "images" / f"{i:05}.png")

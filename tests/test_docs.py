@@ -19,13 +19,13 @@ DOCS = ROOT / "docs"
 PAGES = sorted([*DOCS.glob("*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"])
 COMMANDS = [
     command
-    for page in ("sources.md", "scaling.md", "correspond.md")
+    for page in ("commands.md", "sources.md", "scaling.md", "correspond.md")
     for command in re.findall(r"^spanmatch (compare .*)$", (DOCS / page).read_text(), re.M)
 ]
 FIRST_EXAMPLES = [
     ROOT / "README.md",
     *(DOCS / f"{name}.md" for name in ("start", "compare", "theory", "measures", "evidence", "convergent")),
-    *(DOCS / f"{name}.md" for name in ("meaning", "files", "glossary", "tracking", "correspond")),
+    *(DOCS / f"{name}.md" for name in ("meaning", "files", "glossary", "tracking", "correspond", "commands")),
 ]
 
 

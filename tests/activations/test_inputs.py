@@ -133,7 +133,7 @@ def test_other_networks_whose_argument_is_called_batch_take_the_first_member():
 def test_inputs_have_the_type_of_the_network(dtype):
     rows_are_right(Classifier().to(dtype), [IMAGES], rtol=0.1)
     network = nn.Sequential(nn.Embedding(11, 6), nn.Linear(6, 3)).to(dtype)
-    assert sm.capture({"a": network}, [torch.randint(0, 11, (8, 5))]).layers == {"a:0": 6, "a:1": 3}
+    assert sm.capture({"a": network}, [torch.randint(0, 11, (8, 5))], layers="*").layers == {"a:0": 6, "a:1": 3}
 
 
 def test_everything_is_put_on_the_device_of_the_network_and_integers_stay():
