@@ -26,7 +26,7 @@ def test_sampled_positions_are_the_same_in_both_networks_and_said():
     np.testing.assert_array_equal(again.pair("a:0", "b:0").xx, pair.xx)
     other = sm.capture({"a": a, "b": a}, [x[:10], x[10:]], layers=["0", "1"], positions=3, seed=6)
     assert np.abs(other.pair("a:0", "b:0").xx - pair.xx).max() > 1e-3
-    everything = sm.capture({"a": a, "b": a}, [x], positions=99)
+    everything = sm.capture({"a": a, "b": a}, [x], layers="0", positions=99)
     assert everything.pair("a:0", "b:0").rows == 480
 
 
@@ -42,7 +42,7 @@ def rows_seen(monkeypatch, network, batches, **options):
 
     with monkeypatch.context() as patch:
         patch.setattr(sm.Moments, "update", recorded)
-        sm.capture({"a": network, "b": network}, batches, layers="0", positions=3, **options)
+        sm.capture({"a": network, "b": network}, batches, layers="0", channels="first", positions=3, **options)
     return seen
 
 
