@@ -183,3 +183,23 @@ def test_lstm_outputs_and_dict_outputs():
     moments = sm.capture({"a": network, "b": network}, [torch.randn(5, 3, 4)], layers="*")
     assert moments.layers["a:0"] == moments.layers["a:1"] == 6
     assert moments.rows["a:0"] == 15
+
+
+def test_modules_that_do_more_than_set_a_flag_are_put_back():
+    class Merged(nn.Linear):
+        """As adapters do that add their weights to a layer's while it is evaluated."""
+
+        is_merged = False
+
+        def train(self, mode=True):
+            if mode == self.is_merged:
+                with torch.no_grad():
+                    self.weight += -1 if mode else 1
+                self.is_merged = not mode
+            return super().train(mode)
+
+    network = nn.Sequential(Merged(4, 3), nn.ReLU())
+    before = network[0].weight.detach().clone()
+    sm.capture({"a": network}, [torch.randn(6, 4)])
+    torch.testing.assert_close(network[0].weight.detach(), before)
+    assert network[0].training and not network[0].is_merged

@@ -221,8 +221,18 @@ def evaluating(network: nn.Module) -> Iterator[None]:
         network.eval()
         yield
     finally:
-        for module, flag in training.items():
-            module.training = flag
+        put_modes_back(training)
+
+
+def put_modes_back(training: Mapping[nn.Module, bool]) -> None:
+    """Put modules back into training or evaluation mode, each into its own."""
+    from torch.nn import Module
+
+    for module, flag in training.items():
+        if type(module).train is not Module.train:  # it may do more than set a flag, as merge weights
+            module.train(flag)
+    for module, flag in training.items():
+        module.training = flag
 
 
 def digest_of_weights(network: nn.Module) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
+from ..activations.torch import put_modes_back
 from ..errors import SpanmatchError
 
 if TYPE_CHECKING:
@@ -74,7 +75,6 @@ def _modules_kept(network: nn.Module) -> Iterator[None]:
     gradients, and could not be trained with.
     """
     from torch.jit import ScriptModule
-    from torch.nn import Module
 
     flags = {module: module.training for module in network.modules()}
     modules = [module for module in flags if not isinstance(module, ScriptModule)]  # whose attributes are not Python's
@@ -84,11 +84,7 @@ def _modules_kept(network: nn.Module) -> Iterator[None]:
     try:
         yield
     finally:
-        for module, flag in flags.items():
-            if type(module).train is not Module.train:  # it may do more than set a flag, as merge weights
-                module.train(flag)
-        for module, flag in flags.items():
-            module.training = flag
+        put_modes_back(flags)
         for attributes_now, attributes_before in attributes:
             _put_back(attributes_now, attributes_before)
         for buffers_now, buffers_before in buffers:
