@@ -160,7 +160,7 @@ def test_two_networks(run):
     assert result.exit_code == 0, result.stderr
     printed = json.loads(result.stdout)
     assert printed["networks"] == ["net", "other"]
-    assert [pair["name"] for pair in printed["pairs"]] == ["0", "1", "2"]
+    assert [pair["name"] for pair in printed["pairs"]] == ["1", "2"]
     assert printed["rows"] == [300, 300]
 
 

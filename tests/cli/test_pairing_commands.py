@@ -63,7 +63,7 @@ def named_pairs():
 
 
 def test_layers_by_name_and_what_is_left_out(run):
-    result = run("nets.py:shallow", "nets.py:deep")
+    result = run("nets.py:shallow", "nets.py:deep", "--layers", "*")
     assert result.exit_code == 0, result.stderr
     assert named_pairs() == [("shallow:relu0", "deep:relu0"), ("shallow:relu1", "deep:relu1")]
     text = " ".join(result.stdout.split())
@@ -96,7 +96,7 @@ def test_pairs_by_name(run):
 
 
 def test_what_changed_is_shown_by_itself(run):
-    result = run("nets.py:deep", "nets.py:tuned")
+    result = run("nets.py:deep", "nets.py:tuned", "--layers", "*")
     assert result.exit_code == 0, result.stderr
     text = " ".join(result.stdout.split())
     assert "What changed from deep to tuned: identical up to relu2; from fc43 on 1 - CKA is" in text

@@ -54,7 +54,7 @@ def plain_one_minus_cka(X: np.ndarray, Y: np.ndarray) -> float:
 
 def test_frozen_layers_are_identical_and_the_rest_is_measured(inputs, tmp_path):
     networks = {"base": base(), "tuned": tuned(1e-3)}
-    comparison = sm.compare(networks, inputs, **FAST)
+    comparison = sm.compare(networks, inputs, layers="*", **FAST)
     changes = comparison.changes()
     assert [layer.identical for layer in changes] == [True] * 4 + [False] * 3
     assert changes.sentence.startswith("identical up to 3; from 4 on 1 - CKA is ")
@@ -123,7 +123,9 @@ def test_one_changed_neuron_is_seen_down_to_the_resolution(method, smallest):
 
 
 def test_sentences(inputs):
-    sentence = lambda x, y, **options: sm.compare({"x": x, "y": y}, inputs, **FAST, **options).changes().sentence  # noqa: E731
+    sentence = lambda x, y, **options: (
+        sm.compare({"x": x, "y": y}, inputs, **{"layers": "*"} | FAST | options).changes().sentence
+    )
     assert sentence(base(), base()) == "identical in all 7 layers"
     assert sentence(base(), base(), layers="3") == "identical in 3"
     assert sentence(base(), tuned(1e-3, 0)).startswith("no layer is identical; 1 - CKA is ")

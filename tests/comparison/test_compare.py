@@ -390,8 +390,8 @@ def test_layers_of_different_size_are_pooled():
     )
     networks, images = {"a": make(), "b": make()}, torch.randn(40, 1, 8, 8)
     with pytest.raises(sm.SpanmatchError, match="different spatial size do with pool='mean'"):
-        sm.compare(networks, images, pairs="all")
-    comparison = sm.compare(networks, images, pairs="all", pool="mean")
+        sm.compare(networks, images, layers="*", pairs="all")
+    comparison = sm.compare(networks, images, layers="*", pairs="all", pool="mean")
     assert set(comparison.moments.rows.values()) == {40}
     assert "means over positions" in comparison.matrices[0].layout
     with torch.no_grad():

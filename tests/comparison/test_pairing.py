@@ -48,7 +48,7 @@ def names(comparison):
 
 
 def test_what_only_one_network_has_is_said(two_depths, inputs, tmp_path):
-    comparison = sm.compare(two_depths, inputs, **FAST)
+    comparison = sm.compare(two_depths, inputs, layers="*", **FAST)
     assert names(comparison) == [("shallow:head", "deep:head")]
     left = ("shallow:h0", "shallow:hrelu0", "shallow:h1", "shallow:hrelu1")
     assert comparison.not_compared[:4] == left and len(comparison.not_compared) == 4 + 8

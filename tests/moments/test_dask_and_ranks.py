@@ -316,7 +316,7 @@ def batches():
         yield batch
 out = sys.argv[1]
 networks = {{"a": net(0), "b": net(1)}}
-moments = sm.capture(networks, batches(), checkpoint=out, checkpoint_seconds=0, top=2, **{options!r})
+moments = sm.capture(networks, batches(), layers="*", checkpoint=out, checkpoint_seconds=0, top=2, **{options!r})
 print("done", flush=True)
 """
 

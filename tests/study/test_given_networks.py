@@ -134,10 +134,10 @@ def test_numbers_are_those_of_sm_compare(study):
     images = digits.prepared(torch.cat([digits.train, digits.test]))
     networks = {name: independent(seed) for seed, name in enumerate("abc")}
     expected = sm.compare(networks, [images], layers=["1", "2", "3"], clusters=False, evidence=False)
-    names = {"fc1": "1", "relu1": "2", "fc2": "3"}
+    names = {"relu1": "2", "fc2": "3"}
     rows = [row for row in study.rows() if row["comparison"] == "networks" and row["layer"] in names]
     rows = [row for row in rows if row["estimate"] in ("in sample", None)]
-    assert len(rows) == 3 * 7
+    assert len(rows) == 2 * 7
     for row in rows:
         pairs = [r for r in expected.pairs if r.x_layer.endswith(f":{names[row['layer']]}")]
         assert len(pairs) == 3
@@ -284,7 +284,7 @@ def test_other_outputs_have_no_accuracy_but_are_compared(folder, monkeypatch):
             ["network 'c' failed on a batch of float32 (4, 1, 8, 8): RuntimeError: "],
         ),
         (A + C.replace("build@weights/c.pth", "number"), ["models.py:number gives a int; it must give a torch.nn"]),
-        (A + C.replace("build@weights/c.pth", "narrow"), ["a and c differ in layer 'fc1' (80 neurons, 70 neurons)"]),
+        (A + C.replace("build@weights/c.pth", "narrow"), ["a and c differ in layer 'relu1' (80 neurons, 70 neurons)"]),
     ],
 )
 def test_mistakes_are_named_before_anything_is_compared(folder, text, said):
@@ -300,5 +300,5 @@ def test_a_dry_run_says_what_is_compared(folder):
     lines = dry_run(written(folder, START + A + B + C))
     assert lines[0] == "main: 3 networks, on digits"
     assert "  c: models.py:build, 6,010 parameters, trained already" in lines
-    assert "  layers: fc1 (80), relu1 (80), fc2 (10)" in lines
+    assert "  layers: relu1 (80), fc2 (10)" in lines
     assert not (folder / "given").exists()

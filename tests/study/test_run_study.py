@@ -90,7 +90,7 @@ def make(channels, size, classes, width=3):
     monkeypatch.chdir(tmp_path)
     assert any("nets.py:make" in line for line in dry_run(path))
     study = sm.run_study(path, tmp_path / "out")
-    assert {row["layer"]: row["neurons"] for row in study.rows()} == {"1": 5, "2": 5, "3": 10}
+    assert {row["layer"]: row["neurons"] for row in study.rows()} == {"2": 5, "3": 10}
     assert study.networks(data=tmp_path / "here")["seed1"][1].out_features == 5
     assert str(tmp_path) not in (tmp_path / "out" / "study.json").read_text()
     (tmp_path / "here" / "nets.py").write_text(code + "# changed\n")

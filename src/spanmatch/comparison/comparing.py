@@ -162,7 +162,9 @@ def compare(
     listed = isinstance(requested_pairs, list)
     if isinstance(requested_pairs, list) and options.get("layers") is None:
         options["layers"] = layers_of_pairs(requested_pairs, named)
-    moments = _moments(named, batches, {**options, "pairs": requested_pairs})
+    if requested_pairs != "matching":  # what `capture` does without being asked
+        options["pairs"] = requested_pairs
+    moments = _moments(named, batches, options)
     if not moments.pairs:
         raise SpanmatchError("nothing to compare: no two layers were paired; give two networks, or pairs='all'")
     layer_pairs = sorted(pairs_in_detail(moments, match, measure, listed), key=_by_layer(moments))
