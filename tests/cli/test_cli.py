@@ -86,6 +86,7 @@ def test_two_files(run):
         "measures.csv",
         "moments.safetensors",
         "report.html",
+        "similarity.csv",
     ]
 
 
@@ -105,13 +106,13 @@ def test_all_layers_and_evidence_from_the_command_line(run):
     assert result.exit_code == 0, result.stderr
     saved = json.loads(Path("results/comparison.json").read_text())
     assert [matrix["name"] for matrix in saved["matrices"]] == ["debiased cka", "cka"]
-    assert saved["pairs"][0]["evidence"] is None and not Path("results/measures.csv").exists()
+    assert saved["pairs"][0]["evidence"] is None and saved["pairs"][0]["measures"][0]["value"] is not None
+    assert ",debiased cka,unbiased,0." in Path("results/measures.csv").read_text()
     shown = " ".join(run("compare", "a.npz", "b.npz", "--evidence").stdout.split())
     first, second = "estimated for the population (corrected", "in sample: share of neurons in the maximum match"
     assert shown.index(first) < shown.index(second)
     assert "Estimates for the population (95% intervals" in shown and "docs/evidence.md" in shown
-    evidence = json.loads(Path("spanmatch-compare/comparison.json").read_text())["pairs"][0]["evidence"]
-    debiased = evidence["measures"][0]
+    debiased = json.loads(Path("spanmatch-compare/comparison.json").read_text())["pairs"][0]["measures"][0]
     assert f"{debiased['value']:.2f} ({debiased['low']:.2f}, {debiased['high']:.2f})" in shown
     small = run("compare", "a.npz", "b.npz", "--max-memory-gb", "0.00001")
     assert small.exit_code == 1 and "would take" in small.stderr and "over the limit" in small.stderr

@@ -292,7 +292,7 @@ class Comparison:
         first = self.pairs[0].profile.provenance
         return {
             "format": "spanmatch.comparison",
-            "version": 7,
+            "version": 8,
             "spanmatch": __about__.VERSION,
             "networks": self.networks,
             "eps": list(self.eps),
@@ -412,9 +412,9 @@ class Comparison:
     def write_results(self, folder: Path_) -> Path:
         """Write the files of `save` without the moments, which can be large.
 
-        The tables are levels.csv and alignment.csv; with content also changes.csv, clusters.csv,
-        correspondence.csv, matrix.csv, measures.csv, simple.csv, sparse.csv, transplants.csv and
-        universality.csv.
+        The tables are similarity.csv, measures.csv, levels.csv and alignment.csv; with content also
+        changes.csv, clusters.csv, correspondence.csv, matrix.csv, simple.csv, sparse.csv,
+        transplants.csv and universality.csv.
 
         Parameters
         ----------
@@ -450,5 +450,11 @@ class Comparison:
         from . import csv_tables
 
         return csv_tables.tables_of(
-            self.pairs, self.matrices, self.transplants, self.universality, self.counterparts(), self.near_networks()
+            self.pairs,
+            self.eps,
+            self.matrices,
+            self.transplants,
+            self.universality,
+            self.counterparts(),
+            self.near_networks(),
         )
