@@ -32,7 +32,7 @@ def is_above_chance(share: float, by_chance: float) -> bool | None:
     return by_chance < CHANCE_SHARE * share
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class PairResult(Result):
     """All results of a pair of layers."""
 
@@ -136,6 +136,14 @@ class PairResult(Result):
             If there is no such measure.
         """
         return {measure.name: measure for measure in self.measures}[name]
+
+    def _summary(self) -> str:
+        share, null = self.similarity([0.3])[0], self.null_similarity([0.3])[0]
+        cka = self.measure("debiased cka").value
+        return f"{self.name}: s(0.3) {share:.3f}, by chance {null:.3f}, debiased cka {cka:.3f}"
+
+    def _records(self) -> list[dict[str, object]]:
+        return [dict(self.row((0.15, 0.3, 0.5)))]
 
     def row(self, eps: tuple[float, ...]) -> dict[str, str | int | float]:
         """Return a row for a table: s(eps) in sample, under the null and corrected (nan without

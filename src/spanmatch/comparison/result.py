@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from .. import __about__
+from .._display import Displayed
 from .._files import Path_, write_text, writing
 from .._plotting import axes_for
 from .._values import data_frame
@@ -37,8 +38,8 @@ if TYPE_CHECKING:
     from .thumbnails import Inputs
 
 
-@dataclass(frozen=True, eq=False)
-class Comparison:
+@dataclass(frozen=True, eq=False, repr=False)
+class Comparison(Displayed):
     """A comparison of networks: a sequence of `PairResult`s, with the moments that they were
     computed from.
     """
@@ -283,6 +284,23 @@ class Comparison:
             If pandas is not installed.
         """
         return data_frame("comparison.to_frame", [pair.row(self.eps) for pair in self.pairs])
+
+    def _summary(self) -> str:
+        eps = self.eps[len(self.eps) // 2]
+        shares = [float(pair.profile.similarity(eps)) for pair in self.pairs]
+        return (
+            f"of {len(self.networks)} networks ({', '.join(self.networks)}): {len(self)} pairs of layers, "
+            f"s({eps:g}) from {min(shares):.3f} to {max(shares):.3f}"
+        )
+
+    def _records(self) -> list[dict[str, object]]:
+        columns = [f"{estimate}s({eps:g})" for eps in self.eps[-3:] for estimate in ("", "null ")]
+        columns += ["debiased cka", "procrustes", "adjusted linear regression"]
+        rows = [pair.row(self.eps) for pair in self.pairs]
+        return [
+            {"pair": pair.name} | {column: row[column] for column in columns}
+            for pair, row in zip(self.pairs, rows, strict=True)
+        ]
 
     def to_dict(self) -> ComparisonRecord:
         """Return everything as plain Python values, as comparison.json has it."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, SupportsFloat, TypeVar
 
 import numpy as np
 
+from .._display import Displayed
 from .._threads import few_threads
 from .._values import plain, short
 from ..errors import SpanmatchError
@@ -38,8 +39,8 @@ TOO_WIDE = f"more than {CANONICAL_UP_TO:,} neurons together; use evidence=True (
 NO_EVIDENCE = "no interval, null value and p-value without evidence: use evidence=True (--evidence)"
 
 
-@dataclass(frozen=True)
-class MeasureEvidence:
+@dataclass(frozen=True, repr=False)
+class MeasureEvidence(Displayed):
     """A measure with its interval, and its value under the null."""
 
     name: str
@@ -78,7 +79,7 @@ class MeasureEvidence:
         }
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class Evidence(Result):
     """The evidence for a pair of layers: all measures, the match profile, and the rows needed."""
 
@@ -116,6 +117,9 @@ class Evidence(Result):
             If there is no such measure.
         """
         return {measure.name: measure for measure in self.measures}[name]
+
+    def _records(self) -> list[dict[str, object]]:
+        return [dict(vars(measure)) for measure in self.measures]
 
     def to_dict(self) -> EvidenceRecord:
         """Return everything but the measures as plain Python values; nan as None."""
