@@ -87,11 +87,10 @@ def _fields(result: object, *, shown_only: bool = False) -> Iterator[tuple[str, 
 
 def _told(name: str, value: object) -> str:
     """Return a field in words; empty if it says nothing in a line."""
-    if value is None or value == "" or isinstance(value, np.ndarray | Displayed) or callable(value):
-        return ""
-    if isinstance(value, bool | int | float | np.number | str):
-        return f"{name}={cell(value)}"
-    if isinstance(value, Sized):
+    if isinstance(value, str | int | float | np.number):
+        text = cell(value)
+        return f"{name}={text}" if text not in ("", "nan") else ""
+    if isinstance(value, Sized) and not isinstance(value, np.ndarray | Displayed):
         return f"{len(value)} {name}" if len(value) else ""
     return ""
 
