@@ -90,7 +90,7 @@ def _another(first: dict, layer: str, a: str, b: str, random: np.random.Generato
     pair["alignment"]["semi"]["strength"] = np.sort(random.random(NEURONS))[::-1].tolist()
     for group, sides in zip(pair["alignment"]["clusters"]["groups"], _groups(pair, random), strict=True):
         group |= sides
-    for row in pair["evidence"]["measures"]:
+    for row in pair["measures"]:
         row |= dict(zip(("value", "low", "high", "null_value"), random.random(4).tolist(), strict=True))
     for name in ("similarity", "low", "high", "null"):
         pair["evidence"]["profile"][name] = random.random(49).tolist()

@@ -21,7 +21,8 @@ from pathlib import Path
 RENAMED = {
     r"comparison\.json: pairs\[\]\.assessment\.rows\.examples": "comparison.json: pairs[].evidence.rows.n_examples",
     r"(comparison\.json: pairs\[\])\.assessment\.rows\.effective": r"\1.evidence.rows.effective_sample_size",
-    r"(comparison\.json: pairs\[\])\.assessment\.measures\[\]\.null": r"\1.evidence.measures[].null_value",
+    r"(comparison\.json: pairs\[\])\.assessment\.measures\[\]\.null": r"\1.measures[].null_value",
+    r"(comparison\.json: pairs\[\])\.(?:assessment|evidence)\.measures(\b.*)": r"\1.measures\2",
     r"(comparison\.json: pairs\[\])\.assessment(\b.*)": r"\1.evidence\2",
     r"(comparison\.json: pairs\[\])\.convergence\.effective_rows": r"\1.alignment.effective_sample_size",
     r"(comparison\.json: pairs\[\])\.convergence(\b.*)": r"\1.alignment\2",

@@ -91,7 +91,7 @@ def evidence_by_layer(by_layer: dict[str, list[dict[str, Any]]]) -> None:
         evidence = [p["evidence"] for p in pairs if p["evidence"]]
         sizes = [e["rows"]["effective_sample_size"] for e in evidence if e["rows"]]
         effective = f"{min(sizes):,.0f}" if sizes else "-"
-        tests = [m["p_value"] for e in evidence for m in e["measures"] if m["name"] == "debiased cka"]
+        tests = [m["p_value"] for pair in pairs for m in pair["measures"] if m["name"] == "debiased cka"]
         largest = max((p for p in tests if p is not None), default=None)
         p_value = "-" if largest is None else f"{largest:.1g}"
         rows.append([layer, spread(partner), spread(silent, ".0f"), f"{np.mean(chance):.2f}", effective, p_value])

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     )
 
 Record = TypeVar("Record")
-COMPARISON = "spanmatch.comparison", 7
+COMPARISON = "spanmatch.comparison", 8
 STUDY = "spanmatch.study", 3
 """What "format" and "version" say; `schema` says it too."""
 LONGEST = 60
@@ -222,6 +222,7 @@ def _check_comparison(comparison: ComparisonRecord) -> None:
 
 def _check_pair(pair: PairRecord, path: str, comparison: ComparisonRecord) -> None:
     _same_length(f"{path}.similarity", pair["similarity"], len(comparison["eps"]), "eps")
+    _same_length(f"{path}.null_similarity", pair["null_similarity"], len(comparison["eps"]), "eps")
     layers = {"x": (pair["x_layer"], pair["x_neurons"]), "y": (pair["y_layer"], pair["y_neurons"])}
     for side, (layer, count) in layers.items():
         network, colon, _ = layer.partition(":")

@@ -67,7 +67,7 @@ class ComparisonRecord(TypedDict):
     """comparison.json: every pair of layers that was compared."""
 
     format: Literal["spanmatch.comparison"]
-    version: Literal[7]
+    version: Literal[8]
     spanmatch: Text  # the version of spanmatch that wrote the file
     networks: Annotated[list[Text], Field(min_length=1)]  # names, in the order given
     eps: Annotated[list[Eps], Field(min_length=1)]  # those that tables show
@@ -153,6 +153,7 @@ class PairRecord(TypedDict):
     name: Text  # of the pair, as the page shows it
     layer: Text  # the name that both layers have, or those of both
     similarity: list[Share | None]  # s(eps) at the comparison's eps; null below the resolution
+    null_similarity: list[Share | None]  # the same of the null pairing: by chance; null without one
     x_levels: Annotated[
         list[Level | None], Field(min_length=1)
     ]  # the smallest eps at which a neuron is in; null if it is silent
@@ -173,7 +174,8 @@ class PairRecord(TypedDict):
     warnings: list[Text]
     simple: list[SimpleRecord]  # one for each eps at which simple matches were looked for
     alignment: AlignmentRecord
-    evidence: EvidenceRecord | None  # measures and evidence, if they were asked for
+    measures: list[MeasureRecord]  # all of them; without evidence their values alone
+    evidence: EvidenceRecord | None  # if it was asked for
     refusals: dict[Text, Text]  # why something is missing, whole or in part, by its name
 
 
@@ -297,11 +299,10 @@ class DrawnRecord(TypedDict):
 
 
 class EvidenceRecord(TypedDict):
-    """Measures with evidence, and whether there are enough rows."""
+    """Whether there are enough rows, and the evidence of the match profile; that of measures is beside them."""
 
     level: Share  # of all intervals, such as 0.95
     rows: RowsRecord | None  # null if refused
-    measures: list[MeasureRecord]
     corrected: CorrectedRecord | None  # null if refused
     profile: ProfileRecord | None
 

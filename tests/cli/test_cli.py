@@ -16,13 +16,11 @@ import layers
 import numpy as np
 import pytest
 import torch
-from rich.console import Console
 from safetensors.torch import save_file
 from typer.testing import CliRunner
 
 import spanmatch as sm
 from spanmatch.activations import from_names
-from spanmatch.cli import tables
 from spanmatch.cli.commands import app
 
 NETWORK = """
@@ -86,6 +84,7 @@ def test_two_files(run):
         "measures.csv",
         "moments.safetensors",
         "report.html",
+        "similarity.csv",
     ]
 
 
@@ -105,14 +104,14 @@ def test_all_layers_and_evidence_from_the_command_line(run):
     assert result.exit_code == 0, result.stderr
     saved = json.loads(Path("results/comparison.json").read_text())
     assert [matrix["name"] for matrix in saved["matrices"]] == ["debiased cka", "cka"]
-    assert saved["pairs"][0]["evidence"] is None and not Path("results/measures.csv").exists()
+    assert saved["pairs"][0]["evidence"] is None and saved["pairs"][0]["measures"][0]["value"] is not None
+    assert ",debiased cka,unbiased,0." in Path("results/measures.csv").read_text()
     shown = " ".join(run("compare", "a.npz", "b.npz", "--evidence").stdout.split())
     first, second = "estimated for the population (corrected", "in sample: share of neurons in the maximum match"
     assert shown.index(first) < shown.index(second)
-    assert "Estimates for the population (95% intervals" in shown and "docs/evidence.md" in shown
-    evidence = json.loads(Path("spanmatch-compare/comparison.json").read_text())["pairs"][0]["evidence"]
-    debiased = evidence["measures"][0]
-    assert f"{debiased['value']:.2f} ({debiased['low']:.2f}, {debiased['high']:.2f})" in shown
+    assert "95% interval" in shown and "by chance" in shown and "docs/evidence.md" in shown
+    debiased = json.loads(Path("spanmatch-compare/comparison.json").read_text())["pairs"][0]["measures"][0]
+    assert f"{debiased['value']:.2f}" in shown and f"{debiased['low']:.2f}, {debiased['high']:.2f}" in shown
     small = run("compare", "a.npz", "b.npz", "--max-memory-gb", "0.00001")
     assert small.exit_code == 1 and "would take" in small.stderr and "over the limit" in small.stderr
     wrong = run("compare", "a.npz", "b.npz", "--pool", "median")
@@ -127,24 +126,8 @@ def test_evidence_that_cannot_be_had_is_said_and_the_rest_is_shown(run):
     assert result.exit_code == 0, result.stderr
     reason = "not all evidence can be had: layer 'c:off' never varies, so that there is nothing to compare"
     assert f"warning: off: {reason}\n" in result.stdout
-    table = result.stdout.partition("Estimates for the population")[2].splitlines()
-    assert next(line for line in table if line.startswith("  off")).split()[1:] == ["-"] * 3 + ["0.00"]
-
-
-def test_tables_with_the_layers_of_the_demo_fit_80_columns():
-    layers_of_demo = {"relu1": 32, "relu4": 128, "fc2": 10}
-    random = np.random.default_rng(0)
-    networks = {
-        name: {layer: random.standard_normal((1797, width)) for layer, width in layers_of_demo.items()}
-        for name in ("seed0", "seed1")
-    }
-    comparison = sm.compare(networks, eps=(0.15, 0.2, 0.25, 0.3, 0.5), clusters=False)
-    console = Console(width=200, highlight=False)
-    for table in tables.of_comparison(comparison):
-        table.title = None
-        with console.capture() as printed:
-            console.print(table)
-        assert max(len(line.rstrip()) for line in printed.get().splitlines()) <= 80
+    table = result.stdout.partition("Similarity measures")[2].splitlines()
+    assert next(line for line in table if line.startswith("  off")).split()[1:] == ["-"] * 5 + ["0.00"]
 
 
 def test_json_is_all_of_standard_output(run):

@@ -123,9 +123,9 @@ def test_one_changed_neuron_is_seen_down_to_the_resolution(method, smallest):
 
 
 def test_sentences(inputs):
-    sentence = lambda x, y, **options: (
-        sm.compare({"x": x, "y": y}, inputs, **{"layers": "*"} | FAST | options).changes().sentence
-    )
+    def sentence(x, y, **options):
+        return sm.compare({"x": x, "y": y}, inputs, **{"layers": "*"} | FAST | options).changes().sentence
+
     assert sentence(base(), base()) == "identical in all 7 layers"
     assert sentence(base(), base(), layers="3") == "identical in 3"
     assert sentence(base(), tuned(1e-3, 0)).startswith("no layer is identical; 1 - CKA is ")

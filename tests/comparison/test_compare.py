@@ -49,7 +49,7 @@ def test_more_than_two_networks_and_all_pairs():
 def test_saved_files_hold_the_results(tmp_path):
     comparison = sm.compare(two_layers())
     folder = comparison.save(tmp_path / "deep" / "results")
-    tables = {"levels.csv", "alignment.csv", "clusters.csv", "measures.csv"}
+    tables = {"similarity.csv", "levels.csv", "alignment.csv", "clusters.csv", "measures.csv"}
     names = {"comparison.json", "moments.safetensors", "report.html"} | tables
     assert {path.name for path in folder.iterdir()} == names
     saved = json.loads((folder / "comparison.json").read_text())
@@ -264,8 +264,10 @@ def test_evidence_stands_beside_every_profile(tmp_path):
     )
     np.testing.assert_allclose(found.profile.null, sm.profile_evidence(pair).null)
     folder = comparison.save(tmp_path)
-    saved = json.loads((folder / "comparison.json").read_text())["pairs"][0]["evidence"]
-    assert saved["measures"][0]["value"] == pytest.approx(found["debiased cka"].value, rel=1e-3)
+    saved_pair = json.loads((folder / "comparison.json").read_text())["pairs"][0]
+    saved = saved_pair["evidence"]
+    assert comparison.pairs[0].measures == found.measures
+    assert saved_pair["measures"][0]["value"] == pytest.approx(found["debiased cka"].value, rel=1e-3)
     assert saved["corrected"]["x_levels"] == pytest.approx(found.corrected.x_levels, rel=1e-3)
     assert len(saved["profile"]["eps"]) == len(saved["profile"]["low"]) == 49
     with (folder / "measures.csv").open() as file:
@@ -295,6 +297,50 @@ def test_evidence_is_given_up_to_a_size_or_where_it_is_asked_for():
     assert "evidence needs moments with folds=8" in without_folds.refusals["evidence"]
 
 
+@pytest.mark.parametrize("evidence", [True, False])
+def test_chance_stands_beside_every_share(tmp_path, evidence):
+    X, Y = layers.random(n=60, p=45, q=40)
+    networks = {"a": {"few rows": X, "one": X[:, :3]}, "b": {"few rows": Y, "one": X[:, :3]}}
+    comparison = sm.compare(networks, eps=[0.3, 0.7], evidence=evidence)
+    null = [sm.match_profile(comparison.moments.pair(p.x_layer, p.y_layer).null).similarity(0.7) for p in comparison]
+    assert null[0] > 0.5 > null[1] == 0  # with few rows, unrelated layers match too
+    frame = comparison.to_frame()
+    assert frame["null s(0.7)"].tolist() == null
+    record = comparison.to_dict()["pairs"]
+    assert [pair["null_similarity"][1] for pair in record] == null
+    with (comparison.save(tmp_path) / "similarity.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [float(row["null_similarity"]) for row in rows if row["eps"] == "0.7"] == null
+    clearly = {(row["x_layer"], row["eps"]): row["clearly_above_chance"] for row in rows}
+    assert clearly["a:few rows", "0.7"] == "false" and clearly["a:one", "0.7"] == "true"
+    without = sm.compare(networks, eps=[0.3, 0.7], null=False, evidence=evidence)
+    assert without.to_frame()["null s(0.7)"].isna().all()
+    assert all("no null pairing was kept" in pair.refusals["null"] for pair in without)
+    assert without.to_dict()["pairs"][0]["null_similarity"] == [None, None]
+
+
+def test_measures_are_there_without_evidence_at_every_width():
+    X, Y = layers.random(n=1000, p=513, q=512)
+    networks = {"a": {"wide": X, "thin": X[:, :3]}, "b": {"wide": Y + X[:, :512], "thin": X[:, 1:4]}}
+    comparison = sm.compare(networks, clusters=False)
+    assert [pair.evidence is None for pair in comparison] == [True, False]
+    names = [measure.name for measure in sm.measures()]
+    assert [[measure.name for measure in pair.measures] for pair in comparison] == [names, names]
+    wide = sm.pair(X, Y + X[:, :512])
+    costly = {"adjusted pillai", "cca", "svcca", "pwcca"}
+    for measure, of_pair in zip(sm.measures(), comparison["wide"].measures, strict=True):
+        assert np.isnan([of_pair.low, of_pair.null_value, of_pair.p_value]).all() and "--evidence" in of_pair.reason
+        if measure.name in costly:
+            assert np.isnan(of_pair.value) and "more than 1,024 neurons" in of_pair.reason
+    for name in ("debiased cka", "cka", "procrustes", "linear regression", "correlation match", "match area"):
+        measure = next(one for one in sm.measures() if one.name == name)
+        assert comparison["wide"].measure(name).value == float(measure(wide))
+    assert set(names) <= set(comparison.to_frame().columns)
+    unasked = sm.compare({name: {"thin": of["thin"]} for name, of in networks.items()}, evidence=False)
+    assert list(unasked.to_frame().columns) == list(comparison.to_frame().columns)
+    assert not unasked.to_frame()[names].isna().any(axis=None)
+
+
 @pytest.mark.parametrize(("constant", "wanted"), [(0.0, True), (3.0, None)])
 def test_a_layer_that_never_varies_leaves_the_others_as_they_are(tmp_path, constant, wanted):
     X, Y = layers.correlated(n=240, p=6, q=5)
@@ -317,7 +363,8 @@ def test_a_layer_that_never_varies_leaves_the_others_as_they_are(tmp_path, const
     assessed = pairs["first, a ~ b"]["evidence"]
     assert assessed["rows"] is None
     assert {why for name, why in pairs["first, a ~ b"]["refusals"].items() if name != "null"} == {reason}
-    assert all(measure["value"] is None and measure["reason"] == reason for measure in assessed["measures"])
+    measures_of_first = pairs["first, a ~ b"]["measures"]
+    assert all(measure["value"] is None and measure["reason"] == reason for measure in measures_of_first)
     assert pairs["last, a ~ b"]["refusals"]["rows needed"].startswith("layer 'b:last' never varies")
     folder = beside.save(tmp_path)
     with (folder / "measures.csv").open() as file:

@@ -225,7 +225,7 @@ def test_eps_outside_the_unit_interval_is_refused(eps):
 def test_too_few_rows_are_warned_of():
     few = sm.match_profile(sm.pair(*layers.random(n=100, p=30, q=30)))
     assert "100 rows for 30 independent neurons" in few.warnings[0]
-    assert few.warnings[0] in repr(few)
+    assert f", {len(few.warnings)} warnings>" in repr(few)
     assert few.chance_distance == pytest.approx(np.sqrt(0.7))
     enough = sm.match_profile(sm.pair(*layers.random(n=400, p=30, q=30)))
     assert enough.warnings == ()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .._display import Displayed
 from .._values import data_frame
 from .._warnings import ignoring
 from ..errors import SpanmatchError, SpanmatchWarning
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
     from .outputs import Batch, Network, Runner
 
 
-@dataclass(frozen=True)
-class Layer:
+@dataclass(frozen=True, repr=False)
+class Layer(Displayed):
     """A layer of a network."""
 
     name: str
@@ -44,7 +45,7 @@ class Layer:
     """Whether it is compared if no layers are named; False without a batch."""
 
 
-class LayerList(tuple[Layer, ...]):
+class LayerList(Displayed, tuple[Layer, ...]):
     """The layers of a network, in the order in which they run; printed, a table."""
 
     __slots__ = ()
@@ -52,6 +53,9 @@ class LayerList(tuple[Layer, ...]):
     def to_frame(self) -> DataFrame:
         """Return a data frame with a row for each layer.  Raises SpanmatchError if pandas is not installed."""
         return data_frame("layers.to_frame", [asdict(layer) for layer in self])
+
+    def _records(self) -> list[dict[str, object]]:
+        return [asdict(layer) for layer in self]
 
     def __repr__(self) -> str:
         """Return a line for each layer."""

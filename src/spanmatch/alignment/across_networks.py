@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from .._display import Displayed
 from .._plotting import row_of_axes
 from ..errors import SpanmatchError, among
 from ..match import maximum_match
@@ -62,7 +63,7 @@ class Triangle:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
-class Universality:
+class Universality(Displayed):
     """For every neuron of a layer of several networks, in how many of the others it is found."""
 
     layer: str
@@ -166,12 +167,12 @@ class Universality:
             "seed": self.seed,
         }
 
-    def __repr__(self) -> str:
+    def _summary(self) -> str:
         chains = sum(triangle.chains for triangle in self.triangles)
         return (
-            f"<Universality of {self.layer} over {len(self.networks)} networks: {len(self.everywhere)} partners "
+            f"of {self.layer} over {len(self.networks)} networks: {len(self.everywhere)} "
             f"in all, {self.cycle_consistency:.0%} of {chains} cycle-consistent, "
-            f"{self.null_cycle_consistency:.0%} under the null>"
+            f"{self.null_cycle_consistency:.0%} under the null"
         )
 
 

@@ -180,13 +180,10 @@ class Alignment(AlignmentResult):
         arrays = {name: getattr(self, name).tolist() for name in (*names, *others)}
         return {"method": self.method, "by": self.by} | arrays | self._plain()
 
-    def __repr__(self) -> str:
+    def _summary(self) -> str:
         p, q = self.provenance.neurons
         middle = f", median {_WORDS[self.by]} {np.median(self.strength):.2f}" if len(self.x) else ""
-        return (
-            f"<Alignment ({self.method}) of {self.x_layer} ({p}) and {self.y_layer} ({q}): "
-            f"{len(self.x)} partners{middle}>"
-        )
+        return f"({self.method}) of {self.x_layer} ({p}) and {self.y_layer} ({q}): {len(self.x)} partners{middle}"
 
 
 _WORDS = {"correlation": "correlation", "absolute": "|correlation|", "information": "mutual information (nats)"}

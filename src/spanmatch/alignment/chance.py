@@ -21,7 +21,7 @@ SIGNIFICANT = 0.05
 """The level of tests, corrected for the number of candidates."""
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class AlignmentResult(Result):
     """The fields that all alignment results share."""
 

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cholesky, eigvalsh, svdvals
 
+from .._display import Displayed
 from .._plotting import axes_for, draw_matrix, row_of_axes
 from .._threads import few_threads
 from .._values import Json
@@ -46,8 +47,8 @@ chance.
 """
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Cluster:
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
+class Cluster(Displayed):
     """A cluster: neurons of both layers, with their correlations and distances."""
 
     x: Index
@@ -235,12 +236,10 @@ class Clusters(AlignmentResult):
         x, y = self.x_labels >= 0, self.y_labels >= 0
         return _spread(labels, np.flatnonzero(x), np.flatnonzero(y), len(x), len(y))
 
-    def __repr__(self) -> str:
-        sizes = ", ".join(f"{len(c.x)}+{len(c.y)}" for c in self.clusters[:8]) + (", ..." if len(self) > 8 else "")
-        unclear = "" if self.clear else "; no clear gap between the eigenvalues"
-        return (
-            f"<Clusters ({self.method}) of {self.x_layer} and {self.y_layer}: {len(self)} of {sizes} neurons{unclear}>"
-        )
+    def _summary(self) -> str:
+        sizes = ", ".join(f"{len(c.x)}+{len(c.y)}" for c in self.clusters[:3]) + (", ..." if len(self) > 3 else "")
+        unclear = "" if self.clear else "; no clear gap"
+        return f"({self.method}) of {self.x_layer} and {self.y_layer}: {len(self)} of {sizes} neurons{unclear}"
 
 
 @few_threads

@@ -17,7 +17,7 @@ from ..moments.spans import Array
 from .chance import AlignmentResult, alignment_fields, inverse
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class Correlation(AlignmentResult):
     """Correlations between and within two layers; those of constant neurons are 0."""
 

@@ -24,7 +24,7 @@ from .chance import AlignmentResult, alignment_fields
 from .contingency import chance_information, thinned
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class Information(AlignmentResult):
     """Mutual information (nats) of every neuron of one layer with every neuron of the other."""
 

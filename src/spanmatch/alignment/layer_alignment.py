@@ -26,7 +26,7 @@ of blocks.
 """
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class LayerAlignment(AlignmentResult):
     """One-to-one, few-to-one and many-to-many alignment of two layers."""
 

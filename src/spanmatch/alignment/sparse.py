@@ -244,13 +244,13 @@ class SparseMap(AlignmentResult):
         arrays = {name: plain(getattr(self, name)) for name in names}
         return {**arrays, "gap": self.gap, "table": self.table(), **self._plain()}
 
-    def __repr__(self) -> str:
+    def _summary(self) -> str:
         p, q = self.provenance.neurons
         rows = self.table()
         spread = (
             f": error {rows[0]['error']:.3f} from one neuron each to {rows[-1]['error']:.3f} from all" if rows else ""
         )
-        return f"<SparseMap of {self.y_layer} ({q}) from {self.x_layer} ({p}), {len(self.penalties)} penalties{spread}>"
+        return f"of {self.y_layer} ({q}) from {self.x_layer} ({p}), {len(self.penalties)} penalties{spread}"
 
 
 @few_threads

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from ..comparison import Comparison
     from ..study import Study
 
+WIDEST = 1000
+"""Columns of a terminal that cuts no table."""
 FAILED, BAD_USAGE, INTERRUPTED = 1, 2, 130
 DEFAULT_EPS = " ".join(f"{eps:g}" for eps in EPS)
 
@@ -99,7 +101,7 @@ def demo(
     with _exit_codes():
         from ..study import DEMO, run_study
 
-        _finish_study(run_study(DEMO, out), as_json)
+        _finish_study(run_study(DEMO, out), as_json, wide=False)
 
 
 @app.command()
@@ -114,6 +116,7 @@ def study(
         int | None, typer.Option(min=1, help="Number of networks to train at once; by default the number of cores.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON instead of tables.")] = False,
+    wide: Annotated[bool, typer.Option("--wide", help="Print tables as wide as they are, with full names.")] = False,
 ) -> None:
     """Compare networks of several seeds, which are trained first, or trained already, as described in a TOML file.
 
@@ -130,7 +133,7 @@ def study(
         if dry_run:
             Console(highlight=False).print("\n".join(studies.dry_run(file)), markup=False, soft_wrap=True)
             return
-        _finish_study(studies.run_study(file, out, workers), as_json)
+        _finish_study(studies.run_study(file, out, workers), as_json, wide)
 
 
 @app.command()
@@ -207,6 +210,9 @@ def compare(
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("spanmatch-compare"),
     as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON instead of a table.")] = False,
+    wide: Annotated[
+        bool, typer.Option("--wide", help="Print tables as wide as they are, with all measures and full names.")
+    ] = False,
     centred: Annotated[bool, typer.Option("--centred", help="Subtract each neuron's mean first.")] = False,
     method: Annotated[
         Literal["gram", "qr", "single"],
@@ -368,7 +374,7 @@ def compare(
             (comparison.save if is_saved else comparison.write_results)(written)
         if not is_saved:
             (out / MOMENTS).unlink(missing_ok=True)  # those of an earlier comparison
-        _finish(comparison, out, as_json)
+        _finish(comparison, out, as_json, wide)
         if not (is_saved or as_json):
             size_in_gb = comparison.moments.nbytes / 1e9
             Console(highlight=False).print(
@@ -542,37 +548,46 @@ def _parts_of_name(text: str) -> tuple[str, str, str, str]:
     return Path(code.weights).stem, code.function, code.called.replace(":", " "), place
 
 
-def _finish(comparison: Comparison, folder: Path, as_json: bool) -> None:
+def _finish(comparison: Comparison, folder: Path, as_json: bool, wide: bool) -> None:
     if as_json:
         sys.stdout.write((folder / "comparison.json").read_text(encoding="utf-8"))
         return
     from . import pairing_tables, tables
 
-    console = Console(highlight=False)
-    for table in tables.of_comparison(comparison):
+    console = _console(wide)
+    for table in tables.of_comparison(comparison, wide=wide):
         console.print(table)
     for shown in pairing_tables.of_comparison(comparison):
         console.print(shown)
-    explanation = tables.explanation_of(comparison)
-    if explanation:
-        console.print(explanation)
+    _print_layouts(console, tables.layouts_of((pair.name, pair.provenance.layout) for pair in comparison))
     _print_warnings(console, tables.warnings_of(comparison))
     _print_report(console, folder)
 
 
-def _finish_study(study: Study, as_json: bool) -> None:
+def _finish_study(study: Study, as_json: bool, wide: bool) -> None:
     if as_json:
         sys.stdout.write((study.folder / "study.json").read_text(encoding="utf-8"))
         return
     from . import tables
 
-    console = Console(highlight=False)
+    console = _console(wide)
     for table in tables.of_study(study):
         console.print(table)
+    _print_layouts(console, tables.layouts_of(tables.layouts_of_study(study)))
     for comparison in study.comparisons.values():
         _print_warnings(console, tables.refusals_of_transplants(comparison["transplants"]))
     _print_warnings(console, tables.missing_accuracies(study))
     _print_report(console, study.folder)
+
+
+def _console(wide: bool) -> Console:
+    """Return where results are printed: as wide as the terminal, or as the widest table."""
+    return Console(highlight=False, width=WIDEST if wide else None)
+
+
+def _print_layouts(console: Console, layouts: Iterable[str]) -> None:
+    for layout in layouts:
+        console.print(escape(layout), style="dim")
 
 
 def _print_warnings(console: Console, named: Iterable[tuple[str, str]]) -> None:

@@ -6,15 +6,13 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
-from rich.box import SIMPLE_HEAD
 from rich.console import RenderableType
-from rich.markup import escape
-from rich.table import Table
 from rich.text import Text
 
 from ..comparison.changes import told
 from ..comparison.listed_eps import EPS
 from .heat_map import heat_maps
+from .layer_tables import Column, LayerTable
 
 if TYPE_CHECKING:
     from ..comparison import Changes, Comparison
@@ -38,7 +36,7 @@ def of_comparison(comparison: Comparison) -> Iterator[RenderableType]:
     for changes in comparison.near_networks():
         yield _changes(changes)
     if comparison.not_compared:
-        yield Text(f"Not compared: {_listed(comparison.not_compared)}")
+        yield Text(f"Not compared: {listed(comparison.not_compared)}")
 
 
 def eps_note(comparison: Comparison) -> str:
@@ -48,37 +46,41 @@ def eps_note(comparison: Comparison) -> str:
     return f"; eps are chosen from the levels, because at {EPS[0]:g} to {EPS[-1]:g} all neurons match or none"
 
 
-def _counterparts(comparison: Comparison, counterparts: Correspondence) -> Table:
+def _counterparts(comparison: Comparison, counterparts: Correspondence) -> LayerTable:
     """Return the table of layers and their counterparts, with margins where some are known."""
     networks = comparison.networks
     two = len(networks) == 2
-    heads = (f"layer of {networks[0]}", f"counterpart in {networks[1]}") if two else ("layer", "counterpart")
+    names, counterpart = (
+        (f"layer of {networks[0]}", f"counterpart in {networks[1]}") if two else ("layer", "counterpart")
+    )
     how = {"name": "by name", "depth": "by depth", "best": "the most similar", "given": "as listed"}[comparison.match]
-    table = _titled(f"Layers that correspond, {how}")
     with_margins = comparison.knows_all_pairs
-    for head in heads:
-        table.add_column(escape(head), overflow="fold")
-    table.add_column(counterparts.measure, justify="right", no_wrap=True)
+    columns = [Column(counterpart, is_text=True), Column(counterparts.measure)]
     if with_margins:
-        table.add_column("margin", justify="right", no_wrap=True)
-        table.add_column("next best", overflow="fold")
+        columns += [Column("margin"), Column("next best", is_text=True)]
+    table = LayerTable(f"Layers that correspond, {how}", columns, names)
     x_network, y_network = networks if two else ("", "")
     for one in counterparts:
-        cells = [_name(one.x_layer, x_network), _name(one.y_layer, y_network), _number(one.similarity)]
+        cells = [_name(one.y_layer, y_network), _number(one.similarity)]
         margin = [_number(one.margin, "+"), _name(one.next_best, y_network)]
-        table.add_row(*cells, *(margin if with_margins else []))
+        table.add(_name(one.x_layer, x_network), *cells, *(margin if with_margins else []))
+    if with_margins:
+        table.legend = "Margin: how much more similar the counterpart is than the next best layer of its network."
     return table
 
 
-def _changes(changes: Changes) -> Table:
+def _changes(changes: Changes) -> LayerTable:
     """Return the table of what changed."""
-    table = _titled(f"What changed from {escape(changes.x_network)} to {escape(changes.y_network)}: {changes.sentence}")
-    table.add_column("layer", overflow="fold")
-    for head in ("difference", "1 - CKA", "median\nlevel", "largest\nlevel", "above\n0.05"):
-        table.add_column(head, justify="right", no_wrap=True)
+    heads = ("difference", "1 - CKA", "median level", "largest level", "above 0.05")
+    table = LayerTable(
+        f"What changed from {changes.x_network} to {changes.y_network}: {changes.sentence}",
+        [Column(head) for head in heads],
+        legend="Difference: relative, of neurons at the same place. Level: the smallest eps at which a neuron is in "
+        "the match; above 0.05: the share of neurons with such a level.",
+    )
     for layer in changes:
-        table.add_row(
-            escape(layer.name),
+        table.add(
+            layer.name,
             told(layer.difference, layer.difference_resolution),
             told(layer.one_minus_cka, layer.cka_resolution),
             told(layer.median_level, layer.level_resolution),
@@ -90,17 +92,14 @@ def _changes(changes: Changes) -> Table:
 
 def _name(layer: str, network: str) -> str:
     """Return a layer's name, without its network if that is the one given."""
-    return escape(layer.removeprefix(f"{network}:") if network else layer)
-
-
-def _titled(title: str) -> Table:
-    return Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, collapse_padding=True)
+    return layer.removeprefix(f"{network}:") if network else layer
 
 
 def _number(value: float, sign: str = "") -> str:
     return "-" if np.isnan(value) else f"{value:{sign}.2f}"
 
 
-def _listed(names: tuple[str, ...]) -> str:
+def listed(names: tuple[str, ...]) -> str:
+    """Return the first of some names, and how many there are."""
     listed = ", ".join(names[:NAMES_LISTED])
     return listed if len(names) <= NAMES_LISTED else f"{listed}, ... ({len(names)} in all)"

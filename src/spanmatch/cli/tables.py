@@ -1,18 +1,19 @@
-"""What the terminal shows of results: tables that fit 80 columns where names allow."""
+"""What the terminal shows of results."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from rich.box import SIMPLE_HEAD
-from rich.markup import escape
-from rich.table import Table
 
+from ..comparison.comparing import EVIDENCE_UP_TO
+from ..comparison.pair_result import is_above_chance
 from ..moments.provenance import network_and_layer
-from .pairing_tables import eps_note
+from ..similarity import measures
+from .layer_tables import Column, LayerTable
+from .pairing_tables import eps_note, listed
 
 if TYPE_CHECKING:
     from ..activations import LayerList
@@ -20,24 +21,27 @@ if TYPE_CHECKING:
     from ..comparison import Comparison, PairResult
     from ..evidence import MeasureEvidence, RowsNeeded
     from ..moments.spans import Array
-    from ..schema import ComparedStep, LayerRecord, SpreadRecord, TransplantRecord
+    from ..schema import ComparedStep, Estimate, LayerRecord, SpreadRecord, TransplantRecord
     from ..study import Study
 
 TRANSPLANT_CONTROLS = {"ablation": "ablated", "other examples": "other examples", "untrained": "untrained"}
 """What transplants are compared with, as tables head it."""
-EPS_AT_ONCE, MEASURES_AT_ONCE = 5, 3
-"""How many columns of s(eps), and of measures, fit a table of 80 columns."""
+MEASURES = ("debiased cka", "cka", "procrustes", "adjusted linear regression")
+"""The measures that are shown by default."""
+HEADS = {"adjusted linear regression": "adjusted R^2", "linear regression": "R^2"}
+"""How measures are headed, if not by their names."""
+BY_CHANCE = "by chance"
+CHANNELS, LOCATIONS = "channels are neurons", "each location of each channel is a neuron"
+"""What layouts of feature maps say."""
 TRANSPLANTED = ("untouched", "transplant", *TRANSPLANT_CONTROLS)
 
 
-def of_comparison(comparison: Comparison) -> Iterator[Table]:
-    """Yield the tables of a comparison, first the one of estimates for the population."""
-    with_evidence = any(pair.evidence for pair in comparison)
-    if with_evidence:
+def of_comparison(comparison: Comparison, *, wide: bool = False) -> Iterator[LayerTable]:
+    """Yield the tables of a comparison, first the one of estimates for the population; wide, with all measures."""
+    if any(pair.evidence for pair in comparison):
         yield _population(comparison)
     yield _similarity(comparison)
-    if with_evidence:
-        yield _evidence(comparison)
+    yield _measures(comparison, [measure.name for measure in measures()] if wide else MEASURES)
     yield _partners(comparison)
     if comparison.universality:
         yield _universality(comparison)
@@ -47,14 +51,32 @@ def of_comparison(comparison: Comparison) -> Iterator[Table]:
         yield _transplants(comparison)
 
 
-def explanation_of(comparison: Comparison) -> str:
-    """Return what the tables of a comparison mean by "corrected", in words; empty without evidence."""
-    if not any(pair.evidence for pair in comparison):
-        return ""
-    return (
-        "Corrected: distances are enlarged for the degrees of freedom of the fit, as in an adjusted R^2. In sample, "
-        "unrelated layers match the better the fewer rows there are. See docs/evidence.md."
-    )
+def layouts_of(layouts: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """Yield what the neurons and the rows of layers are, if they are not features and examples, in words.
+
+    Parameters
+    ----------
+    layouts
+        Names of layers or pairs of layers, each with its layout.
+    """
+    names: dict[str, list[str]] = {}
+    for name, layout in dict.fromkeys(layouts):
+        names.setdefault(layout, []).append(name)
+    for layout, of_layout in names.items():
+        if layout in ("", "rows are examples"):
+            continue
+        other = ""
+        if CHANNELS in layout:
+            other = (
+                '. With --units location (units="location"), each location of each channel is a neuron and rows are '
+                "examples; values then differ much"
+            )
+        elif LOCATIONS in layout:
+            other = (
+                '. With --units channel (units="channel"), channels are neurons and positions are rows; values then '
+                "differ much"
+            )
+        yield f"{listed(tuple(of_layout))}: {layout}{other}."
 
 
 def warnings_of(comparison: Comparison) -> Iterator[tuple[str, str]]:
@@ -69,7 +91,7 @@ def warnings_of(comparison: Comparison) -> Iterator[tuple[str, str]]:
             yield pair.name, f"not all evidence can be had: {'; '.join(pair.missing)}"
 
 
-def of_study(study: Study) -> Iterator[Table]:
+def of_study(study: Study) -> Iterator[LayerTable]:
     """Yield the tables of a study."""
     yield _accuracy(study)
     for step in study.results["steps"]:
@@ -77,15 +99,13 @@ def of_study(study: Study) -> Iterator[Table]:
             yield from _step(step, study.results["intervals_over"])
 
 
-def of_layers(layers: LayerList) -> Table:
+def of_layers(layers: LayerList) -> LayerTable:
     """Return the table of a network's layers."""
-    table = Table(title_justify="left", box=SIMPLE_HEAD, collapse_padding=True)
-    table.add_column("layer", overflow="fold")
-    for column, justify in (("kind", "left"), ("shape", "left"), ("neurons", "right"), ("compared", "left")):
-        table.add_column(column, justify="right" if justify == "right" else "left", overflow="fold")
+    columns = [Column("kind", is_text=True), Column("shape", is_text=True), Column("neurons"), Column("compared")]
+    table = LayerTable("Layers of the network", columns)
     for layer in layers:
         neurons, shape = ("?" if value is None else str(value) for value in (layer.neurons, layer.shape))
-        table.add_row(escape(layer.name), escape(layer.kind), shape, neurons, "yes" if layer.is_compared else "")
+        table.add(layer.name, layer.kind, shape, neurons, "yes" if layer.is_compared else "")
     return table
 
 
@@ -99,6 +119,13 @@ def about_layers(layers: LayerList, *, has_batch: bool) -> str:
     return about + (" ?: it is not known which axis has the neurons; give --channels." if unknown else "")
 
 
+def layouts_of_study(study: Study) -> Iterator[tuple[str, str]]:
+    """Yield the layers of a study with their layouts."""
+    for comparison in study.comparisons.values():
+        for pair in comparison["pairs"]:
+            yield pair["layer"], pair["layout"]
+
+
 def missing_accuracies(study: Study) -> Iterator[tuple[str, str]]:
     """Yield why a network has no accuracy, by its name."""
     for run in study.results["runs"]:
@@ -106,7 +133,7 @@ def missing_accuracies(study: Study) -> Iterator[tuple[str, str]]:
             yield run["name"], f"no accuracy: {run['reason']}"
 
 
-def _of_transplants(step: ComparedStep, over: str) -> Iterator[Table]:
+def _of_transplants(step: ComparedStep, over: str) -> Iterator[LayerTable]:
     """Yield the accuracies with matches transplanted, and by how much they exceed each control, for each eps."""
     for eps in dict.fromkeys(record["eps"] for record in step["transplants"]):
         title = f"{step['name']}: accuracy, neurons matched at eps {eps:g} predicted from the next network's"
@@ -115,10 +142,15 @@ def _of_transplants(step: ComparedStep, over: str) -> Iterator[Table]:
         differences = _titled(title, *TRANSPLANT_CONTROLS.values())
         for record in step["transplants"]:
             if record["eps"] == eps:
-                layer = escape(record["layer"])
+                layer = record["layer"]
                 spreads = [record["matched"], *(record["accuracy"].get(name) for name in TRANSPLANTED)]
-                accuracies.add_row(layer, *(_percent(spread and spread["value"]) for spread in spreads))
-                differences.add_row(layer, *(_points(record["differences"].get(name)) for name in TRANSPLANT_CONTROLS))
+                accuracies.add(layer, *(_percent(spread and spread["value"]) for spread in spreads))
+                differences.add(layer, *(_points(record["differences"].get(name)) for name in TRANSPLANT_CONTROLS))
+        accuracies.legend = (
+            "Matched: the share of the layer's neurons. Untouched: the network as it is; predicted: with these neurons "
+            "predicted; ablated: with their means; other examples: with predictions given to other examples; "
+            "untrained: predicted from a network that was not trained."
+        )
         yield accuracies
         yield differences
 
@@ -130,53 +162,69 @@ def refusals_of_transplants(transplants: Sequence[TransplantRecord]) -> Iterator
         yield f"{layer}, {what}", reason
 
 
-def _accuracy(study: Study) -> Table:
+def _accuracy(study: Study) -> LayerTable:
     over = study.results["intervals_over"]
     title = f"{study.results['name']}: test accuracy over {over}"
     table = _titled(title, over, "mean", "95% interval", "from", "to")
-    table.columns[0].header = "variant"
+    table.names = "variant"
     counts = Counter(run["variant"] for run in study.results["runs"])
     for name, accuracy in study.accuracy.items():
         interval = "-" if accuracy["low"] is None else f"{accuracy['low']:.1%} to {accuracy['high']:.1%}"
-        table.add_row(
-            escape(name),
+        table.add(
+            name,
             str(counts[name]),
             _percent(accuracy["value"]),
             interval,
             _percent(accuracy["minimum"]),
             _percent(accuracy["maximum"]),
         )
+    table.legend = "From, to: the lowest and the highest."
     return table
 
 
-def _step(step: ComparedStep, over: str) -> Iterator[Table]:
-    """Yield the tables of s(eps), corrected and in sample, those of the measures, and those of transplants."""
+def _step(step: ComparedStep, over: str) -> Iterator[LayerTable]:
+    """Yield the tables of s(eps), corrected and in sample, that of the measures, and those of transplants."""
     title = f"{step['name']}: {{}}, mean over pairs ±95% over {over}"
-    heads = {
+    heads: dict[Estimate | None, str] = {
         "corrected": "share matched, estimated for the population, by eps",
         "in sample": "share matched in sample, by eps",
         None: "measures",
     }
     for estimate, head in heads.items():
-        rows = [row for row in step["rows"] if row["estimate"] == estimate]
-        quantities = list(dict.fromkeys(row["quantity"] for row in rows if row["value"] is not None))
-        at_once = MEASURES_AT_ONCE if estimate is None else EPS_AT_ONCE
-        for i in range(0, len(quantities), at_once):
-            chosen = quantities[i : i + at_once]
-            yield _with_intervals(title.format(head), [row for row in rows if row["quantity"] in chosen])
+        rows = _of_estimate(step, estimate)
+        if rows:
+            yield _with_intervals(title.format(head), rows, _of_estimate(step, "null"))
     yield from _of_transplants(step, over)
 
 
-def _with_intervals(title: str, rows: Sequence[LayerRecord]) -> Table:
-    quantities = list(dict.fromkeys(row["quantity"] for row in rows))
-    eps = {row["quantity"]: row["eps"] for row in rows}
-    heads = (quantity if eps[quantity] is None else f"{eps[quantity]:g}" for quantity in quantities)
-    table = _titled(title, "neurons", *heads)
+def _of_estimate(step: ComparedStep, estimate: Estimate | None) -> list[LayerRecord]:
+    """Return the rows of an estimate, of quantities that are known for some layer."""
+    rows = [row for row in step["rows"] if row["estimate"] == estimate]
+    known = {row["quantity"] for row in rows if row["value"] is not None}
+    return [row for row in rows if row["quantity"] in known]
+
+
+def _with_intervals(title: str, rows: Sequence[LayerRecord], null_rows: Sequence[LayerRecord]) -> LayerTable:
+    """Return the table of some quantities of every layer; of shares in sample, also by chance."""
+    heads = {
+        row["quantity"]: _measure_head(row["quantity"]) if row["eps"] is None else f"{row['eps']:g}" for row in rows
+    }
+    table = _titled(title, "neurons", *heads.values())
+    by_chance = {(row["layer"], row["eps"]): row for row in null_rows}
     by_layer: dict[str, list[LayerRecord]] = {}
     for row in rows:
         by_layer.setdefault(row["layer"], []).append(row)
+    in_sample = rows[0]["estimate"] == "in sample"
     for layer, layer_rows in by_layer.items():
-        table.add_row(escape(layer), str(layer_rows[0]["neurons"]), *map(_with_interval, layer_rows))
+        null = [by_chance.get((layer, row["eps"])) if in_sample else None for row in layer_rows]
+        marks = [_mark(row["value"], one and one["value"]) for row, one in zip(layer_rows, null, strict=True)]
+        cells = [f"{_with_interval(row)}{mark}" for row, mark in zip(layer_rows, marks, strict=True)]
+        table.add(layer, str(layer_rows[0]["neurons"]), *cells)
+        if in_sample:
+            table.add_line(BY_CHANCE, "", *("-" if one is None else _with_interval(one) for one in null))
+    table.legend = "±: half the width of a 95% interval; -: not known, or the same for all pairs."
+    if in_sample:
+        table.legend = f"{_chance_legend(table)} {table.legend}"
     return table
 
 
@@ -200,12 +248,26 @@ def _points(difference: SpreadRecord | None) -> str:
     return f"{100 * value:+.1f} " + ("-" if low is None or high is None else f"({100 * low:.1f}, {100 * high:.1f})")
 
 
-def _titled(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, collapse_padding=True)
-    table.add_column("layer", overflow="fold")
-    for column in columns:
-        table.add_column(column, justify="right", no_wrap="\n" not in column)
-    return table
+def _titled(title: str, *heads: str) -> LayerTable:
+    return LayerTable(title, [Column(head) for head in heads])
+
+
+def _measure_head(measure: str) -> str:
+    return HEADS.get(measure, measure)
+
+
+def _mark(share: float | None, by_chance: float | None) -> str:
+    """Return an asterisk for a share that is not clearly above chance."""
+    if share is None or by_chance is None:
+        return ""
+    return "*" if is_above_chance(share, by_chance) is False else ""
+
+
+def _chance_legend(table: LayerTable) -> str:
+    """Return what the lines of a table of s(eps) in sample are."""
+    marked = any(cell.endswith("*") for _, lines in table.rows for line in lines for cell in line.cells)
+    legend = "By chance: the same of unrelated layers (rows of one layer with those of other examples of the other)."
+    return f"{legend} *: chance gives nine tenths of it or more." if marked else legend
 
 
 def _by_layer(comparison: Comparison) -> dict[str, list[PairResult]]:
@@ -218,7 +280,7 @@ def _by_layer(comparison: Comparison) -> dict[str, list[PairResult]]:
 
 
 def _names(comparison: Comparison) -> str:
-    *first, last = map(escape, comparison.networks)
+    *first, last = comparison.networks
     return f"{', '.join(first)} and {last}" if first else last
 
 
@@ -231,54 +293,70 @@ def _spread(values: Sequence[int]) -> str:
     return "/".join(map(str, dict.fromkeys(values)))
 
 
-def _population(comparison: Comparison) -> Table:
+def _population(comparison: Comparison) -> LayerTable:
     """Return the table of the corrected s(eps), which estimates that of the population."""
     middle = comparison.eps[len(comparison.eps) // 2]
     title = (
         f"{_names(comparison)}: share of neurons in the match, estimated for the population (corrected for the fit), "
-        f"by eps; effective sample size, and the one needed at eps {middle:g}{_several(comparison)}"
-        f"{eps_note(comparison)}"
+        f"by eps{_several(comparison)}{eps_note(comparison)}"
     )
-    table = _titled(title, "examples", "effective\nn", "needed", *(f"{eps:g}" for eps in comparison.eps))
+    table = _titled(title, "examples", "effective n", "needed", *(f"{eps:g}" for eps in comparison.eps))
     for layer, pairs in _by_layer(comparison).items():
         evidence = [pair.evidence for pair in pairs if pair.evidence is not None]
-        corrected = [one.corrected for one in evidence if one.corrected is not None]
-        missing = np.full(len(comparison.eps), np.nan)
-        shares = np.mean([profile.similarity(comparison.eps) for profile in corrected] or [missing], axis=0)
-        table.add_row(
-            escape(layer),
+        shares = _mean([pair.corrected_similarity(comparison.eps) for pair in pairs])
+        table.add(
+            layer,
             f"{pairs[0].provenance.n_examples:,}",
             *_effective_and_needed([one.rows for one in evidence if one.rows is not None]),
             *map(_share, shares.tolist()),
         )
+    few = any(cell.endswith("!") for _, lines in table.rows for line in lines for cell in line.cells)
+    table.legend = (
+        "Corrected: distances are enlarged for the degrees of freedom of the fit, as in an adjusted R^2, so that "
+        "unrelated layers have about 0. "
+        f"Effective n: the effective sample size; needed: at eps {middle:g}{'; !: it is too small' if few else ''}. "
+        "See docs/evidence.md."
+    )
     return table
 
 
-def _similarity(comparison: Comparison) -> Table:
+def _similarity(comparison: Comparison) -> LayerTable:
     title = f"{_names(comparison)}, in sample: share of neurons in the maximum match, by eps{_several(comparison)}"
     title += eps_note(comparison)
     table = _titled(title, "neurons", "silent", "rows", *(f"{eps:g}" for eps in comparison.eps))
     for layer, pairs in _by_layer(comparison).items():
         profiles = [pair.profile for pair in pairs]
-        shares = np.mean([profile.similarity(comparison.eps) for profile in profiles], axis=0)
+        shares = _mean([pair.similarity(comparison.eps) for pair in pairs]).tolist()
+        null = _mean([pair.null_similarity(comparison.eps) for pair in pairs]).tolist()
         silent = dict.fromkeys(
             side for p in profiles for side in ((p.x_layer, len(p.x_silent)), (p.y_layer, len(p.y_silent)))
         )
-        row: list[str] = [
-            escape(layer),
+        table.add(
+            layer,
             _spread([width for pair in pairs for width in pair.provenance.neurons]),
             "/".join(str(count) for _, count in silent),
             f"{pairs[0].provenance.rows:,}",
-        ]
-        table.add_row(*row, *map(_share, shares.tolist()))
+            *(f"{_share(share)}{_mark(share, one)}" for share, one in zip(shares, null, strict=True)),
+        )
+        table.add_line(BY_CHANCE, "", "", "", *map(_share, null))
+    table.legend = (
+        "Each number: the share of all neurons of both layers that are within eps of what the match's other side "
+        f"expresses linearly. {_chance_legend(table)}"
+    )
     return table
+
+
+def _mean(shares: Sequence[Array]) -> Array:
+    """Return the mean over pairs of networks, of those where it is known."""
+    known = [values for values in shares if not np.isnan(values).all()]
+    return np.asarray(np.mean(known or shares, axis=0))
 
 
 def _share(share: float) -> str:
     return "-" if np.isnan(share) else f"{share:.3f}"
 
 
-def _partners(comparison: Comparison) -> Table:
+def _partners(comparison: Comparison) -> LayerTable:
     title = f"One-to-one partners: median correlation, and what else there is{_several(comparison)}"
     table = _titled(title, "bipartite", "semi", "within", "chance", "clear partner", "clusters")
     curves: tuple[Callable[[LayerAlignment], Array], ...] = (
@@ -293,7 +371,12 @@ def _partners(comparison: Comparison) -> Table:
         clusters = dict.fromkeys(_clusters(a.clusters) for a in alignments if a.clusters is not None)
         chance = f"{alignments[0].chance_correlation:.2f}"
         cells = [*(f"{median:.2f}" for median in medians), chance, f"{clear:.0%}", "/".join(clusters) or "-"]
-        table.add_row(escape(layer), *cells)
+        table.add(layer, *cells)
+    table.legend = (
+        "Bipartite: each neuron has one partner; semi: its best, which others may share; within: partners within a "
+        "network; chance: about the best correlation with unrelated neurons. Clear partner: each other's best by more "
+        "than chance. Clusters: groups of neurons of both layers; ?: their number is not clear."
+    )
     return table
 
 
@@ -312,33 +395,66 @@ def _clear(a: Alignment) -> float:
     return float(np.mean(least > a.chance_correlation)) if len(least) else float("nan")
 
 
-def _evidence(comparison: Comparison) -> Table:
-    """Return the table of the measures that estimate those of the population, and of the held-out share."""
+def _measures(comparison: Comparison, names: Sequence[str]) -> LayerTable:
+    """Return the table of measures; where there is evidence, with intervals, null values and the held-out share."""
     largest = max(comparison.eps)
-    level = next(pair.evidence.level for pair in comparison if pair.evidence is not None)
-    intervals = "" if _several(comparison) else f" ({level:.0%} intervals over examples)"
-    title = (
-        f"Estimates for the population{intervals}; share held out at eps {largest:g}, of the maximum match"
-        f"{_several(comparison)}"
-    )
-    table = _titled(title, "debiased cka", "p", "adjusted R^2", "held out")
+    levels = [pair.evidence.level for pair in comparison if pair.evidence is not None]
+    table = _titled(f"Similarity measures{_several(comparison)}", *map(_measure_head, names))
+    with_evidence = bool(levels)
+    if with_evidence:
+        table.columns = [*table.columns, Column("p"), Column("held out")]
     for layer, pairs in _by_layer(comparison).items():
+        of_names = [[pair.measure(name) for pair in pairs] for name in names]
         evidence = [pair.evidence for pair in pairs if pair.evidence is not None]
-        if not evidence:
-            continue
-        cka, r_squared = (
-            [one[name] for one in evidence if not np.isnan(one[name].value)]
-            for name in ("debiased cka", "adjusted linear regression")
-        )
         held_out = [one.profile.held_out_at(largest) for one in evidence if one.profile is not None]
-        table.add_row(
-            escape(layer),
-            _with_interval_over_examples(cka),
-            _largest_p_value(cka),
-            _with_interval_over_examples(r_squared),
-            f"{np.mean(held_out):.2f}" if np.isfinite(held_out).any() else "-",
-        )
+        p_value = _largest_p_value([one["debiased cka"] for one in evidence])
+        last = [p_value, _number(_mean_known(held_out))] if with_evidence else []
+        table.add(layer, *(_number(_mean_known([one.value for one in of_name])) for of_name in of_names), *last)
+        blank = [""] * len(last)
+        intervals = [_interval(of_name) for of_name in of_names]
+        if any(intervals):
+            table.add_line(f"{levels[0]:.0%} interval", *intervals, *blank)
+        if evidence:
+            null = [_number(_mean_known([one.null_value for one in of_name])) for of_name in of_names]
+            table.add_line(BY_CHANCE, *null, *blank)
+    table.legend = _measures_legend(comparison, names, with_evidence=with_evidence)
     return table
+
+
+def _measures_legend(comparison: Comparison, names: Sequence[str], *, with_evidence: bool) -> str:
+    """Return what the columns of the table of measures are."""
+    estimates = [measure.name for measure in measures() if measure.name in names and measure.estimator != "in sample"]
+    legend = (
+        f"Estimates of the population's value: {', '.join(map(_measure_head, estimates))}. The others are too large "
+    )
+    legend += "where rows are few."
+    if with_evidence:
+        legend += (
+            " p: of debiased cka, for unrelated layers. Held out: the share of neurons in the maximum match at eps "
+            f"{max(comparison.eps):g} that are within eps on rows that were not fitted."
+        )
+    if any(pair.evidence is None for pair in comparison):
+        legend += (
+            " Intervals, values by chance and p-values are computed by default for layers of up to "
+            f"{EVIDENCE_UP_TO:,} neurons together; --evidence (evidence=True) computes them for all."
+        )
+    return legend
+
+
+def _interval(of_pairs: Sequence[MeasureEvidence]) -> str:
+    """Return the interval of a measure; empty if there is none, and over several pairs of networks."""
+    first, *others = of_pairs
+    return "" if others or np.isnan([first.low, first.high]).any() else f"{first.low:.2f}, {first.high:.2f}"
+
+
+def _mean_known(values: Sequence[float]) -> float:
+    """Return the mean of the values that are known; nan if none is."""
+    known = [value for value in values if not np.isnan(value)]
+    return float(np.mean(known)) if known else float("nan")
+
+
+def _number(value: float) -> str:
+    return "-" if np.isnan(value) else f"{round(value, 2) + 0.0:.2f}"  # no -0.00
 
 
 def _effective_and_needed(rows: Sequence[RowsNeeded]) -> tuple[str, str]:
@@ -348,18 +464,7 @@ def _effective_and_needed(rows: Sequence[RowsNeeded]) -> tuple[str, str]:
     size = float(np.min([one.effective_sample_size for one in rows]))
     known = "unknown" if np.isnan(size) else f"{size:,.0f}"
     needed = f"{max(one.needed for one in rows):,}"
-    return known if all(one.enough for one in rows) else f"[yellow]{known}[/]", needed
-
-
-def _with_interval_over_examples(of_pairs: Sequence[MeasureEvidence]) -> str:
-    """Return a measure with its interval; over several pairs of networks, its mean alone."""
-    if not of_pairs:
-        return "-"
-    value = f"{np.mean([measure.value for measure in of_pairs]):.2f}"
-    first, *others = of_pairs
-    if others or np.isnan([first.low, first.high]).any():
-        return value
-    return f"{value} ({first.low:.2f}, {first.high:.2f})"
+    return known if all(one.enough for one in rows) else f"{known}!", needed
 
 
 def _largest_p_value(of_pairs: Sequence[MeasureEvidence]) -> str:
@@ -370,7 +475,7 @@ def _largest_p_value(of_pairs: Sequence[MeasureEvidence]) -> str:
     return "<0.001" if max(p_values) < 0.001 else f"{max(p_values):.3f}"
 
 
-def _universality(comparison: Comparison) -> Table:
+def _universality(comparison: Comparison) -> LayerTable:
     first = comparison.universality[0]
     title = (
         f"In how many other networks a neuron has a partner of {first.min_correlation:g} or more, and is in the match "
@@ -385,14 +490,16 @@ def _universality(comparison: Comparison) -> Table:
             "-" if np.isnan(share) else f"{share:.0%}"
             for share in (universality.cycle_consistency, universality.null_cycle_consistency)
         )
-        table.add_row(escape(universality.layer), *cells, *closing)
+        table.add(universality.layer, *cells, *closing)
+    table.legend = "In 0, 1, ... other networks: shares of the neurons of all networks. Cycle-consistent: partners of "
+    table.legend += "partners that agree; under the null: if partners were drawn at random."
     return table
 
 
-def _transplants(comparison: Comparison) -> Table:
+def _transplants(comparison: Comparison) -> LayerTable:
     """Return the accuracies of networks in which matched neurons are predicted from another network's."""
     (a, b), eps = comparison.networks[:2], comparison.transplants[0].eps
-    title = f"Accuracy of {escape(a)}, neurons matched at eps {eps:g} predicted from {escape(b)}'s"
+    title = f"Accuracy of {a}, neurons matched at eps {eps:g} predicted from {b}'s"
     table = _titled(title, "matched", "untouched", "predicted", *TRANSPLANT_CONTROLS.values())
     for transplant in comparison.transplants:
         layer = network_and_layer(transplant.x_layer)[1]
@@ -400,15 +507,16 @@ def _transplants(comparison: Comparison) -> Table:
         if "transplant" in accuracies:
             matched = f"{transplant['transplant'].neurons / transplant.provenance.neurons[0]:.0%}"
         shown = (accuracies.get(condition, np.nan) for condition in TRANSPLANTED)
-        table.add_row(escape(layer), matched, *("-" if np.isnan(value) else _percent(value) for value in shown))
+        table.add(layer, matched, *("-" if np.isnan(value) else _percent(value) for value in shown))
     return table
 
 
-def _simple(comparison: Comparison) -> Table:
+def _simple(comparison: Comparison) -> LayerTable:
     title = "Smallest groups found around each neuron (minimum matches), by eps"
     table = _titled(title, "eps", "neurons matched", "median size", "from", "to", "different")
     for name, matches in ((pair.name, matches) for pair in comparison for matches in pair.simple):
         sizes = sorted(matches.sizes.values())
         spread = [f"{sizes[len(sizes) // 2]}", f"{sizes[0]}", f"{sizes[-1]}"] if sizes else ["-", "-", "-"]
-        table.add_row(escape(name), f"{matches.eps:g}", str(len(sizes)), *spread, str(len(matches)))
+        table.add(name, f"{matches.eps:g}", str(len(sizes)), *spread, str(len(matches)))
+    table.legend = "Size: the number of neurons of both layers in a group; different: the number of distinct groups."
     return table

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .._display import Displayed
 from .._values import data_frame, short
 from ..errors import SpanmatchError
 from ..match import MatchProfile
@@ -34,8 +35,8 @@ LARGEST_OF_NEAR = 0.05
 """The largest 1 - CKA of networks that count as nearly the same without an identical layer."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class LayerChange:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class LayerChange(Displayed):
     """How much a layer of one network differs from its counterpart in the other."""
 
     x_layer: str
@@ -70,7 +71,7 @@ class LayerChange:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Changes:
+class Changes(Displayed):
     """What changed between two networks: a sequence of `LayerChange`s, in the order of layers."""
 
     x_network: str
@@ -86,8 +87,11 @@ class Changes:
     def __iter__(self) -> Iterator[LayerChange]:
         return iter(self.layers)
 
-    def __repr__(self) -> str:
-        return f"<Changes from {self.x_network} to {self.y_network}: {self.sentence}>"
+    def _summary(self) -> str:
+        return f"from {self.x_network} to {self.y_network}: {self.sentence}"
+
+    def _records(self) -> list[dict[str, object]]:
+        return [dict(vars(layer)) for layer in self]
 
     @property
     def sentence(self) -> str:

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, groupby
+from math import isnan
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,8 @@ from ..activations.patterns import chosen, patterns_of
 from ..activations.stored import is_in_memory
 from ..alignment import align, universality
 from ..errors import SpanmatchError, SpanmatchWarning
-from ..evidence import Evidence, assess, permutation_test
+from ..evidence import Evidence, MeasureEvidence, assess, measure_values, permutation_test
+from ..evidence.measure_evidence import TOO_WIDE
 from ..match import MatchProfile, SimpleMatches, match_profile, simple_matches
 from ..match.maximum import checked_eps
 from ..moments.moments import Moments
@@ -113,9 +115,10 @@ def compare(
         For more than two networks: the smallest correlation of a partner.
     evidence : bool, optional
         Whether to compute intervals, biases, null values and p-values of the measures, and levels
-        corrected for the population with an interval, a null and a held-out share of the profile.
-        By default this is done for layers of up to 1024 neurons together. What is not defined for a
-        pair, for example with a constant layer, is missing with its reason in
+        corrected for the population with an interval and a held-out share of the profile. By default
+        this is done for layers of up to 1024 neurons together. Values of the measures, and s(eps)
+        under the null, are always computed, except CCA and its relatives of wider layers. What is not
+        defined for a pair, for example with a constant layer, is missing with its reason in
         `PairResult.refusals`.
     inputs : ndarray or sequence, optional
         What the examples look like, in their order: images (n, height, width[, 3]) of uint8; or
@@ -150,8 +153,8 @@ def compare(
 
     Notes
     -----
-    Cost: one forward pass of each network for each batch, then for each pair of layers a match
-    profile, two assignments and what is requested in addition.
+    Cost: one forward pass of each network for each batch, then for each pair of layers two match
+    profiles (one under the null), the measures, two assignments and what is requested in addition.
     """
     given_eps = () if eps is None else tuple(checked_eps(list(eps)).tolist())
     if eps is not None and not given_eps:
@@ -234,31 +237,48 @@ class _Request:
 def _pair_result(pair: Pair, profile: MatchProfile, request: _Request, networks: Sequence[str]) -> PairResult:
     """Return the requested results of a pair of layers."""
     layers = (pair.x_layer, pair.y_layer)
-    evidence, refusals = _evidence(pair, profile, request)
+    evidence, measures_of_pair, refusals = _evidence(pair, profile, request)
+    null_profile, no_null = _null_profile(pair, request.centred)
     return PairResult(
         provenance=profile.provenance,
         name=_name(pair, networks),
         profile=profile,
+        null_profile=null_profile,
+        measures=measures_of_pair,
         alignment=align(pair, sparse=layers in request.predicted, grouped=request.clusters, centred=request.centred),
         simple=_simple(pair, request) if layers in request.simple else (),
         evidence=evidence,
-        refusals=refusals,
+        refusals={**refusals, **no_null},
         change=layer_change(pair, profile),
     )
 
 
-def _evidence(pair: Pair, profile: MatchProfile, request: _Request) -> tuple[Evidence | None, Mapping[str, str]]:
-    """Return the evidence of a pair if it is requested, or by default if it is cheap, and what was
-    refused.
+def _null_profile(pair: Pair, centred: bool) -> tuple[MatchProfile | None, Mapping[str, str]]:
+    """Return the profile of the null pairing, or None and why there is none."""
+    try:
+        return match_profile(pair.null, centred=centred), {}
+    except SpanmatchError as error:
+        return None, {"null": str(error)}
+
+
+def _evidence(
+    pair: Pair, profile: MatchProfile, request: _Request
+) -> tuple[Evidence | None, tuple[MeasureEvidence, ...], dict[str, str]]:
+    """Return the evidence of a pair if it is requested, or by default if it is cheap; all measures, of
+    which values alone without it; and what was refused.
     """
     by_default = sum(pair.neurons) <= EVIDENCE_UP_TO and pair.n_folds > 0
-    if not (by_default if request.evidence is None else request.evidence):
-        return None, {}
-    try:
-        evidence = assess(pair, profile, eps=request.middle, held=request.eps)
-    except SpanmatchError as error:
-        return None, {"evidence": str(error)}
-    return evidence, evidence.refusals
+    refusals = {}
+    if by_default if request.evidence is None else request.evidence:
+        try:
+            evidence = assess(pair, profile, eps=request.middle, held=request.eps)
+        except SpanmatchError as error:
+            refusals["evidence"] = str(error)
+        else:
+            return evidence, evidence.measures, dict(evidence.refusals)
+    values = measure_values(pair)
+    undefined = {one.name: one.reason for one in values if isnan(one.value) and one.reason != TOO_WIDE}
+    return None, values, refusals | undefined
 
 
 def _name(pair: Pair, networks: Sequence[str]) -> str:

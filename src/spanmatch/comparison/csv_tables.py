@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar, get_args
 
 from ..alignment import Alignment, Clusters, SparseMap, Universality
-from ..evidence import Evidence, MeasureEvidence
+from ..evidence import MeasureEvidence
 from ..interventions import Outcome, Transplant
 from ..interventions.outcomes import CONDITIONS, MATCHED, STITCHED, Of
 from ..match import SimpleMatch, SimpleMatches
 from ..moments.provenance import network_and_layer
 from ..similarity import Correspondence, Counterpart, LayerMatrix
 from .changes import Changes, LayerChange
-from .pair_result import PairResult
+from .pair_result import PairResult, is_above_chance
 
 if TYPE_CHECKING:
     from ..schema import SparseRow
@@ -49,21 +49,26 @@ def csv_text(rows: Sequence[Mapping[str, object]]) -> str:
 
 def tables_of(
     pairs: Sequence[PairResult],
+    eps: Sequence[float],
     matrices: Sequence[LayerMatrix],
     transplants: Sequence[Transplant],
     universality: Sequence[Universality],
     correspondence: Correspondence | None,
     changes: Sequence[Changes],
 ) -> dict[str, str]:
-    """Return the non-empty tables of a comparison as CSV, by file name; levels and alignment
-    always.
+    """Return the non-empty tables of a comparison as CSV, by file name; similarity, measures, levels
+    and alignment always.
     """
-    always = {"levels.csv": LEVELS.text(_neurons(pairs)), "alignment.csv": ALIGNMENT.text(_partners(pairs))}
+    always = {
+        "similarity.csv": SIMILARITY.text(_shares(pairs, eps)),
+        "measures.csv": MEASURES.text(_measures(pairs)),
+        "levels.csv": LEVELS.text(_neurons(pairs)),
+        "alignment.csv": ALIGNMENT.text(_partners(pairs)),
+    }
     others = {
         "clusters.csv": CLUSTERS.text(_members(pairs)),
         "sparse.csv": SPARSE.text(_sparse_rows(pairs)),
         "simple.csv": SIMPLE.text(_simple_matches(pairs)),
-        "measures.csv": MEASURES.text(_measures(pairs)),
         "correspondence.csv": CORRESPONDENCE.text(_counterparts(correspondence)),
         "changes.csv": CHANGES.text(layer for one in changes for layer in one),
         "matrix.csv": MATRIX.text(_entries(matrices)),
@@ -71,6 +76,49 @@ def tables_of(
         "universality.csv": UNIVERSALITY.text(_universal(universality)),
     }
     return always | {name: text for name, text in others.items() if text.count("\n") > 1}
+
+
+# similarity.csv: a row for each pair of layers and listed eps; what cannot be had is empty ---------------------------
+
+
+@dataclass(frozen=True)
+class _Share:
+    """s(eps) of a pair of layers at one eps."""
+
+    pair: PairResult
+    eps: float
+    in_sample: float
+    by_chance: float
+    corrected: float
+
+
+SIMILARITY = Table[_Share](
+    {
+        "x_layer": lambda share: share.pair.x_layer,
+        "y_layer": lambda share: share.pair.y_layer,
+        "eps": lambda share: share.eps,
+        "similarity": lambda share: share.in_sample,
+        "null_similarity": lambda share: share.by_chance,
+        "corrected_similarity": lambda share: share.corrected,
+        "clearly_above_chance": lambda share: _if_known(is_above_chance(share.in_sample, share.by_chance)),
+        "rows": lambda share: share.pair.provenance.rows,
+        "n_examples": lambda share: share.pair.provenance.n_examples,
+        "layout": lambda share: share.pair.provenance.layout,
+    }
+)
+
+
+def _shares(pairs: Iterable[PairResult], eps: Sequence[float]) -> Iterator[_Share]:
+    """Yield s(eps) of every pair at every eps."""
+    for pair in pairs:
+        shares = (pair.similarity(eps), pair.null_similarity(eps), pair.corrected_similarity(eps))
+        for value, *of_eps in zip(eps, *(share.tolist() for share in shares), strict=True):
+            yield _Share(pair, value, *of_eps)
+
+
+def _if_known(value: bool | None) -> str | None:
+    """Return "true" or "false", or None for what is not known."""
+    return None if value is None else _boolean(value)
 
 
 # levels.csv: a row for each neuron of each pair of layers ------------------------------------------------------------
@@ -232,7 +280,7 @@ def _simple_matches(pairs: Iterable[PairResult]) -> Iterator[tuple[SimpleMatches
 
 # measures.csv: a row for each measure of each pair of layers; what is empty has its reason in the last column --------
 
-MEASURES = Table[tuple[Evidence, MeasureEvidence]](
+MEASURES = Table[tuple[PairResult, MeasureEvidence]](
     {
         "x_layer": lambda row: row[0].x_layer,
         "y_layer": lambda row: row[0].y_layer,
@@ -241,24 +289,30 @@ MEASURES = Table[tuple[Evidence, MeasureEvidence]](
         "value": lambda row: row[1].value,
         "low": lambda row: row[1].low,
         "high": lambda row: row[1].high,
-        "level": lambda row: row[0].level,
+        "level": lambda row: None if row[0].evidence is None else row[0].evidence.level,
         "bias": lambda row: row[1].bias,
         "null_value": lambda row: row[1].null_value,
         "p_value": lambda row: row[1].p_value,
-        "rows": lambda row: None if row[0].rows is None else row[0].provenance.rows,
-        "n_examples": lambda row: None if row[0].rows is None else row[0].provenance.n_examples,
-        "effective_sample_size": lambda row: None if row[0].rows is None else row[0].rows.effective_sample_size,
+        "rows": lambda row: row[0].provenance.rows,
+        "n_examples": lambda row: row[0].provenance.n_examples,
+        "effective_sample_size": lambda row: _effective_sample_size(row[0]),
         "reason": lambda row: row[1].reason,
     }
 )
 
 
-def _measures(pairs: Iterable[PairResult]) -> Iterator[tuple[Evidence, MeasureEvidence]]:
-    """Yield every measure of every pair with evidence."""
+def _effective_sample_size(pair: PairResult) -> float | None:
+    """Return the effective sample size of a pair; None without evidence."""
+    if pair.evidence is None or pair.evidence.rows is None:
+        return None
+    return pair.evidence.rows.effective_sample_size
+
+
+def _measures(pairs: Iterable[PairResult]) -> Iterator[tuple[PairResult, MeasureEvidence]]:
+    """Yield every measure of every pair."""
     for pair in pairs:
-        if pair.evidence is not None:
-            for measure in pair.evidence.measures:
-                yield pair.evidence, measure
+        for measure in pair.measures:
+            yield pair, measure
 
 
 # correspondence.csv: a row for each layer and its counterpart; margins are empty where not all pairs are known --------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -10,17 +10,29 @@ import numpy as np
 
 from .._values import plain, short
 from ..alignment import LayerAlignment
-from ..evidence import Evidence
+from ..evidence import Evidence, MeasureEvidence
 from ..match import MatchProfile, SimpleMatches
 from ..moments.pairs import Pair
 from ..moments.provenance import Result, network_and_layer
+from ..moments.spans import Array
 from .changes import LayerChange
 
 if TYPE_CHECKING:
     from ..schema import PairRecord, SimpleMatchRecord, SimpleRecord
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+CHANCE_SHARE = 0.9
+"""The share of s(eps) from which on it is no longer clearly above what chance gives."""
+
+
+def is_above_chance(share: float, by_chance: float) -> bool | None:
+    """Return whether chance gives less than nine tenths of s(eps); None if either is nan, or nothing matches."""
+    if np.isnan(share) or np.isnan(by_chance) or share == 0:
+        return None
+    return by_chance < CHANCE_SHARE * share
+
+
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class PairResult(Result):
     """All results of a pair of layers."""
 
@@ -30,12 +42,17 @@ class PairResult(Result):
     """
     profile: MatchProfile
     """The match profile."""
+    null_profile: MatchProfile | None = field(repr=False)
+    """The match profile of the null pairing, what unrelated layers have by chance. If None,
+    `refusals["null"]` says why."""
+    measures: tuple[MeasureEvidence, ...] = field(repr=False)
+    """All of `sm.measures()`: with evidence those of `evidence`; without, values alone."""
     alignment: LayerAlignment = field(repr=False)
     """One-to-one, few-to-one and many-to-many alignment."""
     simple: tuple[SimpleMatches, ...] = field(default=(), repr=False)
     """Simple matches at every requested eps."""
     evidence: Evidence | None = field(default=None, repr=False)
-    """Measures with intervals and null values, and the evidence of the profile; None if not
+    """Intervals and null values of the measures, and the evidence of the profile; None if not
     requested.
     """
     refusals: Mapping[str, str] = field(default_factory=dict)
@@ -54,9 +71,83 @@ class PairResult(Result):
         """Why results are missing, without duplicates."""
         return tuple(dict.fromkeys(self.refusals.values()))
 
+    def similarity(self, eps: Sequence[float]) -> Array:
+        """Return s(eps) in sample, the share of all neurons that are in the maximum match at eps.
+
+        Parameters
+        ----------
+        eps : sequence of float
+            Values of eps.
+
+        Returns
+        -------
+        ndarray
+            One share for each eps; nan below the resolution.
+        """
+        return self.profile.similarity(np.asarray(eps))
+
+    def null_similarity(self, eps: Sequence[float]) -> Array:
+        """Return s(eps) in sample under the null, what unrelated layers have by chance.
+
+        Parameters
+        ----------
+        eps : sequence of float
+            Values of eps.
+
+        Returns
+        -------
+        ndarray
+            One share for each eps; nan without a null pairing.
+        """
+        missing = np.full(len(eps), np.nan)
+        return missing if self.null_profile is None else self.null_profile.similarity(np.asarray(eps))
+
+    def corrected_similarity(self, eps: Sequence[float]) -> Array:
+        """Return s(eps) of corrected levels, an estimate for the population.
+
+        Parameters
+        ----------
+        eps : sequence of float
+            Values of eps.
+
+        Returns
+        -------
+        ndarray
+            One share for each eps; nan without evidence, or if it is refused.
+        """
+        corrected = None if self.evidence is None else self.evidence.corrected
+        return np.full(len(eps), np.nan) if corrected is None else corrected.similarity(np.asarray(eps))
+
+    def measure(self, name: str) -> MeasureEvidence:
+        """Return one measure.
+
+        Parameters
+        ----------
+        name : str
+            The measure's name.
+
+        Returns
+        -------
+        MeasureEvidence
+
+        Raises
+        ------
+        KeyError
+            If there is no such measure.
+        """
+        return {measure.name: measure for measure in self.measures}[name]
+
+    def _summary(self) -> str:
+        share, null = self.similarity([0.3])[0], self.null_similarity([0.3])[0]
+        cka = self.measure("debiased cka").value
+        return f"{self.name}: s(0.3) {share:.3f}, by chance {null:.3f}, debiased cka {cka:.3f}"
+
+    def _records(self) -> list[dict[str, object]]:
+        return [dict(self.row((0.15, 0.3, 0.5)))]
+
     def row(self, eps: tuple[float, ...]) -> dict[str, str | int | float]:
-        """Return a row for a table: s(eps) in sample and corrected (nan without evidence), measures, and
-        warnings.
+        """Return a row for a table: s(eps) in sample, under the null and corrected (nan without
+        evidence), measures, and warnings.
 
         Parameters
         ----------
@@ -68,9 +159,11 @@ class PairResult(Result):
         dict of str to str, int or float
         """
         strength = self.alignment.bipartite.strength
-        measures = () if self.evidence is None else self.evidence.measures
-        corrected = None if self.evidence is None else self.evidence.corrected
-        estimates = np.full(len(eps), np.nan) if corrected is None else corrected.similarity(eps)
+        shares = {
+            "": self.similarity(eps),
+            "null ": self.null_similarity(eps),
+            "corrected ": self.corrected_similarity(eps),
+        }
         p, q = self.provenance.neurons
         return {
             "x_layer": self.x_layer,
@@ -80,10 +173,13 @@ class PairResult(Result):
             "x_silent": len(self.profile.x_silent),
             "y_silent": len(self.profile.y_silent),
             "rows": self.provenance.rows,
-            **{f"s({value:g})": share for value, share in zip(eps, self.profile.similarity(eps), strict=True)},
-            **{f"corrected s({value:g})": share for value, share in zip(eps, estimates, strict=True)},
+            **{
+                f"{estimate}s({value:g})": share
+                for estimate, of_eps in shares.items()
+                for value, share in zip(eps, of_eps.tolist(), strict=True)
+            },
             "median_partner": float(np.median(strength)) if len(strength) else float("nan"),
-            **{measure.name: measure.value for measure in measures},
+            **{measure.name: measure.value for measure in self.measures},
             "chance_distance": self.profile.chance_distance,
             "resolution": self.profile.resolution,
             "warnings": "; ".join(self.profile.warnings),
@@ -107,7 +203,8 @@ class PairResult(Result):
         return {
             "name": self.name,
             "layer": self.layer,
-            "similarity": plain(profile.similarity(eps)),
+            "similarity": plain(self.similarity(eps)),
+            "null_similarity": plain(self.null_similarity(eps)),
             "x_levels": plain(profile.x_levels),
             "y_levels": plain(profile.y_levels),
             "x_layer": provenance.x_layer,
@@ -126,6 +223,7 @@ class PairResult(Result):
             "warnings": list(profile.warnings),
             "simple": [] if pair is None else [_simple_record(matches, pair) for matches in self.simple],
             "alignment": self.alignment.to_dict(),
+            "measures": [measure.to_dict() for measure in self.measures],
             "evidence": None if self.evidence is None else self.evidence.to_dict(),
             "refusals": dict(self.refusals),
         }

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from .. import __about__
+from .._display import Displayed
 from .._files import Path_, write_text, writing
 from .._plotting import axes_for
 from .._values import data_frame
@@ -42,8 +43,8 @@ MOMENTS = "moments.safetensors"
 """The file of the moments in the folder of a comparison."""
 
 
-@dataclass(frozen=True, eq=False)
-class Comparison:
+@dataclass(frozen=True, eq=False, repr=False)
+class Comparison(Displayed):
     """A comparison of networks: a sequence of `PairResult`s, with the moments that they were
     computed from.
     """
@@ -287,6 +288,23 @@ class Comparison:
         """
         return data_frame("comparison.to_frame", [pair.row(self.eps) for pair in self.pairs])
 
+    def _summary(self) -> str:
+        eps = self.eps[len(self.eps) // 2]
+        shares = [float(pair.profile.similarity(eps)) for pair in self.pairs]
+        return (
+            f"of {len(self.networks)} networks ({', '.join(self.networks)}): {len(self)} pairs of layers, "
+            f"s({eps:g}) from {min(shares):.3f} to {max(shares):.3f}"
+        )
+
+    def _records(self) -> list[dict[str, object]]:
+        columns = [f"{estimate}s({eps:g})" for eps in self.eps[-3:] for estimate in ("", "null ")]
+        columns += ["debiased cka", "procrustes", "adjusted linear regression"]
+        rows = [pair.row(self.eps) for pair in self.pairs]
+        return [
+            {"pair": pair.name} | {column: row[column] for column in columns}
+            for pair, row in zip(self.pairs, rows, strict=True)
+        ]
+
     def to_dict(self) -> ComparisonRecord:
         """Return everything as plain Python values, as comparison.json has it."""
         from .thumbnails import inputs_of  # what files need is loaded when they are written
@@ -295,7 +313,7 @@ class Comparison:
         first = self.pairs[0].profile.provenance
         return {
             "format": "spanmatch.comparison",
-            "version": 7,
+            "version": 8,
             "spanmatch": __about__.VERSION,
             "networks": self.networks,
             "eps": list(self.eps),
@@ -410,9 +428,9 @@ class Comparison:
     def write_results(self, folder: Path_) -> Path:
         """Write the files of `save` without the moments, which can be large.
 
-        The tables are levels.csv and alignment.csv; with content also changes.csv, clusters.csv,
-        correspondence.csv, matrix.csv, measures.csv, simple.csv, sparse.csv, transplants.csv and
-        universality.csv.
+        The tables are similarity.csv, measures.csv, levels.csv and alignment.csv; with content also
+        changes.csv, clusters.csv, correspondence.csv, matrix.csv, simple.csv, sparse.csv,
+        transplants.csv and universality.csv.
 
         Parameters
         ----------
@@ -448,5 +466,11 @@ class Comparison:
         from . import csv_tables
 
         return csv_tables.tables_of(
-            self.pairs, self.matrices, self.transplants, self.universality, self.counterparts, self.near_networks()
+            self.pairs,
+            self.eps,
+            self.matrices,
+            self.transplants,
+            self.universality,
+            self.counterparts,
+            self.near_networks(),
         )

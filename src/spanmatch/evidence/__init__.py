@@ -5,7 +5,7 @@ It consists of null values, intervals, held-out rows, and the effective sample s
 
 from .held_out_distances import HeldOut, held_out
 from .intervals import Interval, jackknife
-from .measure_evidence import Evidence, MeasureEvidence, assess
+from .measure_evidence import Evidence, MeasureEvidence, assess, measure_values
 from .null_pairing import Null, null
 from .permutation import PermutationTest, permutation_test
 from .profile import ProfileEvidence, profile_evidence
@@ -23,6 +23,7 @@ __all__ = [
     "assess",
     "held_out",
     "jackknife",
+    "measure_values",
     "null",
     "permutation_test",
     "profile_evidence",

@@ -23,7 +23,7 @@ from ..moments.provenance import Result
 from ..moments.spans import Array, Index
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class HeldOut(Result):
     """The distances of a match's neurons on held-out rows."""
 
@@ -48,11 +48,11 @@ class HeldOut(Result):
     y_in_sample: Array
     """(|y|,) on the rows fitted."""
 
-    def __repr__(self) -> str:
+    def _summary(self) -> str:
         count = len(self.x) + len(self.y)
         return (
-            f"<HeldOut of a match at eps={self.eps:g} of {count} neurons: share {self.share:.3f} within eps, "
-            f"optimism {self.optimism:.3g}, {self.provenance.rows:,} rows>"
+            f"of a match at eps={self.eps:g} of {count} neurons: share {self.share:.3f} within eps, "
+            f"optimism {self.optimism:.3g}, {self.provenance.rows:,} rows"
         )
 
     @property

@@ -25,7 +25,7 @@ from ..similarity import Measure, measures
 from .null_pairing import Statistic, name_of
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class Interval(Result):
     """A measure with its interval over examples."""
 

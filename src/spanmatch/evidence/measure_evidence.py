@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, SupportsFloat, TypeVar
 
 import numpy as np
 
+from .._display import Displayed
 from .._threads import few_threads
 from .._values import plain, short
 from ..errors import SpanmatchError
@@ -30,10 +31,16 @@ LARGEST_CHANCE = 0.99
 """The largest null value that leaves room to tell a value from chance."""
 LARGEST_BIAS = 0.01
 """The largest bias of a value with an interval; it must also be at most half the standard error."""
+CANONICAL = ("adjusted pillai", "cca", "svcca", "pwcca")
+"""Measures of canonical correlations, which cost more than the match profile of wide layers."""
+CANONICAL_UP_TO = 1024
+"""Total number of neurons of two layers up to which these are computed without evidence."""
+TOO_WIDE = f"more than {CANONICAL_UP_TO:,} neurons together; use evidence=True (--evidence)"
+NO_EVIDENCE = "no interval, null value and p-value without evidence: use evidence=True (--evidence)"
 
 
-@dataclass(frozen=True)
-class MeasureEvidence:
+@dataclass(frozen=True, repr=False)
+class MeasureEvidence(Displayed):
     """A measure with its interval, and its value under the null."""
 
     name: str
@@ -57,8 +64,22 @@ class MeasureEvidence:
     """Why the value, its interval, the null value or the p-value of CKA is missing; empty if none is.
     Unbiased and corrected measures have no null value if examples have several rows."""
 
+    def to_dict(self) -> MeasureRecord:
+        """Return everything as plain Python values; nan as None."""
+        return {
+            "name": self.name,
+            "estimator": self.estimator,
+            "value": short(self.value),
+            "low": short(self.low),
+            "high": short(self.high),
+            "bias": short(self.bias),
+            "null_value": short(self.null_value),
+            "p_value": short(self.p_value),
+            "reason": self.reason,
+        }
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class Evidence(Result):
     """The evidence for a pair of layers: all measures, the match profile, and the rows needed."""
 
@@ -97,12 +118,14 @@ class Evidence(Result):
         """
         return {measure.name: measure for measure in self.measures}[name]
 
+    def _records(self) -> list[dict[str, object]]:
+        return [dict(vars(measure)) for measure in self.measures]
+
     def to_dict(self) -> EvidenceRecord:
-        """Return everything as plain Python values; nan as None."""
+        """Return everything but the measures as plain Python values; nan as None."""
         return {
             "level": self.level,
             "rows": None if self.rows is None else _rows_record(self.rows),
-            "measures": [_measure_record(measure) for measure in self.measures],
             "corrected": None if self.corrected is None else _corrected_record(self.corrected),
             "profile": None if self.profile is None else _profile_record(self.profile),
         }
@@ -171,6 +194,44 @@ def assess(
         corrected=corrected,
         profile=curves,
         refusals={name: reason for name, reason in reasons.items() if reason},
+    )
+
+
+@few_threads
+def measure_values(pair: Pair) -> tuple[MeasureEvidence, ...]:
+    """Return all measures of a pair with their values alone, each of which costs at most about as much
+    as the match profile.
+
+    Parameters
+    ----------
+    pair : Pair
+        The layers.
+
+    Returns
+    -------
+    tuple of MeasureEvidence
+        One for each of `sm.measures()`, without intervals, null values and p-values. The value is nan
+        if it is not defined, and that of CCA and its relatives if the layers have more than 1024
+        neurons together. `.reason` says why.
+    """
+    return tuple(_value_alone(pair, measure) for measure in measures())
+
+
+def _value_alone(pair: Pair, measure: Measure) -> MeasureEvidence:
+    """Return a measure with its value alone."""
+    value, reason = NAN, TOO_WIDE
+    if measure.name not in CANONICAL or sum(pair.neurons) <= CANONICAL_UP_TO:
+        value, reason = _number(lambda: measure(pair), measure.name)
+    return MeasureEvidence(
+        name=measure.name,
+        estimator=measure.estimator,
+        value=value,
+        low=NAN,
+        high=NAN,
+        bias=NAN if measure.estimator == "in sample" else 0.0,
+        null_value=NAN,
+        p_value=NAN,
+        reason=reason or NO_EVIDENCE,
     )
 
 
@@ -263,21 +324,6 @@ def _or_reason(compute: Callable[[], Outcome], name: str) -> tuple[Outcome | Non
         return compute(), ""
     except SpanmatchError as error:
         return None, str(error).removeprefix(f"{name}: ")
-
-
-def _measure_record(measure: MeasureEvidence) -> MeasureRecord:
-    """Return a measure with its evidence for the JSON."""
-    return {
-        "name": measure.name,
-        "estimator": measure.estimator,
-        "value": short(measure.value),
-        "low": short(measure.low),
-        "high": short(measure.high),
-        "bias": short(measure.bias),
-        "null_value": short(measure.null_value),
-        "p_value": short(measure.p_value),
-        "reason": measure.reason,
-    }
 
 
 def _rows_record(rows: RowsNeeded) -> RowsRecord:

@@ -21,7 +21,7 @@ Statistic = Callable[[Pair], SupportsFloat]
 """A measure, or any other function of a pair that returns a number."""
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class Null(Result):
     """The value of a measure, and its value under the null."""
 

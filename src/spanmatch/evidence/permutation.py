@@ -35,7 +35,7 @@ ROUNDING = 1e-12
 """The relative difference up to which values count as equal."""
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class PermutationTest(Result):
     """A test of whether the similarity of two layers is more than chance."""
 

@@ -35,7 +35,7 @@ HELD_OUT_AT = 8
 """Number of values of eps at which the held-out share is computed."""
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class ProfileEvidence(Result):
     """s(eps) with its interval, its value under the null, and the held-out share."""
 
@@ -63,12 +63,11 @@ class ProfileEvidence(Result):
     reason: str
     """Why there is no corrected s(eps); empty if there is."""
 
-    def __repr__(self) -> str:
+    def _summary(self) -> str:
         i = int(np.argmax(self.similarity >= self.similarity[-1] / 2))
         return (
-            f"<ProfileEvidence of {self.x_layer} and {self.y_layer} at {len(self.eps)} eps: s({self.eps[i]:.3g}) = "
-            f"{self.similarity[i]:.3f} in sample, {self.corrected[i]:.3f} ({self.low[i]:.3f} to {self.high[i]:.3f}) "
-            f"corrected, under the null {self.null[i]:.3f}>"
+            f"of {self.x_layer} and {self.y_layer} at {len(self.eps)} eps: s({self.eps[i]:.3g}) = "
+            f"{self.similarity[i]:.3f} in sample, {self.corrected[i]:.3f} corrected, {self.null[i]:.3f} by chance"
         )
 
     def held_out_at(self, eps: float) -> float:

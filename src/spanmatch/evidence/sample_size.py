@@ -20,7 +20,7 @@ from ..moments.pairs import Pair, checked_pair
 from ..moments.provenance import Result
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class RowsNeeded(Result):
     """The effective sample size, and the one that a match at eps needs."""
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
+from .._display import Displayed
 from .._values import data_frame, short
 from ..errors import SpanmatchError, among
 from ..evidence.intervals import check_level, reach_of
@@ -41,8 +42,8 @@ CONDITIONS = (
 """All conditions, in the order of outcomes."""
 
 
-@dataclass(frozen=True, eq=False)
-class Outcome:
+@dataclass(frozen=True, eq=False, repr=False)
+class Outcome(Displayed):
     """The scores of network A when some of a layer's neurons are replaced."""
 
     condition: str
@@ -79,8 +80,8 @@ class Outcome:
         }
 
 
-@dataclass(frozen=True)
-class Difference:
+@dataclass(frozen=True, repr=False)
+class Difference(Displayed):
     """The mean over examples of one condition minus another, on the same examples, with its
     interval.
     """
@@ -107,7 +108,7 @@ class Difference:
         return {"value": short(self.value), "low": short(self.low), "high": short(self.high)}
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class Transplant(Result):
     """Outcomes under all conditions: untouched, then the matched neurons, then the full layer."""
 
@@ -289,7 +290,10 @@ class Transplant(Result):
         SpanmatchError
             If pandas is not installed.
         """
-        return data_frame("transplant.to_frame", [outcome.to_dict() for outcome in self.outcomes])
+        return data_frame("transplant.to_frame", self._records())
+
+    def _records(self) -> list[dict[str, object]]:
+        return [dict(outcome.to_dict()) for outcome in self.outcomes]
 
 
 def _students(d: Array, level: float) -> tuple[float, float]:

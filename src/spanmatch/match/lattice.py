@@ -115,10 +115,10 @@ class ExactStructure(MatchResult):
             "edges": [[list(v), list(u)] for v, u in self.edges()],
         }
 
-    def __repr__(self) -> str:
+    def _summary(self) -> str:
         return (
-            f"<ExactStructure of {self.x_layer} and {self.y_layer}: {len(self.x)} + {len(self.y)} neurons, "
-            f"{len(self.reaches)} simple matches, {len(self.redundant)} redundant neurons>"
+            f"of {self.x_layer} and {self.y_layer}: {len(self.x)} + {len(self.y)} neurons, "
+            f"{len(self.reaches)} simple matches, {len(self.redundant)} redundant neurons"
         )
 
     def _members(self, component: int) -> tuple[Index, Index]:

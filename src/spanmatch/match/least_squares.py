@@ -10,13 +10,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .._display import Displayed
 from .._threads import few_threads
 from ..moments.pairs import Pair
 from ..moments.spans import Array, Index, Rounding
 
 
-@dataclass(frozen=True, eq=False)
-class Coefficients:
+@dataclass(frozen=True, eq=False, repr=False)
+class Coefficients(Displayed):
     """The least-squares maps between two groups of neurons, in units of activations.
 
     Notes

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, overload
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._display import Displayed
 from .._plotting import axes_for
 from .._threads import few_threads
 from .._values import Json, data_frame, plain
@@ -52,7 +53,7 @@ class MatchFields(TypedDict):
     warnings: tuple[str, ...]
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class MatchResult(Result):
     """The base class of all results about matches."""
 
@@ -165,15 +166,15 @@ class Match(MatchResult):
         match = {"eps": self.eps, "similarity": self.similarity, "x": self.x.tolist(), "y": self.y.tolist()}
         return match | self._plain()
 
-    def __repr__(self) -> str:
+    def _summary(self) -> str:
         return (
-            f"<Match at eps={self.eps:g}: {len(self.x)} of {self.provenance.x_neurons} neurons of {self.x_layer} "
-            f"and {len(self.y)} of {self.provenance.y_neurons} of {self.y_layer}, similarity {self.similarity:.3f}>"
+            f"at eps={self.eps:g}: {len(self.x)} of {self.provenance.x_neurons} neurons of {self.x_layer} "
+            f"and {len(self.y)} of {self.provenance.y_neurons} of {self.y_layer}, similarity {self.similarity:.3f}"
         )
 
 
-@dataclass(frozen=True)
-class Stability:
+@dataclass(frozen=True, repr=False)
+class Stability(Displayed):
     """The interval [low, high) of eps in which the maximum match is the same as at a given eps."""
 
     eps: float
@@ -366,7 +367,11 @@ class MatchProfile(MatchResult):
         pandas.DataFrame
             One row per neuron, with columns layer, neuron, level and silent.
         """
-        return data_frame("profile.to_frame", self.neurons(), columns=["layer", "neuron", "level", "silent"])
+        return data_frame("profile.to_frame", self._records())
+
+    def _records(self) -> list[dict[str, object]]:
+        columns = ("layer", "neuron", "level", "silent")
+        return [dict(zip(columns, neuron, strict=True)) for neuron in self.neurons()]
 
     def neurons(self) -> Iterator[tuple[str, int, float, bool]]:
         """Iterate over all neurons, first those of x, then those of y.
@@ -386,12 +391,11 @@ class MatchProfile(MatchResult):
             for neuron, level in enumerate(levels.tolist()):
                 yield layer, neuron, level, bool(np.isnan(level))
 
-    def __repr__(self) -> str:
-        shares = ", ".join(f"s({eps:g})={self.similarity(eps):.3f}" for eps in (0.15, 0.3, 0.5))
+    def _summary(self) -> str:
+        shares = ", ".join(f"s({eps:g})={self.similarity(eps):.3f}" for eps in (0.3, 0.5))
         p, q = self.provenance.neurons
-        lines = [f"<MatchProfile of {self.x_layer} ({p}) and {self.y_layer} ({q}): {shares}"]
-        lines.append(f"  from {self.provenance.rows:,} rows, distances resolved to {self.resolution:.1g}")
-        return "\n".join([*lines, *(f"  warning: {warning}" for warning in self.warnings)]) + ">"
+        warned = f", {len(self.warnings)} warnings" if self.warnings else ""
+        return f"of {self.x_layer} ({p}) and {self.y_layer} ({q}): {shares}{warned}"
 
 
 @few_threads

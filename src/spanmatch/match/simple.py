@@ -99,13 +99,11 @@ class SimpleMatches(MatchResult):
         }
         return search | self._plain()
 
-    def __repr__(self) -> str:
+    def _summary(self) -> str:
         sizes = [match.size for match in self.matches]
         spread = f", of {min(sizes)} to {max(sizes)} neurons" if sizes else ""
         all_of = "all" if self.complete else f"not all ({self.ended})"
-        return (
-            f"<SimpleMatches of {self.x_layer} and {self.y_layer} at eps={self.eps:g}: {len(sizes)}{spread}, {all_of}>"
-        )
+        return f"of {self.x_layer} and {self.y_layer} at eps={self.eps:g}: {len(sizes)}{spread}, {all_of}"
 
 
 @few_threads

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Unpack
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .._display import Displayed
 from .._files import Path_
 from ..errors import SpanmatchError, among
 from .accumulators import Accumulators
@@ -51,7 +52,7 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 
-class Moments:
+class Moments(Displayed):
     """The joint second moments of named layers: update with batches, add to others, ask for pairs.
 
     Layers are named "network:layer". Each layer's own moments are kept and, for the requested
@@ -466,13 +467,16 @@ class Moments:
         """
         return cls._of(read_moments(path))
 
-    def __repr__(self) -> str:
+    def _records(self) -> list[dict[str, object]]:
+        return [{"layer": layer, "rows": rows} for layer, rows in self.rows.items()]
+
+    def _summary(self) -> str:
         counts = sorted(set(self.rows.values()))
         rows = "no" if not counts else f"{counts[0]:,}" if len(counts) == 1 else f"{counts[0]:,} to {counts[-1]:,}"
         options = self._options
         return (
-            f"<Moments: {len(self._layers)} layers, {len(self._pairs)} pairs, {rows} rows, "
-            f"method={options.method!r}, folds={options.folds}, null={options.null}>"
+            f": {len(self._layers)} layers, {len(self._pairs)} pairs, {rows} rows, "
+            f"method={options.method!r}, folds={options.folds}, null={options.null}"
         )
 
     @classmethod

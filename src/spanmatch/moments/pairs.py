@@ -11,6 +11,7 @@ from weakref import ref
 import numpy as np
 from scipy.linalg import qr
 
+from .._display import Displayed
 from ..errors import SpanmatchError
 from .provenance import Method, Provenance
 from .remembered import remembered
@@ -214,8 +215,8 @@ class Unit:
         return of_y if len(regressors) and regressors[0] >= self.split else of_x
 
 
-@dataclass(frozen=True, eq=False)
-class Pair:
+@dataclass(frozen=True, eq=False, repr=False)
+class Pair(Displayed):
     """The joint moments of two layers over the same rows, made by `sm.pair` or `Moments.pair`.
 
     Notes
@@ -346,12 +347,12 @@ class Pair:
             null_product,
         )
 
-    def __repr__(self) -> str:
+    def _summary(self) -> str:
         p, q = self.neurons
         folds = f"{self.n_folds} folds" if self.n_folds else ""
         extras = " and ".join(filter(None, (folds, "a null" if self.keeps_null else "")))
         ending = f", with {extras}" if extras else ""
-        return f"<Pair of {self.x_layer} ({p}) and {self.y_layer} ({q}): {self.rows:,} rows by {self.method}{ending}>"
+        return f"of {self.x_layer} ({p}) and {self.y_layer} ({q}): {self.rows:,} rows by {self.method}{ending}"
 
     @property
     def neurons(self) -> tuple[int, int]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Literal
 
+from .._display import Displayed
 from .._values import Json
 
 Method = Literal["gram", "qr", "single"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Provenance:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Provenance(Displayed):
     """The layers, the rows and the options that a result was computed from."""
 
     x_layer: str
@@ -61,8 +62,8 @@ class Provenance:
         return asdict(self)
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Result:
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
+class Result(Displayed):
     """The base class of all results that are computed from a pair of layers."""
 
     provenance: Provenance
@@ -77,6 +78,9 @@ class Result:
     def y_layer(self) -> str:
         """The name of the second layer, "network:layer"."""
         return self.provenance.y_layer
+
+    def _summary(self) -> str:
+        return f"of {self.x_layer} and {self.y_layer}{super()._summary()}"
 
 
 def network_and_layer(name: str) -> tuple[str, str]:

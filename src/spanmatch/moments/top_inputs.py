@@ -11,14 +11,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from .._display import Displayed
 from ..errors import SpanmatchError
 
 Array = NDArray[np.float64]
 Whole = NDArray[np.int64]
 
 
-@dataclass(frozen=True, eq=False)
-class TopInputs:
+@dataclass(frozen=True, eq=False, repr=False)
+class TopInputs(Displayed):
     """For each neuron the examples of its largest activations, largest first."""
 
     values: Array

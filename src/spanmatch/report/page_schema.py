@@ -22,6 +22,7 @@ from ..schema import (
     ExampleOrNone,
     Level,
     MatrixRecord,
+    MeasureRecord,
     Neuron,
     NeuronOrNone,
     Positive,
@@ -49,7 +50,7 @@ class PageComparison(TypedDict):
 
     name: Text  # of the study's step; empty on the page of one comparison
     format: Literal["spanmatch.comparison"]
-    version: Literal[7]
+    version: Literal[8]
     spanmatch: Text
     networks: Annotated[list[Text], Field(min_length=1)]
     eps: Annotated[list[Eps], Field(min_length=1)]
@@ -76,6 +77,7 @@ class PagePair(TypedDict):
     name: Text
     layer: Text
     similarity: list[Share | None]
+    null_similarity: list[Share | None]
     x_levels: Annotated[list[Level | None], Field(min_length=1)]  # rounded up
     y_levels: Annotated[list[Level | None], Field(min_length=1)]
     x_layer: Text
@@ -94,6 +96,7 @@ class PagePair(TypedDict):
     warnings: list[Text]
     simple: list[PageSimple]
     alignment: PageAlignment
+    measures: list[MeasureRecord]
     evidence: EvidenceRecord | None
     refusals: dict[Text, Text]
 

@@ -34,7 +34,7 @@ what `variance` leaves out.
 """
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class CCA(Measured):
     """Canonical correlations of two layers, with their mean (weighted for PWCCA) as the value."""
 

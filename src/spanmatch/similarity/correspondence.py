@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .._display import Displayed
 from .._values import data_frame, plain, short
 from ..errors import SpanmatchError
 from ..moments.provenance import network_and_layer
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
     from .matrices import LayerMatrix
 
 
-@dataclass(frozen=True)
-class Counterpart:
+@dataclass(frozen=True, repr=False)
+class Counterpart(Displayed):
     """A layer, its counterpart in another network, and how clear it is."""
 
     x_layer: str
@@ -48,8 +49,8 @@ class Counterpart:
     """The most similar of the other layers; empty if the margin is nan."""
 
 
-@dataclass(frozen=True, eq=False)
-class Correspondence:
+@dataclass(frozen=True, eq=False, repr=False)
+class Correspondence(Displayed):
     """Layers with their counterparts in another network: a sequence of `Counterpart`s."""
 
     measure: str
@@ -63,8 +64,11 @@ class Correspondence:
     def __iter__(self) -> Iterator[Counterpart]:
         return iter(self.counterparts)
 
-    def __repr__(self) -> str:
-        return f"<Correspondence of {len(self)} pairs of layers by {self.measure}>"
+    def _records(self) -> list[dict[str, object]]:
+        return [dict(vars(counterpart)) for counterpart in self]
+
+    def _summary(self) -> str:
+        return f"of {len(self)} pairs of layers by {self.measure}"
 
     def to_frame(self) -> pd.DataFrame:
         """Return a data frame with one row for each layer and its counterpart.
@@ -95,8 +99,8 @@ class Correspondence:
         return {"measure": self.measure, "counterparts": counterparts}
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
-class NetworkScore:
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
+class NetworkScore(Displayed):
     """Three scores of two networks: best counterparts, the best monotone path, the soft coupling.
 
     Notes
@@ -135,10 +139,10 @@ class NetworkScore:
         counts = len(self.x_layers), len(self.y_layers)
         return float(np.average([self.x_best, self.y_best], weights=counts))
 
-    def __repr__(self) -> str:
+    def _summary(self) -> str:
         return (
-            f"<NetworkScore of {self.x_network} and {self.y_network} by {self.measure}: best counterparts "
-            f"{self.best:.3f}, monotone path {self.path_score:.3f}, soft coupling {self.coupling_score:.3f}>"
+            f"of {self.x_network} and {self.y_network} by {self.measure}: best counterparts "
+            f"{self.best:.3f}, path {self.path_score:.3f}, coupling {self.coupling_score:.3f}"
         )
 
     def to_frame(self) -> pd.DataFrame:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, SupportsFloat
 import numpy as np
 from scipy.linalg import eigh
 
+from .._display import Displayed
 from .._plotting import axes_for
 from .._progress import tracked
 from .._values import data_frame, plain
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
     from ..schema import MatrixRecord
 
 
-@dataclass(frozen=True, eq=False)
-class LayerMatrix:
+@dataclass(frozen=True, eq=False, repr=False)
+class LayerMatrix(Displayed):
     """A measure of every two layers that were paired."""
 
     name: str

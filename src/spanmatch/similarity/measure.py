@@ -8,6 +8,7 @@ from typing import Literal, SupportsFloat, TypedDict
 
 import numpy as np
 
+from .._display import Displayed
 from ..errors import SpanmatchError
 from ..moments.effective_sample_size import ROWS_PER_DIMENSION
 from ..moments.pairs import Pair, checked_pair
@@ -22,7 +23,7 @@ Invariance = Literal[
 ]
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class Measured(Result):
     """The value of a measure for a pair of layers."""
 
@@ -38,8 +39,8 @@ class Measured(Result):
         return self.value
 
 
-@dataclass(frozen=True)
-class Measure:
+@dataclass(frozen=True, repr=False)
+class Measure(Displayed):
     """A measure with its declared properties.
 
     An invariance holds if both layers are transformed, each by a transformation of its own:

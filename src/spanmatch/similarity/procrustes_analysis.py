@@ -17,7 +17,7 @@ from ..moments.pairs import Pair
 from .measure import Measured, cross_of_unit_layers, measured_fields
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class Procrustes(Measured):
     """The Procrustes similarity of two layers, with the distance that it corresponds to."""
 

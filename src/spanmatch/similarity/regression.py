@@ -19,7 +19,7 @@ from ..moments.spans import Array
 from .measure import Measured, check_sample_size, energies, few_rows, measured_fields, resolved_spans
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class Regression(Measured):
     """R^2 of y from x as the value, and R^2 of x from y."""
 

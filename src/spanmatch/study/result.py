@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .._display import Displayed
 from .._files import Path_, write_text, writing
 from .._values import data_frame
 from ..errors import missing_extra
@@ -34,8 +35,8 @@ def needs_torch() -> None:
         raise missing_extra("PyTorch", "study", "a study") from error
 
 
-@dataclass(frozen=True, eq=False)
-class Study:
+@dataclass(frozen=True, eq=False, repr=False)
+class Study(Displayed):
     """The results of a study: everything is in its folder, and `results` is what study.json holds."""
 
     folder: Path
@@ -113,6 +114,12 @@ class Study:
     def to_frame(self) -> pd.DataFrame:
         """Return `rows` as a data frame."""
         return data_frame("study.to_frame", self.rows())
+
+    def _summary(self) -> str:
+        return f"{self.results['name']}: {len(self.results['runs'])} networks, {len(self.results['steps'])} steps"
+
+    def _records(self) -> list[dict[str, object]]:
+        return [dict(row) for row in self.rows()]
 
     def report(self, path: Path_) -> Path:
         """Write the report, one HTML file that needs no other, and return its path."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from .._display import Displayed
 from .._values import short
 from ..errors import SpanmatchError
 from ..evidence.intervals import check_level, reach_of
@@ -25,8 +26,8 @@ Bounds = tuple[float, float]
 Key = TypeVar("Key", bound=Hashable)
 
 
-@dataclass(frozen=True)
-class Spread:
+@dataclass(frozen=True, repr=False)
+class Spread(Displayed):
     """A mean over seeds or pairs of seeds, with its interval and the range of the values."""
 
     value: float

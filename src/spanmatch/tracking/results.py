@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from .._display import Displayed
 
-@dataclass(frozen=True)
-class LayerSimilarity:
+
+@dataclass(frozen=True, repr=False)
+class LayerSimilarity(Displayed):
     """The similarity of a layer to the same layer of the reference."""
 
     layer: str
@@ -22,8 +24,8 @@ class LayerSimilarity:
     """Reasons not to rely on a value, and why a value is nan."""
 
 
-@dataclass(frozen=True)
-class TrackedStep:
+@dataclass(frozen=True, repr=False)
+class TrackedStep(Displayed):
     """The similarity of every layer to the reference at one step of training."""
 
     step: int

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from .._display import Displayed
 from .._plotting import axes_for
 from .._values import data_frame
 from ..activations import runs
@@ -58,7 +59,7 @@ LAYERS_LISTED = 8
 MARKS = "os^Dv*Xph<>"
 
 
-class Tracker:
+class Tracker(Displayed):
     """The similarity of every layer of a network in training to a reference, on the same probe.
 
     Parameters
@@ -218,8 +219,10 @@ class Tracker:
             If pandas is not installed.
         """
         columns = ["step", "reference", "layer", "rows", *self._functions, "warnings"]
-        rows = [row for step in self._steps for row in step.to_rows()]
-        return data_frame("tracker.to_frame", rows, columns=columns)
+        return data_frame("tracker.to_frame", self._records(), columns=columns)
+
+    def _records(self) -> list[dict[str, object]]:
+        return [dict(row) for step in self._steps for row in step.to_rows()]
 
     def plot(self, measure: str | None = None, ax: Axes | None = None) -> Axes:
         """Draw the similarity of each layer over the steps, from light to dark by depth.
@@ -296,10 +299,10 @@ class Tracker:
         """
         return callbacks.transformers_callback(self.step)
 
-    def __repr__(self) -> str:
+    def _summary(self) -> str:
         return (
-            f"<Tracker: {len(self._steps)} steps, {sum(map(len, self._ids)):,} examples, compared with "
-            f"{self._reference_name}, whose activations take {self.nbytes / 1e6:.3g} MB>"
+            f": {len(self._steps)} steps, {sum(map(len, self._ids)):,} examples, compared with "
+            f"{self._reference_name}, whose activations take {self.nbytes / 1e6:.3g} MB"
         )
 
     def _read_probe(self, probe_batches: Iterable[Batch], against: object) -> None:

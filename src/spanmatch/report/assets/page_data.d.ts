@@ -249,7 +249,7 @@ export interface AlternativeRecord {
 export interface PageComparison {
   name: string;
   format: "spanmatch.comparison";
-  version: 7;
+  version: 8;
   spanmatch: string;
   /**
    * @minItems 1
@@ -498,6 +498,7 @@ export interface PagePair {
   name: string;
   layer: string;
   similarity: (number | null)[];
+  null_similarity: (number | null)[];
   /**
    * @minItems 1
    */
@@ -522,6 +523,7 @@ export interface PagePair {
   warnings: string[];
   simple: PageSimple[];
   alignment: PageAlignment;
+  measures: MeasureRecord[];
   evidence: EvidenceRecord | null;
   refusals: {
     [k: string]: string;
@@ -663,12 +665,25 @@ export interface DrawnRecord {
   by_cluster: [number[], ...number[][]];
 }
 /**
- * Measures with evidence, and whether there are enough rows.
+ * A measure with its interval, its bias, its value under the null, and its p-value.
+ */
+export interface MeasureRecord {
+  name: string;
+  estimator: "unbiased" | "corrected" | "in sample";
+  value: number | null;
+  low: number | null;
+  high: number | null;
+  bias: number | null;
+  null_value: number | null;
+  p_value: number | null;
+  reason: string;
+}
+/**
+ * Whether there are enough rows, and the evidence of the match profile; that of measures is beside them.
  */
 export interface EvidenceRecord {
   level: number;
   rows: RowsRecord | null;
-  measures: MeasureRecord[];
   corrected: CorrectedRecord | null;
   profile: ProfileRecord | null;
 }
@@ -684,20 +699,6 @@ export interface RowsRecord {
   eps: number;
   effective_sample_size: number | null;
   chance_distance: number | null;
-}
-/**
- * A measure with its interval, its bias, its value under the null, and its p-value.
- */
-export interface MeasureRecord {
-  name: string;
-  estimator: "unbiased" | "corrected" | "in sample";
-  value: number | null;
-  low: number | null;
-  high: number | null;
-  bias: number | null;
-  null_value: number | null;
-  p_value: number | null;
-  reason: string;
 }
 /**
  * Levels that are corrected for the degrees of freedom of the fit, as estimates for the population.

@@ -7,26 +7,55 @@ import { count, isMissing, MISSING, number, pValue, significant } from "../../di
 
 /** @param {Pair} pair */
 export function evidenceViews(pair) {
-  const { evidence, name } = pair;
-  if (!evidence) return [];
-  const { rows, level, profile, measures } = evidence;
+  const { evidence, measures, name } = pair;
   const draw = (/** @type {HTMLElement} */ body) => {
-    if (rows) appendNote(body, rowsInWords(rows));
-    if (profile) {
+    if (evidence?.rows) appendNote(body, rowsInWords(evidence.rows));
+    if (evidence?.profile) {
       const label = `s(eps) of ${name}: of the population with its interval, in sample, under the null, held out`;
-      drawEvidence(appendFigure(body, label, "proof"), profile, level);
-      appendNote(body, profileInWords(profile));
+      drawEvidence(appendFigure(body, label, "proof"), evidence.profile, evidence.level);
+      appendNote(body, profileInWords(evidence.profile));
     }
-    const heads = ["Measure", "Value", "Estimate", `${100 * level}% interval`, "Bias", "Under the null", "p"];
-    body.append(table(`Measures of ${name}`, heads, measures.map(measureRow)));
+    body.append(evidence ? assessed(name, measures, evidence.level) : valuesAlone(name, measures));
     appendNote(
       body,
       "Unbiased and corrected values estimate those of the population that the examples come from. In sample: the formula applied to these rows, ",
-      "which is too large by about the bias; it has an interval only where the bias is small. p: how often unrelated layers have such a value.",
+      evidence
+        ? "which is too large by about the bias; it has an interval only where the bias is small. p: how often unrelated layers have such a value."
+        : "which is too large if rows are few. Intervals, values under the null and p-values were not computed: use evidence=True (--evidence).",
     );
+    appendNote(body, `Neurons and rows: ${pair.layout}.`);
     for (const [names, reason] of missingReasons(pair.refusals)) appendNote(body, `Missing, ${names}: ${reason}.`);
   };
-  return [foldedSection("Evidence", draw, true)];
+  return [foldedSection(evidence ? "Evidence" : "Measures", draw, true)];
+}
+
+/**
+ * @param {string} name of the pair
+ * @param {MeasureRecord[]} measures
+ * @param {number} level of the intervals
+ */
+function assessed(name, measures, level) {
+  const heads = ["Measure", "Value", "Estimate", `${100 * level}% interval`, "Bias", "Under the null", "p"];
+  return table(`Measures of ${name}`, heads, measures.map(measureRow));
+}
+
+/**
+ * The table of measures without evidence.
+ * @param {string} name of the pair
+ * @param {MeasureRecord[]} measures
+ */
+function valuesAlone(name, measures) {
+  const rows = measures.map((measure) => [
+    measure.name,
+    isMissing(measure.value) ? noValue(measure.reason) : number(measure.value),
+    measure.estimator,
+  ]);
+  return table(`Measures of ${name}`, ["Measure", "Value", "Estimate"], rows);
+}
+
+/** @param {string} reason */
+function noValue(reason) {
+  return h("span", { class: "reason", title: reason }, reason);
 }
 
 /** @param {RowsRecord} record */

@@ -1,0 +1,122 @@
+"""What the terminal shows fits it: no name is broken, no number is cut, and every table says what it is of."""
+
+from __future__ import annotations
+
+import io
+import re
+from pathlib import Path
+
+import layers
+import numpy as np
+import pytest
+import torch
+from rich.console import Console
+from typer.testing import CliRunner
+
+import spanmatch as sm
+from spanmatch.cli import pairing_tables, tables
+from spanmatch.cli.commands import app
+
+SHORT = ("relu1", "relu4", "fc2")
+LONG = (
+    "encoder.layers.0.self_attn",
+    "transformer.h.11/scaled_dot_product_attention",
+    "encoder.layers.10.feed_forward.a_layer_with_a_name_of_sixty_1",
+)
+LONGEST = tuple(f"model.{name}.{'block.' * 12}{k}" for k, name in enumerate(LONG))
+
+
+def networks(names, count=2, n=500):
+    r = np.random.default_rng(0)
+    causes = r.standard_normal((len(names), n, 4))
+
+    def layer(k):
+        return causes[k] @ r.standard_normal((4, 8 - k)) + 0.4 * r.standard_normal((n, 8 - k))
+
+    return {network: {name: layer(k) for k, name in enumerate(names)} for network in "abc"[:count]}
+
+
+def printed(comparison, width=80, wide=False):
+    text = io.StringIO()
+    console = Console(file=text, width=width)
+    for table in (*tables.of_comparison(comparison, wide=wide), *pairing_tables.of_comparison(comparison)):
+        console.print(table)
+    return text.getvalue()
+
+
+@pytest.mark.parametrize("options", [{}, {"match": "best"}, {"evidence": False}, {"simple_eps": [0.5]}], ids=str)
+@pytest.mark.parametrize("count", [2, 3])
+@pytest.mark.parametrize("names", [SHORT, LONG], ids=["short", "long"])
+def test_tables_fit_80_columns_without_breaking_names(names, count, options):
+    comparison = sm.compare(networks(names, count), clusters=False, **options)
+    text = printed(comparison)
+    assert max(map(len, text.splitlines())) <= 80
+    words = re.split(r"[\s]+", text.replace("\N{NO-BREAK SPACE}", " "))
+    for name in names:
+        assert sum(name in word for word in words) >= len(list(tables.of_comparison(comparison)))
+    assert "\N{HORIZONTAL ELLIPSIS}" not in text
+    for pair in comparison if count == 2 else ():
+        for share, chance in zip(pair.similarity(comparison.eps), pair.null_similarity(comparison.eps), strict=True):
+            assert f"{share:.3f}" in text and f"{chance:.3f}" in text
+        assert f"{pair.measure('procrustes').value:.2f}" in text
+
+
+def test_names_longer_than_a_line_lose_their_middle_and_wide_shows_them():
+    comparison = sm.compare(networks(LONGEST), match="best", evidence=False, clusters=False)
+    narrow, wide = printed(comparison), printed(comparison, width=1000, wide=True)
+    assert max(map(len, narrow.splitlines())) <= 80
+    for name in LONGEST:
+        assert f"{name[:30]}" in narrow and name not in narrow and f"{name[-30:]}" in narrow
+        assert wide.count(name) >= 3
+    assert "svcca" in wide and "svcca" not in narrow
+
+
+def test_many_eps_are_continued_below():
+    eps = np.round(np.arange(0.05, 1, 0.05), 2).tolist()
+    text = printed(sm.compare(networks(LONG), eps=eps, clusters=False))
+    assert max(map(len, text.splitlines())) <= 80
+    heads = [
+        word
+        for line in text.partition("in sample")[2].partition("Similarity measures")[0].splitlines()
+        for word in line.split()
+        if re.fullmatch(r"0\.\d\d?", word)
+    ]
+    assert heads == [f"{value:g}" for value in eps]
+
+
+def test_a_share_that_chance_gives_too_is_marked():
+    X, Y = layers.random(n=60, p=45, q=40)
+    text = printed(sm.compare({"a": {"l": X}, "b": {"l": Y}}, eps=[0.7], evidence=False))
+    shown, by_chance = [line for line in text.splitlines() if line.startswith(("  l ", "    by chance"))][:2]
+    assert re.fullmatch(r"  l .* 0\.\d{3}\*", shown) and re.fullmatch(r"    by chance +0\.\d{3}", by_chance)
+    assert "*: chance gives nine tenths of it or more" in " ".join(text.split())
+    related = printed(sm.compare(networks(SHORT), eps=[0.7], evidence=False))
+    assert "*" not in related
+
+
+def test_measures_without_evidence_say_how_to_get_it():
+    text = " ".join(printed(sm.compare(networks(SHORT), evidence=False)).split())
+    assert "debiased" in text and "procrustes" in text and "adjusted" in text
+    assert "up to 1,024 neurons together; --evidence (evidence=True) computes them for all" in text
+    assert "interval" not in text.partition("Similarity measures")[2].partition("Estimates")[0]
+
+
+def test_what_neurons_and_rows_are_stands_below(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("nets.py").write_text(
+        "import torch\n"
+        "def a(): return torch.nn.Sequential(torch.nn.Conv2d(1, 3, 3), torch.nn.ReLU(), torch.nn.Flatten(), "
+        "torch.nn.Linear(48, 4))\n"
+        "b = a\n"
+    )
+    np.save("x.npy", torch.randn(64, 1, 6, 6).numpy())
+    command = ["compare", "nets.py:a", "nets.py:b", "--data", "x.npy"]
+    shown = CliRunner().invoke(app, command)
+    assert shown.exit_code == 0, shown.stderr
+    text = " ".join(shown.stdout.split())
+    assert "1: rows are examples x 16 positions, channels are neurons. With --units location" in text
+    flat = " ".join(CliRunner().invoke(app, [*command, "--units", "location"]).stdout.split())
+    assert "each location of each channel is a neuron. With --units channel" in flat
+    assert "With --units" not in CliRunner().invoke(app, [*command, "--layers", "3"]).stdout
+    wide = CliRunner().invoke(app, [*command, "--wide"])
+    assert "correlation" in wide.stdout and max(map(len, wide.stdout.splitlines())) > 80
