@@ -25,6 +25,7 @@ from .layouts import Channels, Layout, Pool, Units
 from .onnx import OnnxRunner, onnx_runner
 from .outputs import Batch, BatchActivations, Runner, are_texts, examples_in, joined_rows, numbers_of
 from .patterns import OTHER_PAIRS, Patterns, nearest, patterns_of
+from .random_states import random_states_kept
 from .stored import is_in_memory
 from .tokens import inputs_of_runners
 from .torch import torch_runner
@@ -174,6 +175,7 @@ def capture(
         if fixed_inputs:
             inputs_given["constants"] = described_constants(fixed_inputs)
         source = made_from(fingerprints, layout, {**options, **inputs_given})
+        stack.enter_context(random_states_kept())
         pass_checkpoint = stack.enter_context(checkpointed(checkpoint, checkpoint_seconds, options, source))
         group, first = BatchGroup(pass_checkpoint), 0
         for batch in tracked(cut(batches), "capturing"):

@@ -24,7 +24,6 @@ PASSING_ON = (
     "Dropout2d",
     "Dropout3d",
     "AlphaDropout",
-    "DropPath",
 )
 """Classes of modules that give the values that they take: no layers, unless asked for."""
 NO_NONLINEARITIES = ("Softmax", "Softmax2d", "Softmin", "LogSoftmax")
@@ -39,8 +38,10 @@ class Part(NamedTuple):
 
     class_name: str
     """The full name of its class."""
+    is_list: bool
+    """Whether others are in it one after another, or by name."""
     is_container: bool
-    """Whether it only holds others, one after another or by name."""
+    """Whether it is such a list, and nothing else."""
     has_parts: bool
     """Whether there are others in it."""
 
@@ -49,9 +50,14 @@ def parts_of(modules: Mapping[str, nn.Module]) -> dict[str, Part]:
     """Return what the modules of a network are, by their paths."""
     from torch import nn
 
-    containers = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
+    lists = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
     return {
-        path: Part(class_of(module), isinstance(module, containers), any(module.children()))
+        path: Part(
+            class_name=class_of(module),
+            is_list=isinstance(module, lists),
+            is_container=isinstance(module, lists) and type(module).forward in [kind.forward for kind in lists],
+            has_parts=any(module.children()),
+        )
         for path, module in modules.items()
     }
 
@@ -93,7 +99,9 @@ class LayerChoice:
         self._unmatched = [
             pattern for pattern in patterns or () if not any(fnmatchcase(name, pattern) for name in others)
         ]
-        self._ran: list[str] = []
+        self._ran: dict[str, None] = {}
+        self._paths: set[str] = set()
+        """The names of the layers without the numbers of calls."""
 
     @property
     def layers(self) -> list[str]:
@@ -103,8 +111,12 @@ class LayerChoice:
     def layer_of(self, call: Call) -> str | None:
         """Return the name of the layer that a call's result is, None if it is none."""
         if self.is_decided:
+            if call.name not in self._ran and call.path in self._paths:
+                raise SpanmatchError(
+                    f"layer {self.network}:{call.name} ran in some batches and not in others; leave it out with layers="
+                )
             return call.name if call.name in self.kinds else None
-        self._ran.append(call.name)
+        self._ran[call.name] = None
         layer = self._default_layer(call) if self.patterns is None else self._named_layer(call)
         if layer is not None:
             self.kinds[layer] = call.kind
@@ -124,7 +136,7 @@ class LayerChoice:
         Raises SpanmatchError if a pattern named nothing, or there are no layers.
         """
         if self._unmatched:
-            there = listed_names(self._unmatched[0], [*self.others, *dict.fromkeys(self._ran)])
+            there = listed_names(self._unmatched[0], [*self.others, *self._ran])
             raise SpanmatchError(
                 f"layers: {self._unmatched[0]!r} matches nothing in network {self.network!r}; there is {there}"
             )
@@ -132,14 +144,19 @@ class LayerChoice:
             raise SpanmatchError(
                 f"network {self.network!r}: nothing in it is a layer by default; give layers=, as layers='*'"
             )
+        self._paths = {layer.partition("#")[0] for layer in self.kinds}
         self.is_decided = True
 
     def _named_layer(self, call: Call) -> str | None:
         """Return the name of a call that a pattern names."""
         if (call.path == OUTPUT and call.same_as is not None) or call.path in self.others:
             return None  # the result has a name already, or the name is taken
-        names = {call.path, call.name, f"{call.path}#{call.number}"}
-        matching = [pattern for pattern in self.patterns or () if any(fnmatchcase(name, pattern) for name in names)]
+        numbered = f"{call.path}#{call.number}"
+        matching = [
+            pattern
+            for pattern in self.patterns or ()
+            if fnmatchcase(numbered if "#" in pattern else call.path, pattern)
+        ]
         self._unmatched = [pattern for pattern in self._unmatched if pattern not in matching]
         return call.name if matching else None
 
@@ -171,9 +188,9 @@ class LayerChoice:
         part = self.parts.get(call.path)
         if part is None or part.is_container:
             return False
-        if part.class_name.startswith("torch.nn."):
+        if part.class_name.startswith("torch."):
             return call.kind in BLOCKS_OF_TORCH
         if not part.has_parts:
-            return call.kind not in PASSING_ON and "Norm" not in call.kind
+            return call.kind not in PASSING_ON and not any(word in call.kind for word in ("Norm", "Drop"))
         parent = call.path.rpartition(".")[0]
-        return not parent or self.parts[parent].is_container
+        return not parent or parent not in self.parts or self.parts[parent].is_list

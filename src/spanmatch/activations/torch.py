@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import hashlib
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from typing import TYPE_CHECKING
 
 from ..errors import SpanmatchError, SpanmatchWarning
@@ -13,6 +14,7 @@ from .inputs import arguments, failures_named
 from .layouts import MASKED_TOKENS
 from .outputs import Batch, BatchActivations
 from .torch_axes import tensors_in
+from .torch_calls import OUTPUT
 from .wrappers import eager, unwrapped
 
 if TYPE_CHECKING:
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from .layer_choice import LayerChoice
     from .layouts import Array, Channels
     from .torch_axes import Axes
-    from .torch_calls import Call, Hook
+    from .torch_calls import Call, Hook, Shown
 
 DECODER = "decoder"
 """How the module is called whose tokens are those of "decoder_input_ids" in a batch."""
@@ -61,10 +63,10 @@ class TorchRunner:
         """Call the network with a batch, and record its layers."""
         import torch
 
-        with failures_named(self.name, batch), eager(), torch.inference_mode():
+        with failures_named(self.name, batch), eager(), torch.no_grad():
             args, kwargs, mask = arguments(self.name, self.network, batch, self.input_name)
             with self._recorder.recording_to(activations, mask, decoder_mask=decoder_mask_of(batch, mask)) as take:
-                self._calls.run(args, kwargs, len(activations.example_ids), take)
+                self._calls.run(args, kwargs, len(activations.example_ids), take, **self._recorder.needs)
 
     def fingerprint(self) -> str:
         """Return a digest of the weights."""
@@ -107,26 +109,26 @@ class CallRecorder:
             Which count of layers in a decoder.
         """
         unknown: list[str] = []
-        is_auto = activations.channels == "auto"
+        count, channels = len(activations.example_ids), activations.channels
 
         def take(call: Call) -> None:
             layer = self.choice.layer_of(call)
             if layer is None:
                 return
-            full_name, is_first = f"{self.name}:{layer}", not self.choice.is_decided
-            axes = self.axes.setdefault(layer, call.axes)
-            if is_first and not self.choice.is_named(call):
-                first_output = next(tensors_in(call.output), None)
-                if first_output is None or not are_activations(first_output, axes, len(activations.example_ids)):
+            full_name, axes = f"{self.name}:{layer}", self.axes.setdefault(layer, call.axes)
+            if not self.choice.is_decided and not self.choice.is_named(call):
+                output = next(tensors_in(call.output), None)
+                if output is None or not output.is_floating_point() or output.ndim < 2:
                     self.choice.leave_out(layer)
                     return
-                if self.choice.patterns is None and first_output.ndim > 2 and not axes.neurons and is_auto:
+                if not are_known(output, axes, count, channels):
                     self.choice.leave_out(layer)
                     unknown.append(layer)
                     return
-            tensor = first_tensor(full_name, call.output)
-            tensor, first = arranged(tensor, axes, activations.channels)
+            tensor, first = arranged(first_tensor(full_name, call.output).detach(), axes, channels)
             counted = decoder_mask if DECODER in call.path.replace("/", ".").split(".") else mask
+            if first and counted is not None and tensor.ndim == 3 and counted.shape == (count, tensor.shape[2]):
+                tensor, first = tensor.movedim(1, 2), False  # tokens, though of a convolution
             activations.record(
                 full_name, tensor, channels_first=first, mask=None if first else counted, masked_tokens=masked_tokens
             )
@@ -136,13 +138,22 @@ class CallRecorder:
             return
         if unknown:
             warnings.warn(
-                f"network {self.name!r}: not compared by default: {', '.join(unknown)}, of which it is not known which "
-                "axis has the neurons; name them with layers= and give channels='first' or 'last'",
+                f"network {self.name!r}: not compared: {', '.join(dict.fromkeys(unknown))}, of which it is not known "
+                "which axes have the examples and the neurons; name them with layers= and give channels='first' or "
+                "'last' (--channels)",
                 SpanmatchWarning,
                 stacklevel=5,
             )
         self.choice.decide()
         activations.keep_of(self.name, [*self.choice.others, *self.choice.layers])
+
+    @property
+    def needs(self) -> Shown:
+        """What forward passes must show: all calls and axes in the first, then only what is a layer."""
+        is_first = not self.choice.is_decided
+        modules = (*self.choice.parts, OUTPUT)
+        functions = (layer for layer in self.choice.layers if layer.partition("#")[0] not in modules)
+        return {"follows": is_first, "sees_functions": is_first or any(functions)}
 
 
 def decoder_mask_of(batch: Batch, mask: Array | None) -> Array | None:
@@ -152,10 +163,16 @@ def decoder_mask_of(batch: Batch, mask: Array | None) -> Array | None:
     return batch.get(f"{DECODER}_attention_mask")
 
 
-def are_activations(tensor: torch.Tensor, axes: Axes, count: int) -> bool:
-    """Tell outputs that can be rows x neurons: numbers, of every example."""
-    examples = 0 if axes.examples is None else axes.examples
-    return tensor.is_floating_point() and tensor.ndim >= 2 and tensor.shape[examples] == count
+def are_known(tensor: torch.Tensor, axes: Axes, count: int, channels: Channels) -> bool:
+    """Tell whether it is known which axes of an output have the examples and the neurons.
+
+    If nothing was followed, the first axis has the examples if no other one is as long.
+    """
+    if axes.examples is None:
+        is_first = tensor.shape[0] == count and list(tensor.shape).count(count) == 1
+    else:
+        is_first = tensor.shape[axes.examples] == count
+    return is_first and (tensor.ndim == 2 or bool(axes.neurons) or channels != "auto")
 
 
 def arranged(tensor: torch.Tensor, axes: Axes, channels: Channels) -> tuple[torch.Tensor, bool | None]:
@@ -170,21 +187,25 @@ def arranged(tensor: torch.Tensor, axes: Axes, channels: Channels) -> tuple[torc
     channels
         Where the neurons are if it is not "auto".
     """
-    if axes.examples:
-        ndim = tensor.ndim
-        tensor = tensor.movedim(axes.examples, 0)
-        order = [axes.examples, *(axis for axis in range(ndim) if axis != axes.examples)]
-        axes = axes._replace(examples=0, neurons=tuple(sorted(order.index(axis) for axis in axes.neurons)))
+    order = order_of_axes(tensor.ndim, axes)
+    tensor = tensor.permute(order)
     if not axes.neurons or tensor.ndim == 2 or channels != "auto":
         return tensor, None
     if len(axes.neurons) > 1:
-        tensor = tensor.movedim(axes.neurons, tuple(range(-len(axes.neurons), 0))).flatten(-len(axes.neurons))
-        axes = axes._replace(neurons=(tensor.ndim - 1,))
-    if axes.neurons == (1,):
-        return tensor, True
-    if tensor.ndim == 3:
-        return tensor.movedim(axes.neurons[0], 2), False
-    return tensor.movedim(axes.neurons[0], 1), True
+        return tensor.flatten(-len(axes.neurons)), False
+    return tensor, order[1] == axes.neurons[0]
+
+
+def order_of_axes(ndim: int, axes: Axes) -> tuple[int, ...]:
+    """Return the axes of an output in the order in which its rows are made: examples first, neurons second or last."""
+    examples = axes.examples or 0
+    others = [axis for axis in range(ndim) if axis != examples]
+    rest = [axis for axis in others if axis not in axes.neurons]
+    if not axes.neurons or ndim == 2:
+        return (examples, *others)
+    if len(axes.neurons) > 1 or (ndim == 3 and others[0] != axes.neurons[0]):
+        return (examples, *rest, *axes.neurons)
+    return (examples, *axes.neurons, *rest)
 
 
 @contextlib.contextmanager
@@ -245,6 +266,21 @@ def digest_of_weights(network: nn.Module) -> str:
             digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
             digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
     return digest.hexdigest()
+
+
+def with_first_tensor(output: object, tensor: torch.Tensor) -> object:
+    """Return an output with another tensor in the place of the one that `first_tensor` returns."""
+    if isinstance(output, MutableMapping):
+        changed = copy.copy(output)
+        key = next(iter(output))
+        changed[key] = with_first_tensor(output[key], tensor)
+        return changed
+    if isinstance(output, list):
+        return [with_first_tensor(output[0], tensor), *output[1:]]
+    if isinstance(output, tuple):
+        make: Callable[[Iterable[object]], object] = getattr(type(output), "_make", tuple)
+        return make((with_first_tensor(output[0], tensor), *output[1:]))
+    return tensor
 
 
 def first_tensor(layer: str, output: object) -> torch.Tensor:

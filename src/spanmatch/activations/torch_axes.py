@@ -20,8 +20,6 @@ Function = Callable[..., object]
 CHANNELS_SECOND = frozenset(
     {
         "batch_norm",
-        "convolution",
-        "fold",
         "grid_sample",
         "group_norm",
         "instance_norm",
@@ -30,7 +28,6 @@ CHANNELS_SECOND = frozenset(
         "lp_pool2d",
         "pixel_shuffle",
         "pixel_unshuffle",
-        "unfold",
         "upsample",
         *(
             f"{function}{d}d"
@@ -39,8 +36,6 @@ CHANNELS_SECOND = frozenset(
                 "adaptive_avg_pool",
                 "adaptive_max_pool",
                 "avg_pool",
-                "conv",
-                "conv_transpose",
                 "fractional_max_pool",
                 "max_pool",
                 "max_unpool",
@@ -48,11 +43,22 @@ CHANNELS_SECOND = frozenset(
         ),
     }
 )
+"""Functions whose results have channels on the second axis, if nothing else is known of what they take."""
+CONVOLUTIONS = frozenset(
+    {
+        "convolution",
+        "fold",
+        "unfold",
+        *(f"{function}{d}d" for d in (1, 2, 3) for function in ("conv", "conv_transpose")),
+    }
+)
 """Functions whose results have channels on the second axis."""
 NEURONS_LAST = frozenset({"linear", "bilinear", "embedding", "multi_head_attention_forward"})
 """Functions whose results have neurons on the last axis."""
 NORMS_OF_LAST = frozenset({"layer_norm", "rms_norm"})
-"""Functions whose results have the axes of what they take or, where these are unknown, neurons last."""
+"""Functions whose results have neurons last, if they normalise that axis alone."""
+NORMS_OF_CHANNELS = frozenset({"batch_norm", "group_norm", "instance_norm"})
+"""Functions that normalise channels on the second axis."""
 VIEWS = frozenset(
     {
         "H",
@@ -87,18 +93,27 @@ RESHAPES = frozenset({"flatten", "ravel", "reshape", "reshape_as", "unflatten", 
 REDUCTIONS = frozenset({"amax", "amin", "logsumexp", "max", "mean", "median", "min", "prod", "std", "sum", "var"})
 """Functions that leave axes out."""
 KEEPS_ORDER = frozenset(
-    {"cat", "concat", "concatenate", "constant_pad_nd", "expand", "index_select", "pad", "repeat_interleave", "roll"}
+    {
+        "cat",
+        "concat",
+        "concatenate",
+        "constant_pad_nd",
+        "expand",
+        "glu",
+        "index_select",
+        "pad",
+        "repeat_interleave",
+        "roll",
+    }
 )
 """Functions whose results have as many axes as what they take, in the same order, of other lengths."""
 BROADCASTS = frozenset(
     {"add", "addcmul", "div", "lerp", "maximum", "minimum", "mul", "sub", "truediv", "true_divide", "where"}
 )
 """Functions of several tensors, whose results may be longer than each of them."""
-PRODUCTS = frozenset({"baddbmm", "bmm", "matmul"})
+PRODUCTS = frozenset({"baddbmm", "bmm", "matmul", "mm"})
 """Products over the last axis of one tensor and the last but one of another."""
-UNKNOWN_AFTER = frozenset(
-    {"addbmm", "addmm", "einsum", "gather", "inner", "mm", "norm", "outer", "take_along_dim", "tensordot"}
-)
+UNKNOWN_AFTER = frozenset({"addbmm", "addmm", "gather", "inner", "norm", "outer", "take_along_dim", "tensordot"})
 """Functions of which nothing is known, even if the result has the shape of what they take."""
 
 
@@ -112,6 +127,8 @@ class Axes(NamedTuple):
 
 
 UNKNOWN = Axes(None, ())
+FOLLOWED_APART = frozenset({"scaled_dot_product_attention", "stack", "einsum"})
+FUNCTIONAL = "torch.nn.functional"
 _MARK = 10**6
 """The stride along the first axis of a tensor whose views tell where its axes are."""
 
@@ -155,7 +172,11 @@ class KnownAxes:
             A tensor, or several.
         """
         inputs = list(tensors_in((args, kwargs)))
-        if name in VIEWS and inputs:
+        is_view = name in VIEWS or (name == "unfold" and getattr(function, "__module__", None) != FUNCTIONAL)
+        if inputs and (is_view or name in RESHAPES) and result is inputs[0]:
+            self[inputs[0]] = UNKNOWN  # its shape is another now
+            return
+        if is_view and inputs:
             self._follow_views(function, args, kwargs, result)
             return
         for tensor in tensors_in(result):
@@ -176,17 +197,40 @@ class KnownAxes:
             return UNKNOWN
         if name in PRODUCTS:
             return self._after_product(inputs, result)
-        if name == "scaled_dot_product_attention":
-            return self._after_attention(inputs)
+        if name in FOLLOWED_APART:
+            return self._after_special(name, args, inputs, result)
         first = self[inputs[0]]
-        neurons = _neurons_by_function(name, first, result.ndim)
-        if neurons:
+        neurons = _neurons_by_function(name, first, args, result.ndim)
+        if neurons is not None:
             return Axes(first.examples, neurons)
         if name in RESHAPES:
             return after_reshape(first, tuple(inputs[0].shape), tuple(result.shape))
         is_reduced = name in REDUCTIONS and result.ndim < inputs[0].ndim
-        dims = args[1] if len(args) > 1 else kwargs.get("dim")
+        dims = args[1] if len(args) > 1 else kwargs.get("dim", kwargs.get("axis"))
         return _after_reduction(first, inputs[0].ndim, dims) if is_reduced else self._kept(name, inputs, result)
+
+    def _after_special(
+        self, name: str, args: Sequence[object], inputs: Sequence[torch.Tensor], result: torch.Tensor
+    ) -> Axes:
+        """Return the axes of attention, of tensors stacked along a new axis, and of an einsum."""
+        if name == "stack":
+            dim = next((arg for arg in args[1:2] if isinstance(arg, int)), 0) % result.ndim
+            axes = _common([self[tensor] for tensor in inputs])
+            shifted = None if axes.examples is None else axes.examples + (axes.examples >= dim)
+            return Axes(shifted, tuple(axis + (axis >= dim) for axis in axes.neurons))
+        if name == "einsum":
+            return Axes(self._examples_after_einsum(args, inputs), ())
+        return self._after_attention(inputs)
+
+    def _examples_after_einsum(self, args: Sequence[object], inputs: Sequence[torch.Tensor]) -> int | None:
+        """Return the axis of the examples that an equation such as "ntc,cd->ntd" leads to."""
+        before, arrow, after = str(args[0]).replace(" ", "").partition("->")
+        letters = {
+            operand[axis]
+            for operand, tensor in zip(before.split(","), inputs, strict=False)
+            if (axis := self[tensor].examples) is not None and axis < len(operand) and "." not in before
+        }
+        return after.index(letters.pop()) if arrow and len(letters) == 1 and letters <= {*after} else None
 
     def _kept(self, name: str, inputs: Sequence[torch.Tensor], result: torch.Tensor) -> Axes:
         """Return the axes of a result that has those of what the function takes."""
@@ -217,6 +261,8 @@ class KnownAxes:
         """Return the axes of a product: neurons are those of its last factor, if they are not summed over."""
         left, right = inputs[-2], inputs[-1]
         known = self[right]
+        if left.ndim == right.ndim == 2:
+            return Axes(0 if self[left].examples == 0 else 1 if known.examples == 1 else None, ())
         examples = _first_known(self[left].examples, known.examples)
         if right.ndim <= 2:  # features times weights
             return Axes(examples, (result.ndim - 1,) if right.ndim == 2 else ())
@@ -224,12 +270,21 @@ class KnownAxes:
         return Axes(examples, known.neurons if is_kept else ())
 
 
-def _neurons_by_function(name: str, first: Axes, ndim: int) -> tuple[int, ...]:
-    """Return the axes of the neurons of functions that say where these are; none of others."""
+def _neurons_by_function(name: str, first: Axes, args: Sequence[object], ndim: int) -> tuple[int, ...] | None:
+    """Return the axes of the neurons of functions that say where these are, None of others.
+
+    Where a normalisation is of another axis than the neurons known so far, they are unknown: ().
+    """
+    last = (ndim - 1,)
+    if name in NORMS_OF_LAST | NORMS_OF_CHANNELS:
+        shape = args[1] if len(args) > 1 else ()
+        if name in NORMS_OF_LAST and isinstance(shape, Sequence) and len(shape) != 1:
+            return first.neurons or None
+        normalised = last if name in NORMS_OF_LAST else (1,)
+        return normalised if first.neurons in ((), normalised) else ()
     if name in CHANNELS_SECOND:
-        return (1,)
-    is_last = name in NEURONS_LAST or (name in NORMS_OF_LAST and not first.neurons)
-    return (ndim - 1,) if is_last else ()
+        return first.neurons or (1,)
+    return (1,) if name in CONVOLUTIONS else last if name in NEURONS_LAST else None
 
 
 def after_reshape(axes: Axes, before: tuple[int, ...], after: tuple[int, ...]) -> Axes:
@@ -332,7 +387,7 @@ def _keeps_axes(name: str, tensor: torch.Tensor, axes: Axes, result: torch.Tenso
     """Tell whether a function's result has the axes of one of its arguments."""
     if axes == UNKNOWN or tensor.ndim != result.ndim:
         return False
-    if tensor.shape == result.shape or name in KEEPS_ORDER:
+    if tensor.shape == result.shape or name in KEEPS_ORDER or name in REDUCTIONS:
         return True
     return name in BROADCASTS and all(tensor.shape[axis] == result.shape[axis] for axis in axes.neurons)
 

@@ -10,8 +10,10 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Protocol, TypedDict, TypeGuard
 
+from ..errors import SpanmatchError
 from .torch_axes import UNKNOWN, Axes, KnownAxes, tensors_in
 from .wrappers import modules_of
 
@@ -40,6 +42,7 @@ NONLINEARITIES = frozenset(
         "selu",
         "sigmoid",
         "silu",
+        "sin",
         "softplus",
         "softsign",
         "tanh",
@@ -121,12 +124,14 @@ class ForwardPass:
     on_call
         A function of each `Call`, in the order in which they end. What it returns, if not None,
         takes the place of the result.
+    follows
+        Whether axes are followed, and which call gave a tensor. Both are the same in every pass.
     """
 
-    def __init__(self, inputs: object, count: int, on_call: Callable[[Call], object]) -> None:
+    def __init__(self, inputs: object, count: int, on_call: Callable[[Call], object], *, follows: bool = True) -> None:
         from torch.utils.weak import WeakTensorKeyDictionary
 
-        self.on_call = on_call
+        self.on_call, self.follows = on_call, follows
         self.axes = KnownAxes()
         self.axes.begin(inputs, count)
         self.is_paused = False
@@ -154,20 +159,30 @@ class ForwardPass:
         args, kwargs, result
             What it took and gave.
         """
-        if self.is_paused or next(tensors_in(result), None) is None:
+        if self.is_paused:
             return result
-        self.axes.follow(name, function, args, kwargs, result)
-        for tensor in tensors_in(result):
+        for tensor in tensors_in((args[:1] if name == "setitem" else (), kwargs.get("out"))):
             self._given_by.pop(tensor, None)
+        first = next(tensors_in(result), None)
+        if first is None:
+            return result
+        if self.follows:
+            self.axes.follow(name, function, args, kwargs, result)
+            for tensor in tensors_in(result):
+                self._given_by.pop(tensor, None)
         if path is None or name not in FUNCTIONS:
             return result
         changed = self.show(f"{path}/{name}", name, result)
-        return result if changed is None else changed
+        if changed is None:
+            return result
+        if any(first is argument for argument in args) and isinstance(changed, type(first)):
+            return first.copy_(changed)  # a function that works in place: its result may be left unused
+        return changed
 
     def show(self, path: str, kind: str, output: object) -> object:
         """Show a call, while what is done about it is not seen itself."""
         number = self._numbers[path] = self._numbers.get(path, 0) + 1
-        first = next(tensors_in(output), None)
+        first = next(tensors_in(output), None) if self.follows else None
         axes, same_as = (UNKNOWN, None) if first is None else (self.axes[first], self._given_by.get(first))
         call = Call(path, number, kind, output, axes, same_as)
         if first is not None and same_as is None:
@@ -185,6 +200,13 @@ class ForwardPass:
             self.is_paused = False
 
 
+class Shown(TypedDict):
+    """What a forward pass shows, as keyword arguments of `Calls.run`."""
+
+    follows: bool
+    sees_functions: bool
+
+
 class Calls:
     """Sees each call in the forward passes of a network.
 
@@ -197,12 +219,22 @@ class Calls:
     """
 
     def __init__(self, network: nn.Module, hooks: list[Hook]) -> None:
+        from torch.jit import ScriptModule
+
+        if isinstance(network, ScriptModule):
+            raise SpanmatchError(
+                f"a {type(network).__name__} cannot be looked into; give the torch.nn.Module that it was made from"
+            )
         self.network = network
         self.modules = modules_of(network)
         self._paths = {module: path for path, module in self.modules.items()}
+        self.axes = KnownAxes()
+        """Those of the tensors of the last forward pass."""
         self._stack: list[nn.Module] = []
         self._pass: ForwardPass | None = None
         for module in self._paths:
+            if isinstance(module, ScriptModule):  # has no hooks
+                continue
             hooks.append(module.register_forward_pre_hook(self._enter))
             hooks.append(module.register_forward_hook(self._leave, always_call=True))
 
@@ -213,6 +245,9 @@ class Calls:
         count: int,
         on_call: Callable[[Call], object],
         called: nn.Module | None = None,
+        *,
+        follows: bool = True,
+        sees_functions: bool = True,
     ) -> Any:
         """Call the network and return its output.
 
@@ -224,10 +259,16 @@ class Calls:
             Of `ForwardPass`.
         called
             The part of the network to be called, if not all of it.
+        follows
+            Of `ForwardPass`.
+        sees_functions
+            Whether calls of functions are shown, besides those of modules.
         """
-        self._pass, self._stack = ForwardPass((args, kwargs), count, on_call), []
+        self._pass, self._stack = ForwardPass((args, kwargs), count, on_call, follows=follows), []
+        self.axes = self._pass.axes
+        seeing = _functions_called_by(self._call_function) if sees_functions else contextlib.nullcontext()
         try:
-            with _functions_called_by(self._call_function):
+            with seeing:
                 return (self.network if called is None else called)(*args, **kwargs)
         finally:
             self._pass = None
@@ -244,7 +285,7 @@ class Calls:
         if self._pass is not None:
             self._stack.append(module)
 
-    def _leave(self, module: nn.Module, _: object, output: object) -> object:
+    def _leave(self, module: nn.Module, inputs: object, output: object) -> object:
         """Show a module's result; None if it stays as it is."""
         if self._pass is None:
             return None
@@ -252,9 +293,8 @@ class Calls:
             pass  # modules that an exception left, which the network caught
         if output is None:
             return None
-        first = next(tensors_in(output), None)
-        if first is not None:
-            self._pass.axes[first] = _axes_by_class(module, first, self._pass.axes[first])
+        if self._pass.follows:
+            self._follow_module(module, next(tensors_in(inputs), None), next(tensors_in(output), None))
         path = self._paths[module]
         changed = self._pass.show(path or OUTPUT, type(module).__name__, output)
         with self._pass.unseen():
@@ -263,6 +303,19 @@ class Calls:
             self._pass.axes[state] = Axes(0, (1,))
             self._pass.show(f"{path}/{LAST_STATE}", LAST_STATE, state)
         return changed
+
+    def _follow_module(self, module: nn.Module, taken: torch.Tensor | None, given: torch.Tensor | None) -> None:
+        """Say what the axes of a module's result are."""
+        if given is None or self._pass is None:
+            return
+        axes = self._pass.axes
+        known = axes[given]
+        if is_recurrent(module) and given.ndim == 3:
+            examples = None if taken is None else axes[taken].examples
+            by_class = 0 if module.batch_first else 1
+            axes[given] = Axes(by_class if examples is None else examples, (2,))
+        else:
+            axes[given] = known._replace(neurons=known.neurons or _neurons_by_class(module, given.ndim))
 
 
 CHANNELS_LAST = (
@@ -302,18 +355,17 @@ def calls_functions(class_name: str) -> bool:
     return not class_name.startswith("torch.nn.") or class_name.startswith(TORCH_COMPOSITES)
 
 
-def _axes_by_class(module: nn.Module, output: torch.Tensor, known: Axes) -> Axes:
-    """Return the axes of a module's result, by its class where nothing else is known."""
+def is_recurrent(module: nn.Module) -> TypeGuard[nn.RNNBase]:
+    """Tell LSTMs, GRUs and RNNs."""
     from torch import nn
 
-    kind, last = type(module).__name__, (output.ndim - 1,)
-    if isinstance(module, nn.RNNBase):
-        return Axes(None if output.ndim < 3 else 0 if module.batch_first else 1, last)
-    if not known.neurons and kind.startswith(CHANNELS_LAST):
-        return known._replace(neurons=last)
-    if not known.neurons and kind.startswith(CHANNELS_FIRST):
-        return known._replace(neurons=(1,))
-    return known
+    return isinstance(module, nn.RNNBase)
+
+
+def _neurons_by_class(module: nn.Module, ndim: int) -> tuple[int, ...]:
+    """Return where the neurons of a module's result are, by its class; none if that does not say."""
+    kind = type(module).__name__
+    return (ndim - 1,) if kind.startswith(CHANNELS_LAST) else (1,) if kind.startswith(CHANNELS_FIRST) else ()
 
 
 def last_state(module: nn.Module, output: object) -> torch.Tensor | None:
@@ -322,9 +374,8 @@ def last_state(module: nn.Module, output: object) -> torch.Tensor | None:
     Of an LSTM with projections, the projected state.
     """
     import torch
-    from torch import nn
 
-    if not isinstance(module, nn.RNNBase) or not isinstance(output, tuple) or len(output) != 2:
+    if not is_recurrent(module) or not isinstance(output, tuple) or len(output) != 2:
         return None
     state = output[1][0] if isinstance(output[1], tuple) else output[1]
     if state.ndim != 3:  # of one example without an axis of its own
@@ -333,6 +384,7 @@ def last_state(module: nn.Module, output: object) -> torch.Tensor | None:
     return torch.cat(list(state[-directions:]), dim=1)
 
 
+@lru_cache(maxsize=1024)
 def function_name(function: Callable[..., object]) -> str:
     """Return the name of a function without what says that it is in place, or an operator's."""
     name = str(getattr(function, "__name__", ""))
@@ -350,10 +402,10 @@ def _functions_called_by(
     """Have functions of PyTorch called by `call` within the context."""
     from torch.overrides import TorchFunctionMode
 
-    class Shown(TorchFunctionMode):
+    class Seeing(TorchFunctionMode):
         def __torch_function__(
             self, func: Callable[..., Any], types: object, args: Sequence[Any] = (), kwargs: Any = None
         ) -> Any:
             return call(func, args, kwargs or {})
 
-    return Shown()
+    return Seeing()

@@ -57,7 +57,7 @@ class ExportRunner:
         import torch
 
         args, kwargs, mask = arguments(self.name, self.module, batch, self.input_name)
-        with failures_named(self.name, batch), torch.inference_mode():
+        with failures_named(self.name, batch), torch.no_grad():
             inputs = self._placeholder_values(args, kwargs)
             with self._recorder.recording_to(activations, mask) as take:
                 seen = ForwardPass(inputs, len(activations.example_ids), take)
@@ -112,7 +112,8 @@ def _interpreted(
 def _function_name(target: Callable[..., object]) -> str:
     """Return the name of an operator, or of a function of Python."""
     schema = getattr(target, "_schema", None)
-    return function_name(target) if schema is None else schema.name.rpartition("::")[2].strip("_")
+    name = function_name(target) if schema is None else str(schema.name).rpartition("::")[2].strip("_")
+    return "interpolate" if name.startswith("upsample_") else name
 
 
 def is_program(network: object) -> TypeGuard[torch.export.ExportedProgram]:
@@ -123,23 +124,26 @@ def is_program(network: object) -> TypeGuard[torch.export.ExportedProgram]:
 
 def _modules_of(graph: torch.fx.Graph) -> _Modules:
     """Return the modules that a program's nodes come from."""
+    nodes = [node for node in graph.nodes if node.op == "call_function"]
+    stacks = [node.meta.get("nn_module_stack", {}) for node in nodes]
     classes: dict[str, str] = {}
     callers: dict[str, str | None] = {}
-    last_nodes: dict[str, str] = {}
-    for node in graph.nodes:
-        if node.op != "call_function":
-            continue
-        stack = [(path, _full_name(kind)) for path, kind in node.meta.get("nn_module_stack", {}).values()]
-        path, class_name = stack[-1] if stack else ("", "")
-        callers[node.name] = path if calls_functions(class_name) else None
-        for path, class_name in stack:
-            if path:
-                classes[path], last_nodes[path] = class_name, node.name
     ends: dict[str, list[str]] = {}
-    for path in sorted(last_nodes, key=lambda path: -path.count(".")):
-        ends.setdefault(last_nodes[path], []).append(path)
+    for node, stack, following in zip(nodes, stacks, [*stacks[1:], {}], strict=True):
+        names = [(path, _full_name(kind)) for path, kind in stack.values()]
+        path, class_name = names[-1] if names else ("", "")
+        callers[node.name] = path if calls_functions(class_name) else None
+        classes.update({path: name for path, name in names if path})
+        # A call of a module ends where its key is no longer in the stack; a second call has another key.
+        ended = [path for key, (path, _) in stack.items() if path and key not in following]
+        ends[node.name] = ended[::-1]
     parts = {
-        path: Part(name, name.rpartition(".")[2] in CONTAINERS, any(other.startswith(f"{path}.") for other in classes))
+        path: Part(
+            class_name=name,
+            is_list=name.rpartition(".")[2] in CONTAINERS,
+            is_container=name.rpartition(".")[2] in CONTAINERS,
+            has_parts=any(other.startswith(f"{path}.") for other in classes),
+        )
         for path, name in classes.items()
     }
     return _Modules(parts, callers, ends)

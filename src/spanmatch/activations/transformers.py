@@ -155,11 +155,11 @@ class TransformersRunner:
             self.mask, self.row_tokens = batch.row_mask, batch.row_tokens
         self.activations = activations
         try:
-            with failures_named(self.name, inputs), eager(), torch.inference_mode():
+            with failures_named(self.name, inputs), eager(), torch.no_grad():
                 kwargs.update(output_hidden_states=bool(self.hidden_layers), return_dict=True)
                 count = len(activations.example_ids)
                 with self._recorder.recording_to(activations, self.mask, self.row_tokens) as take:
-                    result = self._calls.run(args, kwargs, count, take, called=self.called)
+                    result = self._calls.run(args, kwargs, count, take, called=self.called, **self._recorder.needs)
             for layer in self.hidden_layers:
                 self._record(layer, result.hidden_states[int(layer.rpartition(".")[2])])
             activations.reorder([f"{self.name}:{layer}" for layer in self.layers])
@@ -192,6 +192,12 @@ def is_model(network: object) -> TypeGuard[PreTrainedModel]:
     return transformers is not None and isinstance(network, transformers.PreTrainedModel)
 
 
+def _is_row_of_blocks(model: PreTrainedModel) -> bool:
+    """Tell models whose hidden states all have the same tokens from those with stages, and encoder-decoders."""
+    has_stages = any(hasattr(model.config, name) for name in ("depths", "hidden_sizes", "num_encoder_blocks"))
+    return hasattr(model.config, "num_hidden_layers") and not model.config.is_encoder_decoder and not has_stages
+
+
 def is_folder(path: Path) -> bool:
     """Tell a folder with a model of transformers."""
     return (path / "config.json").is_file()
@@ -214,7 +220,7 @@ def model_runner(
             "tokenizer)"
         )
     with hooked(model) as hooks:
-        if model.config.is_encoder_decoder or not hasattr(model.config, "num_hidden_layers"):
+        if not _is_row_of_blocks(model):
             yield TorchRunner(name, model, patterns, hooks, input_name)
         else:
             yield TransformersRunner(name, model, tokenizer, patterns, hooks, input_name)
@@ -300,13 +306,8 @@ def _named_places(name: str, model: PreTrainedModel) -> dict[str, nn.Module]:
     from torch import nn
 
     count = _block_count(name, model)
-    lists = (module for module in model.base_model.modules() if isinstance(module, nn.ModuleList))
-    blocks = next((modules for modules in lists if len(modules) == count), None)
-    if blocks is None:
-        raise SpanmatchError(
-            f"network {name!r}: {type(model).__name__} has no list of {count} blocks; wrap it in a torch.nn.Module "
-            "to name its modules by their paths"
-        )
+    lists = [module for module in model.base_model.modules() if isinstance(module, nn.ModuleList)]
+    blocks = next((modules for modules in lists if len(modules) == count and _are_blocks(modules)), ())
     mlps: dict[str, nn.Module] = {}
     attentions: dict[str, nn.Module] = {}
     for i, block in enumerate(blocks):
@@ -316,6 +317,11 @@ def _named_places(name: str, model: PreTrainedModel) -> dict[str, nn.Module]:
         if in_attention:
             attentions[f"{ATTENTION}.{i}"] = in_attention[-1]
     return mlps | attentions
+
+
+def _are_blocks(modules: nn.ModuleList) -> bool:
+    """Tell a list of blocks: there is attention in each."""
+    return all(_linear_maps(block)[0] for block in modules)
 
 
 def _linear_maps(block: nn.Module) -> tuple[list[nn.Module], list[nn.Module]]:

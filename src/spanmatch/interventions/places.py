@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from ..activations.inputs import arguments, failures_named
 from ..activations.layouts import Layout, Units
 from ..activations.outputs import Batch, examples_in, mask_of
-from ..activations.torch import arranged, first_tensor
-from ..activations.torch_calls import Calls
+from ..activations.torch import arranged, first_tensor, order_of_axes
+from ..activations.torch_calls import LAST_STATE, Calls
 from ..activations.wrappers import eager, modules_of, unwrapped
 from ..errors import SpanmatchError, among
 from ..moments.provenance import network_and_layer
@@ -61,7 +61,9 @@ class Place:
         """The layer's name within the network."""
         return network_and_layer(self.layer)[1]
 
-    def run(self, batch: Batch, change: Callable[[object, Axes], object] | None = None) -> object:
+    def run(
+        self, batch: Batch, change: Callable[[object, Axes], object] | None = None, *, is_replaced: bool = True
+    ) -> object:
         """Return the network's output for a batch.
 
         Parameters
@@ -70,6 +72,8 @@ class Place:
             The batch.
         change
             A function of the layer's result and its axes; what it returns takes the place of the result.
+        is_replaced
+            Whether it returns anything.
 
         Raises
         ------
@@ -80,7 +84,13 @@ class Place:
 
         def on_call(call: Call) -> object:
             ran.append(call.name)
-            return None if change is None or call.name != self.path else change(call.output, call.axes)
+            if change is None or call.name != self.path:
+                return None
+            if is_replaced and call.kind == LAST_STATE:
+                raise SpanmatchError(
+                    f"layer {self.layer!r}: a last state cannot be replaced; choose what it is used for"
+                )
+            return change(call.output, call.axes)
 
         hooks: list[Hook] = []
         try:
@@ -98,8 +108,12 @@ class Place:
     def output(self, batch: Batch) -> Output:
         """Return the layer's output for a batch."""
         outputs: list[Output] = []
+
         # The next module may work in place, so the tensor is copied.
-        self.run(batch, lambda result, axes: outputs.append(Output(first_tensor(self.layer, result).clone(), axes)))
+        def keep(result: object, axes: Axes) -> None:
+            outputs.append(Output(first_tensor(self.layer, result).detach().clone(), axes))
+
+        self.run(batch, keep, is_replaced=False)
         return outputs[0]
 
     def neurons_last(self, output: Output, width: int) -> Tensor:
@@ -131,9 +145,9 @@ class Place:
     def _neuron_axes(self, output: Output, width: int) -> tuple[int, ...]:
         """Return the axes that make up so many neurons: channels, or channels at their locations."""
         tensor, axes = output
-        examples = axes.examples or 0
+        _, *locations = order_of_axes(tensor.ndim, axes)  # the order in which locations are neurons
         channels = axes.neurons or ((tensor.ndim - 1,) if tensor.ndim == 2 else ())
-        for neurons in (channels, tuple(axis for axis in range(tensor.ndim) if axis != examples)):
+        for neurons in (channels, tuple(locations)):
             if neurons and prod(tensor.shape[axis] for axis in neurons) == width:
                 return neurons
         raise self._no_axis_of(tensor, width)

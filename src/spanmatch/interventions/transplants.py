@@ -20,7 +20,7 @@ import numpy as np
 from .._progress import tracked
 from ..activations.from_networks import cut
 from ..activations.outputs import Batch, examples_in
-from ..activations.torch import evaluating, first_tensor
+from ..activations.torch import evaluating, first_tensor, with_first_tensor
 from ..errors import SpanmatchError, missing_extra
 from ..match import Match, match_profile
 from ..match.least_squares import coefficients
@@ -158,7 +158,7 @@ def transplant(
     with contextlib.ExitStack() as stack:
         for place in filter(None, (a, b, twin)):
             stack.enter_context(evaluating(place.network))
-        stack.enter_context(torch.inference_mode())
+        stack.enter_context(torch.no_grad())
         grafts = _grafts(pair, match)
         if twin is not None and fit_batches is not None:
             grafts |= _untrained_grafts(_fitted(a, twin, fit_batches, pair), pair, match)
@@ -317,7 +317,7 @@ def _overwriting(a: Place, graft: _Graft, values: Values, pair: Pair) -> Callabl
         W, constant = (torch.from_numpy(array).to(output.tensor) for array in (graft.W, graft.constant))
         predictors = source_values[..., on_device(graft.y, source_values)].to(output.tensor)
         replaced = a.replaced(output, graft.x, predictors @ W + constant, width)
-        return (replaced, *result[1:]) if isinstance(result, tuple) else replaced
+        return with_first_tensor(result, replaced)
 
     return overwrite
 

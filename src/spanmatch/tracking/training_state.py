@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import random
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from typing import TYPE_CHECKING, TypeVar
 
-import numpy as np
-
+from ..activations.random_states import random_states_kept
 from ..activations.torch import put_modes_back
 from ..errors import SpanmatchError
 
@@ -40,31 +38,12 @@ def training_state_kept(*networks: nn.Module) -> Iterator[None]:
     cast without gradients stays in the cache of a surrounding autocast.
     """
     with contextlib.ExitStack() as stack:
-        stack.enter_context(_random_states_kept())
+        stack.enter_context(random_states_kept())
         for network in networks:
             _check_initialised(network)
             stack.enter_context(_modules_kept(network))
         stack.enter_context(_autocast_off(networks))
         yield
-
-
-@contextlib.contextmanager
-def _random_states_kept() -> Iterator[None]:
-    """Put back the states of the global random number generators."""
-    import torch
-
-    python_state, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002
-    cpu_state = torch.get_rng_state()
-    uses_cuda: Callable[[], bool] = torch.cuda.is_initialized
-    cuda_states = torch.cuda.get_rng_state_all() if uses_cuda() else []
-    try:
-        yield
-    finally:
-        random.setstate(python_state)
-        np.random.set_state(numpy_state)  # noqa: NPY002
-        torch.set_rng_state(cpu_state)
-        if cuda_states:
-            torch.cuda.set_rng_state_all(cuda_states)
 
 
 @contextlib.contextmanager
