@@ -11,7 +11,7 @@ import numpy as np
 
 LONGEST = 100
 """Characters of a line that shows a result."""
-LONGEST_WORDS = (40, 28, 20, 14)
+LONGEST_WORDS = (40, 28, 20)
 """Characters that words of a line are shortened to, as far as needed."""
 MOST_ROWS, MOST_COLUMNS = 20, 12
 """Rows and columns of a table."""
