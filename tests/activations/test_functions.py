@@ -268,7 +268,7 @@ def test_a_last_batch_of_one_example_has_the_axes_of_the_others():
 
 def test_axes_that_are_not_known_are_refused_with_both_readings():
     network = made(Einsum)
-    with pytest.warns(sm.SpanmatchWarning, match=r"not compared by default: /relu, of which it is not known"):
+    with pytest.warns(sm.SpanmatchWarning, match=r"not compared: /relu, of which it is not known"):
         assert list(sm.capture({"a": network}, [TOKENS]).layers) == ["a:fc"]
     message = r"it is not known .* shape \(6, 5, 5\): 5 neurons at 5 positions, or 5 neurons at 5 positions; "
     with pytest.raises(sm.SpanmatchError, match=message):

@@ -122,13 +122,18 @@ def layers(
 
     def shapes(patterns: Sequence[str] | None) -> tuple[_Shapes, Runner]:
         recorded = _Shapes(count, channels)
+        recorded.needs_known_axes = patterns is None
         with ignoring(SpanmatchWarning), runner_of("network", network, patterns, input, fixed) as runner:
             (inputs,) = inputs_of_runners(batch, [runner], rows_are_tokens=True)
             runner.run(inputs, recorded)
             return recorded, runner
 
-    (everything, runner), (_, runner_of_compared) = shapes(["*"]), shapes(None)
-    kinds, compared = runner.kinds, set(runner_of_compared.layers)
+    everything, runner = shapes(["*"])
+    try:
+        compared = set(shapes(None)[1].layers)
+    except SpanmatchError:  # nothing is compared by default
+        compared = set()
+    kinds = runner.kinds
     return LayerList(
         Layer(name, kinds.get(name, ""), shape, neurons, name in compared)
         for name, (shape, neurons) in everything.of_layers.items()

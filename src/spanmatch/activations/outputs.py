@@ -46,6 +46,8 @@ class BatchActivations:
         """(rows,) by layer, the example of each row; layers share arrays where they are equal."""
         self.layouts: dict[str, str] = {}
         """How the rows were made, in words, by layer."""
+        self.needs_known_axes = True
+        """Whether outputs are refused of which it is not known which axes have the examples and the neurons."""
         self.channels = layout.channels
         """Where the neurons of outputs with more than two axes are."""
         self._batch_rows = BatchRows(layout, example_ids)

@@ -121,7 +121,7 @@ class CallRecorder:
                 if output is None or not output.is_floating_point() or output.ndim < 2:
                     self.choice.leave_out(layer)
                     return
-                if not are_known(output, axes, count, channels):
+                if activations.needs_known_axes and not are_known(output, axes, count, channels):
                     self.choice.leave_out(layer)
                     unknown.append(layer)
                     return

@@ -53,7 +53,18 @@ CONVOLUTIONS = frozenset(
     }
 )
 """Functions whose results have channels on the second axis."""
-NEURONS_LAST = frozenset({"linear", "bilinear", "embedding", "multi_head_attention_forward"})
+NEURONS_LAST = frozenset(
+    {
+        "bilinear",
+        "embedding",
+        "gru_cell",
+        "linear",
+        "lstm_cell",
+        "multi_head_attention_forward",
+        "rnn_relu_cell",
+        "rnn_tanh_cell",
+    }
+)
 """Functions whose results have neurons on the last axis."""
 NORMS_OF_LAST = frozenset({"layer_norm", "rms_norm"})
 """Functions whose results have neurons last, if they normalise that axis alone."""

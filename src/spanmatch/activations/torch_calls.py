@@ -299,10 +299,16 @@ class Calls:
         changed = self._pass.show(path or OUTPUT, type(module).__name__, output)
         with self._pass.unseen():
             state = last_state(module, output)
-        if state is not None:
+        if state is not None and self._is_of_examples(module, output):
             self._pass.axes[state] = Axes(0, (1,))
             self._pass.show(f"{path}/{LAST_STATE}", LAST_STATE, state)
         return changed
+
+    def _is_of_examples(self, module: nn.Module, output: object) -> bool:
+        """Tell whether a recurrent module took as its batch what are the examples."""
+        first = next(tensors_in(output), None)
+        examples = None if first is None or self._pass is None else self._pass.axes[first].examples
+        return examples is None or examples == (0 if getattr(module, "batch_first", False) else 1)
 
     def _follow_module(self, module: nn.Module, taken: torch.Tensor | None, given: torch.Tensor | None) -> None:
         """Say what the axes of a module's result are."""
@@ -320,8 +326,6 @@ class Calls:
 
 CHANNELS_LAST = (
     "Linear",
-    "LayerNorm",
-    "RMSNorm",
     "Embedding",
     "Conv1D",  # what transformers calls a linear map; a convolution is a Conv1d
     "MultiheadAttention",
@@ -334,13 +338,6 @@ CHANNELS_FIRST = (
     "Conv3d",
     "ConvTranspose",
     "LazyConv",
-    "BatchNorm",
-    "LazyBatchNorm",
-    "InstanceNorm",
-    "GroupNorm",
-    "MaxPool",
-    "AvgPool",
-    "Adaptive",
 )
 """How the names of classes begin whose results have channels on the second axis, if nothing else is known."""
 
