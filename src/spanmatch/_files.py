@@ -11,7 +11,7 @@ import secrets
 import shutil
 import sys
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 
@@ -105,7 +105,7 @@ def _remove_leftovers(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def writing(folder: Path_) -> Iterator[Path]:
+def writing(folder: Path_, replaces: Sequence[str] = ()) -> Iterator[Path]:
     """Give a new folder to write results to, inside `folder`, and on success move all of them to `folder` together.
 
     No other process can write there meanwhile. On failure earlier results stay as they were, and a folder that was
@@ -116,6 +116,9 @@ def writing(folder: Path_) -> Iterator[Path]:
     ----------
     folder : path
         The folder of the results; it is made if it is missing.
+    replaces : sequence of str
+        Names of files of results: those there that are not written anew are of earlier results, and
+        are removed.
 
     Yields
     ------
@@ -140,7 +143,10 @@ def writing(folder: Path_) -> Iterator[Path]:
                 yield written
                 with _errors_name(folder):
                     _check_targets(written, folder)
+                    earlier = [folder / name for name in replaces if not (written / name).exists()]
                     written.replace(ready)
+                    for path in earlier:
+                        path.unlink(missing_ok=True)
                     _move_all(ready, folder)
             finally:
                 shutil.rmtree(written, ignore_errors=True)

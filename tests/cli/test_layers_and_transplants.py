@@ -122,7 +122,7 @@ def test_a_transplant_says_what_a_match_is_worth(run, labels):
         (("--transplant", "0.5"), "give both or none"),
         (("--transplant", "0.5", "--labels", "missing.npy"), "missing.npy"),
         (("--transplant", "0.5", "--labels", "few.npy"), "2 for 90 examples"),
-        (("--transplant", "0.5", "--labels", "x.npy"), "give a whole number for each"),
+        (("--transplant", "0.5", "--labels", "x.npy"), "give a whole number from 0"),
     ],
 )
 def test_labels_that_do_not_fit_are_refused_and_nothing_is_written(run, tmp_path, options, message):
@@ -142,3 +142,21 @@ def test_large_moments_are_written_if_that_is_asked_for(run, tmp_path, monkeypat
     assert not moments.exists()
     assert run(*COMPARE, "x.npy", "--save-moments")[0] == 0
     assert sm.Moments.load(moments).layers
+
+
+def test_files_of_an_earlier_comparison_do_not_stay(run, tmp_path):
+    folder = tmp_path / "spanmatch-compare"
+    assert (
+        run(*COMPARE, "x.npy", "--pool", "mean", "--pairs", "all", "--transplant", "0.9", "--labels", "y.npy")[0] == 0
+    )
+    assert (folder / "matrix.csv").exists() and (folder / "transplants.csv").exists()
+    (folder / "notes.txt").write_text("mine")
+    assert run(*COMPARE, "x.npy")[0] == 0
+    assert not (folder / "matrix.csv").exists() and not (folder / "transplants.csv").exists()
+    assert (folder / "notes.txt").exists()
+
+
+def test_a_transplant_without_a_match_is_said_and_the_comparison_is_kept(run, tmp_path):
+    code, output = run(*COMPARE, "x.npy", "--transplant", "0.0001", "--labels", "y.npy")
+    assert code == 0 and "no layer has a match at this eps" in " ".join(output.split())
+    assert (tmp_path / "spanmatch-compare" / "comparison.json").is_file()

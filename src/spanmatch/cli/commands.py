@@ -310,7 +310,7 @@ def compare(
         from ..activations import from_names
         from ..activations.constants import parsed_constants
         from ..comparison import compare as run
-        from ..comparison.result import MOMENTS
+        from ..comparison.result import SOME_FILES
         from . import layer_names
         from .transplanting import read_labels, with_transplants
 
@@ -333,10 +333,11 @@ def compare(
         }
         source_options = {"scheduler": scheduler, "rows_by": rows_by, "input": input_name, "constants": constants}
         there: dict[str, Any] = {name: value for name, value in source_options.items() if value}
+        classes = None if transplant is None else read_labels(labels, data)
         batches = None
         if data is not None:
             batches = from_names.data(data, batch_size, size=size, normalise=normalise, text_column=text_column)
-        with writing(out) as written:
+        with writing(out, replaces=SOME_FILES) as written:
             comparison = run(
                 networks,
                 batches,
@@ -368,12 +369,10 @@ def compare(
                 **there,
             )
             if transplant is not None:
-                classes = read_labels(labels, data)
+                assert classes is not None
                 comparison = with_transplants(comparison, networks, batches, classes, transplant, input_name)
             is_saved = comparison.moments.nbytes <= LARGE_MOMENTS if save_moments is None else save_moments
             (comparison.save if is_saved else comparison.write_results)(written)
-        if not is_saved:
-            (out / MOMENTS).unlink(missing_ok=True)  # those of an earlier comparison
         _finish(comparison, out, as_json, wide)
         if not (is_saved or as_json):
             size_in_gb = comparison.moments.nbytes / 1e9

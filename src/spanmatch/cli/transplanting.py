@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from .._progress import tracked
 from ..activations.from_networks import cut
 from ..activations.outputs import examples_in
 from ..activations.stored import StoredActivations
-from ..errors import BadArgument, SpanmatchError
+from ..errors import BadArgument, SpanmatchError, SpanmatchWarning
 from ..interventions import Transplant, transplant
 from ..match import maximum_match
 
@@ -54,7 +55,7 @@ def read_labels(text: str | None, data: str | None) -> Labels:
         raise BadArgument(f"--labels {text}: {error}") from error
     if labels.ndim != 1 or not len(labels) or not np.array_equal(labels, np.floor(labels)) or labels.min() < 0:
         raise BadArgument(
-            f"--labels {text}: shape {labels.shape}, {labels.dtype}; give a whole number for each example"
+            f"--labels {text}: {labels.dtype} of shape {labels.shape}; give a whole number from 0 for each example"
         )
     return labels.astype(np.int64)
 
@@ -87,8 +88,12 @@ def with_transplants(
     Raises
     ------
     SpanmatchError
-        If a network is no PyTorch module, there is not one label an example, or nothing can be transplanted; of
-        layers that cannot be, the reason is in the transplants of the others only if one can.
+        If a network is no PyTorch module, or there is not one label an example.
+
+    Warns
+    -----
+    SpanmatchWarning
+        If no layer has a match.
     """
     from torch import nn
 
@@ -103,7 +108,9 @@ def with_transplants(
         raise SpanmatchError(f"--labels: {len(labels):,} for {count:,} examples of --data")
     results = list(_transplants(comparison, modules, batches, labels, eps))
     if not results:
-        raise SpanmatchError(f"--transplant {eps:g}: no layer has a match at this eps; give a larger one")
+        warnings.warn(
+            f"--transplant {eps:g}: no layer has a match at this eps; give a larger one", SpanmatchWarning, stacklevel=2
+        )
     return replace(comparison, transplants=tuple(results))
 
 

@@ -47,6 +47,21 @@ def csv_text(rows: Sequence[Mapping[str, object]]) -> str:
     return _text(list(rows[0]) if rows else [], ([*row.values()] for row in rows))
 
 
+ALWAYS = ("similarity.csv", "measures.csv", "levels.csv", "alignment.csv")
+"""Tables that every comparison has."""
+OTHERS = (
+    "clusters.csv",
+    "sparse.csv",
+    "simple.csv",
+    "correspondence.csv",
+    "changes.csv",
+    "matrix.csv",
+    "transplants.csv",
+    "universality.csv",
+)
+"""Tables of what was asked for."""
+
+
 def tables_of(
     pairs: Sequence[PairResult],
     eps: Sequence[float],
@@ -59,23 +74,24 @@ def tables_of(
     """Return the non-empty tables of a comparison as CSV, by file name; similarity, measures, levels
     and alignment always.
     """
-    always = {
-        "similarity.csv": SIMILARITY.text(_shares(pairs, eps)),
-        "measures.csv": MEASURES.text(_measures(pairs)),
-        "levels.csv": LEVELS.text(_neurons(pairs)),
-        "alignment.csv": ALIGNMENT.text(_partners(pairs)),
-    }
-    others = {
-        "clusters.csv": CLUSTERS.text(_members(pairs)),
-        "sparse.csv": SPARSE.text(_sparse_rows(pairs)),
-        "simple.csv": SIMPLE.text(_simple_matches(pairs)),
-        "correspondence.csv": CORRESPONDENCE.text(_counterparts(correspondence)),
-        "changes.csv": CHANGES.text(layer for one in changes for layer in one),
-        "matrix.csv": MATRIX.text(_entries(matrices)),
-        "transplants.csv": TRANSPLANTS.text(_conditions(transplants)),
-        "universality.csv": UNIVERSALITY.text(_universal(universality)),
-    }
-    return always | {name: text for name, text in others.items() if text.count("\n") > 1}
+    always = (
+        SIMILARITY.text(_shares(pairs, eps)),
+        MEASURES.text(_measures(pairs)),
+        LEVELS.text(_neurons(pairs)),
+        ALIGNMENT.text(_partners(pairs)),
+    )
+    others = (
+        CLUSTERS.text(_members(pairs)),
+        SPARSE.text(_sparse_rows(pairs)),
+        SIMPLE.text(_simple_matches(pairs)),
+        CORRESPONDENCE.text(_counterparts(correspondence)),
+        CHANGES.text(layer for one in changes for layer in one),
+        MATRIX.text(_entries(matrices)),
+        TRANSPLANTS.text(_conditions(transplants)),
+        UNIVERSALITY.text(_universal(universality)),
+    )
+    with_rows = {name: text for name, text in zip(OTHERS, others, strict=True) if text.count("\n") > 1}
+    return dict(zip(ALWAYS, always, strict=True)) | with_rows
 
 
 # similarity.csv: a row for each pair of layers and listed eps; what cannot be had is empty ---------------------------

@@ -26,6 +26,7 @@ from ..moments.moments import Moments
 from ..moments.pairs import Pair
 from ..moments.provenance import network_and_layer
 from ..similarity import Correspondence, LayerMatrix, NetworkScore, correspondence_of, network_score
+from . import csv_tables
 from .changes import Changes, are_near
 from .listed_eps import EPS
 from .pair_result import PairResult
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
 
 MOMENTS = "moments.safetensors"
 """The file of the moments in the folder of a comparison."""
+SOME_FILES = (MOMENTS, *csv_tables.OTHERS)
+"""Files that some comparisons have, and others have not."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -420,7 +423,7 @@ class Comparison(Displayed):
             If the files cannot be written, or another process is writing there. Earlier results are
             then kept.
         """
-        with writing(folder) as written:
+        with writing(folder, replaces=SOME_FILES) as written:
             self._write(written)
             self.moments.save(written / MOMENTS)
         return Path(folder)
@@ -447,7 +450,7 @@ class Comparison(Displayed):
         SpanmatchError
             As `save` does.
         """
-        with writing(folder) as written:
+        with writing(folder, replaces=SOME_FILES) as written:
             self._write(written)
         return Path(folder)
 
@@ -463,8 +466,6 @@ class Comparison(Displayed):
 
     def _tables(self) -> dict[str, str]:
         """Return the tables as CSV, by file name."""
-        from . import csv_tables
-
         return csv_tables.tables_of(
             self.pairs,
             self.eps,
