@@ -32,7 +32,7 @@ def comparison():
     X, Y = layers.with_silent()
     A, B = layers.random(n=60)
     networks = {"a": {"first": X, HOSTILE: Y, "few": A}, "b": {"first": Y, HOSTILE: X, "few": B}}
-    return sm.compare(networks, sparse="few", bins=4, notes={HOSTILE: HOSTILE})
+    return sm.compare(networks, eps=(0.15, 0.25, 0.5), sparse="few", bins=4, notes={HOSTILE: HOSTILE})
 
 
 def embedded(page: str) -> dict:
