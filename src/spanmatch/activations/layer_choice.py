@@ -141,9 +141,12 @@ class LayerChoice:
                 f"layers: {self._unmatched[0]!r} matches nothing in network {self.network!r}; there is {there}"
             )
         if not self.kinds and not self.others:
-            raise SpanmatchError(
-                f"network {self.network!r}: nothing in it is a layer by default; give layers=, as layers='*'"
+            why = (
+                "nothing in it is a layer by default"
+                if self.patterns is None
+                else "none of the layers named can be rows"
             )
+            raise SpanmatchError(f"network {self.network!r}: {why}; sm.layers lists what there is")
         self._paths = {layer.partition("#")[0] for layer in self.kinds}
         self.is_decided = True
 
