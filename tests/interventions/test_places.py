@@ -111,3 +111,12 @@ def test_a_last_state_that_cannot_be_replaced_is_refused():
     network = Last()
     with pytest.raises(sm.SpanmatchError, match="'a:rnn/last': a last state cannot be replaced"):
         losses({"a": network, "b": network}, torch.randn(40, 5, 4), "rnn/last")
+
+
+def test_a_layer_that_was_captured_along_other_axes_is_refused():
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv1d(2, 4, 1), nn.ReLU(), nn.Flatten(), nn.Linear(16, 3))
+    networks, inputs = {"a": network, "b": network}, torch.randn(40, 2, 4)
+    pair = sm.capture(networks, [inputs], layers="1", channels="last").pair("a:1", "b:1")
+    with pytest.raises(sm.SpanmatchError, match=":1': rows are tokens, which is not how its axes follow"):
+        sm.transplant(networks, [(inputs, LABELS)], pair, sm.maximum_match(pair, 0.5))

@@ -50,6 +50,8 @@ class Place:
     """The network."""
     layer: str
     """The layer's name, "network:layer"."""
+    layout: str = ""
+    """How the rows were made that it was compared by, in words; empty if that is not known."""
 
     @property
     def name(self) -> str:
@@ -144,6 +146,7 @@ class Place:
 
     def _neuron_axes(self, output: Output, width: int) -> tuple[int, ...]:
         """Return the axes that make up so many neurons: channels, or channels at their locations."""
+        self._check_layout(output)
         tensor, axes = output
         _, *locations = order_of_axes(tensor.ndim, axes)  # the order in which locations are neurons
         channels = axes.neurons or ((tensor.ndim - 1,) if tensor.ndim == 2 else ())
@@ -152,11 +155,21 @@ class Place:
                 return neurons
         raise self._no_axis_of(tensor, width)
 
+    def _check_layout(self, output: Output) -> None:
+        """Raise SpanmatchError if rows were made with other axes as neurons than those that are followed."""
+        channels_first = arranged(output.tensor, output.axes, "auto")[1]
+        says = ["tokens" in self.layout, "positions" in self.layout]
+        if channels_first is not None and says in ([True, False], [False, True]) and says[0] == channels_first:
+            raise SpanmatchError(
+                f"layer {self.layer!r}: {self.layout}, which is not how its axes follow from the network; "
+                "capture it with channels='auto' to change it"
+            )
+
     def _no_axis_of(self, tensor: Tensor, width: int) -> SpanmatchError:
         return SpanmatchError(f"layer {self.layer!r} gives {tuple(tensor.shape)}, which has no axis of {width} neurons")
 
 
-def place_of(networks: Mapping[str, nn.Module], layer: str) -> Place:
+def place_of(networks: Mapping[str, nn.Module], layer: str, layout: str = "") -> Place:
     """Return the place of a layer "network:layer".  Raises SpanmatchError if there is no such network, or no such
     module for the layer to be of or in.
     """
@@ -168,7 +181,7 @@ def place_of(networks: Mapping[str, nn.Module], layer: str) -> Place:
     module_path = path.partition("#")[0].partition("/")[0]
     if module_path not in modules:
         raise SpanmatchError(f"layer {layer!r}: network {name!r} has no module {module_path!r}{among(path, modules)}")
-    return Place(network, layer)
+    return Place(network, layer, layout)
 
 
 def _neuron_axes_last(output: Output, neurons: tuple[int, ...]) -> Tensor:

@@ -153,7 +153,7 @@ def transplant(
     except ImportError as error:
         raise missing_extra("PyTorch", "torch", "sm.transplant") from error
     check_match(pair, match)
-    a, b = place_of(networks, pair.x_layer), place_of(networks, pair.y_layer)
+    a, b = (place_of(networks, layer, pair.layout) for layer in (pair.x_layer, pair.y_layer))
     twin, refused = _twin(b, fit_batches, untrained, seed)
     with contextlib.ExitStack() as stack:
         for place in filter(None, (a, b, twin)):
@@ -234,7 +234,7 @@ def _twin(
     if fit_batches is not None:
         try:
             network = untrained_copy(b.network, seed) if untrained is None else untrained
-            return place_of({UNTRAINED: network}, f"{UNTRAINED}:{b.path}"), {}
+            return place_of({UNTRAINED: network}, f"{UNTRAINED}:{b.path}", b.layout), {}
         except SpanmatchError as error:
             if untrained is not None:
                 raise
