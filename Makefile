@@ -54,6 +54,7 @@ benchmarks: .venv/ready
 	$(BIN)/python benchmarks/threads.py
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/tracker.py
+	$(BIN)/python benchmarks/calls.py
 	$(BIN)/python benchmarks/exactness.py
 	$(BIN)/python benchmarks/kills.py
 
