@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import threading
+import time
 from collections.abc import Iterable, Iterator, Sized
 from datetime import timedelta
 from typing import TypeVar
@@ -65,23 +66,41 @@ def progress_bar() -> Iterator[Progress]:
 
 
 def tracked(steps: Iterable[T], description: str) -> Iterator[T]:
-    """Yield the steps while displaying their progress."""
-    with progress_bar() as bar:
-        yield from bar.track(steps, total=len(steps) if isinstance(steps, Sized) else None, description=description)
+    """Yield the steps while displaying their progress; where that is no terminal, a line a minute, between steps.
+
+    No thread prints these: a loop that is stopped leaves its generator as it is, and threads would stay.
+    """
+    total = len(steps) if isinstance(steps, Sized) else None
+    if sys.stderr.isatty():
+        with progress_bar() as bar:
+            yield from bar.track(steps, total=total, description=description)
+        return
+    start = printed = time.monotonic()
+    for done, step in enumerate(steps, 1):
+        yield step
+        now = time.monotonic()
+        if now - printed >= SECONDS_BETWEEN_LINES:
+            left = None if total is None else (now - start) / done * (total - done)
+            sys.stderr.write(_line(description, done, total, now - start, left) + "\n")
+            printed = now
 
 
 def _print_lines(bar: Progress, is_over: threading.Event) -> None:
     """Print where the unfinished tasks of a display are, every minute until it is over."""
     while not is_over.wait(SECONDS_BETWEEN_LINES):
-        sys.stderr.write("; ".join(_line(task) for task in bar.tasks if not task.finished) + "\n")
+        unfinished = [task for task in bar.tasks if not task.finished]
+        lines = (
+            _line(task.description, task.completed, task.total, task.elapsed or 0, task.time_remaining)
+            for task in unfinished
+        )
+        sys.stderr.write("; ".join(lines) + "\n")
 
 
-def _line(task: Task) -> str:
-    """Return how far a task is, in words."""
-    total = "" if task.total is None else f" of {task.total:,.0f}"
-    left = task.time_remaining
+def _line(description: str, done: float, total: float | None, elapsed: float, left: float | None) -> str:
+    """Return how far something is, in words."""
+    of_total = "" if total is None else f" of {total:,.0f}"
     remaining = "" if left is None else f", about {timedelta(seconds=round(left))} left"
-    return f"{task.description}: {task.completed:,.0f}{total}, {timedelta(seconds=round(task.elapsed or 0))}{remaining}"
+    return f"{description}: {done:,.0f}{of_total}, {timedelta(seconds=round(elapsed))}{remaining}"
 
 
 def announce(text: str) -> None:

@@ -108,6 +108,7 @@ CALLS = {
     "capture": lambda w: sm.capture(
         w.networks, [w.inputs[:40], w.inputs[40:]], checkpoint=w.folder / "c", checkpoint_seconds=0
     ),
+    "layers": lambda w: sm.layers(w.a, w.inputs[:4]),
     "cca": lambda w: sm.cca(w.pair),
     "cka": lambda w: sm.cka(w.pair),
     "clusters": lambda w: sm.clusters(w.pair),
