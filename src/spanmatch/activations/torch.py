@@ -117,7 +117,7 @@ class CallRecorder:
                 return
             full_name, axes = f"{self.name}:{layer}", self.axes.setdefault(layer, call.axes)
             if not self.choice.is_decided and not self.choice.is_named(call):
-                output = next(tensors_in(call.output), None)
+                output = next(iter(tensors_in(call.output)), None)
                 if output is None or not output.is_floating_point() or output.ndim < 2:
                     self.choice.leave_out(layer)
                     return

@@ -7,7 +7,7 @@ each. What cannot be followed, as einsum, is unknown until the next function who
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from itertools import accumulate
 from operator import mul
 from typing import TYPE_CHECKING, NamedTuple, TypeGuard
@@ -182,7 +182,7 @@ class KnownAxes:
         result
             A tensor, or several.
         """
-        inputs = list(tensors_in((args, kwargs)))
+        inputs = tensors_in((args, kwargs))
         is_view = name in VIEWS or (name == "unfold" and getattr(function, "__module__", None) != FUNCTIONAL)
         if inputs and (is_view or name in RESHAPES) and result is inputs[0]:
             self[inputs[0]] = UNKNOWN  # its shape is another now
@@ -251,7 +251,7 @@ class KnownAxes:
         self, function: Function, args: Sequence[object], kwargs: Mapping[str, object], result: object
     ) -> None:
         """Take views of the first argument: the same views of a tensor without values tell where its axes are."""
-        tensor = next(tensors_in(args), None)
+        tensor = next(iter(tensors_in(args)), None)
         axes = UNKNOWN if tensor is None else self[tensor]
         if tensor is None or axes == UNKNOWN or tensor is not args[0]:
             return
@@ -315,16 +315,12 @@ def after_reshape(axes: Axes, before: tuple[int, ...], after: tuple[int, ...]) -
     return Axes(examples, _same_group(axes.neurons, before, after))
 
 
-def tensors_in(value: object) -> Iterator[torch.Tensor]:
-    """Yield the tensors in nested tuples, lists and dicts."""
+def tensors_in(value: object) -> list[torch.Tensor]:
+    """Return the tensors in nested tuples, lists and dicts."""
     if _is_tensor(value):
-        yield value
-    elif isinstance(value, Mapping):
-        for member in value.values():
-            yield from tensors_in(member)
-    elif isinstance(value, tuple | list):
-        for member in value:
-            yield from tensors_in(member)
+        return [value]
+    members = value.values() if isinstance(value, Mapping) else value if isinstance(value, tuple | list) else ()
+    return [tensor for member in members for tensor in tensors_in(member)]
 
 
 def _is_tensor(value: object) -> TypeGuard[torch.Tensor]:

@@ -163,7 +163,7 @@ class ForwardPass:
             return result
         for tensor in tensors_in((args[:1] if name == "setitem" else (), kwargs.get("out"))):
             self._given_by.pop(tensor, None)
-        first = next(tensors_in(result), None)
+        first = next(iter(tensors_in(result)), None)
         if first is None:
             return result
         if self.follows:
@@ -182,7 +182,7 @@ class ForwardPass:
     def show(self, path: str, kind: str, output: object) -> object:
         """Show a call, while what is done about it is not seen itself."""
         number = self._numbers[path] = self._numbers.get(path, 0) + 1
-        first = next(tensors_in(output), None) if self.follows else None
+        first = next(iter(tensors_in(output)), None) if self.follows else None
         axes, same_as = (UNKNOWN, None) if first is None else (self.axes[first], self._given_by.get(first))
         call = Call(path, number, kind, output, axes, same_as)
         if first is not None and same_as is None:
@@ -294,7 +294,7 @@ class Calls:
         if output is None:
             return None
         if self._pass.follows:
-            self._follow_module(module, next(tensors_in(inputs), None), next(tensors_in(output), None))
+            self._follow_module(module, next(iter(tensors_in(inputs)), None), next(iter(tensors_in(output)), None))
         path = self._paths[module]
         changed = self._pass.show(path or OUTPUT, type(module).__name__, output)
         with self._pass.unseen():
@@ -306,7 +306,7 @@ class Calls:
 
     def _is_of_examples(self, module: nn.Module, output: object) -> bool:
         """Tell whether a recurrent module took as its batch what are the examples."""
-        first = next(tensors_in(output), None)
+        first = next(iter(tensors_in(output)), None)
         examples = None if first is None or self._pass is None else self._pass.axes[first].examples
         return examples is None or examples == (0 if getattr(module, "batch_first", False) else 1)
 
