@@ -59,7 +59,7 @@ class LayerList(Displayed, tuple[Layer, ...]):
 
     def __repr__(self) -> str:
         """Return a line for each layer."""
-        rows = [("layer", "kind", "shape", "neurons", "compared"), *map(_cells, self)]
+        rows = [("layer", "kind", "shape", "neurons", "compared"), *map(cells, self)]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
         return "\n".join(line.rstrip() for line in lines)
@@ -180,7 +180,7 @@ def _modules(network: object) -> LayerList:
     return LayerList(Layer(path, type(module).__name__, None, None, False) for path, module in modules.items() if path)
 
 
-def _cells(layer: Layer) -> tuple[str, str, str, str, str]:
-    """Return a layer as a row of a table."""
+def cells(layer: Layer) -> tuple[str, str, str, str, str]:
+    """Return a layer as a row of a table: name, kind, shape, neurons, and whether it is compared by default."""
     neurons, shape = ("?" if value is None else str(value) for value in (layer.neurons, layer.shape))
     return layer.name, layer.kind, shape, neurons, "yes" if layer.is_compared else ""

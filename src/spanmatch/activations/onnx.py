@@ -17,7 +17,7 @@ from .constants import Constant
 from .onnx_axes import EXAMPLES, NEURONS, axes_of, rows_and_neurons
 from .onnx_graphs import InnerGraph, inline_branches, inner_graphs, tensors_stored
 from .onnx_inputs import GraphInputs
-from .onnx_layers import NON_LINEARITIES, RECURRENT, default_layers
+from .onnx_layers import NONLINEARITIES, RECURRENT, default_layers
 from .outputs import Batch, BatchActivations, mask_of
 from .patterns import chosen
 
@@ -127,7 +127,7 @@ class OnnxRunner:
                 "default: name them with layers= and give channels='first' or 'last' (--channels)"
             )
         for inner in inner_graphs(graph):
-            if not (NON_LINEARITIES | RECURRENT).isdisjoint(inner.tensors.values()):
+            if not (NONLINEARITIES | RECURRENT).isdisjoint(inner.tensors.values()):
                 self._warn(self._why(inner))
         if not layers:
             raise SpanmatchError(f"{self.path}: it has no layers by default; name tensors with layers=")

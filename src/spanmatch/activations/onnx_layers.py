@@ -14,7 +14,7 @@ from .onnx_graphs import CONTROL_FLOW, names_used
 if TYPE_CHECKING:
     import onnx
 
-NON_LINEARITIES = frozenset(
+NONLINEARITIES = frozenset(
     [
         "BiasGelu",
         "Celu",
@@ -148,12 +148,12 @@ class _Layers:
             return [self.ends[result]]
         if result in self.inside:
             return []
-        return [result] if node.op_type in NON_LINEARITIES or self._is_layer(node, result) else []
+        return [result] if node.op_type in NONLINEARITIES or self._is_layer(node, result) else []
 
     def _is_layer(self, node: onnx.NodeProto, result: str) -> bool:
         """Tell whether the result of an operator that is no non-linearity is a layer by default."""
         if self._is_sum(node):
-            return not self._consumed_only_by(result, NON_LINEARITIES | NORMALISATIONS | {"Softmax"})
+            return not self._consumed_only_by(result, NONLINEARITIES | NORMALISATIONS | {"Softmax"})
         if node.op_type in NORMALISATIONS and node.op_type != "BatchNormalization":
             block = self.producers.get(node.input[0])
             return block is not None and self._is_sum(block) and len(self.consumers[node.input[0]]) == 1
@@ -188,7 +188,7 @@ class _Layers:
 
     def _goes_on(self, node: onnx.NodeProto) -> bool:
         """Tell whether an operator is a non-linearity, normalisation, sum or bias, or passes on to such alone."""
-        if node.op_type in NON_LINEARITIES | NORMALISATIONS | {"Add"} or node.output[0] in self.inside:
+        if node.op_type in NONLINEARITIES | NORMALISATIONS | {"Add"} or node.output[0] in self.inside:
             return True
         if node.op_type in SCALINGS:
             return not self._ends_a_linear_map(node.output[0])
@@ -213,7 +213,7 @@ class _Layers:
         ends: dict[str, str] = {}
         inside: set[str] = set()
         for node in self.graph.node:
-            if node.op_type not in NON_LINEARITIES or node.output[0] in inside:
+            if node.op_type not in NONLINEARITIES or node.output[0] in inside:
                 continue
             result, end, passed = node.output[0], "", set()
             before = self._sources(node.input[0])
@@ -222,7 +222,7 @@ class _Layers:
                 following = self.consumers[result][0]
                 others = {name for name in following.input if name in self.data and name != result}
                 shared = [before & self._sources(name) for name in others]
-                if following.op_type not in SCALINGS | NON_LINEARITIES or not all(shared):
+                if following.op_type not in SCALINGS | NONLINEARITIES or not all(shared):
                     break
                 base = base.intersection(*shared)
                 passed |= {result, *others}

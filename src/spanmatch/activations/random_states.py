@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import random
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -13,22 +13,12 @@ import numpy as np
 @contextlib.contextmanager
 def random_states_kept() -> Iterator[None]:
     """Put back the states of the generators of Python, NumPy and, if it is there, PyTorch, however the block ends."""
-    python_state, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002
     torch = sys.modules.get("torch")
-    if torch is None:
-        put_torch_back: Callable[[], object] = lambda: None  # noqa: E731
-    else:
-        cpu_state = torch.get_rng_state()
-        cuda_states = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
-
-        def put_torch_back() -> None:
-            torch.set_rng_state(cpu_state)
-            if cuda_states:
-                torch.cuda.set_rng_state_all(cuda_states)
-
-    try:
+    with contextlib.ExitStack() as stack:
+        stack.callback(random.setstate, random.getstate())
+        stack.callback(np.random.set_state, np.random.get_state())  # noqa: NPY002
+        if torch is not None:
+            stack.callback(torch.set_rng_state, torch.get_rng_state())
+            if torch.cuda.is_initialized():
+                stack.callback(torch.cuda.set_rng_state_all, torch.cuda.get_rng_state_all())
         yield
-    finally:
-        random.setstate(python_state)
-        np.random.set_state(numpy_state)  # noqa: NPY002
-        put_torch_back()

@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING
 
 from ..errors import SpanmatchError, SpanmatchWarning
 from .inputs import arguments, failures_named
+from .layer_choice import LayerChoice, parts_of
 from .layouts import MASKED_TOKENS
 from .outputs import Batch, BatchActivations
 from .torch_axes import tensors_in
-from .torch_calls import OUTPUT
+from .torch_calls import FUNCTIONS, Calls
 from .wrappers import eager, unwrapped
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
 
-    from .layer_choice import LayerChoice
     from .layouts import Array, Channels
     from .torch_axes import Axes
     from .torch_calls import Call, Hook, Shown
@@ -30,7 +30,23 @@ DECODER = "decoder"
 """How the module is called whose tokens are those of "decoder_input_ids" in a batch."""
 
 
-class TorchRunner:
+class CallRunner:
+    """What runners have in common whose layers are calls of modules and functions."""
+
+    _recorder: CallRecorder
+
+    @property
+    def layers(self) -> list[str]:
+        """The names of the layers, in the order in which they run; known once the network has run."""
+        return self._recorder.choice.layers
+
+    @property
+    def kinds(self) -> Mapping[str, str]:
+        """What each layer is the result of."""
+        return self._recorder.choice.kinds
+
+
+class TorchRunner(CallRunner):
     """A PyTorch network whose layers, those asked for or those by default, are recorded while it runs."""
 
     def __init__(
@@ -42,22 +58,9 @@ class TorchRunner:
         input_name: str | None,
     ) -> None:
         """Put hooks on the modules, and into the list of those that are to be removed."""
-        from .layer_choice import LayerChoice, parts_of
-        from .torch_calls import Calls
-
         self.name, self.network, self.input_name = name, network, input_name
         self._calls = Calls(network, hooks)
         self._recorder = CallRecorder(name, LayerChoice(name, parts_of(self._calls.modules), patterns))
-
-    @property
-    def layers(self) -> list[str]:
-        """The names of the layers, in the order in which they run; known once the network has run."""
-        return self._recorder.choice.layers
-
-    @property
-    def kinds(self) -> Mapping[str, str]:
-        """What each layer is the result of."""
-        return self._recorder.choice.kinds
 
     def run(self, batch: Batch, activations: BatchActivations) -> None:
         """Call the network with a batch, and record its layers."""
@@ -111,20 +114,24 @@ class CallRecorder:
         unknown: list[str] = []
         count, channels = len(activations.example_ids), activations.channels
 
+        def can_be_rows(call: Call, layer: str) -> bool:
+            output = next(iter(tensors_in(call.output)), None)
+            if output is None or not output.is_floating_point() or output.ndim < 2:
+                return False
+            if not activations.needs_known_axes or are_known(output, self.axes[layer], count, channels):
+                return True
+            unknown.append(layer)
+            return False
+
         def take(call: Call) -> None:
             layer = self.choice.layer_of(call)
             if layer is None:
                 return
             full_name, axes = f"{self.name}:{layer}", self.axes.setdefault(layer, call.axes)
-            if not self.choice.is_decided and not self.choice.is_named(call):
-                output = next(iter(tensors_in(call.output)), None)
-                if output is None or not output.is_floating_point() or output.ndim < 2:
-                    self.choice.leave_out(layer)
-                    return
-                if activations.needs_known_axes and not are_known(output, axes, count, channels):
-                    self.choice.leave_out(layer)
-                    unknown.append(layer)
-                    return
+            is_open = not self.choice.is_decided and not self.choice.is_named(call)
+            if is_open and not can_be_rows(call, layer):
+                self.choice.leave_out(layer)
+                return
             tensor, first = arranged(first_tensor(full_name, call.output).detach(), axes, channels)
             counted = decoder_mask if DECODER in call.path.replace("/", ".").split(".") else mask
             if first and counted is not None and tensor.ndim == 3 and counted.shape == (count, tensor.shape[2]):
@@ -151,9 +158,8 @@ class CallRecorder:
     def needs(self) -> Shown:
         """What forward passes must show: all calls and axes in the first, then only what is a layer."""
         is_first = not self.choice.is_decided
-        modules = (*self.choice.parts, OUTPUT)
-        functions = (layer for layer in self.choice.layers if layer.partition("#")[0] not in modules)
-        return {"follows": is_first, "sees_functions": is_first or any(functions)}
+        has_functions = any(kind in FUNCTIONS for kind in self.choice.kinds.values())
+        return {"follows": is_first, "sees_functions": is_first or has_functions}
 
 
 def decoder_mask_of(batch: Batch, mask: Array | None) -> Array | None:

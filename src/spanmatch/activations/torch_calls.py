@@ -228,8 +228,6 @@ class Calls:
         self.network = network
         self.modules = modules_of(network)
         self._paths = {module: path for path, module in self.modules.items()}
-        self.axes = KnownAxes()
-        """Those of the tensors of the last forward pass."""
         self._stack: list[nn.Module] = []
         self._pass: ForwardPass | None = None
         for module in self._paths:
@@ -265,7 +263,6 @@ class Calls:
             Whether calls of functions are shown, besides those of modules.
         """
         self._pass, self._stack = ForwardPass((args, kwargs), count, on_call, follows=follows), []
-        self.axes = self._pass.axes
         seeing = _functions_called_by(self._call_function) if sees_functions else contextlib.nullcontext()
         try:
             with seeing:

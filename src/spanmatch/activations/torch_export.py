@@ -6,14 +6,14 @@ A .pt2 file itself is not read: see `WHY_FILES_ARE_REFUSED`, and docs/sources.md
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple, TypeGuard
 
 from ..errors import SpanmatchError
 from .inputs import arguments, failures_named
 from .layer_choice import LayerChoice, Part
 from .outputs import Batch, BatchActivations
-from .torch import CallRecorder, digest_of_weights
+from .torch import CallRecorder, CallRunner, digest_of_weights
 from .torch_calls import OUTPUT, ForwardPass, calls_functions, function_name
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ WHY_FILES_ARE_REFUSED = (
 )
 
 
-class ExportRunner:
+class ExportRunner(CallRunner):
     """A program that is run node by node; a module's result is that of its last node."""
 
     def __init__(
@@ -41,16 +41,6 @@ class ExportRunner:
         self.module: torch.fx.GraphModule = program.module(check_guards=False)
         self._modules = _modules_of(self.module.graph)
         self._recorder = CallRecorder(name, LayerChoice(name, self._modules.parts, patterns))
-
-    @property
-    def layers(self) -> list[str]:
-        """The names of the layers, in the order in which they run; known once the program has run."""
-        return self._recorder.choice.layers
-
-    @property
-    def kinds(self) -> Mapping[str, str]:
-        """What each layer is the result of."""
-        return self._recorder.choice.kinds
 
     def run(self, batch: Batch, activations: BatchActivations) -> None:
         """Run the program on a batch and record what nodes gave."""

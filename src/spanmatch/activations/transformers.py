@@ -25,10 +25,12 @@ from typing import TYPE_CHECKING, TypeGuard
 
 from ..errors import BadArgument, SpanmatchError, missing_extra
 from .inputs import arguments, failures_named
+from .layer_choice import LayerChoice, parts_of
 from .layouts import MASKED_TOKENS
 from .outputs import Batch, BatchActivations
 from .patterns import matching
 from .torch import CallRecorder, TorchRunner, digest_of_weights, first_tensor, hooked
+from .torch_calls import Calls
 from .transformers_checks import check_model, check_tokenizer, checked_folder
 from .wrappers import eager, inside_wrappers
 
@@ -70,9 +72,6 @@ class TransformersRunner:
     ) -> None:
         """Put hooks on the modules, and into the list of those that are to be removed."""
         self.name, self.model, self._tokenizer, self.input_name = name, model, tokenizer, input_name
-        from .layer_choice import LayerChoice, parts_of
-        from .torch_calls import Calls
-
         self.activations: BatchActivations | None = None
         self.mask: Array | None = None
         self.row_tokens = MASKED_TOKENS
@@ -91,9 +90,9 @@ class TransformersRunner:
                 hooks.append(places[layer].register_forward_hook(self._output_hook(layer)))
         in_base = set(model.base_model.modules())
         # Heads, as that over a vocabulary, cost much: they run only where something in them is asked for.
-        asked_for = matching([pattern for pattern in patterns if pattern != "*"], self._calls.modules)
+        asked_for = matching(patterns, self._calls.modules)
         needs_head = any(self._calls.modules[path] not in in_base for path in asked_for)
-        self.called = model if needs_head or "*" in patterns else model.base_model
+        self.called = model if needs_head else model.base_model
 
     @property
     def layers(self) -> list[str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..activations.layer_list import cells
 from ..comparison.comparing import EVIDENCE_UP_TO
 from ..comparison.pair_result import is_above_chance
 from ..moments.provenance import network_and_layer
@@ -104,8 +105,7 @@ def of_layers(layers: LayerList) -> LayerTable:
     columns = [Column("kind", is_text=True), Column("shape", is_text=True), Column("neurons"), Column("compared")]
     table = LayerTable("Layers of the network", columns)
     for layer in layers:
-        neurons, shape = ("?" if value is None else str(value) for value in (layer.neurons, layer.shape))
-        table.add(layer.name, layer.kind, shape, neurons, "yes" if layer.is_compared else "")
+        table.add(*cells(layer))
     return table
 
 

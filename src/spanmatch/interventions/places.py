@@ -63,9 +63,7 @@ class Place:
         """The layer's name within the network."""
         return network_and_layer(self.layer)[1]
 
-    def run(
-        self, batch: Batch, change: Callable[[object, Axes], object] | None = None, *, is_replaced: bool = True
-    ) -> object:
+    def run(self, batch: Batch, change: Callable[[object, Axes], object] | None = None) -> object:
         """Return the network's output for a batch.
 
         Parameters
@@ -73,26 +71,24 @@ class Place:
         batch
             The batch.
         change
-            A function of the layer's result and its axes; what it returns takes the place of the result.
-        is_replaced
-            Whether it returns anything.
+            A function of the layer's result and its axes; what it returns, if not None, takes the place of
+            the result.
 
         Raises
         ------
         SpanmatchError
-            If there is no such layer; it names those that are like it.
+            If there is no such layer, with those that are like it, or its result cannot be replaced.
         """
         ran: list[str] = []
 
         def on_call(call: Call) -> object:
             ran.append(call.name)
-            if change is None or call.name != self.path:
-                return None
-            if is_replaced and call.kind == LAST_STATE:
+            changed = None if change is None or call.name != self.path else change(call.output, call.axes)
+            if changed is not None and call.kind == LAST_STATE:
                 raise SpanmatchError(
                     f"layer {self.layer!r}: a last state cannot be replaced; choose what it is used for"
                 )
-            return change(call.output, call.axes)
+            return changed
 
         hooks: list[Hook] = []
         try:
@@ -115,7 +111,7 @@ class Place:
         def keep(result: object, axes: Axes) -> None:
             outputs.append(Output(first_tensor(self.layer, result).detach().clone(), axes))
 
-        self.run(batch, keep, is_replaced=False)
+        self.run(batch, keep)
         return outputs[0]
 
     def neurons_last(self, output: Output, width: int) -> Tensor:
