@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ..comparison import Comparison
 
 Labels = NDArray[np.int64]
+WANTED = "give a whole number from 0 for each example"
 
 
 def read_labels(text: str | None, data: str | None) -> Labels:
@@ -52,11 +53,9 @@ def read_labels(text: str | None, data: str | None) -> Labels:
     try:
         labels = _read(text, data)
     except (OSError, ValueError) as error:
-        raise BadArgument(f"--labels {text}: {error}") from error
+        raise BadArgument(f"--labels {text}: {error}; {WANTED}") from error
     if labels.ndim != 1 or not len(labels) or not np.array_equal(labels, np.floor(labels)) or labels.min() < 0:
-        raise BadArgument(
-            f"--labels {text}: {labels.dtype} of shape {labels.shape}; give a whole number from 0 for each example"
-        )
+        raise BadArgument(f"--labels {text}: {labels.dtype} of shape {labels.shape}; {WANTED}")
     return labels.astype(np.int64)
 
 
