@@ -16,7 +16,7 @@ from .._values import Json
 from ..errors import SpanmatchError
 from ..moments.example_ranges import count_in
 from ..moments.moments import Moments
-from ..moments.options import MomentsOptions
+from ..moments.options import SeededOptions
 from .layouts import Layout
 
 CHECKPOINT_SECONDS = 300.0
@@ -77,7 +77,7 @@ class Checkpoint:
 
 
 @contextlib.contextmanager
-def checkpointed(path: Path_ | None, seconds: float, options: MomentsOptions, source: Json) -> Iterator[Checkpoint]:
+def checkpointed(path: Path_ | None, seconds: float, options: SeededOptions, source: Json) -> Iterator[Checkpoint]:
     """Give a checkpoint of new moments, and let no other process work with the same file meanwhile.
 
     Raises SpanmatchError as `Checkpoint` does, if another process works with it, or if it cannot be
@@ -87,7 +87,14 @@ def checkpointed(path: Path_ | None, seconds: float, options: MomentsOptions, so
         if path is not None:
             path = Path(path)
             stack.enter_context(locked(path.with_name(f".{path.name}.lock"), path))
-        yield Checkpoint(path, seconds, Moments(**options), source)
+        yield Checkpoint(path, seconds, moments_with(options), source)
+
+
+def moments_with(options: SeededOptions) -> Moments:
+    """Return moments of no rows; a sample that was not asked for is left out if it takes too much memory."""
+    moments = Moments(**options)
+    moments._needs_sample = "sample" in options
+    return moments
 
 
 def made_from(networks: Json, layout: Layout, options: Mapping[str, object]) -> Json:

@@ -22,8 +22,9 @@ from ..moments.dask import delayed_tasks, summed
 from ..moments.example_ranges import checked_ids
 from ..moments.folds import ExampleIds
 from ..moments.moments import Moments
-from ..moments.options import MomentsOptions, Pairs
-from .checkpoints import CHECKPOINT_SECONDS, Checkpoint, checkpointed, made_from
+from ..moments.options import MomentsOptions, Pairs, SeededOptions
+from ..moments.samples import ExampleOutputs
+from .checkpoints import CHECKPOINT_SECONDS, Checkpoint, checkpointed, made_from, moments_with
 from .layouts import BatchRows, Channels, Layout, Pool, Units
 from .patterns import OTHER_PAIRS, Patterns, chosen, nearest, patterns_of
 from .row_ids import ArrayKey, joined
@@ -115,6 +116,7 @@ def capture_stored(
     100
     """
     layout = Layout(units, positions, seed, channels, pool)
+    seeded: SeededOptions = {**options, "seed": seed}
     with contextlib.ExitStack() as stack:
         stored = {name: stack.enter_context(StoredActivations(source, rows_by)) for name, source in networks.items()}
         for name, activations in stored.items():
@@ -133,7 +135,7 @@ def capture_stored(
             for (name, layer), array in arrays.items():
                 stored[name].arrays[layer] = array
             source = made_from(_identity(arrays, networks, joined_arrays.digest), layout, options)
-            pass_checkpoint = stack.enter_context(checkpointed(checkpoint, checkpoint_seconds, options, source))
+            pass_checkpoint = stack.enter_context(checkpointed(checkpoint, checkpoint_seconds, seeded, source))
             pass_checkpoint.moments.describe(left_out=left_out)
             return _read_here(_Sources(stored, joined_arrays.example_ids), parts, layout, pass_checkpoint)
     if checkpoint is not None:
@@ -143,7 +145,7 @@ def capture_stored(
             "scheduler: workers read rows as they are stored, but these are in different orders, or several rows have "
             "the same id; store them in one order, with one id each, or leave out scheduler"
         )
-    moments = _read_on_workers(networks, arrays, parts, layout, options, scheduler, rows_by)
+    moments = _read_on_workers(networks, arrays, parts, layout, seeded, scheduler, rows_by)
     moments.describe(left_out=left_out)
     return moments
 
@@ -248,7 +250,7 @@ def _read_on_workers(
     arrays: Mapping[ArrayKey, StoredArray],
     parts: Sequence[RowRanges],
     layout: Layout,
-    options: MomentsOptions,
+    options: SeededOptions,
     scheduler: str | int | Client | None,
     rows_by: str | None,
 ) -> Moments:
@@ -278,10 +280,10 @@ def _absolute_path(name: str, source: ActivationSource) -> str:
 
 
 def _empty_moments(
-    paths: Mapping[str, str], rows_by: str | None, part: RowRanges, layout: Layout, options: MomentsOptions
+    paths: Mapping[str, str], rows_by: str | None, part: RowRanges, layout: Layout, options: SeededOptions
 ) -> Moments:
     """Return moments of no rows, which take their shift and their bins from the first part."""
-    moments = Moments(**options)
+    moments = moments_with(options)
     with contextlib.ExitStack() as stack:
         stored = {name: stack.enter_context(StoredActivations(path, rows_by)) for name, path in paths.items()}
         sources = _Sources(stored)
@@ -305,7 +307,7 @@ def _moments_of_parts(
 def _add(moments: Moments, sources: _Sources, part: RowRanges, layout: Layout) -> None:
     """Read a part and add it to moments."""
     with _values_of(sources, part) as values:
-        moments.update(*_rows_of(moments, sources, values, part, layout))
+        moments._update(*_rows_of(moments, sources, values, part, layout))
 
 
 @contextlib.contextmanager
@@ -338,16 +340,22 @@ def _rows_of(
     values: Mapping[ArrayKey, NDArray[np.generic]],
     part: RowRanges,
     layout: Layout,
-) -> tuple[dict[str, Array], dict[str, NDArray[np.int64]]]:
-    """Return rows, and the example of each, by layer, and tell the moments how they were made."""
-    batches = {row_range: BatchRows(layout, sources.ids_of(row_range)) for row_range in set(part.values())}
-    rows, row_ids = {}, {}
+) -> tuple[dict[str, Array], dict[str, NDArray[np.int64]], ExampleOutputs]:
+    """Return rows, the example of each, and the outputs, by layer, and tell the moments how rows were made."""
+    batches = {}
+    for row_range in set(part.values()):
+        ids = sources.ids_of(row_range)
+        batches[row_range] = BatchRows(layout, ids, moments._candidates(ids))
+    rows, row_ids, reductions, complete = {}, {}, {}, {}
     for (name, layer), array in values.items():
         key = f"{name}:{layer}"
         layer_rows = batches[part[name, layer]].rows(key, array, channels_first=array.ndim >= 4)
         rows[key], row_ids[key] = layer_rows.values, layer_rows.example_ids
+        reductions[key] = layer_rows.reduction
+        if layer_rows.complete is not None:
+            complete[key] = layer_rows.complete
         moments.describe({key: layer_rows.layout})
-    return rows, row_ids
+    return rows, row_ids, ExampleOutputs(reductions, complete, in_pieces=False)
 
 
 def _parts_of(arrays: Mapping[ArrayKey, StoredArray], example_ids: NDArray[np.int64] | None = None) -> list[RowRanges]:

@@ -18,12 +18,13 @@ from ..errors import BadArgument, SpanmatchError, among, missing_extra
 from ..moments.backends import DeviceArray
 from ..moments.example_ranges import checked_ids
 from ..moments.moments import Moments
-from ..moments.options import MomentsOptions, Pairs
+from ..moments.options import MomentsOptions, Pairs, SeededOptions
+from ..moments.samples import ExampleOutputs
 from .checkpoints import CHECKPOINT_SECONDS, Checkpoint, checkpointed, made_from
 from .constants import Constant, Constants, checked_constants, described_constants
 from .layouts import Channels, Layout, Pool, Units
 from .onnx import OnnxRunner, onnx_runner
-from .outputs import Batch, BatchActivations, Runner, are_texts, examples_in, joined_rows, numbers_of
+from .outputs import Batch, BatchActivations, Runner, are_texts, examples_in, joined_outputs, joined_rows, numbers_of
 from .patterns import OTHER_PAIRS, Patterns, nearest, patterns_of
 from .random_states import random_states_kept
 from .stored import is_in_memory
@@ -92,7 +93,7 @@ def capture(
     positions : int, optional
         How many positions of a convolution to sample in each example; by default all.
     seed : int
-        Of that sample.
+        Of that sample, and of the sample of examples.
     channels : {"auto", "first", "last"}
         Where the neurons of outputs with more than two axes are: on the second axis or on the last.
         "auto": as followed from the convolutions and linear maps before; what cannot be known is
@@ -118,7 +119,10 @@ def capture(
     checkpoint_seconds : float
         How many seconds pass between two writes.
     **options
-        Of `Moments`: pairs, folds, null, bins, method, top, max_memory_gb.
+        Of `Moments`: pairs, folds, null, bins, method, top, sample, sample_rows, max_memory_gb. A sample
+        of 1,000 examples is kept by default, of features and feature maps all outputs ("flat"), of
+        sequences the mean over tokens; if it takes too much memory and `sample` was not given, none
+        is kept, and functions that need it say so.
 
     Returns
     -------
@@ -141,7 +145,7 @@ def capture(
 
     Notes
     -----
-    Memory: the moments, and the outputs of some batches: these are put together until they have
+    Memory: the moments with the sample, and the outputs of some batches: these are put together until they have
     some thousand rows. The outputs of a layer are copied once, where they could still change. What
     layers have in common, as the positions that are sampled, is computed once for each batch.
 
@@ -175,15 +179,16 @@ def capture(
         if fixed_inputs:
             inputs_given["constants"] = described_constants(fixed_inputs)
         source = made_from(fingerprints, layout, {**options, **inputs_given})
+        seeded: SeededOptions = {**options, "seed": seed}
         stack.enter_context(random_states_kept())
-        pass_checkpoint = stack.enter_context(checkpointed(checkpoint, checkpoint_seconds, options, source))
+        pass_checkpoint = stack.enter_context(checkpointed(checkpoint, checkpoint_seconds, seeded, source))
         group, first = BatchGroup(pass_checkpoint), 0
         for batch in tracked(cut(batches), "capturing"):
             ids = _ids_of_batch(example_ids, first, examples_in(batch))
             first += len(ids)
             if pass_checkpoint.holds(ids):
                 continue
-            activations = BatchActivations(ids, layout)
+            activations = BatchActivations(ids, layout, pass_checkpoint.moments._candidates(ids))
             inputs = inputs_of_runners(batch, runners, rows_are_tokens=pool is None)
             for runner, runner_inputs in zip(runners, inputs, strict=True):
                 runner.run(runner_inputs, activations)
@@ -295,20 +300,23 @@ class BatchGroup:
                 raise SpanmatchError(
                     f"layer {layer!r} ran in some batches and not in others; leave it out with layers="
                 )
-        self.update_moments(*joined_rows(self.waiting))
+        self.update_moments(*joined_rows(self.waiting), joined_outputs(self.waiting))
         example_ids = np.concatenate([batch.example_ids for batch in self.waiting])
         self.moments.describe(first.layouts, example_ids=example_ids)
         self.waiting = []
 
-    def update_moments(self, rows: Mapping[str, Array], row_ids: Mapping[str, NDArray[np.int64]]) -> None:
+    def update_moments(
+        self, rows: Mapping[str, Array], row_ids: Mapping[str, NDArray[np.int64]], outputs: ExampleOutputs
+    ) -> None:
         """Add joined rows to the moments."""
-        self.moments.update(rows, row_ids)
+        self.moments._update(rows, row_ids, outputs)
 
     def _enough(self) -> bool:
         """Tell whether two or more batches wait, with many rows of every layer, or many bytes."""
         if len(self.waiting) < 2:
             return False
         size = sum(rows.nbytes for batch in self.waiting for rows in batch.rows.values())
+        size += sum(rows.nbytes for batch in self.waiting for rows, _ in batch.complete.values())
         fewest_rows = min(sum(len(batch.rows[layer]) for batch in self.waiting) for layer in self.waiting[0].rows)
         return size > BYTES_TOGETHER or fewest_rows >= ROWS_TOGETHER
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from .._hashing import hashes, streams
 from ..errors import SpanmatchError
+from ..moments.sample import Reduction
 
 if TYPE_CHECKING:
     import torch
@@ -41,6 +42,11 @@ class Rows(NamedTuple):
     """(rows,) the example that each row is of. Layers may share this array."""
     layout: str
     """How the rows were made, in words."""
+    reduction: Reduction = "flat"
+    """What the sample of examples keeps of an example by default."""
+    complete: tuple[Array, NDArray[np.int64]] | None = None
+    """If only a sample of the positions are rows: all positions of the examples that could be sampled,
+    (rows, neurons), in memory of their own, and the example of each."""
 
 
 @dataclass(frozen=True)
@@ -129,10 +135,15 @@ class BatchRows:
         How outputs become rows.
     example_ids : (examples,)
         In the order in which outputs have the examples.
+    candidates : (examples,), optional
+        Which examples could enter the sample; by default none.
     """
 
-    def __init__(self, layout: Layout, example_ids: NDArray[np.int64]) -> None:
+    def __init__(
+        self, layout: Layout, example_ids: NDArray[np.int64], candidates: NDArray[np.bool_] | None = None
+    ) -> None:
         self.layout, self.example_ids = layout, example_ids
+        self._candidates = _Index(np.flatnonzero(candidates if candidates is not None else np.zeros(0, dtype=bool)))
         self._repeated_ids: dict[int, NDArray[np.int64]] = {}
         self._samples: dict[int, tuple[_Index, _Index]] = {}
         self._masks: dict[int, tuple[Array, _KeptTokens]] = {}
@@ -226,17 +237,22 @@ class BatchRows:
             f"rows are examples x {sampled} of {count} positions, sampled with seed {self.layout.seed}; "
             "channels are neurons"
         )
-        return Rows(values[examples, positions].reshape(-1, channels), self._ids(sampled), how)
+        chosen = self._candidates.index
+        complete = (
+            values[self._candidates.like(values)].reshape(-1, channels),
+            np.repeat(self.example_ids[chosen], count),
+        )
+        return Rows(values[examples, positions].reshape(-1, channels), self._ids(sampled), how, "flat", complete)
 
     def _tokens(self, layer: str, output: Array, mask: Array | None, masked_tokens: str) -> Rows:
         """Return the tokens of a sequence, without those that a mask drops."""
         tokens = output.reshape(len(self.example_ids), -1, output.shape[-1])
         values = tokens.reshape(-1, output.shape[-1])
         if mask is None:
-            return Rows(values, self._ids(tokens.shape[1]), "rows are tokens")
+            return Rows(values, self._ids(tokens.shape[1]), "rows are tokens", "mean")
         kept_tokens = self._kept_tokens(layer, tokens, mask)
         values = values[kept_tokens.index.like(values)]
-        return Rows(values, kept_tokens.example_ids, f"rows are {masked_tokens}")
+        return Rows(values, kept_tokens.example_ids, f"rows are {masked_tokens}", "mean")
 
     def _ids(self, count: int) -> NDArray[np.int64]:
         """Return the example of each row, where each example has so many."""

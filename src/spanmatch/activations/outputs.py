@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import SpanmatchError
+from ..moments.samples import ExampleOutputs
 from .layouts import MASKED_TOKENS, BatchRows, Layout
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from torch.export import ExportedProgram
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+    from ..moments.sample import Reduction
     from .layouts import Array
 
     Network: TypeAlias = nn.Module | ExportedProgram | PreTrainedModel | tuple[PreTrainedModel, PreTrainedTokenizerBase]
@@ -36,9 +38,13 @@ class BatchActivations:
         Those of the batch.
     layout
         How outputs become rows.
+    candidates : (examples,), optional
+        Which examples could enter the sample; by default none.
     """
 
-    def __init__(self, example_ids: NDArray[np.int64], layout: Layout) -> None:
+    def __init__(
+        self, example_ids: NDArray[np.int64], layout: Layout, candidates: NDArray[np.bool_] | None = None
+    ) -> None:
         self.example_ids = example_ids
         self.rows: dict[str, Array] = {}
         """(rows, neurons) by layer."""
@@ -50,7 +56,11 @@ class BatchActivations:
         """Whether outputs are refused of which it is not known which axes have the examples and the neurons."""
         self.channels = layout.channels
         """Where the neurons of outputs with more than two axes are."""
-        self._batch_rows = BatchRows(layout, example_ids)
+        self.reductions: dict[str, Reduction] = {}
+        """What the sample keeps of an example by default, by layer."""
+        self.complete: dict[str, tuple[Array, NDArray[np.int64]]] = {}
+        """All rows of the examples that could be sampled, of layers of which only some are rows."""
+        self._batch_rows = BatchRows(layout, example_ids, candidates)
 
     def record(
         self,
@@ -67,13 +77,16 @@ class BatchActivations:
         )
         self.rows[layer] = _owned(rows.values, output)
         self.row_ids[layer] = rows.example_ids
-        self.layouts[layer] = rows.layout
+        self.layouts[layer], self.reductions[layer] = rows.layout, rows.reduction
+        if rows.complete is not None:
+            self.complete[layer] = rows.complete
 
     def keep_of(self, network: str, layers: Sequence[str]) -> None:
         """Keep these layers of a network alone."""
         kept = {f"{network}:{layer}" for layer in layers}
         for layer in [layer for layer in self.rows if layer.startswith(f"{network}:") and layer not in kept]:
             del self.rows[layer], self.row_ids[layer], self.layouts[layer]
+            self.complete.pop(layer, None)
 
     def reorder(self, layers: Sequence[str]) -> None:
         """Put these layers, which ran in any order, in this one."""
@@ -117,6 +130,17 @@ def joined_rows(batches: Sequence[BatchActivations]) -> tuple[dict[str, Array], 
             joined[key] = np.concatenate(parts)
         row_ids[layer] = joined[key]
     return rows, row_ids
+
+
+def joined_outputs(batches: Sequence[BatchActivations]) -> ExampleOutputs:
+    """Return what is known of the outputs of several batches; all rows of an example are in one."""
+    first = batches[0]
+    complete = {}
+    for layer in first.complete:
+        parts = [batch.complete[layer] for batch in batches]
+        ids = np.concatenate([example_ids for _, example_ids in parts])
+        complete[layer] = _concatenated([values for values, _ in parts]), ids
+    return ExampleOutputs(first.reductions, complete, in_pieces=False)
 
 
 def are_texts(batch: Batch) -> TypeGuard[Sequence[str]]:

@@ -10,6 +10,7 @@ from ..moments.folds import ExampleIds
 from ..moments.moments import Moments
 from ..moments.pairs import RESOLVED, Pair
 from ..moments.provenance import Method
+from ..moments.sample import Reduction
 from .from_files import add_sources
 from .stored import needs_reading
 
@@ -24,6 +25,9 @@ def pair(
     null: bool = True,
     bins: int | tuple[ArrayLike, ArrayLike] | None = None,
     method: Method | None = None,
+    sample: int = 1000,
+    sample_rows: Reduction | None = None,
+    seed: int = 0,
 ) -> Pair:
     """Return the joint moments of two arrays of activations.
 
@@ -43,6 +47,10 @@ def pair(
     method : {"gram", "qr", "single"}, optional
         As in `Moments`. By default "gram", and "qr" where "gram" would not resolve distances of
         1e-3.
+    sample, sample_rows, seed
+        As in `Moments`: the number of examples whose rows are kept, what is kept of an example with
+        several rows, and the seed of the sample. By default all examples if there are at most
+        1,000.
 
     Returns
     -------
@@ -62,7 +70,16 @@ def pair(
     layer_bins = dict(zip("xy", bins, strict=True)) if isinstance(bins, tuple) else bins
 
     def pair_by(method: Method) -> Pair:
-        moments = Moments(pairs=[("x", "y")], folds=folds, null=null, bins=layer_bins, method=method)
+        moments = Moments(
+            pairs=[("x", "y")],
+            folds=folds,
+            null=null,
+            bins=layer_bins,
+            method=method,
+            sample=sample,
+            sample_rows=sample_rows,
+            seed=seed,
+        )
         if is_read:
             add_sources(moments, {"x": X, "y": Y}, rows_by, example_ids)
         else:

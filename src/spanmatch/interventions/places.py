@@ -135,9 +135,9 @@ class Place:
         tensor, first = arranged(output.tensor, output.axes, "auto")
         for units in UNITS:
             mask = None if units == "location" else mask_of(batch)
-            rows, examples, _ = Layout(units).rows(self.layer, tensor, example_ids, channels_first=first, mask=mask)
-            if rows.shape[-1] == width:
-                return rows, examples
+            rows = Layout(units).rows(self.layer, tensor, example_ids, channels_first=first, mask=mask)
+            if rows.values.shape[-1] == width:
+                return rows.values, rows.example_ids
         raise self._no_axis_of(tensor, width)
 
     def _neuron_axes(self, output: Output, width: int) -> tuple[int, ...]:

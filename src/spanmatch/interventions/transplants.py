@@ -247,7 +247,7 @@ def _fitted(a: Place, twin: Place, fit_batches: Iterable[Batch], pair: Pair) -> 
 
     Raises SpanmatchError if they have other rows than the pair.
     """
-    moments = Moments(pairs=[(a.layer, twin.layer)], folds=1, null=False, method=pair.method)
+    moments = Moments(pairs=[(a.layer, twin.layer)], folds=1, null=False, method=pair.method, sample=0)
     first = 0
     for batch in tracked(cut(fit_batches), "fitting the untrained network"):
         ids = np.arange(first, first + examples_in(batch))

@@ -81,6 +81,24 @@ class Engine(Protocol):
         rows are in groups when taken in that order.
         """
 
+    def narrow(self, array: DeviceArray, index: NDArray[np.intp], groups: int) -> DeviceArray:
+        """Return array[index] as float32, as many rows as groups, those of a group side by side."""
+
+    def group_sums(self, array: DeviceArray, index: NDArray[np.intp], lengths: NDArray[np.int64]) -> DeviceArray:
+        """Return float64 sums of consecutive groups of rows of array[index], of these lengths."""
+
+    def room(self, shape: tuple[int, int], *, single: bool) -> DeviceArray:
+        """Return an array to write to, of float32 or float64."""
+
+    def put(self, target: DeviceArray, index: NDArray[np.intp], rows: DeviceArray) -> None:
+        """Set target[index] to rows."""
+
+    def taken(self, array: DeviceArray, index: NDArray[np.intp]) -> DeviceArray:
+        """Return array[index]."""
+
+    def copied(self, array: DeviceArray) -> DeviceArray:
+        """Return a copy on the device."""
+
     def constant(self, host: Array) -> DeviceArray:
         """Return a host array on the device."""
 
@@ -173,6 +191,31 @@ class NumpyEngine:
         within = (np.arange(len(order)) - np.repeat(starts, lengths))[:, None]
         places = np.where(rows == np.repeat(largest, lengths, axis=0), within, len(order))
         return largest.astype(np.float64), np.minimum.reduceat(places, starts, axis=0)
+
+    def narrow(self, array: NDArray[np.generic], index: NDArray[np.intp], groups: int) -> NDArray[np.float32]:
+        """Gather, then round; what overflows is refused when the sample is read."""
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+            return np.asarray(array[index].astype(np.float32).reshape(groups, -1))
+
+    def group_sums(self, array: NDArray[np.generic], index: NDArray[np.intp], lengths: NDArray[np.int64]) -> Array:
+        """Add the rows of each group one after another, whatever the other groups."""
+        return np.asarray(np.add.reduceat(array[index].astype(np.float64), np.cumsum(lengths) - lengths, axis=0))
+
+    def room(self, shape: tuple[int, int], *, single: bool) -> Floats:
+        """Memory as it is."""
+        return np.empty(shape, np.float32 if single else np.float64)
+
+    def put(self, target: Floats, index: NDArray[np.intp], rows: Floats) -> None:
+        """Assign."""
+        target[index] = rows
+
+    def taken(self, array: Floats, index: NDArray[np.intp]) -> Floats:
+        """Gather."""
+        return np.asarray(array[index])
+
+    def copied(self, array: Floats) -> Floats:
+        """Copy."""
+        return array.copy()
 
     def constant(self, host: Array) -> Array:
         """The array itself."""
@@ -279,6 +322,41 @@ class TorchEngine:
 
         return float(torch.stack([array.sum(dtype=torch.float64) for array in arrays]).sum())
 
+    def narrow(self, array: torch.Tensor, index: NDArray[np.intp], groups: int) -> torch.Tensor:
+        """Gather on the device, then round."""
+        return self.taken(array, index).float().reshape(groups, -1)
+
+    def group_sums(self, array: torch.Tensor, index: NDArray[np.intp], lengths: NDArray[np.int64]) -> torch.Tensor:
+        """Reduce by segments, which add in a certain order."""
+        import torch
+
+        sizes = torch.from_numpy(lengths).to(self.device)
+        sums: torch.Tensor = torch.segment_reduce(self.taken(array, index).double(), "sum", lengths=sizes, unsafe=True)
+        return sums
+
+    def room(self, shape: tuple[int, int], *, single: bool) -> torch.Tensor:
+        """Memory as it is, on the device."""
+        import torch
+
+        return torch.empty(shape, dtype=torch.float32 if single else torch.float64, device=self.device)
+
+    def put(self, target: torch.Tensor, index: NDArray[np.intp], rows: torch.Tensor) -> None:
+        """Assign on the device."""
+        import torch
+
+        target[torch.from_numpy(index).to(self.device)] = rows
+
+    def taken(self, array: torch.Tensor, index: NDArray[np.intp]) -> torch.Tensor:
+        """Gather on the device."""
+        import torch
+
+        rows: torch.Tensor = array[torch.from_numpy(index).to(self.device)]
+        return rows
+
+    def copied(self, array: torch.Tensor) -> torch.Tensor:
+        """Copy on the device."""
+        return array.clone()
+
     def constant(self, host: Array) -> torch.Tensor:
         """Copy to the device."""
         import torch
@@ -358,6 +436,32 @@ class ArrayEngine:
         for array in arrays:
             total = total + self.xp.sum(self.xp.astype(array, self.xp.float64))
         return float(total)
+
+    def narrow(self, array: DeviceArray, index: NDArray[np.intp], groups: int) -> DeviceArray:
+        """Gather on the device, then round."""
+        return self.xp.reshape(self.xp.astype(self.taken(array, index), self.xp.float32), (groups, -1))
+
+    def group_sums(self, array: DeviceArray, index: NDArray[np.intp], lengths: NDArray[np.int64]) -> DeviceArray:
+        """On the host: the standard has no sums by group."""
+        rows = self.host(self.taken(array, index))
+        return self.constant(NumpyEngine().group_sums(rows, np.arange(len(rows)), lengths))
+
+    def room(self, shape: tuple[int, int], *, single: bool) -> DeviceArray:
+        """Memory as it is, on the device."""
+        return self.xp.empty(shape, dtype=self.xp.float32 if single else self.xp.float64, device=self.device)
+
+    def put(self, target: DeviceArray, index: NDArray[np.intp], rows: DeviceArray) -> None:
+        """Row by row: the standard has no assignment by an array of indices."""
+        for row, i in enumerate(index.tolist()):
+            target[i, ...] = rows[row, ...]
+
+    def taken(self, array: DeviceArray, index: NDArray[np.intp]) -> DeviceArray:
+        """Gather on the device."""
+        return self.xp.take(array, self.constant(index), axis=0)
+
+    def copied(self, array: DeviceArray) -> DeviceArray:
+        """Copy on the device."""
+        return self.xp.asarray(array, copy=True)
 
     def constant(self, host: NDArray[np.generic]) -> DeviceArray:
         """Copy to the device."""

@@ -21,6 +21,22 @@ def limit_in_bytes(max_memory_gb: float | None) -> float:
         return float("inf")
 
 
+def sample_over_limit(needed: int, limit: float, layers: int, examples: int) -> str:
+    """Say on a terminal how many bytes the sample of the examples needs, if many; return why there is
+    none, if it is more than the limit, else an empty text.
+    """
+    if needed <= limit:
+        if needed > ANNOUNCED:
+            announce(f"sample of {examples:,} examples at {layers} layers: up to {needed / 1e9:.2g} GB")
+        return ""
+    fitting = max(1, int(examples * max(limit, 0.0) // needed))
+    return (
+        f"the sample of {examples:,} examples at {layers} layers would take {needed / 1e9:.3g} GB, over the "
+        f"{max(limit, 0.0) / 1e9:.3g} left; choose sample={fitting} or less (0 for none), sample_rows='mean', fewer "
+        "layers, or a higher max_memory_gb="
+    )
+
+
 def check_memory(needed: int, limit: float, layers: int, pairs: int) -> None:
     """Say on a terminal how many bytes are needed, if many.  Raises SpanmatchError if it is more
     than the limit.

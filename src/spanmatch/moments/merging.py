@@ -23,7 +23,7 @@ Array = NDArray[np.float64]
 
 def check_options_fit(one: Options, other: Options) -> None:
     """Raise SpanmatchError if moments with these options cannot be added."""
-    for name in ("folds", "null", "method", "top"):
+    for name in ("folds", "null", "method", "top", "sample", "sample_rows", "seed"):
         mine, theirs = getattr(one, name), getattr(other, name)
         if mine != theirs:
             raise SpanmatchError(f"moments with {name}={mine!r} and {name}={theirs!r} cannot be added")

@@ -33,14 +33,16 @@ from .first_batch import first_records
 from .folds import ExampleIds
 from .histograms import Bins
 from .layer_records import LayerRecord
-from .memory_limit import check_memory, limit_in_bytes
+from .memory_limit import check_memory, limit_in_bytes, sample_over_limit
 from .merging import about_shifts_of, check_edges_fit, check_options_fit, check_pairs_fit, check_widths_fit, edges_of
 from .moments_files import Contents, contents_of, read_moments, state_of, write_moments
-from .options import Layers, MomentsOptions, Pairs, checked_options, pairs_among
+from .options import Layers, Pairs, SeededOptions, checked_options, pairs_among
 from .pair_of_layers import pair_of_layers
 from .pairs import Pair
 from .provenance import Method
 from .resolution import warn_unless_resolved
+from .sample import Reduction
+from .samples import ROWS_AS_GIVEN, ExampleOutputs, PairSample, Samples
 from .sums import Sums, shapes_of_sums
 from .top_inputs import TopInputs, top_of
 from .torch_ranks import State, summed_over_ranks
@@ -81,6 +83,15 @@ class Moments(Displayed):
         3e-3 x condition.
     top : int
         The number of inputs to keep for each neuron, those that excite it most; see `Moments.top`.
+    sample : int
+        The number m of examples whose rows are kept, for measures and tests that need rows; 0 for
+        none. If there are at most m examples, all of them are kept.
+    sample_rows : {"flat", "mean", "last"}, optional
+        What is kept of an example with several rows: all of them, flattened; their mean; or the
+        last one. "flat" and "last" need all rows of an example in one batch, and "flat" as many
+        rows of every example. By default "flat"; "mean" for tokens of sequences that `capture` runs.
+    seed : int
+        Of the sample.
     max_memory_gb : float, optional
         The most memory that the moments may take, in GB; by default half of the machine's.
 
@@ -92,7 +103,12 @@ class Moments(Displayed):
     Notes
     -----
     Memory depends on neurons alone: 8 bytes x folds x (p^2 + q^2 + p q) a pair, and 8 p q for its
-    null; with "qr", 8 bytes x folds x (1 + p + q)^2; with bins, 8 bytes x p q bins^2 more.
+    null; with "qr", 8 bytes x folds x (1 + p + q)^2; with bins, 8 bytes x p q bins^2 more. The
+    sample takes 4 bytes x m x features a layer, where "flat" has p features for each row of an
+    example; with "mean", 8 bytes x m x p.
+
+    The sample has the m examples whose ids have the smallest hashes. It is a simple random sample,
+    also of sorted data, and the same for any order and any partition of the data.
     """
 
     def __init__(
@@ -104,9 +120,12 @@ class Moments(Displayed):
         bins: Bins = None,
         method: Method = "gram",
         top: int = 0,
+        sample: int = 1000,
+        sample_rows: Reduction | None = None,
+        seed: int = 0,
         max_memory_gb: float | None = None,
     ) -> None:
-        self._options = checked_options(pairs, folds, null, bins, method, top)
+        self._options = checked_options(pairs, folds, null, bins, method, top, sample, sample_rows, seed)
         self._limit = limit_in_bytes(max_memory_gb)
         self._pairs: list[Layers] = []
         self._layers: dict[str, LayerRecord] = {}
@@ -115,6 +134,9 @@ class Moments(Displayed):
         self._left_out: tuple[str, ...] = ()
         self._seen: Ranges = NONE
         self._sums = Accumulators(NumpyEngine(method == "single"), {})
+        self._samples = Samples(self._options)
+        self._needs_sample = True
+        """Whether a sample that takes too much memory is an error; otherwise none is kept."""
 
     @property
     def layers(self) -> dict[str, int]:
@@ -133,8 +155,13 @@ class Moments(Displayed):
 
     @property
     def nbytes(self) -> int:
-        """The bytes that the moments take."""
-        return self._sums.nbytes
+        """The bytes that the moments and the sample take."""
+        return self._sums.nbytes + self._samples.nbytes
+
+    @property
+    def keeps_sample(self) -> bool:
+        """Whether the rows of a sample of the examples are kept."""
+        return not self._samples.reason
 
     @property
     def keeps_top(self) -> bool:
@@ -230,18 +257,28 @@ class Moments(Displayed):
         -----
         Cost: rows x (p^2 + q^2 + 2 p q) operations a pair, and 2 p q more for the null.
         """
+        self._update(batch, example_ids, ROWS_AS_GIVEN)
+
+    def _update(self, batch: Mapping[str, DeviceArray], example_ids: ExampleIds, outputs: ExampleOutputs) -> None:
+        """Add a batch, and warn after the first one if products do not resolve a layer."""
         first = not self._layers
-        layer_batches = self._add_batch(batch, example_ids)
+        layer_batches = self._add_batch(batch, example_ids, outputs)
         if first and self._options.method == "gram":
             for layer, rows in layer_batches.items():
-                warn_unless_resolved(layer, self._layers[layer], self._sums.on(rows.engine), stacklevel=2)
+                warn_unless_resolved(layer, self._layers[layer], self._sums.on(rows.engine), stacklevel=3)
 
-    def _add_batch(self, batch: Mapping[str, DeviceArray], example_ids: ExampleIds = None) -> dict[str, LayerBatch]:
-        layer_batches = self._begin(batch, example_ids)
+    def _add_batch(
+        self,
+        batch: Mapping[str, DeviceArray],
+        example_ids: ExampleIds = None,
+        outputs: ExampleOutputs = ROWS_AS_GIVEN,
+    ) -> dict[str, LayerBatch]:
+        layer_batches = self._begin(batch, example_ids, outputs)
         self._sums.add_batch(layer_batches, self._pairs, self._layers)
         for layer, rows in layer_batches.items():
             top = self._top_of_batch(rows) if self._options.top else None
             self._layers[layer] = self._layers[layer].with_batch(rows.plan, rows.dtype, self._options.null, top)
+        self._samples.add(layer_batches, outputs)
         for plan in {id(rows.plan): rows.plan for rows in layer_batches.values()}.values():
             self._seen = union(self._seen, plan.numbers)
         return layer_batches
@@ -250,7 +287,12 @@ class Moments(Displayed):
         order, starts, numbers = rows.plan.groups
         return top_of(*rows.engine.maxima(rows.array, order, starts), numbers, self._options.top)
 
-    def _begin(self, batch: Mapping[str, DeviceArray], example_ids: ExampleIds = None) -> dict[str, LayerBatch]:
+    def _begin(
+        self,
+        batch: Mapping[str, DeviceArray],
+        example_ids: ExampleIds = None,
+        outputs: ExampleOutputs = ROWS_AS_GIVEN,
+    ) -> dict[str, LayerBatch]:
         """Check a batch and take from the first one what all others go by, but add nothing."""
         arrays = checked_arrays(batch, single=self._sums.host.single)
         widths = {layer: rows.array.shape[1] for layer, rows in arrays.items()}
@@ -264,8 +306,28 @@ class Moments(Displayed):
             layers = first_records(layer_batches, pairs, self._options)
             sums = Accumulators(self._sums.host, shapes_of_sums(self._options, widths, pairs, edges_of(layers)))
             check_memory(sums.nbytes, self._limit, len(widths), len(pairs))
+            self._begin_samples(layer_batches, outputs, self._limit - sums.nbytes)
             self._pairs, self._layers, self._sums = pairs, layers, sums
         return layer_batches
+
+    def _candidates(self, example_ids: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return which examples could enter the sample."""
+        return self._samples.candidates(example_ids)
+
+    def _begin_samples(
+        self, layer_batches: Mapping[str, LayerBatch], outputs: ExampleOutputs, available_bytes: float
+    ) -> None:
+        """Begin the sample.  If it takes more memory than is left, raise SpanmatchError if it is needed,
+        else keep none.
+        """
+        needed = self._samples.bytes_of(layer_batches, outputs)
+        over_limit = sample_over_limit(needed, available_bytes, len(layer_batches), self._options.sample)
+        if not over_limit:
+            self._samples.begin(layer_batches, outputs)
+        elif self._needs_sample:
+            raise SpanmatchError(over_limit)
+        else:
+            self._samples.drop(over_limit)
 
     def pair(self, x: str, y: str) -> Pair:
         """Return the joint moments of two layers, in either order.
@@ -291,7 +353,15 @@ class Moments(Displayed):
         """
         self._check_pair(x, y)
         records = self._layers[x], self._layers[y]
-        return pair_of_layers((x, y), records, self._sums.total(), self._options, self._layout.get(x, ""))
+        layout = self._layout.get(x, "")
+        return pair_of_layers((x, y), records, self._sums.total(), self._options, layout, self._sample_of(x, y))
+
+    def _sample_of(self, x: str, y: str) -> PairSample:
+        """Return the sample of two layers, made when it is read."""
+        states = self._samples.states()
+        n_examples = int(np.diff(self._seen, axis=1).sum())
+        of_pair = (states[x], states[y]) if states else None
+        return PairSample(of_pair, self._samples.reason, n_examples, self._options.seed)
 
     def _check_pair(self, x: str, y: str) -> None:
         self._check_layer(x)
@@ -349,13 +419,15 @@ class Moments(Displayed):
         check_options_fit(self._options, other._options)
         if not self._layers:
             sums = other._sums.total().on_host().arrays
-            self._take(replace(other._contents(), sums=sums, example_ids=union(self._seen, other._seen)))
+            reason, seen = self._samples.reason or other._samples.reason, union(self._seen, other._seen)
+            self._take(replace(other._contents(), sums=sums, example_ids=seen, no_sample=reason))
             return self
         check_pairs_fit(self._pairs, other._pairs)
         check_edges_fit(self._layers, other._layers)
         check_widths_fit(self.layers, other.layers)
         self._source = self._source if self._source == other._source else ""
         self._seen = union(self._seen, other._seen)
+        self._samples.merge(other._samples.states(), other._samples.reason)
         self._sums.add(about_shifts_of(self._layers, other._layers, other._sums.total()))
         self._layers = {layer: record.with_rows_of(other._layers[layer]) for layer, record in self._layers.items()}
         return self
@@ -399,7 +471,7 @@ class Moments(Displayed):
         example_ids: ArrayLike | None = None,
         *,
         scheduler: str | int | Client | None = None,
-        **options: Unpack[MomentsOptions],
+        **options: Unpack[SeededOptions],
     ) -> Moments:
         """Return the moments of Dask arrays: one task a chunk of rows, added up as a tree.
 
@@ -491,8 +563,18 @@ class Moments(Displayed):
     def _contents(self) -> Contents:
         """Return everything that the moments are; its arrays are theirs."""
         sums = self._sums.total().arrays if self._layers else {}
+        samples = {layer: state.on_host() for layer, state in self._samples.states().items()}
         return Contents(
-            self._options, self._pairs, self._layers, self._layout, self._source, self._left_out, self._seen, sums
+            options=self._options,
+            pairs=self._pairs,
+            layers=self._layers,
+            layout=self._layout,
+            source=self._source,
+            left_out=self._left_out,
+            example_ids=self._seen,
+            sums=sums,
+            samples=samples,
+            no_sample=self._samples.reason,
         )
 
     def _take(self, contents: Contents) -> None:
@@ -502,12 +584,14 @@ class Moments(Displayed):
         host, arrays = self._sums.host, dict(contents.sums)
         shapes = {key: array.shape for key, array in arrays.items()}
         self._sums = Accumulators(host, shapes, Sums(host, arrays) if arrays else None)
+        self._samples = Samples.of(contents.samples, self._options, contents.no_sample)
 
     def _empty(self) -> Moments:
         """Return moments of no rows with the same options and edges of bins."""
         empty = Moments(method=self._options.method)
         empty._options = replace(self._options, bins=self.edges or self._options.bins)
-        empty._limit = self._limit
+        empty._limit, empty._needs_sample = self._limit, self._needs_sample
+        empty._samples = Samples(empty._options, self._samples.reason)
         return empty
 
     def _alike(self) -> Moments:
@@ -517,7 +601,7 @@ class Moments(Displayed):
         folds, top = self._options.folds, self._options.top
         for layer, record in self._layers.items():
             alike._layers[layer] = LayerRecord.of_no_rows(record.shift, folds, record.edges, top)
-        alike._sums = Accumulators(self._sums.host, self._sums.shapes)
+        alike._sums, alike._samples = Accumulators(self._sums.host, self._sums.shapes), self._samples.empty()
         return alike
 
 
@@ -525,7 +609,7 @@ def _added(one: State, other: State) -> State:
     return state_of((Moments._of(contents_of(one)) + Moments._of(contents_of(other)))._contents())
 
 
-def _moments_of_no_rows(batch: Mapping[str, DeviceArray], options: MomentsOptions) -> Moments:
+def _moments_of_no_rows(batch: Mapping[str, DeviceArray], options: SeededOptions) -> Moments:
     """Return moments of no rows with the shifts and edges of bins of a first chunk."""
     moments = Moments(**options)
     moments._begin(batch)

@@ -11,18 +11,21 @@ from numpy.typing import NDArray
 
 from .._files import Path_, read_tensors, write_tensors
 from ..errors import SpanmatchError
+from .backends import NumpyEngine
 from .example_ranges import Ranges, checked_ranges
 from .histograms import checked_edges
 from .layer_records import LayerRecord
 from .number_types import NUMBER_TYPES
 from .options import Layers, Options, checked_options
+from .sample import REDUCTIONS
+from .sample_buffers import SampleRows, SampleState
 from .sums import Key, shapes_of_sums
 from .top_inputs import TopInputs
 from .torch_ranks import Description, State, StateArray
 
 Array = NDArray[np.float64]
 Arrays = Mapping[str, StateArray]
-FORMAT, VERSION = "spanmatch.moments", 6
+FORMAT, VERSION = "spanmatch.moments", 7
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +44,10 @@ class Contents:
     example_ids: Ranges
     sums: Mapping[Key, Array]
     """Empty if there are no layers."""
+    samples: Mapping[str, SampleState]
+    """On the host, by layer; empty if there are none."""
+    no_sample: str
+    """Why there are none."""
 
 
 def write_moments(path: Path_, contents: Contents) -> None:
@@ -82,6 +89,12 @@ def state_of(contents: Contents) -> State:
         "null": options.null,
         "method": options.method,
         "top": options.top,
+        "sample": options.sample,
+        "sample_rows": options.sample_rows,
+        "seed": options.seed,
+        "no_sample": contents.no_sample,
+        "reductions": {layer: state.reduction for layer, state in contents.samples.items()},
+        "sample_refusals": {layer: state.refusal for layer, state in contents.samples.items()},
         "bins": options.bins if isinstance(options.bins, int) else None,
         "null_rows": {layer: record.null_rows for layer, record in contents.layers.items()},
         "dtypes": {layer: record.dtype for layer, record in contents.layers.items()},
@@ -92,6 +105,8 @@ def state_of(contents: Contents) -> State:
     arrays: dict[str, StateArray] = {"seen": contents.example_ids}
     for layer, record in contents.layers.items():
         arrays |= {_array_name(layers, (kind, layer)): array for kind, array in _arrays_of(record).items()}
+    for layer, state in contents.samples.items():
+        arrays |= {_array_name(layers, (f"sample {kind}", layer)): array for kind, array in _rows_of(state).items()}
     arrays |= {_array_name(layers, key): array for key, array in contents.sums.items()}
     return description, arrays
 
@@ -112,6 +127,9 @@ def contents_of(state: State) -> Contents:
         bins,
         description["method"],
         description["top"],
+        description["sample"],
+        description["sample_rows"],
+        description["seed"],
     )
     records = {layer: _record(layer, description, arrays, options, edges.get(layer)) for layer in layers}
     pairs = [(x, y) for x, y in description["pairs"]]
@@ -125,6 +143,10 @@ def contents_of(state: State) -> Contents:
         left_out=tuple(map(str, description["left_out"])),
         example_ids=checked_ranges(arrays["seen"]),
         sums={key: _checked_sums(key, arrays[_array_name(layers, key)], shape) for key, shape in shapes.items()},
+        samples={
+            layer: _sample(layer, description, arrays, records[layer].neurons) for layer in description["reductions"]
+        },
+        no_sample=str(description["no_sample"]),
     )
 
 
@@ -168,6 +190,39 @@ def _record(layer: str, description: Description, arrays: Arrays, options: Optio
         edges=edges,
         top=_checked_top(layers, layer, arrays, (len(shift), options.top)) if options.top else None,
     )
+
+
+def _rows_of(state: SampleState) -> dict[str, StateArray]:
+    """Return the arrays of a layer's sample by kind."""
+    rows = state.rows
+    return {
+        "ids": rows.example_ids,
+        "counts": rows.counts,
+        "ambiguous": rows.is_ambiguous.astype(np.uint8),
+        "values": rows.values,
+    }
+
+
+def _sample(layer: str, description: Description, arrays: Arrays, neurons: int) -> SampleState:
+    """Return a layer's sample.  Raises ValueError or KeyError if its parts do not fit together."""
+    layers, reduction = description["layers"], description["reductions"][layer]
+    ids, counts, ambiguous, values = (
+        arrays[_array_name(layers, (f"sample {kind}", layer))] for kind in ("ids", "counts", "ambiguous", "values")
+    )
+    if reduction not in REDUCTIONS:
+        raise ValueError(f"sample_rows of {layer} is {reduction!r}")
+    kinds = [array.dtype.name for array in (ids, counts, ambiguous, values)]
+    expected = ["int64", "int64", "uint8", "float64" if reduction == "mean" else "float32"]
+    k, most = len(ids), description["sample"]
+    shapes_fit = ids.shape == counts.shape == ambiguous.shape == (k,) and values.ndim == 2 and len(values) == k
+    features = neurons * (int(counts[0]) if reduction == "flat" and k else 1)
+    if kinds != expected or not shapes_fit or k > most or values.shape[1] != features or len(np.unique(ids)) != k:
+        raise ValueError(f"the sample of {layer} is {', '.join(kinds)} of {k} examples, {values.shape}")
+    if k and (ids.min() < 0 or counts.min() < 1):
+        raise ValueError(f"the sample of {layer} has examples {ids.min()}, or of no rows")
+    rows = SampleRows(ids, counts, values, ambiguous.astype(np.bool_))
+    refusal = str(description["sample_refusals"][layer])
+    return SampleState(layer, reduction, rows, NumpyEngine(), neurons, refusal)
 
 
 def _checked_counts(kind: str, layer: str, counts: StateArray, folds: int) -> NDArray[np.int64]:

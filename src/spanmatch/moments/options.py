@@ -14,6 +14,7 @@ from ..errors import SpanmatchError, among
 from .histograms import Bins, checked_bins
 from .pairs import PRODUCTS
 from .provenance import Method
+from .sample import REDUCTIONS, Reduction
 
 Layers = tuple[str, str]
 PairsRule = Literal["matching", "depth", "all"]
@@ -30,7 +31,15 @@ class MomentsOptions(TypedDict, total=False):
     bins: Bins
     method: Method
     top: int
+    sample: int
+    sample_rows: Reduction | None
     max_memory_gb: float | None
+
+
+class SeededOptions(MomentsOptions, total=False):
+    """The same with the seed of the sample."""
+
+    seed: int
 
 
 @dataclass(frozen=True)
@@ -43,9 +52,22 @@ class Options:
     bins: int | dict[str, NDArray[np.float64]] | None
     method: Method
     top: int
+    sample: int
+    sample_rows: Reduction | None
+    seed: int
 
 
-def checked_options(pairs: Pairs, folds: int, null: bool, bins: Bins, method: Method, top: int) -> Options:
+def checked_options(
+    pairs: Pairs,
+    folds: int,
+    null: bool,
+    bins: Bins,
+    method: Method,
+    top: int,
+    sample: int,
+    sample_rows: Reduction | None,
+    seed: int,
+) -> Options:
     """Return options.  Raises SpanmatchError for one that makes no sense."""
     if not _is_count(folds, 1):
         raise SpanmatchError(f"folds={folds!r}: give a whole number, 1 or more")
@@ -53,7 +75,23 @@ def checked_options(pairs: Pairs, folds: int, null: bool, bins: Bins, method: Me
         raise SpanmatchError(f"method={method!r}: give 'gram', 'qr' or 'single'")
     if not _is_count(top, 0):
         raise SpanmatchError(f"top={top!r}: give a whole number, 0 for none")
-    return Options(_requested_pairs(pairs), int(folds), bool(null), checked_bins(bins), method, int(top))
+    if not _is_count(sample, 0):
+        raise SpanmatchError(f"sample={sample!r}: give the number of examples to sample, 0 for none")
+    if sample_rows not in (None, *REDUCTIONS):
+        raise SpanmatchError(f"sample_rows={sample_rows!r}: give 'flat', 'mean' or 'last'")
+    if not _is_count(seed, 0) or seed >= 2**64:
+        raise SpanmatchError(f"seed={seed!r}: give a whole number from 0 to 2^64 - 1")
+    return Options(
+        _requested_pairs(pairs),
+        int(folds),
+        bool(null),
+        checked_bins(bins),
+        method,
+        int(top),
+        int(sample),
+        sample_rows,
+        int(seed),
+    )
 
 
 def _is_count(value: object, least: int) -> bool:

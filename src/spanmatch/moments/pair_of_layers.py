@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import numpy as np
@@ -13,13 +13,19 @@ from .layer_records import LayerRecord
 from .options import Layers, Options
 from .pairs import Counts, Pair
 from .partner_similarity import PartnerSimilarity
+from .sample import Sample
 from .sums import Sums
 
 Array = NDArray[np.float64]
 
 
 def pair_of_layers(
-    layers: Layers, records: tuple[LayerRecord, LayerRecord], sums: Sums, options: Options, layout: str
+    layers: Layers,
+    records: tuple[LayerRecord, LayerRecord],
+    sums: Sums,
+    options: Options,
+    layout: str,
+    sample: Callable[[], Sample],
 ) -> Pair:
     """Return the pair of two layers, given their records and the sums on the host."""
     shift = records[0].shift, records[1].shift
@@ -39,6 +45,7 @@ def pair_of_layers(
         similarity,
         options.method == "single",
         (records[0].dtype, records[1].dtype),
+        sample,
     )
 
 

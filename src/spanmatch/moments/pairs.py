@@ -15,6 +15,7 @@ from .._display import Displayed
 from ..errors import SpanmatchError
 from .provenance import Method, Provenance
 from .remembered import remembered
+from .sample import Sample
 from .spans import (
     SINGLE,
     UNIT,
@@ -267,6 +268,8 @@ class Pair(Displayed):
     """The sums of each fold."""
     _null_product: Callable[[], Array] | None = None
     """Returns the sum of products of lifted rows under the null pairing, (p + 1, q + 1)."""
+    _sample: Callable[[], Sample] | None = None
+    """Returns the rows of the sampled examples."""
     _all_folds: ref[Pair] | None = None
     """The pair of which this one is a split. The reference is weak, as that pair caches its splits."""
     results: dict[Hashable, object] = field(default_factory=dict, repr=False)
@@ -283,6 +286,7 @@ class Pair(Displayed):
         partner_similarity: float = float("nan"),
         single: bool = False,
         dtypes: tuple[str, str] = ("float64", "float64"),
+        sample: Callable[[], Sample] | None = None,
     ) -> Pair:
         """Return the pair of two layers from the sums of all folds.
 
@@ -304,6 +308,8 @@ class Pair(Displayed):
             Whether the products were computed in single precision.
         dtypes : tuple of two strs
             The coarsest number types of the layers.
+        sample : callable, optional
+            Returns the rows of the sampled examples.
 
         Returns
         -------
@@ -345,6 +351,7 @@ class Pair(Displayed):
             partner_similarity,
             parts,
             null_product,
+            sample,
         )
 
     def _summary(self) -> str:
@@ -475,8 +482,26 @@ class Pair(Displayed):
             fourth=fourth,
             _parts=(),
             _null_product=None,
+            _sample=None,
             results={},
         )
+
+    @cached_property
+    def sample(self) -> Sample:
+        """The rows of a sample of the examples, float32, one row for each example and layer.
+
+        Raises
+        ------
+        SpanmatchError
+            If no sample was kept, it is of other rows than one for each example, or this is the pair of
+            a fold or of the null pairing.
+        """
+        if self._sample is None:
+            raise SpanmatchError(
+                f"layers {self.x_layer!r} and {self.y_layer!r}: a fold and a null pairing have no sample of rows; "
+                "sm.permutation_test tells what chance gives"
+            )
+        return self._sample()
 
     def null_or_reason(self) -> tuple[Pair | None, str]:
         """Return the pair under the null, or the reason why there is none.
@@ -519,6 +544,7 @@ class Pair(Displayed):
             self.partner_similarity,
             [part.swapped() for part in self._parts],
             None if product is None else lambda: product().T,
+            None if self._sample is None else lambda: self.sample.swapped,
             None if self.all_folds is None else ref(self.all_folds.swapped),
         )
 

@@ -27,6 +27,7 @@ from ..moments.memory_limit import limit_in_bytes
 from ..moments.moments import Moments
 from ..moments.pairs import Pair
 from ..moments.provenance import Method, network_and_layer
+from ..moments.samples import ExampleOutputs
 from ..similarity import Measure
 from ..similarity import measures as all_measures
 from . import callbacks
@@ -344,7 +345,9 @@ class Tracker(Displayed):
         """Run the network over the probe; return its rows, if it becomes the reference, and its similarities."""
         recording = self._new_recording() if self._reference is None or self._against == "previous" else None
         reference = self._reference or (recording if self._against == "first" else None)
-        moments = Moments(null=False, folds=self._folds, method=self._method, max_memory_gb=self._max_memory_gb)
+        moments = Moments(
+            null=False, folds=self._folds, method=self._method, sample=0, max_memory_gb=self._max_memory_gb
+        )
         group = _QuietGroup(Checkpoint(None, 0, moments, None))
         with (
             training_state_kept(self._module),
@@ -400,9 +403,11 @@ class Tracker(Displayed):
 class _QuietGroup(BatchGroup):
     """Batches put together, without a check of the first batch at each step: results carry their warnings."""
 
-    def update_moments(self, rows: Mapping[str, Array], row_ids: Mapping[str, NDArray[np.int64]]) -> None:
+    def update_moments(
+        self, rows: Mapping[str, Array], row_ids: Mapping[str, NDArray[np.int64]], outputs: ExampleOutputs
+    ) -> None:
         """Add joined rows to the moments."""
-        self.moments._add_batch(rows, row_ids)
+        self.moments._add_batch(rows, row_ids, outputs)
 
 
 def _chosen_measures(names: Sequence[str]) -> list[Measure]:
