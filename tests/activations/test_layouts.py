@@ -33,15 +33,15 @@ def test_sampled_positions_are_the_same_in_both_networks_and_said():
 def rows_seen(monkeypatch, network, batches, **options):
     """Return the rows of layer "0" that a capture adds, by example, in order of position."""
     seen = {}
-    update = sm.Moments.update
+    update = sm.Moments._update
 
-    def recorded(self, rows, examples):
+    def recorded(self, rows, examples, outputs):
         for example, row in zip(examples["a:0"], rows["a:0"], strict=True):
             seen.setdefault(int(example), []).append(np.asarray(row).tobytes())
-        update(self, rows, examples)
+        update(self, rows, examples, outputs)
 
     with monkeypatch.context() as patch:
-        patch.setattr(sm.Moments, "update", recorded)
+        patch.setattr(sm.Moments, "_update", recorded)
         sm.capture({"a": network, "b": network}, batches, layers="0", channels="first", positions=3, **options)
     return seen
 
@@ -83,15 +83,15 @@ def test_layers_of_equally_many_positions_share_the_sample_and_others_do_not():
     x, ids = images(12).numpy(), np.arange(12) + 100
     layout = Layout(positions=4, seed=1)
     where = np.broadcast_to(np.arange(36.0).reshape(6, 6), (12, 1, 6, 6))
-    rows, row_ids, _ = layout.rows("a:l", np.concatenate([x, where], axis=1), ids, channels_first=True)
-    other, other_ids, _ = layout.rows(
+    rows, row_ids, *_ = layout.rows("a:l", np.concatenate([x, where], axis=1), ids, channels_first=True)
+    other, other_ids, *_ = layout.rows(
         "b:m", np.concatenate([where, x, x], axis=1).reshape(12, 3, 36), ids, channels_first=True
     )
     np.testing.assert_array_equal(rows[:, 1], other[:, 0])
     np.testing.assert_array_equal(row_ids, other_ids)
     assert [len(set(rows[row_ids == example, 1])) for example in ids] == [4] * 12
     assert len({tuple(rows[row_ids == example, 1]) for example in ids}) == 12  # another sample for each example
-    tensors, _, _ = layout.rows("a:l", torch.tensor(where.copy()), ids, channels_first=True)
+    tensors, *_ = layout.rows("a:l", torch.tensor(where.copy()), ids, channels_first=True)
     np.testing.assert_array_equal(tensors[:, 0], rows[:, 1])
 
 
@@ -109,14 +109,14 @@ def test_pooling_is_a_mean_over_positions_or_tokens():
     conv, tokens = r.standard_normal((6, 3, 5, 4)), r.standard_normal((6, 7, 3))
     mask = np.arange(7) < np.arange(1, 7)[:, None]
     for make in (np.asarray, torch.from_numpy):
-        rows, examples, how = Layout(pool="mean").rows("l", make(conv), np.arange(2, 8), channels_first=True)
+        rows, examples, how, *_ = Layout(pool="mean").rows("l", make(conv), np.arange(2, 8), channels_first=True)
         np.testing.assert_allclose(np.asarray(rows), conv.mean(axis=(2, 3)))
         assert examples.tolist() == list(range(2, 8)) and "means" in how
-        rows, _, _ = Layout(pool="mean").rows("l", make(tokens), np.arange(6), channels_first=False)
+        rows, *_ = Layout(pool="mean").rows("l", make(tokens), np.arange(6), channels_first=False)
         np.testing.assert_allclose(np.asarray(rows), tokens.mean(axis=1))
-        rows, _, _ = Layout(pool="mean").rows("l", make(tokens), np.arange(6), channels_first=False, mask=make(mask))
+        rows, *_ = Layout(pool="mean").rows("l", make(tokens), np.arange(6), channels_first=False, mask=make(mask))
         np.testing.assert_allclose(np.asarray(rows), [tokens[i, : i + 1].mean(axis=0) for i in range(6)])
-        rows, examples, _ = Layout(pool=3).rows("l", make(conv), np.arange(6), channels_first=True)
+        rows, examples, *_ = Layout(pool=3).rows("l", make(conv), np.arange(6), channels_first=True)
         expected = torch.nn.functional.adaptive_avg_pool2d(torch.from_numpy(conv), 3).flatten(2).swapaxes(1, 2)
         np.testing.assert_allclose(np.asarray(rows), expected.reshape(-1, 3))
         assert examples.tolist() == np.repeat(range(6), 9).tolist()

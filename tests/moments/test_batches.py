@@ -124,5 +124,7 @@ def test_the_memory_of_large_moments_is_said_before_they_start(monkeypatch):
     sm.pair(X, Y)
     assert said == []  # small ones need no word
     monkeypatch.setattr("spanmatch.moments.memory_limit.ANNOUNCED", 1e4)
-    moments = moments_of(X, Y)
-    assert said == [f"moments of 2 layers and 1 pairs: {moments.nbytes / 1e9:.2g} GB, however many rows"]
+    moments = moments_of(X, Y, sample=0)
+    assert said.pop() == f"moments of 2 layers and 1 pairs: {moments.nbytes / 1e9:.2g} GB, however many rows"
+    moments_of(X, Y, sample=700)
+    assert said[1:] == [f"sample of 700 examples at 2 layers: up to {700 * (24 + 31) * 4 / 1e9:.2g} GB"]

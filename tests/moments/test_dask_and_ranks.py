@@ -54,6 +54,8 @@ def assert_same(one, other, layers=("a:l", "b:l"), rtol=1e-12):
         assert others.n_examples == own.n_examples > 0
     assert b.partner_similarity == pytest.approx(a.partner_similarity, rel=1e-6, abs=1e-12)
     assert a.rows == b.rows and one.rows == other.rows
+    for name in ("X", "Y", "example_ids"):
+        np.testing.assert_array_equal(getattr(a.sample, name), getattr(b.sample, name))
     np.testing.assert_array_equal(one.example_ids, other.example_ids)
 
 
