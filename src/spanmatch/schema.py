@@ -330,7 +330,8 @@ class MeasureRecord(TypedDict):
     high: float | None
     bias: float | None  # about how much a value of few rows is above the population's
     null_value: float | None
-    p_value: Share | None  # of CKA and debiased CKA
+    p_value: Share | None  # by permutations of the sampled examples
+    calibrated: Share | None  # the similarity beyond what unrelated layers exceed with a probability of 5%
     reason: Text  # why a number is null; empty if none is
 
 

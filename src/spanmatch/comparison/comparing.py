@@ -356,11 +356,10 @@ def _ask_about_order(pair_results: Sequence[PairResult], moments: Moments) -> No
 
 
 def _p_value(result: PairResult, moments: Moments) -> float | None:
-    """Return the p-value of debiased CKA; None if it is refused."""
-    if result.evidence is not None:
-        return result.evidence["debiased cka"].p_value
+    """Return the p-value of debiased CKA over all permutations; None if it is refused."""
+    pair = moments.pair(result.provenance.x_layer, result.provenance.y_layer)
     try:
-        return permutation_test(moments.pair(result.provenance.x_layer, result.provenance.y_layer)).p_value
+        return permutation_test(pair, permutations="all").p_value
     except SpanmatchError:
         return None
 

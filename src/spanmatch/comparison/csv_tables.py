@@ -309,6 +309,7 @@ MEASURES = Table[tuple[PairResult, MeasureEvidence]](
         "bias": lambda row: row[1].bias,
         "null_value": lambda row: row[1].null_value,
         "p_value": lambda row: row[1].p_value,
+        "calibrated": lambda row: row[1].calibrated,
         "rows": lambda row: row[0].provenance.rows,
         "n_examples": lambda row: row[0].provenance.n_examples,
         "effective_sample_size": lambda row: _effective_sample_size(row[0]),

@@ -16,9 +16,9 @@ from ..match import MatchProfile, match_profile
 from ..moments.dependence import neighbours_are_alike, rows_are_independent
 from ..moments.pairs import Pair, checked_pair
 from ..moments.provenance import Result
-from ..similarity import Estimator, Measure, cka, debiased_cka, measures
+from ..similarity import Estimator, Measure, measures
 from .intervals import check_level, jackknife
-from .permutation import permutation_test
+from .permutation import PermutationTest, tests_of_measures
 from .profile import ProfileEvidence, check_in_sample, profile_evidence
 from .sample_size import RowsNeeded, rows_needed
 
@@ -59,10 +59,14 @@ class MeasureEvidence(Displayed):
     null_value: float
     """The value of the null pairing."""
     p_value: float
-    """The probability of such a value if the layers are unrelated; nan but for CKA."""
+    """The probability of such a value, or of a more similar one, if the layers are unrelated; by
+    permutations of the sampled examples."""
+    calibrated: float
+    """The similarity beyond what unrelated layers exceed with a probability of 5%, in [0, 1]; see
+    `PermutationTest.calibrated`."""
     reason: str
-    """Why the value, its interval, the null value or the p-value of CKA is missing; empty if none is.
-    Unbiased and corrected measures have no null value if examples have several rows."""
+    """Why the value, its interval, the null value or the p-value is missing; empty if none is. Unbiased
+    and corrected measures have no null value if examples have several rows."""
 
     def to_dict(self) -> MeasureRecord:
         """Return everything as plain Python values; nan as None."""
@@ -75,6 +79,7 @@ class MeasureEvidence(Displayed):
             "bias": short(self.bias),
             "null_value": short(self.null_value),
             "p_value": short(self.p_value),
+            "calibrated": short(self.calibrated),
             "reason": self.reason,
         }
 
@@ -182,7 +187,8 @@ def assess(
         lambda: match_profile(pair, centred=profile.provenance.centred, corrected=True), "match_profile"
     )
     curves, no_curves = _or_reason(lambda: profile_evidence(pair, profile, held=held, level=level), "profile")
-    measure_evidence = tuple(_measure_evidence(pair, measure, level) for measure in measures())
+    tests = tests_of_measures(pair)
+    measure_evidence = tuple(_measure_evidence(pair, measure, level, tests[measure.name]) for measure in measures())
     reasons = {"rows needed": no_rows, "corrected levels": no_levels, "profile evidence": no_curves}
     reasons |= {measure.name: measure.reason for measure in measure_evidence if _is_incomplete(measure)}
     reasons["null"] = pair.null_or_reason()[1]
@@ -231,19 +237,24 @@ def _value_alone(pair: Pair, measure: Measure) -> MeasureEvidence:
         bias=NAN if measure.estimator == "in sample" else 0.0,
         null_value=NAN,
         p_value=NAN,
+        calibrated=NAN,
         reason=reason or NO_EVIDENCE,
     )
 
 
-def _measure_evidence(pair: Pair, measure: Measure, level: float) -> MeasureEvidence:
+def _measure_evidence(
+    pair: Pair, measure: Measure, level: float, test: PermutationTest | SpanmatchError
+) -> MeasureEvidence:
     """Return a measure with as much of its evidence as is defined."""
     value, no_value = _number(lambda: measure(pair), measure.name)
     null, no_null = _null_value(pair, measure)
     bias = _bias(pair, measure, value, null)
     low, high, no_interval = (NAN, NAN, "") if no_value else _interval(pair, measure, bias, level)
-    test, no_test = None, ""
-    if measure.function in (cka, debiased_cka) and not no_value:
-        test, no_test = _or_reason(lambda: permutation_test(pair, measure), "permutation_test")
+    no_test = ""
+    if isinstance(test, SpanmatchError):
+        p_value, score, no_test = NAN, NAN, str(test).removeprefix("permutation_test: ")
+    else:
+        p_value, score = test.p_value, test.calibrated
     reasons = dict.fromkeys(reason for reason in (no_value, no_interval, no_null, no_test) if reason)
     return MeasureEvidence(
         name=measure.name,
@@ -253,7 +264,8 @@ def _measure_evidence(pair: Pair, measure: Measure, level: float) -> MeasureEvid
         high=high,
         bias=bias,
         null_value=null,
-        p_value=NAN if test is None else test.p_value,
+        p_value=p_value,
+        calibrated=score,
         reason="; ".join(reasons),
     )
 

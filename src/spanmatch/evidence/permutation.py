@@ -1,38 +1,70 @@
-"""P-values of linear CKA from the moments alone: is the similarity of two layers more than chance?
+"""Permutation tests: how often would a measure be as large if the layers were unrelated?
 
-If the rows are independent, all permutations of the rows are equally likely under the null
-hypothesis that the layers are unrelated. Mean, variance and skewness of ||Sxy||^2 over all of them
-follow from the moments, and determine a Pearson III law. If rows are dependent, the cross products
-of the folds are independent of each other, and of mean 0 under the null hypothesis: the test
-compares the estimate with those of all choices of their signs.
-Sources: Kazi-Aoual, Hitier, Sabatier, Lebreton, Computational Statistics & Data Analysis 20, 1995;
-Josse, Pages, Husson 2008 (Pearson III law); docs/evidence.md.
+Rows of one example are dependent, but examples are exchangeable: if the layers are unrelated, all
+orders of y's examples are equally likely. The sample of rows is measured again with y's examples
+permuted. Kernels and neighbours stay what they are, so that one of their matrices is permuted;
+measures of second moments take the products of the permuted rows.
+Sources: Fisher 1935; Phipson & Smyth 2010 (p-values are never 0); Groeger, Wen, Brbic 2026
+(calibrated scores); docs/evidence.md.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import product
+from typing import Literal
 
 import numpy as np
 
+from .._progress import tracked
 from .._threads import few_threads
 from ..errors import SpanmatchError
 from ..moments.dependence import ADVICE, neighbours_are_alike
-from ..moments.fold_products import Sides, fold_product
-from ..moments.pairs import Fourth, Pair, checked_pair
+from ..moments.pairs import Pair, checked_pair
 from ..moments.provenance import Result
-from ..moments.remembered import remembered
 from ..moments.spans import Array
-from ..similarity import cka, debiased_cka
-from ..similarity.unbiased_hsic import FEWEST_FOLDS, FEWEST_ROWS, hsic_of_folds
+from ..similarity import (
+    Measure,
+    adjusted_linear_regression,
+    adjusted_pillai,
+    cca,
+    cka,
+    debiased_cka,
+    debiased_kernel_cka,
+    kernel_cka,
+    linear_regression,
+    measures,
+    ridge_regression,
+)
+from ..similarity.permutable import Quadratic
+from ..similarity.sampled_statistics import Statistic as SampledStatistic
+from ..similarity.sampled_statistics import is_of_sample, statistic_of
 from .intervals import check_level, declared_measure
 from .null_pairing import Statistic, name_of
+from .permutation_moments import test_by_moments
+from .permutations import Groups, Permutations, permutations_of
+from .sampled_pairs import SampledPair, values_of_reordered
 
-MOST_FOLDS = 13
-"""The largest number of folds of which all signs are tried."""
-ROUNDING = 1e-12
-"""The relative difference up to which values count as equal."""
+PERMUTATIONS = 999
+EQUAL = 1e-10
+"""The difference, as a share of the largest value, up to which values count as equal."""
+WIDEST_PERMUTED, OPERATIONS = 256, 2e10
+"""The total number of neurons, and of operations, up to which products of rows are permuted by default."""
+FEWEST_PRODUCTS, MOST_PRODUCTS = 19, 99
+"""The numbers of permutations of products between which costs decide."""
+TOO_DEAR = (
+    "{} has no p-value by default, because products of so many rows or neurons take long to permute; "
+    "use sm.permutation_test(pair, measure)"
+)
+IN_KERNELS = {cka: kernel_cka, debiased_cka: debiased_kernel_cka}
+"""If each example is one row, these measures of moments are functions of the kernels of the sample."""
+TESTED_BY = {
+    debiased_cka: cka,
+    adjusted_pillai: cca,
+    adjusted_linear_regression: linear_regression,
+    ridge_regression: linear_regression,
+}
+"""Measures that need folds if rows are dependent, and those in sample that are permuted in their place."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
@@ -42,23 +74,27 @@ class PermutationTest(Result):
     name: str
     """The measure's name."""
     value: float
-    """The value of the pair."""
+    """The value of the pair; of a measure of moments, over all rows."""
     p_value: float
-    """The probability of a value at least as large if the layers are unrelated."""
+    """The probability of a value at least as similar as that of the sample if the layers are
+    unrelated. With K permutations, at least 1 / (K + 1)."""
     threshold: float
-    """The value that unrelated layers exceed with a probability of `alpha`."""
+    """The value that unrelated layers exceed with a probability of at most `alpha`."""
     alpha: float
     """The significance level of the threshold."""
+    calibrated: float
+    """The similarity beyond chance, in [0, 1]: max(0, (v - threshold) / (v_max - threshold)), for the
+    value v that was tested and v_max that of identical layers."""
+    sample_value: float
+    """The value of the sample, which the null values are of."""
+    statistic: str
+    """The name of the measure that was permuted."""
     method: str
-    """"permutations of rows" or "signs of folds"."""
+    """"permutations of examples", or, from the moments alone, "permutations of rows" or "signs of
+    folds"."""
     null: Array = field(repr=False)
-    """(2^(k - 1),) the values for all signs of k folds; empty for permutations of rows, of which
-    there are too many."""
-
-    @property
-    def calibrated(self) -> float:
-        """The similarity beyond chance, in [0, 1]: max(0, (value - threshold) / (1 - threshold))."""
-        return max(0.0, (self.value - self.threshold) / (1 - self.threshold))
+    """(K,) the values of the permuted samples; empty for all permutations of rows, of which there are
+    too many."""
 
     def __float__(self) -> float:
         """Return the value of the pair."""
@@ -66,193 +102,355 @@ class PermutationTest(Result):
 
 
 @few_threads
-def permutation_test(pair: Pair, measure: Statistic = debiased_cka, *, alpha: float = 0.05) -> PermutationTest:
-    """Return the p-value of CKA or debiased CKA under the hypothesis that the layers are unrelated.
+def permutation_test(
+    pair: Pair,
+    measure: Statistic = debiased_cka,
+    permutations: int | Literal["all"] = PERMUTATIONS,
+    groups: Groups = None,
+    seed: int = 0,
+    *,
+    alpha: float = 0.05,
+) -> PermutationTest:
+    """Return the p-value of a measure under the hypothesis that the layers are unrelated.
 
     Parameters
     ----------
     pair : Pair
-        The layers, (n, p) and (n, q).
-    measure : {sm.debiased_cka, sm.cka}
-        The measure, as a function or from `sm.measures()`.
+        The layers, (n, p) and (n, q), with a sample of rows.
+    measure : callable
+        A function of a `Pair` that returns a number, such as `sm.cka`.
+    permutations : int or "all"
+        The number K of permutations. "all", for `sm.cka` and `sm.debiased_cka` alone: what follows
+        for all permutations from the moments, over all rows and without a sample.
+    groups : array of shape (examples,) or mapping, optional
+        The group of each example, by its id, such as its class: examples are permuted within their
+        groups only. The test then asks whether the layers agree beyond the groups.
+    seed : int
+        Of the permutations. Equal seeds give the same permutations for all pairs of layers that
+        have the same sample.
     alpha : float
         The significance level of `.threshold`, in (0, 1).
 
     Returns
     -------
     PermutationTest
-        The value, its p-value, the threshold, and the calibrated value.
+        The value, its p-value, the null values, the threshold, and the calibrated value.
 
     Raises
     ------
     SpanmatchError
-        If the measure is another one, a layer is constant, or there are fewer than four rows; if
-        examples have several rows and there are fewer than four folds; if rows count as examples of
-        their own, but neighbouring ones are alike.
+        If there is no sample, the measure is not defined for it, or there are fewer than 2 examples;
+        if rows count as examples of their own, but neighbouring ones are alike; if a group is not
+        known.
 
     Notes
     -----
-    Independent rows: over all permutations of the rows, debiased CKA has mean 0 and variance 2 / (n
-    (n - 3)). With the eigenvalues l of Sxx and m of Syy, its skewness is about
+    With the value v of the sample and v_1, ..., v_K of the samples whose examples of y are permuted:
 
-        sqrt(8) sum l^3 sum m^3 / (sum l^2 sum m^2)^(3/2),
+        p = (1 + #{v_k >= v}) / (K + 1)
 
-    and the p-value is that of the Pearson III law with these moments. Those of ||Sxy||^2, for
-    `sm.cka`, are in [1]_.
+    and the threshold is the ceil((1 - alpha)(K + 1))-th smallest of the K + 1 values. For distances
+    smaller values are more similar. The p-value is exact: it is at most alpha in a share alpha of
+    pairs of unrelated layers, whatever their distribution. Up to m - 1 permutations of m examples are
+    shifts along a random cycle through all of them, more are independent.
 
-    Examples of several rows: with G_ef the inner products of the centred cross products of folds e
-    and f, the null values are sum over e != f of s_e s_f G_ef for all signs s, scaled as the
-    unbiased estimate. The smallest possible p-value is 2^(1 - k) for k folds; of more than 13, 4096
-    signs are drawn.
+    Measures that correct a value in sample need folds where an example has several rows. Then, and
+    for `sm.ridge_regression`, that value is permuted, named in `.statistic`: both are zero together.
 
-    Cost: 2 (p^3 + q^3) operations, or k^2 (p^2 + q^2 + p q) for k folds.
+    "all": if rows are examples, debiased CKA has mean 0 and variance 2 / (n (n - 3)) over all
+    permutations of the rows; those of ||Sxy||^2, for `sm.cka`, are in [1]_. With the skewness to
+    first order they determine a Pearson III law. If examples have several rows, the null values are
+    those for all signs of the cross products of folds: the p-value is at least 2^(1 - k) for k folds.
+    This is also what is done, for these two measures, if no sample was kept.
+
+    Cost: for kernels m^2 log m operations for K < m, K m^2 otherwise; for neighbours K m k; for
+    measures of moments K products of the sampled rows, and K times the measure. A function that is
+    not in `sm.measures()` is computed K times from new moments.
 
     References
     ----------
-    .. [1] Kazi-Aoual et al., "Refined approximations to permutation tests for multivariate
-       inference", Computational Statistics & Data Analysis 20, 1995.
+    .. [1] Kazi-Aoual, Hitier, Sabatier, Lebreton, "Refined approximations to permutation tests for
+       multivariate inference", Computational Statistics & Data Analysis 20, 1995.
+    .. [2] Phipson, Smyth, "Permutation p-values should never be zero", Statistical Applications in
+       Genetics and Molecular Biology 9, 2010.
+    .. [3] Groeger, Wen, Brbic, calibrated similarity, 2026.
 
     Examples
     --------
     >>> import numpy as np, spanmatch as sm
     >>> X, Y = np.random.default_rng(0).standard_normal((2, 500, 10))
-    >>> sm.permutation_test(sm.pair(X, Y)).p_value > 0.05
+    >>> sm.permutation_test(sm.pair(X, Y), sm.procrustes).p_value > 0.05
     True
-    >>> sm.permutation_test(sm.pair(X, X + 5 * Y)).p_value < 0.01
-    True
+    >>> test = sm.permutation_test(sm.pair(X, X + Y), sm.mutual_knn)
+    >>> test.p_value, test.calibrated > 0.1
+    (0.001, True)
     """
     checked_pair(pair)
     check_level(alpha)
-    declared = declared_measure(measure)
-    if declared is None or declared.function not in (cka, debiased_cka):
-        raise SpanmatchError(
-            f"permutation_test of {name_of(measure)}: from the moments alone, p-values are known of linear CKA only; "
-            "give sm.debiased_cka or sm.cka"
-        )
+    name, declared = name_of(measure), declared_measure(measure)
+    check_exchangeable(pair)
+    is_cka = declared is not None and declared.function in (cka, debiased_cka)
+    if permutations == "all" or (is_cka and not pair.keeps_sample and groups is None):
+        return _by_moments(pair, measure, declared if is_cka else None, alpha)
+    if isinstance(permutations, bool) or not isinstance(permutations, int | np.integer) or permutations < 1:
+        raise SpanmatchError(f"permutations={permutations!r}: give a number of permutations, such as 999, or 'all'")
+    orders = permutations_of(pair.sample.example_ids, int(permutations), groups, seed)
+    value = float(measure(pair))
+    permuted = null_values(pair, [declared or measure], orders, show=True)[0]
+    if isinstance(permuted, SpanmatchError):
+        raise permuted
+    return test_of(pair, name, value, permuted, declared, alpha)
+
+
+def tests_of_measures(pair: Pair, *, alpha: float = 0.05) -> dict[str, PermutationTest | SpanmatchError]:
+    """Return the tests of all measures, or why there are none, by name.
+
+    Parameters
+    ----------
+    pair : Pair
+        The layers, with a sample of rows.
+    alpha : float
+        The significance level of thresholds.
+
+    Returns
+    -------
+    dict of str to PermutationTest or SpanmatchError
+
+    Notes
+    -----
+    Measures of kernels and neighbours have 999 permutations. Those of products of rows have fewer, as
+    many as their cost allows, and none if layers are wide. CKA has the test by moments if there is no
+    sample.
+    """
+    of_names = {measure.name: measure for measure in measures()}
+    try:
+        check_exchangeable(pair)
+        if not pair.keeps_sample:
+            return {name: _test_without_sample(pair, measure, alpha) for name, measure in of_names.items()}
+        orders = permutations_of(pair.sample.example_ids, PERMUTATIONS, None, seed=0)
+        permuted = null_values(pair, list(of_names.values()), orders, of_products=affordable(pair))
+    except SpanmatchError as error:
+        return dict.fromkeys(of_names, error)
+    tests: dict[str, PermutationTest | SpanmatchError] = {}
+    for (name, measure), values in zip(of_names.items(), permuted, strict=True):
+        tests[name] = values if isinstance(values, SpanmatchError) else _test_of_measure(pair, measure, values, alpha)
+    return tests
+
+
+def _test_of_measure(
+    pair: Pair, measure: Measure, permuted: Permuted, alpha: float
+) -> PermutationTest | SpanmatchError:
+    try:
+        return test_of(pair, measure.name, float(measure(pair)), permuted, measure, alpha)
+    except SpanmatchError as error:
+        return error
+
+
+def _test_without_sample(pair: Pair, measure: Measure, alpha: float) -> PermutationTest | SpanmatchError:
+    try:
+        if measure.function in (cka, debiased_cka):
+            return _by_moments(pair, measure, measure, alpha)
+        _ = pair.sample
+    except SpanmatchError as error:
+        return error
+    raise AssertionError("a pair without a sample has none")
+
+
+def affordable(pair: Pair) -> int:
+    """Return how many permutations measures of products are computed for by default."""
+    rows, (p, q) = len(pair.sample) * pair.sample.x.rows_per_example, pair.neurons
+    if p + q > WIDEST_PERMUTED:
+        return 0
+    count = int(min(MOST_PRODUCTS, OPERATIONS // (2 * rows * (p + 1) * (q + 1))))
+    return count if count >= FEWEST_PRODUCTS else 0
+
+
+@dataclass(frozen=True, eq=False)
+class Permuted:
+    """The values of a measure of the sample, as it is and with y's examples permuted."""
+
+    statistic: str
+    """The name of the measure."""
+    value: float
+    null: Array
+    """(K,)"""
+
+
+def test_of(
+    pair: Pair, name: str, value: float, permuted: Permuted, declared: Measure | None, alpha: float
+) -> PermutationTest:
+    """Return the test that values of permuted samples make."""
+    sign = -1.0 if declared is not None and declared.kind == "distance" else 1.0
+    best = 1.0 if declared is None else declared.itself
+    observed, null = sign * permuted.value, sign * permuted.null
+    threshold = threshold_of(observed, null, alpha)
+    return PermutationTest(
+        name=name,
+        value=value,
+        p_value=p_value_of(observed, null),
+        threshold=sign * threshold,
+        alpha=alpha,
+        calibrated=calibrated(observed, threshold, sign * best),
+        sample_value=permuted.value,
+        statistic=permuted.statistic,
+        method="permutations of examples",
+        null=permuted.null,
+        provenance=pair.provenance,
+    )
+
+
+def p_value_of(observed: float, null: Array) -> float:
+    """Return the share of K + 1 values that are at least the observed one."""
+    slack = EQUAL * max(abs(observed), float(np.abs(null).max()))
+    return float((1 + np.count_nonzero(null >= observed - slack)) / (1 + len(null)))
+
+
+def threshold_of(observed: float, null: Array, alpha: float) -> float:
+    """Return the ceil((1 - alpha)(K + 1))-th smallest of K + 1 values."""
+    values = np.sort(np.append(null, observed))
+    return float(values[int(np.ceil(round((1 - alpha) * len(values), 9))) - 1])
+
+
+def calibrated(observed: float, threshold: float, best: float) -> float:
+    """Return the share of the way from the threshold to the best value, in [0, 1]."""
+    return float(np.clip((observed - threshold) / (best - threshold), 0.0, 1.0)) if best > threshold else 0.0
+
+
+def check_exchangeable(pair: Pair) -> None:
+    """Raise SpanmatchError if rows that count as examples of their own are not independent."""
     if neighbours_are_alike(pair):
         raise SpanmatchError(
             f"permutation_test: neighbouring rows of {pair.x_layer!r} and {pair.y_layer!r} are alike, so that they "
             f"cannot be permuted; {ADVICE}"
         )
-    is_debiased = declared.function is debiased_cka
+
+
+def null_values(
+    pair: Pair,
+    statistics: Sequence[Measure | Statistic],
+    permutations: Permutations,
+    *,
+    of_products: int | None = None,
+    show: bool = False,
+) -> list[Permuted | SpanmatchError]:
+    """Return the values of measures of the sample and of its permutations, or why there are none.
+
+    Parameters
+    ----------
+    pair : Pair
+        The layers, with a sample.
+    statistics : sequence of Measure or callable
+        Those of moments share the products of permuted rows.
+    permutations : Permutations
+        Of the sampled examples.
+    of_products : int, optional
+        For how many of the permutations measures of products of rows are computed; by default all.
+    show : bool
+        Whether to show progress.
+
+    Returns
+    -------
+    list of Permuted or SpanmatchError
+        One for each measure.
+    """
+    results: dict[int, Permuted | SpanmatchError] = {}
+    from_products: dict[int, Measure] = {}
+    try:
+        sampled = SampledPair(pair)
+    except SpanmatchError as error:
+        return [error for _ in statistics]
+    for i, measure in enumerate(statistics):
+        try:
+            statistic = _statistic_of(measure, pair, sampled)
+            if isinstance(statistic, Measure):
+                from_products[i] = statistic
+            else:
+                results[i] = _permuted(name_of(measure), statistic, permutations, show=show)
+        except SpanmatchError as error:
+            results[i] = error
+    fewer = permutations if of_products is None else permutations.first(of_products)
+    results |= _of_products(from_products, sampled, fewer, show=show)
+    return [results[i] for i in range(len(statistics))]
+
+
+def _statistic_of(
+    measure: Measure | Statistic, pair: Pair, sampled: SampledPair
+) -> SampledStatistic | Callable[..., float] | Measure:
+    """Return how a measure is computed for permuted examples: from kernels or neighbours, as a function
+    of an order, or from products of rows.
+    """
+    if is_of_sample(measure):
+        return statistic_of(measure, pair)
+    if not isinstance(measure, Measure):
+        return values_of_reordered(pair, lambda reordered: float(measure(reordered)))
+    if sampled.rows_are_examples and measure.function in IN_KERNELS:
+        return statistic_of(IN_KERNELS[measure.function], sampled.pair)
+    if measure.function is ridge_regression or not sampled.rows_are_examples:
+        tested = declared_measure(TESTED_BY.get(measure.function, measure.function))
+        assert tested is not None
+        return tested
+    return measure
+
+
+def _permuted(
+    name: str, statistic: SampledStatistic | Callable[..., float], permutations: Permutations, *, show: bool
+) -> Permuted:
+    """Return the values of a statistic of kernels, of neighbours, or of any order."""
+    if isinstance(statistic, Quadratic):
+        A, B = permutations.prepared(statistic.A), permutations.prepared(statistic.B)
+        return Permuted(name, statistic.value(), statistic.value_of(permutations.sums(A, B)))
+    value_of = statistic if callable(statistic) else statistic.value
+    orders = tracked(list(permutations), f"permuting {name}") if show else permutations
+    observed = value_of(np.arange(len(next(iter(permutations)))))
+    return Permuted(name, observed, np.array([value_of(order) for order in orders]))
+
+
+def _of_products(
+    measures: dict[int, Measure], sampled: SampledPair, permutations: Permutations, *, show: bool
+) -> dict[int, Permuted | SpanmatchError]:
+    """Return the values of measures of moments, from products of permuted rows that they share."""
+    if not len(permutations):
+        return {i: SpanmatchError(TOO_DEAR.format(measure.name)) for i, measure in measures.items()}
+    results: dict[int, Permuted | SpanmatchError] = {}
+    observed: dict[int, float] = {}
+    for i, measure in measures.items():
+        try:
+            observed[i] = float(measure(sampled.pair))
+        except SpanmatchError as error:
+            results[i] = error
+    values: dict[int, list[float]] = {i: [] for i in observed}
+    names = ", ".join(measures[i].name for i in observed)
+    orders = permutations if observed else ()
+    for order in tracked(list(orders), f"permuting {names}") if show else orders:
+        reordered = sampled.permuted(order)
+        for i in list(values):
+            try:
+                values[i].append(float(measures[i](reordered)))
+            except SpanmatchError as error:
+                results[i] = error
+                del values[i]
+    return results | {i: Permuted(measures[i].name, observed[i], np.array(null)) for i, null in values.items()}
+
+
+def _by_moments(pair: Pair, measure: Statistic, declared: Measure | None, alpha: float) -> PermutationTest:
+    """Return the test over all permutations, from the moments."""
+    if declared is None:
+        raise SpanmatchError(
+            f"permutation_test of {name_of(measure)}: from the moments alone, p-values are known of linear CKA only; "
+            "give sm.debiased_cka or sm.cka, or a number of permutations"
+        )
     value = float(measure(pair))
-    test = _over_permutations if pair.rows_are_examples else _over_signs
-    p_value, threshold, null, method = test(pair, is_debiased, value, alpha)
+    outcome = test_by_moments(pair, value, alpha, is_debiased=declared.function is debiased_cka)
     return PermutationTest(
         name=declared.name,
         value=value,
-        p_value=p_value,
-        threshold=threshold,
+        p_value=outcome.p_value,
+        threshold=outcome.threshold,
         alpha=alpha,
-        method=method,
-        null=null,
+        calibrated=calibrated(value, outcome.threshold, 1.0),
+        sample_value=value,
+        statistic=declared.name,
+        method=outcome.method,
+        null=outcome.null,
         provenance=pair.provenance,
     )
-
-
-_Outcome = tuple[float, float, Array, str]
-"""p-value, threshold, null values, method."""
-
-
-# ---- independent rows: all permutations of the rows -----------------------------------------------------------------
-
-
-def _over_permutations(pair: Pair, is_debiased: bool, value: float, alpha: float) -> _Outcome:
-    """Return the outcome by the Pearson III law of all permutations of the rows."""
-    from scipy.special import gammaincc, gammainccinv  # slow to import
-
-    if pair.fourth is None:
-        raise SpanmatchError(f"permutation_test: no fourth moments of {pair.x_layer!r} and {pair.y_layer!r} were kept")
-    n = pair.rows
-    if n < FEWEST_ROWS:
-        raise SpanmatchError(
-            f"permutation_test: {n} rows of {pair.x_layer!r} and {pair.y_layer!r}; it needs {FEWEST_ROWS}"
-        )
-    mean, deviation = (0.0, float(np.sqrt(2 / n / (n - 3)))) if is_debiased else _moments_of_cka(pair, pair.fourth)
-    # A Gamma law of shape 4 / skewness^2, shifted and scaled to mean 0 and variance 1.
-    shape = 4 / _skewness(pair) ** 2
-    p_value = float(gammaincc(shape, max(0.0, shape + (value - mean) / deviation * np.sqrt(shape))))
-    p_value = max(p_value, float(np.finfo(float).tiny))  # below the smallest number, but not 0
-    quantile = float((gammainccinv(shape, alpha) - shape) / np.sqrt(shape))
-    return p_value, mean + quantile * deviation, np.empty(0), "permutations of rows"
-
-
-@remembered
-def _skewness(pair: Pair) -> float:
-    """Return the skewness of ||Sxy||^2 over all permutations of the rows, to first order in 1 / n."""
-    skewness = np.sqrt(8.0)
-    for moments in (pair.xx, pair.yy):
-        unit = moments / np.trace(moments)
-        unit /= np.linalg.norm(unit)
-        skewness *= np.sum((unit @ unit) * unit)
-    return float(skewness)
-
-
-def _moments_of_cka(pair: Pair, fourth: Fourth) -> tuple[float, float]:
-    """Return the mean and the standard deviation of CKA over all permutations of the rows [1]."""
-    n = pair.rows
-    sums = (fourth.x, pair.x_mean - fourth.shift[0], pair.xx), (fourth.y, pair.y_mean - fourth.shift[1], pair.yy)
-    (k, s), (m, t) = (_kernel_sums(n, *side) for side in sums)
-    mean = 1 / (n - 1)
-    variance = 2 * ((n - 1) * k - 1) * ((n - 1) * m - 1) / ((n - 1) ** 2 * (n + 1) * (n - 2))
-    rest_x, rest_y = (n * (n + 1) * d - (n - 1) * (1 + 2 * v) for v, d in ((k, s), (m, t)))
-    variance += rest_x * rest_y / ((n + 1) * n * (n - 1) * (n - 2) * (n - 3))
-    if not (np.isfinite(variance) and variance > ROUNDING * mean**2):
-        raise SpanmatchError(
-            f"permutation_test: CKA of {pair.x_layer!r} and {pair.y_layer!r} is the same for all permutations of the "
-            "rows, as one of them has as many dimensions of equal variance as rows, or is scaled too far from 1"
-        )
-    norm = np.sqrt(k * m)
-    return float(mean / norm), float(np.sqrt(variance) / norm)
-
-
-def _kernel_sums(n: int, sums: Array, d: Array, moments: Array) -> tuple[float, float]:
-    """Return ||K||^2 and sum K_ii^2 of a layer's centred kernel, scaled to a trace of 1.
-
-    `sums` are sum a z and sum a^2 of rows z about a shift, with a = ||z||^2; d is mean - shift.
-    """
-    trace, size = float(np.trace(moments)), float(d @ d)
-    squares = sums[-1] - 4 * d @ sums[:-1] + 4 * d @ moments @ d + 2 * size * trace + 3 * n * size**2
-    return float(np.sum((moments / trace) ** 2)), float(squares / trace / trace)
-
-
-# ---- dependent rows: all signs of the folds -------------------------------------------------------------------------
-
-
-def _over_signs(pair: Pair, is_debiased: bool, value: float, alpha: float) -> _Outcome:
-    """Return the outcome by all signs of the folds' cross products."""
-    k = pair.n_folds
-    if k < FEWEST_FOLDS:
-        raise SpanmatchError(
-            f"permutation_test: rows of {pair.x_layer!r} and {pair.y_layer!r} are dependent; {FEWEST_FOLDS} folds with "
-            f"rows are needed, not {k}: use folds=8, and more examples"
-        )
-    signs = _signs(k)
-    xy, xx, yy = (_inner_products(pair, sides) for sides in ("xy", "xx", "yy"))
-    # Products about means of the sample are too small, of both layers with each other as of each with itself.
-    null = np.einsum("se,ef,sf->s", signs, xy, signs) / np.sqrt(xx.sum() * yy.sum())
-    hsic = hsic_of_folds(pair)
-    null[0] = hsic.xy / np.sqrt(hsic.xx * hsic.yy)  # The signs as they are: the estimate itself.
-    p_value = float(np.mean(null >= null[0] - ROUNDING * abs(null[0])))
-    if not is_debiased:
-        null = null + (value - null[0])
-    threshold = float(np.sort(null)[::-1][int(np.floor(alpha * len(null)))])
-    return p_value, threshold, null, "signs of folds"
-
-
-def _signs(k: int) -> Array:
-    """Return all signs of k folds whose first is positive, or 4096 of them; the first are all positive."""
-    if k <= MOST_FOLDS:
-        return np.array(list(product([1.0], *[[1.0, -1.0]] * (k - 1))))
-    signs = np.random.default_rng(0).choice([1.0, -1.0], size=(2 ** (MOST_FOLDS - 1), k))
-    signs[0] = 1.0
-    return signs
-
-
-@remembered
-def _inner_products(pair: Pair, sides: Sides) -> Array:
-    """Return inner products (k, k) of different folds' products about the means of all rows."""
-    flat = np.array([fold_product(pair, fold, sides).ravel() for fold in pair.folds])
-    inner = flat @ flat.T
-    np.fill_diagonal(inner, 0.0)
-    return np.asarray(inner)

@@ -42,7 +42,7 @@ from .pairs import Pair
 from .provenance import Method
 from .resolution import warn_unless_resolved
 from .sample import Reduction
-from .samples import ROWS_AS_GIVEN, ExampleOutputs, PairSample, Samples
+from .samples import ROWS_AS_GIVEN, ExampleOutputs, Samples
 from .sums import Sums, shapes_of_sums
 from .top_inputs import TopInputs, top_of
 from .torch_ranks import State, summed_over_ranks
@@ -353,15 +353,9 @@ class Moments(Displayed):
         """
         self._check_pair(x, y)
         records = self._layers[x], self._layers[y]
-        layout = self._layout.get(x, "")
-        return pair_of_layers((x, y), records, self._sums.total(), self._options, layout, self._sample_of(x, y))
-
-    def _sample_of(self, x: str, y: str) -> PairSample:
-        """Return the sample of two layers, made when it is read."""
-        states = self._samples.states()
-        n_examples = int(np.diff(self._seen, axis=1).sum())
-        of_pair = (states[x], states[y]) if states else None
-        return PairSample(of_pair, self._samples.reason, n_examples, self._options.seed)
+        sample = self._samples.of_pair(x, y, n_examples=int(np.diff(self._seen, axis=1).sum()))
+        layout, reason = self._layout.get(x, ""), self._samples.reason
+        return pair_of_layers((x, y), records, self._sums.total(), self._options, layout, sample, reason)
 
     def _check_pair(self, x: str, y: str) -> None:
         self._check_layer(x)

@@ -25,7 +25,8 @@ def pair_of_layers(
     sums: Sums,
     options: Options,
     layout: str,
-    sample: Callable[[], Sample],
+    sample: Callable[[], Sample] | None,
+    no_sample: str,
 ) -> Pair:
     """Return the pair of two layers, given their records and the sums on the host."""
     shift = records[0].shift, records[1].shift
@@ -46,6 +47,7 @@ def pair_of_layers(
         options.method == "single",
         (records[0].dtype, records[1].dtype),
         sample,
+        no_sample,
     )
 
 

@@ -269,7 +269,9 @@ class Pair(Displayed):
     _null_product: Callable[[], Array] | None = None
     """Returns the sum of products of lifted rows under the null pairing, (p + 1, q + 1)."""
     _sample: Callable[[], Sample] | None = None
-    """Returns the rows of the sampled examples."""
+    """Returns the rows of the sampled examples; None if none were kept."""
+    _no_sample: str = ""
+    """Why none were kept."""
     _all_folds: ref[Pair] | None = None
     """The pair of which this one is a split. The reference is weak, as that pair caches its splits."""
     results: dict[Hashable, object] = field(default_factory=dict, repr=False)
@@ -287,6 +289,7 @@ class Pair(Displayed):
         single: bool = False,
         dtypes: tuple[str, str] = ("float64", "float64"),
         sample: Callable[[], Sample] | None = None,
+        no_sample: str = "",
     ) -> Pair:
         """Return the pair of two layers from the sums of all folds.
 
@@ -310,6 +313,8 @@ class Pair(Displayed):
             The coarsest number types of the layers.
         sample : callable, optional
             Returns the rows of the sampled examples.
+        no_sample : str
+            Why there are none.
 
         Returns
         -------
@@ -352,6 +357,7 @@ class Pair(Displayed):
             parts,
             null_product,
             sample,
+            no_sample,
         )
 
     def _summary(self) -> str:
@@ -449,6 +455,11 @@ class Pair(Displayed):
         return self._null_product is not None
 
     @property
+    def keeps_sample(self) -> bool:
+        """Whether the rows of a sample of the examples can be asked for. `sample` may still be refused."""
+        return self._sample is not None
+
+    @property
     def rounding(self) -> tuple[Rounding, Rounding]:
         """The rounding of the numbers of x and of y."""
         x, y = (UNIT / 2 if dtype == "float64" else SINGLE / 2 for dtype in self.dtypes)
@@ -469,8 +480,23 @@ class Pair(Displayed):
                 f"layers {self.x_layer!r} and {self.y_layer!r}: no null pairing was kept; "
                 "accumulate the moments with null=True"
             )
+        return self.with_cross_product(self._null_product())
+
+    def with_cross_product(self, lifted: Array) -> Pair:
+        """Return the pair of the same two layers whose rows correspond in another way.
+
+        Parameters
+        ----------
+        lifted : array of float, (p + 1, q + 1)
+            The sum of products of lifted rows (see `Joint`), about the shifts of this pair.
+
+        Returns
+        -------
+        Pair
+            Without folds, null pairing and sample.
+        """
         assert self.fourth is not None
-        (s, t), lifted = total(self._parts).sums, self._null_product()
+        s, t = total(self._parts).sums
         xy = lifted[:-1, :-1] - np.outer(s[:-1] / self.rows, t[:-1])
         fourth = replace(self.fourth, x_by_y=lifted[:, -1], y_by_x=lifted[-1])
         return replace(
@@ -483,6 +509,7 @@ class Pair(Displayed):
             _parts=(),
             _null_product=None,
             _sample=None,
+            _no_sample="",
             results={},
         )
 
@@ -497,10 +524,8 @@ class Pair(Displayed):
             a fold or of the null pairing.
         """
         if self._sample is None:
-            raise SpanmatchError(
-                f"layers {self.x_layer!r} and {self.y_layer!r}: a fold and a null pairing have no sample of rows; "
-                "sm.permutation_test tells what chance gives"
-            )
+            reason = self._no_sample or "a fold and a null pairing have no sample of rows; see sm.permutation_test"
+            raise SpanmatchError(f"layers {self.x_layer!r} and {self.y_layer!r}: {reason}")
         return self._sample()
 
     def null_or_reason(self) -> tuple[Pair | None, str]:
@@ -545,6 +570,7 @@ class Pair(Displayed):
             [part.swapped() for part in self._parts],
             None if product is None else lambda: product().T,
             None if self._sample is None else lambda: self.sample.swapped,
+            self._no_sample,
             None if self.all_folds is None else ref(self.all_folds.swapped),
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -142,27 +142,15 @@ class Samples:
         """Return the samples as they are now, by layer, where the rows are."""
         return {layer: buffer.state() for layer, buffer in self._buffers.items()}
 
+    def of_pair(self, x: str, y: str, n_examples: int) -> Callable[[], Sample] | None:
+        """Return what makes the sample of two layers, as it is now, when it is read; None if there is none."""
+        if self.reason:
+            return None
+        states = self._buffers[x].state(), self._buffers[y].state()
+        return lambda: sample_of(states[0].sample, states[1].sample, n_examples, self.options.seed)
+
     def _reduction(self, layer: str, outputs: ExampleOutputs) -> Reduction:
         return self.options.sample_rows or outputs.reductions.get(layer, "flat")
-
-
-@dataclass(frozen=True, eq=False)
-class PairSample:
-    """The sample of two layers, as it was when it was asked for; made when it is read."""
-
-    states: tuple[SampleState, SampleState] | None
-    """Those of both layers; None if there are none."""
-    reason: str
-    """Why there are none."""
-    n_examples: int
-    seed: int
-
-    def __call__(self) -> Sample:
-        """Return the sample.  Raises SpanmatchError if there is none."""
-        if self.states is None:
-            raise SpanmatchError(self.reason)
-        x, y = (state.sample for state in self.states)
-        return sample_of(x, y, self.n_examples, self.seed)
 
 
 def _longest(plan: Plan) -> int:
