@@ -14,7 +14,7 @@ from .correspondence import (
 from .held_out_regression import HeldOutRegression, ridge_regression
 from .kernel_alignment import cka, debiased_cka, one_minus_cka
 from .matrices import LayerMatrix, layer_matrix, matrices_of
-from .measure import Estimator, Invariance, Measure, Measured
+from .measure import Estimator, Invariance, Kind, Measure, Measured, check_similarity
 from .neuron_matching import correlation_match, match_area
 from .neuron_transport import SoftMatching, soft_matching
 from .prediction_distance import PredictionDistance, gulp
@@ -101,6 +101,7 @@ __all__ = [
     "Counterpart",
     "Estimator",
     "HeldOutRegression",
+    "Kind",
     "LayerMatrix",
     "Measure",
     "Measured",
@@ -114,6 +115,7 @@ __all__ = [
     "adjusted_pillai",
     "best_counterparts",
     "cca",
+    "check_similarity",
     "cka",
     "correlation_match",
     "correspondence_of",

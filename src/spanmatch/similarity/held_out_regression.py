@@ -174,17 +174,20 @@ class _Fit(NamedTuple):
     """(p, p) the principal components."""
     products: Array
     """(p, q) the products of the components' activations with y."""
+    squares: Array
+    """(p, p) the products of the rows of `products`."""
 
     @classmethod
     def to(cls, moments: _Moments) -> _Fit:
         """Return the regressions on some rows."""
         variances, components = eigh(moments.xx)
-        return cls(moments, np.maximum(variances, 0.0), components, components.T @ moments.xy)
+        products = components.T @ moments.xy
+        return cls(moments, np.maximum(variances, 0.0), components, products, products @ products.T)
 
     def errors(self, fold: _Moments, penalties: Array) -> Array:
         """Return the squared error of the predictions of a fold for each relative penalty."""
         rows, components = fold.about(self.moments), self.components
-        inner = components.T @ rows.xx @ components * (self.products @ self.products.T)
+        inner = components.T @ rows.xx @ components * self.squares
         cross = np.einsum("pq,pq->p", components.T @ rows.xy, self.products)
         gains = self.variances + penalties[:, None] * self.variances.mean()
         gains = np.divide(1.0, gains, out=np.zeros_like(gains), where=gains > 0)

@@ -9,7 +9,7 @@ from typing import Literal, SupportsFloat, TypedDict
 import numpy as np
 
 from .._display import Displayed
-from ..errors import SpanmatchError
+from ..errors import BadArgument, SpanmatchError
 from ..moments.effective_sample_size import ROWS_PER_DIMENSION
 from ..moments.pairs import Pair, checked_pair
 from ..moments.provenance import Provenance, Result
@@ -18,6 +18,7 @@ from ..moments.spans import Array, Span
 WRONG_BY = 1e-3
 """The largest error of a share of variance that is accepted."""
 Estimator = Literal["unbiased", "corrected", "held out", "in sample"]
+Kind = Literal["similarity", "distance"]
 Invariance = Literal[
     "orthogonal", "invertible linear", "isotropic scaling", "neuron scaling", "translation", "permutation"
 ]
@@ -84,7 +85,7 @@ class Measure(Displayed):
     invariances: frozenset[Invariance]
     range: tuple[float, float] = (0.0, 1.0)
     itself: float = 1.0
-    kind: Literal["similarity", "distance"] = "similarity"
+    kind: Kind = "similarity"
     symmetric: bool = True
     estimator: Estimator = "in sample"
     corrected_by: str = ""
@@ -119,6 +120,14 @@ def energies(pair: Pair) -> tuple[Array, Array]:
 def cross_of_unit_layers(pair: Pair) -> Array:
     """Return Sxy (p, q) with both centred layers scaled to unit Frobenius norm."""
     return np.asarray(pair.xy / np.sqrt(np.trace(pair.xx)) / np.sqrt(np.trace(pair.yy)))
+
+
+def check_similarity(measure: Measure) -> None:
+    """Raise BadArgument if a measure is a distance, where larger values must mean more similar layers."""
+    if measure.kind == "distance":
+        raise BadArgument(
+            f"measure {measure.name!r} is a distance: larger values mean less similar layers; give a similarity"
+        )
 
 
 class MeasuredFields(TypedDict):
