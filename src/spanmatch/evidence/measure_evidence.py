@@ -68,7 +68,8 @@ class MeasureEvidence(Displayed):
     """The probability of such a value if the layers are unrelated; nan but for CKA."""
     reason: str
     """Why the value, its interval, the null value or the p-value of CKA is missing; empty if none is.
-    Unbiased and corrected measures have no null value if examples have several rows."""
+    Unbiased and corrected measures have no null value if examples have several rows, held-out ones
+    never."""
 
     def to_dict(self) -> MeasureRecord:
         """Return everything as plain Python values; nan as None."""
@@ -280,11 +281,10 @@ def _null_value(pair: Pair, measure: Measure) -> tuple[float, str]:
     """Return the value of the null pairing, or nan and the reason.
 
     The null pairing has no folds. Estimators that need them for dependent rows are 0 on average
-    under the null, apart from what all examples have in common.
+    under the null, apart from what all examples have in common. Held-out measures always need them.
     """
-    if measure.estimator == "held out":
-        return NAN, "no null value, because the null pairing has no folds"
-    if measure.estimator != "in sample" and not rows_are_independent(pair):
+    needs_folds = measure.estimator == "held out" or not rows_are_independent(pair)
+    if measure.estimator != "in sample" and needs_folds:
         return NAN, pair.null_or_reason()[1]
     return _number(lambda: measure(pair.null), measure.name)
 
