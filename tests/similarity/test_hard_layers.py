@@ -27,13 +27,17 @@ class Rows:
         self.centred = self.values - self.values.mean(axis=0)
         constant = np.linalg.norm(self.centred, axis=0) <= 1e-13 * np.linalg.norm(self.values, axis=0)
         self.centred[:, constant] = 0.0
-        self.cutoff = max(hard_layers.cutoff(layer), PRODUCTS if method == "gram" else 0.0)
+        self.cutoff = hard_layers.cutoff(layer)
+        # Inner products are of centred activations, so that means cost none of their digits.
+        self.of_products = PRODUCTS if method == "gram" else 0.0
 
     def basis(self, Z: np.ndarray) -> np.ndarray:
         """An orthonormal basis of the span of Z, without directions that are rounding."""
         norms = np.linalg.norm(Z, axis=0)
-        U, sizes, _ = np.linalg.svd(Z[:, norms > 0] / norms[norms > 0], full_matrices=False)
-        return U[:, sizes > self.cutoff * np.sqrt(Z.shape[1])]
+        Z, spread = Z[:, norms > 0] / norms[norms > 0], self.centred[:, norms > 0] / norms[norms > 0]
+        U, sizes, _ = np.linalg.svd(Z, full_matrices=False)
+        cutoff = max(self.cutoff, self.of_products * np.linalg.norm(spread, axis=0).max())
+        return U[:, sizes > cutoff * np.sqrt(Z.shape[1])]
 
     def whitened(self, alpha: float) -> np.ndarray:
         basis = self.basis(self.centred)

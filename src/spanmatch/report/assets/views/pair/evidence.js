@@ -93,7 +93,7 @@ export function measureRow(measure) {
   const name = nameOf(measure);
   if (isMissing(value)) return [name, MISSING, estimator, MISSING, MISSING, number(nullValue), MISSING];
   const interval = isMissing(low) ? noInterval(reason) : `${number(low)} to ${number(high)}`;
-  const biasInWords = estimator === "unbiased" || estimator === "corrected" ? "none" : significant(bias);
+  const biasInWords = estimator === "in sample" ? significant(bias) : "none";
   return [name, number(value), estimator, interval, biasInWords, number(nullValue), pValue(p)];
 }
 
