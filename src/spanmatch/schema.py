@@ -324,7 +324,8 @@ class MeasureRecord(TypedDict):
     """A measure with its interval, its bias, its value under the null, and its p-value."""
 
     name: Text
-    estimator: Literal["unbiased", "corrected", "in sample"]
+    kind: Literal["similarity", "distance"]
+    estimator: Literal["unbiased", "corrected", "held out", "in sample"]
     value: float | None
     low: float | None  # null also if the value is too biased for an interval
     high: float | None

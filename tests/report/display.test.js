@@ -39,7 +39,16 @@ test("p-values that are small are said to be small", () => {
 });
 
 test("a measure says what it estimates, and how much too large it is", () => {
-  const measure = { value: 0.5, low: 0.25, high: 0.75, bias: 0, null_value: 0, p_value: 0, reason: "" };
+  const measure = {
+    kind: "similarity",
+    value: 0.5,
+    low: 0.25,
+    high: 0.75,
+    bias: 0,
+    null_value: 0,
+    p_value: 0,
+    reason: "",
+  };
   const unbiased = measureRow({ ...measure, name: "debiased cka", estimator: "unbiased" });
   assert.deepEqual(unbiased, ["debiased cka", "0.500", "unbiased", "0.250 to 0.750", "none", "0.000", "<0.001"]);
   const unknown = { low: null, high: null, bias: 0.12345, null_value: null, p_value: null };
@@ -47,6 +56,15 @@ test("a measure says what it estimates, and how much too large it is", () => {
   assert.deepEqual(biased, ["cca", "0.500", "in sample", "–", "0.123", "–", "–"]);
   const missing = measureRow({ ...measure, ...unknown, name: "cka", estimator: "in sample", value: null, reason: "r" });
   assert.deepEqual(missing, ["cka", "–", "in sample", "–", "–", "–", "–"]);
+  const heldOut = measureRow({ ...measure, name: "ridge regression", estimator: "held out", null_value: null });
+  assert.deepEqual(heldOut.slice(2, 6), ["held out", "0.250 to 0.750", "none", "–"]);
+});
+
+test("a measure that is a distance says so", () => {
+  const measure = { ...{ value: 0.5, low: null, high: null, bias: null, null_value: 1.5, p_value: null }, reason: "" };
+  const rowOf = (name) => measureRow({ ...measure, kind: "distance", estimator: "in sample", name });
+  assert.deepEqual(rowOf("gulp"), ["gulp (distance)", "0.500", "in sample", "–", "–", "1.500", "–"]);
+  assert.equal(rowOf("shape distance")[0], "shape distance");
 });
 
 test("rows in words, also if their effective number is not known", () => {

@@ -148,7 +148,8 @@ def test_range_self_and_symmetry_are_those_declared(name):
     assert (forth == pytest.approx(back, rel=1e-9)) == measure.symmetric
     result = measure(sm.pair(X, Y))
     assert result.name == name and result.provenance.rows == 500 and result.value == float(result)
-    assert measure.kind == "similarity"
+    assert measure.needs == "moments"
+    assert measure.kind == ("distance" if name in ("gulp", "shape distance") else "similarity")
 
 
 @pytest.mark.parametrize("name", MEASURES)
@@ -271,7 +272,19 @@ def test_against_scipy_and_scikit_learn():
 
 @pytest.mark.parametrize(
     "module",
-    ["kernel_alignment", "canonical_correlation", "procrustes_analysis", "regression", "neuron_matching"],
+    [
+        "canonical_correlation",
+        "held_out_regression",
+        "kernel_alignment",
+        "neuron_matching",
+        "neuron_transport",
+        "prediction_distance",
+        "procrustes_analysis",
+        "regression",
+        "representational_similarity",
+        "shapes",
+        "subspaces",
+    ],
 )
 def test_examples_in_docstrings(module):
     found = importlib.import_module(f"spanmatch.similarity.{module}")

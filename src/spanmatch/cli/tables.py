@@ -29,7 +29,7 @@ TRANSPLANT_CONTROLS = {"ablation": "ablated", "other examples": "other examples"
 """What transplants are compared with, as tables head it."""
 MEASURES = ("debiased cka", "cka", "procrustes", "adjusted linear regression")
 """The measures that are shown by default."""
-HEADS = {"adjusted linear regression": "adjusted R^2", "linear regression": "R^2"}
+HEADS = {"adjusted linear regression": "adjusted R^2", "linear regression": "R^2", "gulp": "gulp distance"}
 """How measures are headed, if not by their names."""
 BY_CHANCE = "by chance"
 CHANNELS, LOCATIONS = "channels are neurons", "each location of each channel is a neuron"
@@ -423,11 +423,16 @@ def _measures(comparison: Comparison, names: Sequence[str]) -> LayerTable:
 
 def _measures_legend(comparison: Comparison, names: Sequence[str], *, with_evidence: bool) -> str:
     """Return what the columns of the table of measures are."""
-    estimates = [measure.name for measure in measures() if measure.name in names and measure.estimator != "in sample"]
-    legend = (
-        f"Estimates of the population's value: {', '.join(map(_measure_head, estimates))}. The others are too large "
-    )
-    legend += "where rows are few."
+    shown = [measure for measure in measures() if measure.name in names]
+    estimates = [measure.name for measure in shown if measure.estimator in ("unbiased", "corrected")]
+    held_out = [measure.name for measure in shown if measure.estimator == "held out"]
+    distances = [measure.name for measure in shown if measure.kind == "distance"]
+    legend = f"Estimates of the population's value: {', '.join(map(_measure_head, estimates))}."
+    if held_out:
+        legend += f" Of rows that were not fitted: {', '.join(map(_measure_head, held_out))}."
+    legend += " The others show too much similarity where rows are few."
+    if distances:
+        legend += f" Distances, 0 for the same layer: {', '.join(map(_measure_head, distances))}."
     if with_evidence:
         legend += (
             " p: of debiased cka, for unrelated layers. Held out: the share of neurons in the maximum match at eps "

@@ -17,7 +17,7 @@ from ..activations.stored import is_in_memory
 from ..alignment import align, universality
 from ..errors import SpanmatchError, SpanmatchWarning
 from ..evidence import Evidence, MeasureEvidence, assess, measure_values, permutation_test
-from ..evidence.measure_evidence import TOO_WIDE
+from ..evidence.measure_evidence import NO_FOLDS, TOO_WIDE
 from ..match import MatchProfile, SimpleMatches, match_profile, simple_matches
 from ..match.maximum import checked_eps
 from ..moments.moments import Moments
@@ -31,7 +31,7 @@ from .pair_result import PairResult
 from .pairing import (
     Match,
     checked_match,
-    checked_measure,
+    checked_similarity,
     layers_of_pairs,
     left_out,
     networks_of,
@@ -159,7 +159,7 @@ def compare(
     given_eps = () if eps is None else tuple(checked_eps(list(eps)).tolist())
     if eps is not None and not given_eps:
         raise SpanmatchError("eps: give at least one")
-    match, measure = checked_match(match, pairs), checked_measure(measure)
+    match, measure = checked_match(match, pairs), checked_similarity(measure)
     named, batches = _named(networks, batches)
     requested_pairs = pairs_of_moments(match, pairs, list(named))
     listed = isinstance(requested_pairs, list)
@@ -277,7 +277,7 @@ def _evidence(
         else:
             return evidence, evidence.measures, dict(evidence.refusals)
     values = measure_values(pair)
-    undefined = {one.name: one.reason for one in values if isnan(one.value) and one.reason != TOO_WIDE}
+    undefined = {one.name: one.reason for one in values if isnan(one.value) and one.reason not in (TOO_WIDE, NO_FOLDS)}
     return None, values, refusals | undefined
 
 

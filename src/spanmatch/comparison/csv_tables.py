@@ -301,6 +301,7 @@ MEASURES = Table[tuple[PairResult, MeasureEvidence]](
         "x_layer": lambda row: row[0].x_layer,
         "y_layer": lambda row: row[0].y_layer,
         "measure": lambda row: row[1].name,
+        "kind": lambda row: row[1].kind,
         "estimator": lambda row: row[1].estimator,
         "value": lambda row: row[1].value,
         "low": lambda row: row[1].low,

@@ -13,7 +13,7 @@ from ..errors import BadArgument, SpanmatchError, among
 from ..moments.moments import Moments
 from ..moments.options import Layers, Pairs, PairsRule, pairs_by_depth
 from ..moments.provenance import network_and_layer
-from ..similarity import LayerMatrix, best_counterparts, matrices_of, measures
+from ..similarity import LayerMatrix, Measure, best_counterparts, check_similarity, matrices_of, measures
 
 Match = Literal["name", "depth", "best"]
 MATCHES: tuple[Match, ...] = ("name", "depth", "best")
@@ -118,16 +118,21 @@ def pairs_in_detail(moments: Moments, match: Match, measure: str, listed: bool) 
 
 def matrix_of(moments: Moments, measure: str) -> LayerMatrix:
     """Return a measure of every two layers.  Raises SpanmatchError if there is no such measure."""
-    known = {one.name: one for one in measures()}
-    return matrices_of(moments, [known[checked_measure(measure)]])[0]
+    return matrices_of(moments, [_named_measure(measure)])[0]
 
 
-def checked_measure(measure: str) -> str:
-    """Return the name of a measure.  Raises BadArgument if there is none of that name."""
-    names = [one.name for one in measures()]
-    if measure not in names:
-        raise BadArgument(f"no measure {measure!r}{among(measure, names)}")
+def checked_similarity(measure: str) -> str:
+    """Return the name of a measure.  Raises BadArgument if there is none of that name, or it is a distance."""
+    check_similarity(_named_measure(measure))
     return measure
+
+
+def _named_measure(name: str) -> Measure:
+    """Return a measure by its name.  Raises BadArgument if there is no such."""
+    known = {one.name: one for one in measures()}
+    if name not in known:
+        raise BadArgument(f"no measure {name!r}{among(name, known)}")
+    return known[name]
 
 
 def networks_of(moments: Moments) -> list[str]:

@@ -30,7 +30,7 @@ from . import csv_tables
 from .changes import Changes, are_near
 from .listed_eps import EPS
 from .pair_result import PairResult
-from .pairing import Match, matrix_of, networks_of
+from .pairing import Match, checked_similarity, matrix_of, networks_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -163,13 +163,15 @@ class Comparison(Displayed):
         Raises
         ------
         SpanmatchError
-            If there is no such measure, or it is not defined for any pair.
+            If there is no such measure, it is a distance, or it is not defined for any pair.
 
         Notes
         -----
         Cost: one evaluation of the measure for each pair of which there are moments.
         """
-        return correspondence_of(self.matrix(measure or self.measure), [(p.x_layer, p.y_layer) for p in self.pairs])
+        return correspondence_of(
+            self.matrix(checked_similarity(measure or self.measure)), [(p.x_layer, p.y_layer) for p in self.pairs]
+        )
 
     def score(self, measure: str | None = None, networks: tuple[str, str] | None = None) -> NetworkScore:
         """Return scores of two networks: best counterparts, the best monotone path, the soft coupling.
@@ -189,9 +191,9 @@ class Comparison(Displayed):
         ------
         SpanmatchError
             If not all layers were compared with all: use pairs="all" or match="best". Also if the
-            measure is not defined for a pair, or it is not clear which networks.
+            measure is a distance, or not defined for a pair, or it is not clear which networks.
         """
-        return network_score(self.matrix(measure or self.measure), *self._two_networks(networks))
+        return network_score(self.matrix(checked_similarity(measure or self.measure)), *self._two_networks(networks))
 
     def changes(self, networks: tuple[str, str] | None = None) -> Changes:
         """Return what changed between two networks that are nearly the same.

@@ -16,7 +16,7 @@ from ..match import MatchProfile, match_profile
 from ..moments.dependence import neighbours_are_alike, rows_are_independent
 from ..moments.pairs import Pair, checked_pair
 from ..moments.provenance import Result
-from ..similarity import Estimator, Measure, measures
+from ..similarity import Estimator, Kind, Measure, measures
 from .intervals import check_level, jackknife
 from .permutation import PermutationTest, tests_of_measures
 from .profile import ProfileEvidence, check_in_sample, profile_evidence
@@ -31,11 +31,15 @@ LARGEST_CHANCE = 0.99
 """The largest null value that leaves room to tell a value from chance."""
 LARGEST_BIAS = 0.01
 """The largest bias of a value with an interval; it must also be at most half the standard error."""
-CANONICAL = ("adjusted pillai", "cca", "svcca", "pwcca")
-"""Measures of canonical correlations, which cost more than the match profile of wide layers."""
-CANONICAL_UP_TO = 1024
+COSTLY = ("adjusted pillai", "cca", "svcca", "pwcca", "ridge regression", "soft matching")
+"""Measures that cost more than the match profile of wide layers."""
+COSTLY_UP_TO = 1024
 """Total number of neurons of two layers up to which these are computed without evidence."""
-TOO_WIDE = f"more than {CANONICAL_UP_TO:,} neurons together; use evidence=True (--evidence)"
+HELD_OUT_UP_TO = 256
+"""Total number of neurons up to which held-out measures have an interval: it takes fits without every
+three folds."""
+TOO_WIDE = f"more than {COSTLY_UP_TO:,} neurons together; use evidence=True (--evidence)"
+NO_FOLDS = "no folds were kept; use folds=8"
 NO_EVIDENCE = "no interval, null value and p-value without evidence: use evidence=True (--evidence)"
 
 
@@ -45,6 +49,8 @@ class MeasureEvidence(Displayed):
 
     name: str
     """The measure's name."""
+    kind: Kind
+    """"similarity", or "distance": larger values mean less similar layers."""
     estimator: Estimator
     """How the value estimates that of the population: see `Measure.estimator`."""
     value: float
@@ -55,9 +61,9 @@ class MeasureEvidence(Displayed):
     """Upper end of the interval over examples."""
     bias: float
     """About how much the value of few rows is above that of the population: 0 for unbiased and
-    corrected measures; nan if unknown."""
+    corrected measures, and for held-out ones, whose fits are to fewer rows; nan if unknown."""
     null_value: float
-    """The value of the null pairing."""
+    """The value of the null pairing; nan for held-out measures, because it has no folds."""
     p_value: float
     """The probability of such a value, or of a more similar one, if the layers are unrelated; by
     permutations of the sampled examples."""
@@ -66,12 +72,13 @@ class MeasureEvidence(Displayed):
     `PermutationTest.calibrated`."""
     reason: str
     """Why the value, its interval, the null value or the p-value is missing; empty if none is. Unbiased
-    and corrected measures have no null value if examples have several rows."""
+    and corrected measures have no null value if examples have several rows, held-out ones never."""
 
     def to_dict(self) -> MeasureRecord:
         """Return everything as plain Python values; nan as None."""
         return {
             "name": self.name,
+            "kind": self.kind,
             "estimator": self.estimator,
             "value": short(self.value),
             "low": short(self.low),
@@ -217,19 +224,24 @@ def measure_values(pair: Pair) -> tuple[MeasureEvidence, ...]:
     -------
     tuple of MeasureEvidence
         One for each of `sm.measures()`, without intervals, null values and p-values. The value is nan
-        if it is not defined, and that of CCA and its relatives if the layers have more than 1024
-        neurons together. `.reason` says why.
+        if it is not defined; that of CCA and its relatives, ridge regression and soft matching if the
+        layers have more than 1024 neurons together; and that of ridge regression without folds.
+        `.reason` says why.
     """
     return tuple(_value_alone(pair, measure) for measure in measures())
 
 
 def _value_alone(pair: Pair, measure: Measure) -> MeasureEvidence:
     """Return a measure with its value alone."""
-    value, reason = NAN, TOO_WIDE
-    if measure.name not in CANONICAL or sum(pair.neurons) <= CANONICAL_UP_TO:
+    if measure.name in COSTLY and sum(pair.neurons) > COSTLY_UP_TO:
+        value, reason = NAN, TOO_WIDE
+    elif measure.estimator == "held out" and not pair.n_folds:
+        value, reason = NAN, NO_FOLDS
+    else:
         value, reason = _number(lambda: measure(pair), measure.name)
     return MeasureEvidence(
         name=measure.name,
+        kind=measure.kind,
         estimator=measure.estimator,
         value=value,
         low=NAN,
@@ -258,6 +270,7 @@ def _measure_evidence(
     reasons = dict.fromkeys(reason for reason in (no_value, no_interval, no_null, no_test) if reason)
     return MeasureEvidence(
         name=measure.name,
+        kind=measure.kind,
         estimator=measure.estimator,
         value=value,
         low=low,
@@ -279,9 +292,10 @@ def _null_value(pair: Pair, measure: Measure) -> tuple[float, str]:
     """Return the value of the null pairing, or nan and the reason.
 
     The null pairing has no folds. Estimators that need them for dependent rows are 0 on average
-    under the null, apart from what all examples have in common.
+    under the null, apart from what all examples have in common. Held-out measures always need them.
     """
-    if measure.estimator != "in sample" and not rows_are_independent(pair):
+    needs_folds = measure.estimator == "held out" or not rows_are_independent(pair)
+    if measure.estimator != "in sample" and needs_folds:
         return NAN, pair.null_or_reason()[1]
     return _number(lambda: measure(pair.null), measure.name)
 
@@ -291,9 +305,12 @@ def _bias(pair: Pair, measure: Measure, value: float, null: float) -> float:
 
     It is known from the corrected measure, if there is one. Otherwise it is at most about what a
     mixture of the population's value and chance would have: value = t + null (1 - t) for a true t.
+    It is unknown of distances.
     """
     if measure.estimator != "in sample":
         return 0.0
+    if measure.kind == "distance":
+        return NAN
     corrected = next((other for other in measures() if other.name == measure.corrected_by), None)
     if corrected is not None:
         return value - _number(lambda: corrected(pair), corrected.name)[0]
@@ -305,22 +322,40 @@ def _interval(pair: Pair, measure: Measure, bias: float, level: float) -> tuple[
     """Return the ends of the interval; nan and the reason if the bias is not small beside it, or
     neighbouring rows are alike, which then belong together in a fold.
     """
-    if neighbours_are_alike(pair):
-        return NAN, NAN, "no interval, because neighbouring rows are alike; give blocks of them the same example_ids="
-    advice = f"; see {measure.corrected_by}" if measure.corrected_by else ""
-    if np.isnan(bias):
-        return NAN, NAN, f"no interval, because the bias of a value in sample is unknown here{advice}"
-    too_biased = f"no interval, because the value is biased upwards, by about {bias:.2g} at this sample size{advice}"
-    if bias > LARGEST_BIAS:
-        return NAN, NAN, too_biased
+    no_interval = _why_no_interval(pair, measure, bias)
+    if no_interval:
+        return NAN, NAN, no_interval
     interval, reason = _or_reason(lambda: jackknife(pair, measure, level), measure.name)
     if interval is None:
         return NAN, NAN, reason
     if bias > interval.error / 2:
-        return NAN, NAN, too_biased
+        return NAN, NAN, _too_biased(measure, bias)
     known = np.isfinite([interval.low, interval.high]).all()
     no_ends = "" if known else "no interval, because the value is the same without any fold, or not defined without one"
     return interval.low, interval.high, no_ends
+
+
+def _why_no_interval(pair: Pair, measure: Measure, bias: float) -> str:
+    """Return why an interval would be wrong, or take long; empty if neither is known beforehand."""
+    if neighbours_are_alike(pair):
+        return "no interval, because neighbouring rows are alike; give blocks of them the same example_ids="
+    if measure.estimator == "held out" and sum(pair.neurons) > HELD_OUT_UP_TO:
+        return f"no interval for more than {HELD_OUT_UP_TO} neurons together; use sm.jackknife"
+    if np.isnan(bias):
+        return f"no interval, because the bias of a value in sample is unknown here{_advice(measure)}"
+    return _too_biased(measure, bias) if bias > LARGEST_BIAS else ""
+
+
+def _too_biased(measure: Measure, bias: float) -> str:
+    """Return that a bias is not small beside an interval."""
+    return (
+        f"no interval, because the value is biased upwards, by about {bias:.2g} at this sample size{_advice(measure)}"
+    )
+
+
+def _advice(measure: Measure) -> str:
+    """Return which measure to see instead, if there is one."""
+    return f"; see {measure.corrected_by}" if measure.corrected_by else ""
 
 
 def _number(compute: Callable[[], SupportsFloat], name: str) -> tuple[float, str]:

@@ -11,12 +11,18 @@ from .correspondence import (
     correspondence_of,
     network_score,
 )
+from .held_out_regression import HeldOutRegression, ridge_regression
 from .kernel_alignment import cka, debiased_cka, one_minus_cka
 from .matrices import LayerMatrix, layer_matrix, matrices_of
-from .measure import Estimator, Invariance, Measure, Measured
+from .measure import Estimator, Invariance, Kind, Measure, Measured, check_similarity
 from .neuron_matching import correlation_match, match_area
+from .neuron_transport import SoftMatching, soft_matching
+from .prediction_distance import PredictionDistance, gulp
 from .procrustes_analysis import Procrustes, procrustes
 from .regression import Regression, adjusted_linear_regression, linear_regression
+from .representational_similarity import rsa, rsa_of_moments
+from .shapes import PermutationProcrustes, permutation_procrustes, shape_distance
+from .subspaces import eigenspace_overlap
 
 _ROTATIONS: frozenset[Invariance] = frozenset({"orthogonal", "isotropic scaling", "translation", "permutation"})
 _SCALINGS: frozenset[Invariance] = frozenset({"isotropic scaling", "neuron scaling", "translation", "permutation"})
@@ -30,18 +36,30 @@ def measures() -> tuple[Measure, ...]:
     Returns
     -------
     tuple of Measure
-        Debiased CKA and CKA, adjusted Pillai, CCA, SVCCA and PWCCA, Procrustes, adjusted and plain
-        linear regression, correlation match and match area.
+        Similarities, and the shape distance and GULP, which are distances. "rsa sqeuclidean" is
+        `rsa` with squared Euclidean dissimilarities and the Pearson correlation.
     """
     unbiased_range, corrected_range = (-1.0, 1.0), (-np.inf, 1.0)
     return (
         Measure("debiased cka", debiased_cka, _ROTATIONS, range=unbiased_range, estimator="unbiased"),
-        Measure("cka", cka, _ROTATIONS, corrected_by="debiased cka"),
+        Measure("cka", cka, _ROTATIONS, corrected_by="debiased cka", is_metric=True),
+        Measure("rsa sqeuclidean", rsa_of_moments, _ROTATIONS, range=(-1.0, 1.0), is_metric=True),
         Measure("adjusted pillai", adjusted_pillai, _ALL, range=corrected_range, estimator="corrected"),
         Measure("cca", cca, _ALL),
         Measure("svcca", svcca, _ROTATIONS),
         Measure("pwcca", pwcca, frozenset({"isotropic scaling", "translation", "permutation"}), symmetric=False),
-        Measure("procrustes", procrustes, _ROTATIONS),
+        Measure("eigenspace overlap", eigenspace_overlap, _ALL - {"translation"}, is_metric=True),
+        Measure("gulp", gulp, _ALL, range=(0.0, np.inf), itself=0.0, kind="distance", is_metric=True),
+        Measure("procrustes", procrustes, _ROTATIONS, is_metric=True),
+        Measure(
+            "shape distance",
+            shape_distance,
+            _ROTATIONS,
+            range=(0.0, np.pi / 2),
+            itself=0.0,
+            kind="distance",
+            is_metric=True,
+        ),
         Measure(
             "adjusted linear regression",
             adjusted_linear_regression,
@@ -57,7 +75,22 @@ def measures() -> tuple[Measure, ...]:
             symmetric=False,
             corrected_by="adjusted linear regression",
         ),
+        Measure(
+            "ridge regression",
+            ridge_regression,
+            _ROTATIONS,
+            range=corrected_range,
+            symmetric=False,
+            estimator="held out",
+        ),
         Measure("correlation match", correlation_match, _SCALINGS, range=(-1.0, 1.0)),
+        Measure("soft matching", soft_matching, _SCALINGS, range=(-1.0, 1.0), is_metric=True),
+        Measure(
+            "permutation procrustes",
+            permutation_procrustes,
+            frozenset({"isotropic scaling", "translation", "permutation"}),
+            range=(-1.0, 1.0),
+        ),
         Measure("match area", match_area, frozenset({"isotropic scaling", "neuron scaling", "permutation"})),
     )
 
@@ -67,20 +100,28 @@ __all__ = [
     "Correspondence",
     "Counterpart",
     "Estimator",
+    "HeldOutRegression",
+    "Kind",
     "LayerMatrix",
     "Measure",
     "Measured",
     "NetworkScore",
+    "PermutationProcrustes",
+    "PredictionDistance",
     "Procrustes",
     "Regression",
+    "SoftMatching",
     "adjusted_linear_regression",
     "adjusted_pillai",
     "best_counterparts",
     "cca",
+    "check_similarity",
     "cka",
     "correlation_match",
     "correspondence_of",
     "debiased_cka",
+    "eigenspace_overlap",
+    "gulp",
     "layer_matrix",
     "linear_regression",
     "match_area",
@@ -88,7 +129,13 @@ __all__ = [
     "measures",
     "network_score",
     "one_minus_cka",
+    "permutation_procrustes",
     "procrustes",
     "pwcca",
+    "ridge_regression",
+    "rsa",
+    "rsa_of_moments",
+    "shape_distance",
+    "soft_matching",
     "svcca",
 ]

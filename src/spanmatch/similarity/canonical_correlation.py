@@ -23,6 +23,7 @@ from ..moments.pairs import Pair
 from ..moments.remembered import remembered
 from ..moments.spans import UNIT, Array, Rounding
 from .measure import Measured, check_sample_size, cross_of_unit_layers, few_rows, measured_fields, resolved_spans
+from .principal_axes import between_bases
 
 TIED = 1e-6
 """Canonical correlations with a smaller difference are tied: their variables are not uniquely
@@ -154,7 +155,7 @@ def adjusted_pillai(pair: Pair) -> Measured:
     name = "adjusted pillai"
     fields = measured_fields(pair, name)
     resolved_spans(pair, name)
-    between = _between_bases(pair)
+    between = between_bases(pair, centred=True)
     p, q = between.shape
     m, squares = float(np.mean(effective_sample_sizes(pair, "spans"))) - 1, float(np.sum(between**2))
     check_sample_size(pair, name, m, p + q)
@@ -316,19 +317,13 @@ class _Canonical:
     """Dimensions of the two spans."""
 
 
-def _between_bases(pair: Pair) -> Array:
-    """Return Qx' Qy, whose singular values are the canonical correlations."""
-    of_x, of_y = pair.all_spans(centred=True)
-    return np.asarray(of_x.inside @ of_y.dual.T)  # Qy = Y W' for the dual basis W
-
-
 @remembered
 def _canonical(pair: Pair) -> _Canonical:
     """Return the canonical correlations from the singular values of Qx' Qy."""
     of_x, _ = pair.all_spans(centred=True)
     x, y = pair.active(centred=True)
     unit, of_layer = pair.unit(x, y, centred=True), np.arange(len(x))
-    between = _between_bases(pair)
+    between = between_bases(pair, centred=True)
     u, rho, _ = np.linalg.svd(between, full_matrices=False)
     neurons = of_x.dual @ unit.gram[np.ix_(of_layer, of_layer)]
     return _Canonical(np.minimum(rho, 1.0), u.T, neurons, (between.shape[0], between.shape[1]))

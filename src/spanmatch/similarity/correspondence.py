@@ -24,6 +24,7 @@ from .._values import data_frame, plain, short
 from ..errors import SpanmatchError
 from ..moments.provenance import network_and_layer
 from ..moments.spans import Array
+from .transport import soft_coupling
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -332,36 +333,3 @@ def monotone_path(similarities: Array) -> tuple[list[tuple[int, int]], float]:
         }
         path.append(max(came_from, key=came_from.__getitem__))
     return [(i - 1, j - 1) for i, j in reversed(path)], float(total[L, M] / (L + M))
-
-
-def soft_coupling(similarities: Array) -> Array:
-    """Return the coupling of uniform masses with the largest mean similarity.
-
-    Parameters
-    ----------
-    similarities : array of float, (L, M)
-        Of the layers of two networks.
-
-    Returns
-    -------
-    array of float, (L, M)
-        Not negative; rows sum to 1 / L, columns to 1 / M.
-
-    Notes
-    -----
-    Optimal transport with cost 1 - S: a linear program, solved exactly.
-    """
-    from scipy.optimize import linprog  # slow to import
-    from scipy.sparse import eye_array, kron, vstack
-
-    L, M = similarities.shape
-    row_sums, column_sums = kron(eye_array(L), np.ones((1, M))), kron(np.ones((1, L)), eye_array(M))
-    solution = linprog(
-        1 - similarities.ravel(),
-        A_eq=vstack([row_sums, column_sums]).tocsr(),
-        b_eq=np.concatenate([np.full(L, 1 / L), np.full(M, 1 / M)]),
-        method="highs",
-    )
-    if not solution.success:
-        raise SpanmatchError(f"soft coupling: {solution.message}")
-    return np.asarray(np.maximum(solution.x, 0).reshape(L, M))

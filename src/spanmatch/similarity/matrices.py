@@ -22,7 +22,7 @@ from ..errors import SpanmatchError, among
 from ..moments.moments import Moments
 from ..moments.pairs import Pair
 from ..moments.spans import Array
-from .measure import Measure
+from .measure import Kind, Measure
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,6 +47,8 @@ class LayerMatrix(Displayed):
     """How outputs became rows, in words."""
     refusals: Mapping[tuple[str, str], str] = field(default_factory=dict, repr=False)
     """Why a value of two layers is nan."""
+    kind: Kind = "similarity"
+    """"similarity", or "distance": larger values mean less similar layers."""
 
     def value(self, x: str, y: str) -> float:
         """Return the value of two layers; nan if they were not paired, or it is refused.
@@ -99,7 +101,7 @@ class LayerMatrix(Displayed):
         return not np.isnan(self.value(x, y)) or bool(self.refusal(x, y))
 
     def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw the matrix as a heat map.
+        """Draw the matrix as a heat map, brighter for more similar layers.
 
         Parameters
         ----------
@@ -116,7 +118,8 @@ class LayerMatrix(Displayed):
             If matplotlib is not installed.
         """
         ax = axes_for("matrix.plot", ax)
-        image = ax.imshow(self.values, cmap="magma", vmin=0, vmax=1, interpolation="nearest")
+        colours, largest = ("magma_r", None) if self.kind == "distance" else ("magma", 1)
+        image = ax.imshow(self.values, cmap=colours, vmin=0, vmax=largest, interpolation="nearest")
         ax.figure.colorbar(image, ax=ax)
         ticks = range(len(self.layers))
         ax.set(xticks=ticks, yticks=ticks, yticklabels=self.layers, title=self.name)
@@ -155,6 +158,7 @@ def layer_matrix(
     name: str = "",
     itself: float = 1.0,
     symmetric: bool = False,
+    kind: Kind = "similarity",
 ) -> LayerMatrix:
     """Return a measure of every two layers that were paired.
 
@@ -172,6 +176,8 @@ def layer_matrix(
         The value of a layer with itself.
     symmetric : bool
         Whether the value is the same in both directions, so that one is enough.
+    kind : {"similarity", "distance"}
+        Whether larger values mean more similar, or less similar, layers.
 
     Returns
     -------
@@ -187,13 +193,13 @@ def layer_matrix(
     -----
     Cost: one evaluation of the measure for every pair, or two if it is not symmetric.
     """
-    (matrix,) = layer_matrices(moments, [_MatrixRequest(name, measure, itself, symmetric)])
+    (matrix,) = layer_matrices(moments, [_MatrixRequest(name, measure, itself, symmetric, kind)])
     return matrix
 
 
 def matrices_of(moments: Moments, measures: Sequence[Measure]) -> tuple[LayerMatrix, ...]:
     """Return one matrix for each measure, from one visit of every pair: see `layer_matrix`."""
-    return layer_matrices(moments, [_MatrixRequest(m.name, m, m.itself, m.symmetric) for m in measures])
+    return layer_matrices(moments, [_MatrixRequest(m.name, m, m.itself, m.symmetric, m.kind) for m in measures])
 
 
 @dataclass(frozen=True)
@@ -204,6 +210,7 @@ class _MatrixRequest:
     measure: Callable[[Pair], SupportsFloat]
     itself: float
     symmetric: bool
+    kind: Kind
 
 
 def layer_matrices(moments: Moments, requests: Sequence[_MatrixRequest]) -> tuple[LayerMatrix, ...]:
@@ -243,7 +250,7 @@ def _matrix(
     if pairs and len(unordered) == pairs:
         raise SpanmatchError(f"{request.name}: not defined for any two layers: {next(iter(refusals.values()))}")
     np.fill_diagonal(values, request.itself)
-    return LayerMatrix(request.name, tuple(layers), values, share, layout, refusals)
+    return LayerMatrix(request.name, tuple(layers), values, share, layout, refusals, request.kind)
 
 
 def _value(measure: Callable[[Pair], SupportsFloat], pair: Pair, refusals: dict[tuple[str, str], str]) -> float:

@@ -9,7 +9,7 @@ from typing import Literal, SupportsFloat, TypedDict
 import numpy as np
 
 from .._display import Displayed
-from ..errors import SpanmatchError
+from ..errors import BadArgument, SpanmatchError
 from ..moments.effective_sample_size import ROWS_PER_DIMENSION
 from ..moments.pairs import Pair, checked_pair
 from ..moments.provenance import Provenance, Result
@@ -17,7 +17,8 @@ from ..moments.spans import Array, Span
 
 WRONG_BY = 1e-3
 """The largest error of a share of variance that is accepted."""
-Estimator = Literal["unbiased", "corrected", "in sample"]
+Estimator = Literal["unbiased", "corrected", "held out", "in sample"]
+Kind = Literal["similarity", "distance"]
 Invariance = Literal[
     "orthogonal", "invertible linear", "isotropic scaling", "neuron scaling", "translation", "permutation"
 ]
@@ -63,13 +64,20 @@ class Measure(Displayed):
         Whether larger values mean more similar, or less similar, layers.
     symmetric : bool
         Whether exchanging the layers leaves the value unchanged.
-    estimator : {"unbiased", "corrected", "in sample"}
+    estimator : {"unbiased", "corrected", "held out", "in sample"}
         How the value estimates that of the population which the examples were sampled from:
-        without bias (a ratio of unbiased estimates), corrected for its bias to first order, or by
-        the formula applied to the sample, which for few rows is too large.
+        without bias (a ratio of unbiased estimates), corrected for its bias to first order, by
+        predictions of rows that were not fitted to, or by the formula applied to the sample, which
+        for few rows shows too much similarity.
     corrected_by : str
         The name of the measure that estimates the same quantity with less bias; empty if there is
         none.
+    is_metric : bool
+        Whether the distance that belongs to the measure satisfies the triangle inequality for any
+        three layers: the value of a distance; of a similarity, `.distance` if the result has one,
+        otherwise the angle arccos(value).
+    needs : {"moments", "sample"}
+        What the value is computed from: the moments of all rows, or a sample of rows.
     """
 
     name: str
@@ -77,10 +85,12 @@ class Measure(Displayed):
     invariances: frozenset[Invariance]
     range: tuple[float, float] = (0.0, 1.0)
     itself: float = 1.0
-    kind: Literal["similarity", "distance"] = "similarity"
+    kind: Kind = "similarity"
     symmetric: bool = True
     estimator: Estimator = "in sample"
     corrected_by: str = ""
+    is_metric: bool = False
+    needs: Literal["moments", "sample"] = "moments"
 
     def __call__(self, pair: Pair) -> Measured:
         """Return the measure of a pair of layers.
@@ -112,6 +122,14 @@ def cross_of_unit_layers(pair: Pair) -> Array:
     return np.asarray(pair.xy / np.sqrt(np.trace(pair.xx)) / np.sqrt(np.trace(pair.yy)))
 
 
+def check_similarity(measure: Measure) -> None:
+    """Raise BadArgument if a measure is a distance, where larger values must mean more similar layers."""
+    if measure.kind == "distance":
+        raise BadArgument(
+            f"measure {measure.name!r} is a distance: larger values mean less similar layers; give a similarity"
+        )
+
+
 class MeasuredFields(TypedDict):
     """The fields of `Measured` that come from a pair, as keyword arguments."""
 
@@ -133,13 +151,13 @@ def measured_fields(pair: Pair, name: str, at_least: int = 2) -> MeasuredFields:
     return {"name": name, "provenance": replace(pair.provenance, centred=True)}
 
 
-def resolved_spans(pair: Pair, name: str) -> tuple[Span, Span]:
-    """Return the spans of the non-constant neurons of the centred layers.
+def resolved_spans(pair: Pair, name: str, *, centred: bool = True) -> tuple[Span, Span]:
+    """Return the spans of the neurons that are not silent (centred: not constant).
 
     Raises SpanmatchError if a share of variance, a squared distance, could be wrong by more than
     1e-3.
     """
-    spans = pair.all_spans(centred=True)
+    spans = pair.all_spans(centred=centred)
     for span, layer in zip(spans, (pair.x_layer, pair.y_layer), strict=True):
         if span.resolution**2 > WRONG_BY:
             raise SpanmatchError(

@@ -21,7 +21,7 @@ from .._progress import announce
 from ..errors import BadArgument, among
 from ..report import save_course, save_figures
 from ..saved_results import read_made_from, read_step
-from ..similarity import measures
+from ..similarity import check_similarity, measures
 from .compared_layers import checked_widths
 from .datasets import Data
 from .given_networks import FEW, GivenNetwork, evaluate_all
@@ -105,12 +105,13 @@ def check(settings: Settings, folder: Path, *, needs_device: bool = True) -> Non
     Raises
     ------
     BadArgument
-        If there is no such measure, network or device.
+        If there is no such measure, network or device, or a measure is a distance.
     """
-    names = [measure.name for measure in measures()]
+    known = {measure.name: measure for measure in measures()}
     for name in settings.compare.measures:
-        if name not in names:
-            raise BadArgument(f"compare.measures: no measure {name!r}{among(name, names)}")
+        if name not in known:
+            raise BadArgument(f"compare.measures: no measure {name!r}{among(name, known)}")
+        check_similarity(known[name])
     for network in settings.networks:
         if network.network is not None:
             maker(located_network(network.network, folder))

@@ -28,7 +28,7 @@ from ..moments.moments import Moments
 from ..moments.pairs import Pair
 from ..moments.provenance import Method, network_and_layer
 from ..moments.samples import ExampleOutputs
-from ..similarity import Measure
+from ..similarity import Measure, check_similarity
 from ..similarity import measures as all_measures
 from . import callbacks
 from .recordings import CURRENT, REFERENCE, Recording, recording_of_stored
@@ -411,12 +411,13 @@ class _QuietGroup(BatchGroup):
 
 
 def _chosen_measures(names: Sequence[str]) -> list[Measure]:
-    """Return measures by their names.  Raises BadArgument if there is no such."""
+    """Return similarities by their names.  Raises BadArgument if there is no such, or one is a distance."""
     known = {measure.name: measure for measure in all_measures()}
     names = [names] if isinstance(names, str) else names
     for name in names:
         if name not in known:
             raise BadArgument(f"measure {name!r}: no such measure{among(name, known)}")
+        check_similarity(known[name])
     return [known[name] for name in names]
 
 

@@ -669,7 +669,8 @@ export interface DrawnRecord {
  */
 export interface MeasureRecord {
   name: string;
-  estimator: "unbiased" | "corrected" | "in sample";
+  kind: "similarity" | "distance";
+  estimator: "unbiased" | "corrected" | "held out" | "in sample";
   value: number | null;
   low: number | null;
   high: number | null;

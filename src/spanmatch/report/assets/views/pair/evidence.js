@@ -18,10 +18,10 @@ export function evidenceViews(pair) {
     body.append(evidence ? assessed(name, measures, evidence.level) : valuesAlone(name, measures));
     appendNote(
       body,
-      "Unbiased and corrected values estimate those of the population that the examples come from. In sample: the formula applied to these rows, ",
+      "Unbiased and corrected values estimate those of the population that the examples come from. Held out: of rows that were not fitted. In sample: the formula applied to these rows, ",
       evidence
-        ? "which is too large by about the bias; it has an interval only where the bias is small. p: how often unrelated layers have such a value."
-        : "which is too large if rows are few. Intervals, values under the null and p-values were not computed: use evidence=True (--evidence).",
+        ? "which is too large by about the bias (of a distance, too small); it has an interval only where the bias is small. p: how often unrelated layers have such a value."
+        : "which shows too much similarity if rows are few. Intervals, values under the null and p-values were not computed: use evidence=True (--evidence).",
     );
     appendNote(body, `Neurons and rows: ${pair.layout}.`);
     for (const [names, reason] of missingReasons(pair.refusals)) appendNote(body, `Missing, ${names}: ${reason}.`);
@@ -46,7 +46,7 @@ function assessed(name, measures, level) {
  */
 function valuesAlone(name, measures) {
   const rows = measures.map((measure) => [
-    measure.name,
+    nameOf(measure),
     isMissing(measure.value) ? noValue(measure.reason) : number(measure.value),
     measure.estimator,
   ]);
@@ -79,8 +79,18 @@ function profileInWords({ corrected, low, reason }) {
   );
 }
 
+/**
+ * The name of a measure, with its kind where larger values mean less similar layers.
+ * @param {MeasureRecord} measure
+ */
+function nameOf({ name, kind }) {
+  return kind === "distance" && !name.includes("distance") ? `${name} (distance)` : name;
+}
+
 /** @param {MeasureRecord} measure */
-export function measureRow({ name, estimator, value, low, high, bias, null_value: nullValue, p_value: p, reason }) {
+export function measureRow(measure) {
+  const { estimator, value, low, high, bias, null_value: nullValue, p_value: p, reason } = measure;
+  const name = nameOf(measure);
   if (isMissing(value)) return [name, MISSING, estimator, MISSING, MISSING, number(nullValue), MISSING];
   const interval = isMissing(low) ? noInterval(reason) : `${number(low)} to ${number(high)}`;
   const biasInWords = estimator === "in sample" ? significant(bias) : "none";
