@@ -1,5 +1,7 @@
 """Similarity measures: functions of a `Pair` that return one number, with declared invariances."""
 
+from functools import partial
+
 import numpy as np
 
 from .canonical_correlation import CCA, adjusted_pillai, cca, pwcca, svcca
@@ -11,15 +13,20 @@ from .correspondence import (
     correspondence_of,
     network_score,
 )
+from .distance_covariance import distance_correlation
 from .kernel_alignment import cka, debiased_cka, one_minus_cka
 from .matrices import LayerMatrix, layer_matrix, matrices_of
-from .measure import Estimator, Invariance, Measure, Measured
+from .measure import Estimator, Invariance, Measure, Measured, Needs
+from .neighbourhoods import cknna, knn_jaccard, mutual_knn, rank_similarity, second_order_cosine
 from .neuron_matching import correlation_match, match_area
 from .procrustes_analysis import Procrustes, procrustes
 from .regression import Regression, adjusted_linear_regression, linear_regression
+from .representational_similarity import rsa
+from .sampled_kernel_alignment import debiased_kernel_cka, debiased_rbf_cka, kernel_cka, rbf_cka
 
 _ROTATIONS: frozenset[Invariance] = frozenset({"orthogonal", "isotropic scaling", "translation", "permutation"})
 _SCALINGS: frozenset[Invariance] = frozenset({"isotropic scaling", "neuron scaling", "translation", "permutation"})
+_ANGLES: frozenset[Invariance] = frozenset({"orthogonal", "isotropic scaling", "permutation"})
 _ALL: frozenset[Invariance] = frozenset({*_ROTATIONS, *_SCALINGS, "invertible linear"})
 
 
@@ -31,8 +38,15 @@ def measures() -> tuple[Measure, ...]:
     -------
     tuple of Measure
         Debiased CKA and CKA, adjusted Pillai, CCA, SVCCA and PWCCA, Procrustes, adjusted and plain
-        linear regression, correlation match and match area.
+        linear regression, correlation match and match area; then those of a sample: CKA with linear
+        and RBF kernels, RSA, mutual k-NN, CKNNA, k-NN Jaccard, second-order cosine, rank similarity
+        and distance correlation.
     """
+    return (*_of_moments(), *_of_samples())
+
+
+def _of_moments() -> tuple[Measure, ...]:
+    """Return the measures of the second moments of all rows."""
     unbiased_range, corrected_range = (-1.0, 1.0), (-np.inf, 1.0)
     return (
         Measure("debiased cka", debiased_cka, _ROTATIONS, range=unbiased_range, estimator="unbiased"),
@@ -62,6 +76,24 @@ def measures() -> tuple[Measure, ...]:
     )
 
 
+def _of_samples() -> tuple[Measure, ...]:
+    """Return the measures of the rows of a sample of the examples."""
+    measure, unbiased_range = partial(Measure, needs="sample"), (-1.0, 1.0)
+    return (
+        measure("kernel cka", kernel_cka, _ROTATIONS, corrected_by="debiased kernel cka"),
+        measure("debiased kernel cka", debiased_kernel_cka, _ROTATIONS, range=unbiased_range, estimator="unbiased"),
+        measure("rbf cka", rbf_cka, _ROTATIONS, corrected_by="debiased rbf cka"),
+        measure("debiased rbf cka", debiased_rbf_cka, _ROTATIONS, range=unbiased_range, estimator="unbiased"),
+        measure("rsa", rsa, frozenset({"isotropic scaling", "permutation"}), range=(-1.0, 1.0)),
+        measure("mutual knn", mutual_knn, _ANGLES),
+        measure("cknna", cknna, _ANGLES, range=(-np.inf, np.inf), symmetric=False),
+        measure("knn jaccard", knn_jaccard, _ANGLES),
+        measure("second order cosine", second_order_cosine, _ANGLES),
+        measure("rank similarity", rank_similarity, _ANGLES),
+        measure("distance correlation", distance_correlation, _ROTATIONS),
+    )
+
+
 __all__ = [
     "CCA",
     "Correspondence",
@@ -70,6 +102,7 @@ __all__ = [
     "LayerMatrix",
     "Measure",
     "Measured",
+    "Needs",
     "NetworkScore",
     "Procrustes",
     "Regression",
@@ -78,17 +111,25 @@ __all__ = [
     "best_counterparts",
     "cca",
     "cka",
+    "cknna",
     "correlation_match",
     "correspondence_of",
     "debiased_cka",
+    "distance_correlation",
+    "kernel_cka",
+    "knn_jaccard",
     "layer_matrix",
     "linear_regression",
     "match_area",
     "matrices_of",
     "measures",
+    "mutual_knn",
     "network_score",
     "one_minus_cka",
     "procrustes",
     "pwcca",
+    "rank_similarity",
+    "rsa",
+    "second_order_cosine",
     "svcca",
 ]

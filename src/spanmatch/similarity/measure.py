@@ -18,6 +18,7 @@ from ..moments.spans import Array, Span
 WRONG_BY = 1e-3
 """The largest error of a share of variance that is accepted."""
 Estimator = Literal["unbiased", "corrected", "in sample"]
+Needs = Literal["moments", "sample"]
 Invariance = Literal[
     "orthogonal", "invertible linear", "isotropic scaling", "neuron scaling", "translation", "permutation"
 ]
@@ -70,6 +71,11 @@ class Measure(Displayed):
     corrected_by : str
         The name of the measure that estimates the same quantity with less bias; empty if there is
         none.
+    is_metric : bool
+        Whether the value is a distance that satisfies the triangle inequality.
+    needs : {"moments", "sample"}
+        Whether the value is of the second moments of all rows, or of the rows of a sample of the
+        examples.
     """
 
     name: str
@@ -81,6 +87,8 @@ class Measure(Displayed):
     symmetric: bool = True
     estimator: Estimator = "in sample"
     corrected_by: str = ""
+    is_metric: bool = False
+    needs: Needs = "moments"
 
     def __call__(self, pair: Pair) -> Measured:
         """Return the measure of a pair of layers.
@@ -131,6 +139,29 @@ def measured_fields(pair: Pair, name: str, at_least: int = 2) -> MeasuredFields:
     if pair.rows < at_least:
         raise SpanmatchError(f"{name}: {pair.rows} rows of {pair.x_layer!r} and {pair.y_layer!r}; it needs {at_least}")
     return {"name": name, "provenance": replace(pair.provenance, centred=True)}
+
+
+def measured_fields_of_sample(pair: Pair, name: str, at_least: int, *, centred: bool) -> MeasuredFields:
+    """Return the fields of `Measured` that come from the pair and its sample.
+
+    Raises SpanmatchError if a layer is constant, there is no sample, or it has fewer examples than
+    the measure needs.
+    """
+    fields, sample = measured_fields(pair, name), pair.sample
+    if len(sample) < at_least:
+        raise SpanmatchError(
+            f"{name}: the sample of {pair.x_layer!r} and {pair.y_layer!r} has {len(sample)} examples; "
+            f"it needs {at_least}"
+        )
+    reductions = dict.fromkeys((sample.x.reduction, sample.y.reduction))
+    provenance = replace(
+        fields["provenance"],
+        centred=centred,
+        sample_size=len(sample),
+        sample_rows=" and ".join(reductions),
+        sample_seed=sample.seed,
+    )
+    return {"name": name, "provenance": provenance}
 
 
 def resolved_spans(pair: Pair, name: str) -> tuple[Span, Span]:
