@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import wraps
-from typing import Concatenate, Literal, ParamSpec, TypeVar
+from typing import Literal, ParamSpec, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,8 @@ BLOCK_SIZE = 2**22
 """The number of entries of a block of rows in float64."""
 SAME = 1e-12
 """Values that differ by no more than this share of what they were computed from are equal."""
+ZERO = 1e-13
+"""A difference of this share of what it was computed from is 0."""
 SHORT = 1e-3
 """Rows shorter than this share of the longest are compared directly, not by G: it would cost them
 digits."""
@@ -87,14 +89,13 @@ class Directions:
     def between(self, start: int, stop: int) -> Array:
         """Return 1 - cos of some rows with all, (stop - start, m)."""
         rows, safe = slice(start, stop), np.where(self.lengths > 0, self.lengths, 1.0)
-        result = self.products[rows] - self.removed[rows, None] * self.removed
-        result *= -2
-        result += self.squares[rows, None]
-        result += self.squares
+        result = self.squares[rows, None] + self.squares
+        result -= 2 * (self.products[rows] - self.removed[rows, None] * self.removed)
         np.maximum(result, 0.0, out=result)
         # Lengths from differences of squares, so that a large mean costs no digits.
         offsets = self.squares + 2 * self.along_mean
         result -= ((offsets[rows, None] - offsets) / (safe[rows, None] + safe)) ** 2
+        result[result <= ZERO * (self.squares[rows, None] + self.squares)] = 0.0  # parallel rows
         result /= 2 * safe[rows, None] * safe
         np.clip(result, 0.0, 2.0, out=result)
         result[:, self.lengths == 0] = 1.0
@@ -102,13 +103,16 @@ class Directions:
         return result
 
 
-def threads_of_sample(function: Callable[Concatenate[Pair, P], R]) -> Callable[Concatenate[Pair, P], R]:
-    """Limit a function of a pair to the number of threads that its sample gains from."""
+def threads_of_sample(function: Callable[P, R]) -> Callable[P, R]:
+    """Limit a function, whose first argument is a pair, to the number of threads that its sample gains
+    from.
+    """
 
     @wraps(function)
-    def limited(pair: Pair, *args: P.args, **kwargs: P.kwargs) -> R:
-        with as_many_as_help(_features(pair)):  # the function itself checks its argument
-            return function(pair, *args, **kwargs)
+    def limited(*args: P.args, **kwargs: P.kwargs) -> R:
+        pair = args[0] if args else kwargs.get("pair")
+        with as_many_as_help(_features(pair)):
+            return function(*args, **kwargs)
 
     return limited
 
@@ -227,12 +231,12 @@ def hollow(values: Array, size: int) -> Array:
     return matrix
 
 
-def _features(pair: Pair) -> int:
+def _features(pair: object) -> int:
     """Return the total number of features of a pair's sample; 0 if there is none."""
     try:
-        return int(pair.sample.X.shape[1] + pair.sample.Y.shape[1])
-    except (AttributeError, SpanmatchError):
-        return 0
+        return pair.sample.X.shape[1] + pair.sample.Y.shape[1] if isinstance(pair, Pair) else 0
+    except SpanmatchError:
+        return 0  # the function itself says why
 
 
 def _products_and_sums(sample: LayerSample) -> tuple[Array, RowSums]:
@@ -240,7 +244,7 @@ def _products_and_sums(sample: LayerSample) -> tuple[Array, RowSums]:
     rows, (m, p) = sample.rows, sample.rows.shape
     # A power of 2, so that nothing is rounded, and neither squares overflow nor their squares.
     scale = 2.0 ** -int(np.frexp(np.abs(rows).max())[1])
-    mean, row_means = (np.mean(rows, axis=axis, dtype=np.float64) * scale for axis in (0, 1))
+    mean, row_means = _means(rows, 0) * scale, _means(rows, 1) * scale
     grand_mean = float(mean.mean())
     lower = np.zeros((m, m), order="F")
     squares, along, deviations, deviations_along, feature_sums = np.zeros((5, m))
@@ -275,6 +279,11 @@ def _products_and_sums(sample: LayerSample) -> tuple[Array, RowSums]:
     matrix = _mirrored(lower)
     _make_identical(matrix, twins)
     return matrix, sums
+
+
+def _means(rows: NDArray[np.float32], axis: int) -> Array:
+    """Return means in float64."""
+    return np.asarray(np.mean(rows, axis=axis, dtype=np.float64))
 
 
 def _twins(rows: NDArray[np.float32]) -> Index:
@@ -312,7 +321,8 @@ def _blocks(matrix: Array) -> Iterator[slice]:
 
 def _above(start: int, block: Array) -> NDArray[np.bool_]:
     """Return which entries of a block of rows are right of the matrix's diagonal."""
-    return np.tri(*block.shape, k=start, dtype=np.bool_) == 0
+    rows, columns = block.shape
+    return np.arange(columns) > np.arange(start, start + rows)[:, None]
 
 
 def _squared_distances(sample: LayerSample) -> Iterator[tuple[int, Array]]:
@@ -320,9 +330,8 @@ def _squared_distances(sample: LayerSample) -> Iterator[tuple[int, Array]]:
     matrix = products(sample)
     squares = np.diagonal(matrix)
     for rows in _blocks(matrix):
-        block = -2 * matrix[rows]
-        block += squares[rows, None]
-        block += squares
+        block = squares[rows, None] + squares
+        block -= 2 * matrix[rows]
         np.maximum(block, 0.0, out=block)
         block[np.arange(len(block)), np.arange(rows.start, rows.stop)] = 0.0
         yield rows.start, block
@@ -374,7 +383,7 @@ def _u_centre(matrix: Array) -> None:
 
 def _normalised(matrix: Array, size: float, refusal: str) -> Array:
     """Divide a matrix by its norm, in place.  Raises SpanmatchError if that is rounding beside `size`."""
-    norm = float(np.linalg.norm(matrix))
+    norm = float(np.sqrt(np.vdot(matrix, matrix)))
     if not norm > SAME * size:
         raise SpanmatchError(refusal)
     matrix /= norm
@@ -408,7 +417,7 @@ def _directions(sample: LayerSample, *, row_centred: bool) -> Directions:
 def _compare_directly(matrix: Array, sample: LayerSample, short: Index, lengths: Array, *, row_centred: bool) -> None:
     """Replace 1 - cos of some rows with all by half the squared distances of unit vectors, in place."""
     rows, (m, p) = sample.rows, sample.rows.shape
-    offsets = np.mean(rows, axis=1, dtype=np.float64) if row_centred else np.zeros(m)
+    offsets = _means(rows, 1) if row_centred else np.zeros(m)
     # The lengths are those of scaled rows; unit vectors need the lengths of rows as they are.
     scale = 2.0 ** -int(np.frexp(np.abs(rows).max())[1])
     inverse = np.where(lengths > 0, scale / np.where(lengths > 0, lengths, 1.0), 0.0)

@@ -56,17 +56,22 @@ class Neighbours:
     @cached_property
     def reversed(self) -> Index:
         """The entry of each entry's neighbour and example, the other way round; -1 where there is none."""
-        return self.positions[self.columns * self.size + self.rows].astype(np.intp)
+        return np.asarray(self.positions[self.columns * self.size + self.rows], dtype=np.intp)
 
     def sums(self, values: Array) -> Array:
         """Return the sum of the entries' values for each example (m,)."""
-        return np.bincount(self.rows, weights=values, minlength=self.size)
+        return sums_at(self.rows, values, self.size)
 
     def largest_sums(self, examples: Index, places: Array) -> Array:
         """Return the sums of 1 / rank over the first places of examples, a number with a fraction each."""
         first = np.floor(places).astype(np.intp)
         below, above = self.reciprocals[examples, first], self.reciprocals[examples, np.minimum(first + 1, self.k)]
         return np.asarray(below + (places - first) * (above - below))
+
+
+def sums_at(places: Index, values: Array, size: int) -> Array:
+    """Return the sums of the values at each place (size,)."""
+    return np.asarray(np.bincount(places, weights=values, minlength=size), dtype=np.float64)
 
 
 def neighbours_of(sample: LayerSample, k: int, nearness: Nearness) -> Neighbours:
