@@ -10,7 +10,7 @@ Sources: Fisher 1935; Phipson & Smyth 2010 (p-values are never 0); Groeger, Wen,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -56,9 +56,9 @@ TOO_DEAR = (
     "{} has no p-value by default, because products of so many rows or neurons take long to permute; "
     "use sm.permutation_test(pair, measure)"
 )
-IN_KERNELS = {cka: kernel_cka, debiased_cka: debiased_kernel_cka}
+IN_KERNELS: Mapping[Statistic, Statistic] = {cka: kernel_cka, debiased_cka: debiased_kernel_cka}
 """If each example is one row, these measures of moments are functions of the kernels of the sample."""
-TESTED_BY = {
+TESTED_BY: Mapping[Statistic, Statistic] = {
     debiased_cka: cka,
     adjusted_pillai: cca,
     adjusted_linear_regression: linear_regression,
@@ -386,9 +386,7 @@ def _statistic_of(
     if sampled.rows_are_examples and measure.function in IN_KERNELS:
         return statistic_of(IN_KERNELS[measure.function], sampled.pair)
     if measure.function is ridge_regression or not sampled.rows_are_examples:
-        tested = declared_measure(TESTED_BY.get(measure.function, measure.function))
-        assert tested is not None
-        return tested
+        return declared_measure(TESTED_BY.get(measure.function, measure.function)) or measure
     return measure
 
 

@@ -222,6 +222,7 @@ class _SharedPermutations:
             self.permutations, self.example_ids = permutations_of(ids, self.count, self.groups, self.seed), ids
         if not np.array_equal(ids, self.example_ids):
             raise SpanmatchError(
-                f"layers {pair.x_layer!r} and {pair.y_layer!r}: their sample has other examples than that of the first pair"
+                f"layers {pair.x_layer!r} and {pair.y_layer!r}: their sample has other examples than that of the "
+                "first pair"
             )
         return self.permutations

@@ -35,6 +35,13 @@ class Provenance(Displayed):
     """Whether each neuron's mean was subtracted."""
     resolution: float | None = None
     """The smallest distance that can be distinguished from 0; None if the result has none."""
+    sample_size: int | None = None
+    """The number of sampled examples; None if the result is of all rows."""
+    sample_rows: str = ""
+    """What was made of a sampled example's rows: "flat", "mean" or "last"; of both layers, "flat and
+    mean", if it is not the same; empty if the result is of all rows."""
+    sample_seed: int | None = None
+    """The seed of the sample; None if the result is of all rows."""
 
     @property
     def neurons(self) -> tuple[int, int]:

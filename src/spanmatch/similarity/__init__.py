@@ -1,5 +1,7 @@
 """Similarity measures: functions of a `Pair` that return one number, with declared invariances."""
 
+from functools import partial
+
 import numpy as np
 
 from .canonical_correlation import CCA, adjusted_pillai, cca, pwcca, svcca
@@ -11,21 +13,26 @@ from .correspondence import (
     correspondence_of,
     network_score,
 )
+from .dissimilarities_from_moments import rsa_of_moments
+from .distance_covariance import distance_correlation
 from .held_out_regression import HeldOutRegression, ridge_regression
 from .kernel_alignment import cka, debiased_cka, one_minus_cka
 from .matrices import LayerMatrix, layer_matrix, matrices_of
-from .measure import Estimator, Invariance, Kind, Measure, Measured, check_similarity
+from .measure import Estimator, Invariance, Kind, Measure, Measured, Needs, check_similarity
+from .neighbourhoods import cknna, knn_jaccard, mutual_knn, rank_similarity, second_order_cosine
 from .neuron_matching import correlation_match, match_area
 from .neuron_transport import SoftMatching, soft_matching
 from .prediction_distance import PredictionDistance, gulp
 from .procrustes_analysis import Procrustes, procrustes
 from .regression import Regression, adjusted_linear_regression, linear_regression
-from .representational_similarity import rsa, rsa_of_moments
+from .representational_similarity import rsa
+from .sampled_kernel_alignment import debiased_kernel_cka, debiased_rbf_cka, kernel_cka, rbf_cka
 from .shapes import PermutationProcrustes, permutation_procrustes, shape_distance
 from .subspaces import eigenspace_overlap
 
 _ROTATIONS: frozenset[Invariance] = frozenset({"orthogonal", "isotropic scaling", "translation", "permutation"})
 _SCALINGS: frozenset[Invariance] = frozenset({"isotropic scaling", "neuron scaling", "translation", "permutation"})
+_ANGLES: frozenset[Invariance] = frozenset({"orthogonal", "isotropic scaling", "permutation"})
 _ALL: frozenset[Invariance] = frozenset({*_ROTATIONS, *_SCALINGS, "invertible linear"})
 
 
@@ -36,9 +43,18 @@ def measures() -> tuple[Measure, ...]:
     Returns
     -------
     tuple of Measure
-        Similarities, and the shape distance and GULP, which are distances. "rsa sqeuclidean" is
-        `rsa` with squared Euclidean dissimilarities and the Pearson correlation.
+        First those of the second moments of all rows: debiased CKA and CKA, adjusted Pillai, CCA,
+        SVCCA and PWCCA, Procrustes, adjusted, plain and held-out linear regression, matches of
+        neurons, and the shape distance and GULP, which are distances. "rsa sqeuclidean" is `rsa` with
+        squared Euclidean dissimilarities and the Pearson correlation. Then those of a sample: CKA
+        with linear and RBF kernels, RSA, mutual k-NN, CKNNA, k-NN Jaccard, second-order cosine, rank
+        similarity and distance correlation.
     """
+    return (*_of_moments(), *_of_samples())
+
+
+def _of_moments() -> tuple[Measure, ...]:
+    """Return the measures of the second moments of all rows."""
     unbiased_range, corrected_range = (-1.0, 1.0), (-np.inf, 1.0)
     return (
         Measure("debiased cka", debiased_cka, _ROTATIONS, range=unbiased_range, estimator="unbiased"),
@@ -95,6 +111,24 @@ def measures() -> tuple[Measure, ...]:
     )
 
 
+def _of_samples() -> tuple[Measure, ...]:
+    """Return the measures of the rows of a sample of the examples."""
+    measure, unbiased_range = partial(Measure, needs="sample"), (-1.0, 1.0)
+    return (
+        measure("kernel cka", kernel_cka, _ROTATIONS, corrected_by="debiased kernel cka"),
+        measure("debiased kernel cka", debiased_kernel_cka, _ROTATIONS, range=unbiased_range, estimator="unbiased"),
+        measure("rbf cka", rbf_cka, _ROTATIONS, corrected_by="debiased rbf cka"),
+        measure("debiased rbf cka", debiased_rbf_cka, _ROTATIONS, range=unbiased_range, estimator="unbiased"),
+        measure("rsa", rsa, frozenset({"isotropic scaling", "permutation"}), range=(-1.0, 1.0)),
+        measure("mutual knn", mutual_knn, _ANGLES),
+        measure("cknna", cknna, _ANGLES, range=(-np.inf, np.inf), symmetric=False),
+        measure("knn jaccard", knn_jaccard, _ANGLES),
+        measure("second order cosine", second_order_cosine, _ANGLES),
+        measure("rank similarity", rank_similarity, _ANGLES),
+        measure("distance correlation", distance_correlation, _ROTATIONS),
+    )
+
+
 __all__ = [
     "CCA",
     "Correspondence",
@@ -105,6 +139,7 @@ __all__ = [
     "LayerMatrix",
     "Measure",
     "Measured",
+    "Needs",
     "NetworkScore",
     "PermutationProcrustes",
     "PredictionDistance",
@@ -117,24 +152,32 @@ __all__ = [
     "cca",
     "check_similarity",
     "cka",
+    "cknna",
     "correlation_match",
     "correspondence_of",
     "debiased_cka",
+    "debiased_kernel_cka",
+    "distance_correlation",
     "eigenspace_overlap",
     "gulp",
+    "kernel_cka",
+    "knn_jaccard",
     "layer_matrix",
     "linear_regression",
     "match_area",
     "matrices_of",
     "measures",
+    "mutual_knn",
     "network_score",
     "one_minus_cka",
     "permutation_procrustes",
     "procrustes",
     "pwcca",
+    "rank_similarity",
     "ridge_regression",
     "rsa",
     "rsa_of_moments",
+    "second_order_cosine",
     "shape_distance",
     "soft_matching",
     "svcca",

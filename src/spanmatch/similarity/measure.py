@@ -19,6 +19,7 @@ WRONG_BY = 1e-3
 """The largest error of a share of variance that is accepted."""
 Estimator = Literal["unbiased", "corrected", "held out", "in sample"]
 Kind = Literal["similarity", "distance"]
+Needs = Literal["moments", "sample"]
 Invariance = Literal[
     "orthogonal", "invertible linear", "isotropic scaling", "neuron scaling", "translation", "permutation"
 ]
@@ -77,7 +78,8 @@ class Measure(Displayed):
         three layers: the value of a distance; of a similarity, `.distance` if the result has one,
         otherwise the angle arccos(value).
     needs : {"moments", "sample"}
-        What the value is computed from: the moments of all rows, or a sample of rows.
+        Whether the value is of the second moments of all rows, or of the rows of a sample of the
+        examples.
     """
 
     name: str
@@ -90,7 +92,7 @@ class Measure(Displayed):
     estimator: Estimator = "in sample"
     corrected_by: str = ""
     is_metric: bool = False
-    needs: Literal["moments", "sample"] = "moments"
+    needs: Needs = "moments"
 
     def __call__(self, pair: Pair) -> Measured:
         """Return the measure of a pair of layers.
@@ -149,6 +151,29 @@ def measured_fields(pair: Pair, name: str, at_least: int = 2) -> MeasuredFields:
     if pair.rows < at_least:
         raise SpanmatchError(f"{name}: {pair.rows} rows of {pair.x_layer!r} and {pair.y_layer!r}; it needs {at_least}")
     return {"name": name, "provenance": replace(pair.provenance, centred=True)}
+
+
+def measured_fields_of_sample(pair: Pair, name: str, at_least: int, *, centred: bool) -> MeasuredFields:
+    """Return the fields of `Measured` that come from the pair and its sample.
+
+    Raises SpanmatchError if a layer is constant, there is no sample, or it has fewer examples than
+    the measure needs.
+    """
+    fields, sample = measured_fields(pair, name), pair.sample
+    if len(sample) < at_least:
+        raise SpanmatchError(
+            f"{name}: the sample of {pair.x_layer!r} and {pair.y_layer!r} has {len(sample)} examples; "
+            f"it needs {at_least}"
+        )
+    reductions = dict.fromkeys((sample.x.reduction, sample.y.reduction))
+    provenance = replace(
+        fields["provenance"],
+        centred=centred,
+        sample_size=len(sample),
+        sample_rows=" and ".join(reductions),
+        sample_seed=sample.seed,
+    )
+    return {"name": name, "provenance": provenance}
 
 
 def resolved_spans(pair: Pair, name: str, *, centred: bool = True) -> tuple[Span, Span]:

@@ -1,44 +1,44 @@
-"""Representational similarity analysis (RSA): do two layers find the same rows alike?
+"""Representational similarity analysis (RSA): are examples that differ in one layer different in the other?
 
-Each layer gives a dissimilarity of every two rows. RSA is the correlation of the dissimilarities of
-two layers. With squared Euclidean dissimilarities and the Pearson correlation it is a function of
-the moments, so that it is over all pairs of rows.
-Sources: Kriegeskorte, Mur, Bandettini, Frontiers in Systems Neuroscience 2, 2008; docs/measures.md.
+Source: Kriegeskorte et al., Frontiers in Systems Neuroscience 2, 2008; docs/measures.md.
 """
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Literal, get_args
 
 import numpy as np
 
-from .._threads import few_threads
 from ..errors import SpanmatchError
-from ..moments.pairs import PRODUCTS, Pair, checked_pair
-from ..moments.spans import UNIT, Array
-from .measure import WRONG_BY, Measured, measured_fields
+from ..moments.pairs import Pair
+from ..moments.sample import LayerSample
+from ..moments.spans import Array
+from .dissimilarities_from_moments import rsa_of_moments
+from .matrix_cache import CACHE
+from .measure import Measured, measured_fields_of_sample
+from .permutable import Quadratic, as_it_is
+from .sampled_kernels import SAME, Dissimilarity, check_rows, dissimilarities, hollow, ranks_of, threads_of_sample
 
-Dissimilarity = Literal["sqeuclidean"]
-Comparison = Literal["pearson"]
-NAME = "rsa sqeuclidean"
-"""The name of RSA with squared Euclidean dissimilarities and the Pearson correlation."""
-FEWEST_ROWS = 3
-"""The smallest number of rows: two rows have one dissimilarity."""
-ROUNDINGS = 16
-"""How many roundings of its largest term the error of a sum may amount to."""
+Comparison = Literal["spearman", "pearson", "cosine"]
 
 
-def rsa(pair: Pair, dissimilarity: Dissimilarity = "sqeuclidean", comparison: Comparison = "pearson") -> Measured:
-    """Return the correlation of the dissimilarities of rows in two layers, in [-1, 1].
+@threads_of_sample
+def rsa(pair: Pair, dissimilarity: Dissimilarity = "correlation", comparison: Comparison = "spearman") -> Measured:
+    """Return how similar the dissimilarities of examples are in two layers, in [-1, 1].
+
+    With squared Euclidean dissimilarities and the Pearson correlation it is a function of the moments:
+    of all pairs of rows, exactly, and without a sample. Otherwise it is of the sampled examples.
 
     Parameters
     ----------
     pair : Pair
-        The layers, (n, p) and (n, q).
-    dissimilarity : {"sqeuclidean"}
-        The dissimilarity of two rows: their squared Euclidean distance.
-    comparison : {"pearson"}
-        How dissimilarities are compared: by their Pearson correlation.
+        The layers, with a sample of m examples.
+    dissimilarity : {"correlation", "euclidean", "sqeuclidean", "cosine"}
+        Of two examples: 1 minus the Pearson correlation of their rows over features, the Euclidean
+        distance, its square, or 1 minus the cosine of their rows.
+    comparison : {"spearman", "pearson", "cosine"}
+        Of the dissimilarities of all pairs of examples: their rank correlation, their correlation, or
+        their cosine.
 
     Returns
     -------
@@ -47,132 +47,67 @@ def rsa(pair: Pair, dissimilarity: Dissimilarity = "sqeuclidean", comparison: Co
     Raises
     ------
     SpanmatchError
-        If `dissimilarity` or `comparison` is another word, a layer is constant, there are fewer than
-        three rows, or the dissimilarities of a layer are all the same.
+        If there is no sample and one is needed, there are fewer than 3 examples, a layer is constant,
+        or all examples are equally dissimilar.
 
     Notes
     -----
-    With D_ij = ||x_i - x_j||^2 and E_ij = ||y_i - y_j||^2, the value is the Pearson correlation of
-    D_ij and E_ij over all n (n - 1) / 2 pairs i < j of rows. It is exact: with centred activations, a
-    = ||x||^2, b = ||y||^2 and sums over all rows,
+    Dissimilarities that are equal but for rounding share the mean of their ranks. A row of zeros has
+    the cosine 0 with all others, and a row of equal features the correlation 0.
 
-        cov(D, E) = 2 n (sum a b - sum a sum b / n) + 4 (||Sxy||_F^2 - sum a sum b / (n - 1))
+    Of the moments of centred activations, with a = ||x||^2 and b = ||y||^2 and sums over all n rows, the
+    covariance of the squared distances D and E of two layers is, up to a factor,
 
-    up to a factor, and cov(D, D) and cov(E, E) likewise. The null value is 0 on average. The angle
-    arccos(value) is a metric.
+        cov(D, E) = 2 n (sum a b - sum a sum b / n) + 4 (||Sxy||_F^2 - sum a sum b / (n - 1)).
 
-    Cost: p^2 + q^2 + p q operations.
+    Cost: m^2 p operations once for each layer, then m^2; p^2 + q^2 + p q of moments.
 
     References
     ----------
-    Kriegeskorte, Mur, Bandettini, Frontiers in Systems Neuroscience 2, 2008.
+    Kriegeskorte et al., Frontiers in Systems Neuroscience 2, 2008.
 
     Examples
     --------
-    >>> import numpy as np, spanmatch as sm
+    >>> import spanmatch as sm
     >>> X = np.random.default_rng(0).standard_normal((100, 5))
-    >>> round(sm.rsa(sm.pair(X, 2 * X[:, ::-1] + 1)).value, 6)
+    >>> round(float(sm.rsa(sm.pair(X, 3 * X))), 6)
     1.0
     """
-    checked_pair(pair)
-    if (dissimilarity, comparison) != ("sqeuclidean", "pearson"):
-        raise SpanmatchError(
-            f"rsa: dissimilarity={dissimilarity!r} with comparison={comparison!r}: there is "
-            "dissimilarity='sqeuclidean' with comparison='pearson'"
-        )
-    return rsa_of_moments(pair)
+    if dissimilarity not in get_args(Dissimilarity):
+        raise SpanmatchError(f"dissimilarity={dissimilarity!r}: give one of {', '.join(get_args(Dissimilarity))}")
+    if comparison not in get_args(Comparison):
+        raise SpanmatchError(f"comparison={comparison!r}: give one of {', '.join(get_args(Comparison))}")
+    if (dissimilarity, comparison) == ("sqeuclidean", "pearson"):
+        return rsa_of_moments(pair)
+    fields = measured_fields_of_sample(pair, "rsa", 3, centred=False)
+    check_rows(pair, "rsa")
+    return Measured(value=dissimilarities_compared(pair, dissimilarity, comparison).value(), **fields)
 
 
-@few_threads
-def rsa_of_moments(pair: Pair) -> Measured:
-    """Return `rsa` with squared Euclidean dissimilarities and the Pearson correlation.
+def dissimilarities_compared(
+    pair: Pair, dissimilarity: Dissimilarity = "correlation", comparison: Comparison = "spearman"
+) -> Quadratic:
+    """Return RSA for permuted examples."""
+    A, B = (_unit_dissimilarities(layer, dissimilarity, comparison) for layer in (pair.sample.x, pair.sample.y))
+    return Quadratic(A, B, as_it_is)
 
-    Parameters
-    ----------
-    pair : Pair
-        The layers, (n, p) and (n, q).
 
-    Returns
-    -------
-    Measured
-
-    Raises
-    ------
-    SpanmatchError
-        As `rsa` does.
+def _unit_dissimilarities(sample: LayerSample, dissimilarity: Dissimilarity, comparison: Comparison) -> Array:
+    """Return the matrix (m, m) whose inner product with another layer's is RSA: dissimilarities or their
+    ranks, less their mean unless their cosine is compared, with norm 1.
     """
-    fields = measured_fields(pair, NAME, FEWEST_ROWS)
-    xy, xx, yy = _covariances(pair)
-    for layer, covariance in ((pair.x_layer, xx), (pair.y_layer, yy)):
-        if not covariance.value * WRONG_BY > covariance.noise:
-            raise SpanmatchError(
-                f"{NAME}: all rows of layer {layer!r} are about equally far from each other, so that rounding decides "
-                "the value; use more rows than neurons, or method='qr'"
-            )
-    return Measured(value=float(np.clip(xy.value / np.sqrt(xx.value) / np.sqrt(yy.value), -1, 1)), **fields)
 
+    def compute() -> Array:
+        values = dissimilarities(sample, dissimilarity)
+        is_same = np.ptp(values) <= SAME * np.abs(values).max()
+        if comparison == "spearman":
+            values = ranks_of(values)
+        if comparison != "cosine":
+            values -= values.mean()
+        norm = float(np.linalg.norm(values))
+        if (is_same and comparison != "cosine") or not norm > 0:
+            raise SpanmatchError(f"rsa: layer {sample.layer!r}: all sampled examples are equally dissimilar")
+        values /= norm * np.sqrt(2)
+        return hollow(values, len(sample.rows))
 
-class _Covariance(NamedTuple):
-    """A covariance of dissimilarities, up to a factor, and a bound on its rounding."""
-
-    value: float
-    noise: float
-
-
-class _Side(NamedTuple):
-    """Sums of a layer's rows z about a shift, scaled to unit Frobenius norm about the mean."""
-
-    offset: Array
-    """(neurons,) the mean minus the shift."""
-    total: float
-    """sum ||z||^2."""
-
-
-def _covariances(pair: Pair) -> tuple[_Covariance, _Covariance, _Covariance]:
-    """Return the covariances of D with E, of D with D and of E with E, of layers of unit Frobenius
-    norm.
-    """
-    fourth = pair.fourth
-    if fourth is None:
-        raise SpanmatchError(f"{NAME}: no fourth moments of {pair.x_layer!r} and {pair.y_layer!r} were kept")
-    n = pair.rows
-    s, t = (float(np.sqrt(np.trace(moments))) for moments in (pair.xx, pair.yy))
-    x, y = (
-        _Side(offset := (mean - shift) / norm, 1 + n * float(offset @ offset))
-        for mean, shift, norm in ((pair.x_mean, fourth.shift[0], s), (pair.y_mean, fourth.shift[1], t))
-    )
-    rounding = ROUNDINGS * (PRODUCTS[pair.method] or UNIT)
-    return (
-        _covariance(n, pair.xy / s / t, x, y, _scaled(fourth.x_by_y, s, t), _scaled(fourth.y_by_x, t, s), rounding),
-        _covariance(n, pair.xx / s / s, x, x, _scaled(fourth.x, s, s), _scaled(fourth.x, s, s), rounding),
-        _covariance(n, pair.yy / t / t, y, y, _scaled(fourth.y, t, t), _scaled(fourth.y, t, t), rounding),
-    )
-
-
-def _scaled(sums: Array, own: float, other: float) -> Array:
-    """Return [sum b z, sum a b] of layers that are divided by their norms."""
-    scaled = sums / own / other / other
-    scaled[-1] /= own
-    return scaled
-
-
-def _covariance(n: int, centred: Array, x: _Side, y: _Side, by_b: Array, by_a: Array, rounding: float) -> _Covariance:
-    """Return the covariance of dissimilarities of n rows, from sums about shifts.
-
-    `centred` is Sxy; by_b = [sum b x, sum a b] and by_a = [sum a y, sum a b].
-    """
-    d, e = x.offset, y.offset
-    # sum of (a - 2 d.x + d.d)(b - 2 e.y + e.e), the squared norms about the means.
-    terms = (
-        by_b[-1],
-        -2 * e @ by_a[:-1],
-        -2 * d @ by_b[:-1],
-        4 * d @ centred @ e,
-        (e @ e) * x.total,
-        (d @ d) * y.total,
-        n * (d @ d) * (e @ e),
-    )
-    squares = 2 * n * (sum(terms) - 1 / n)
-    products = 4 * (np.sum(centred**2) - 1 / (n - 1))
-    size = 2 * n * (sum(map(abs, terms)) + 1 / n) + 4 * (np.sum(centred**2) + 1 / (n - 1))
-    return _Covariance(float(squares + products), float(rounding * size))
+    return CACHE.get(sample, ("rsa", dissimilarity, comparison), compute)
