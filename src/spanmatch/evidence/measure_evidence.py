@@ -18,7 +18,8 @@ from ..moments.pairs import Pair, checked_pair
 from ..moments.provenance import Result
 from ..similarity import Estimator, Kind, Measure, measures
 from .intervals import check_level, jackknife
-from .permutation import PermutationTest, tests_of_measures
+from .measure_tests import tests_of_measures
+from .permutation import PermutationTest
 from .profile import ProfileEvidence, check_in_sample, profile_evidence
 from .sample_size import RowsNeeded, rows_needed
 

@@ -10,61 +10,27 @@ Sources: Fisher 1935; Phipson & Smyth 2010 (p-values are never 0); Groeger, Wen,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 
-from .._progress import tracked
 from .._threads import few_threads
 from ..errors import SpanmatchError
 from ..moments.dependence import ADVICE, neighbours_are_alike
 from ..moments.pairs import Pair, checked_pair
 from ..moments.provenance import Result
 from ..moments.spans import Array
-from ..similarity import (
-    Measure,
-    adjusted_linear_regression,
-    adjusted_pillai,
-    cca,
-    cka,
-    debiased_cka,
-    debiased_kernel_cka,
-    kernel_cka,
-    linear_regression,
-    measures,
-    ridge_regression,
-)
-from ..similarity.permutable import Quadratic
-from ..similarity.sampled_statistics import Statistic as SampledStatistic
-from ..similarity.sampled_statistics import is_of_sample, statistic_of
+from ..similarity import Measure, cka, debiased_cka
 from .intervals import check_level, declared_measure
 from .null_pairing import Statistic, name_of
 from .permutation_moments import test_by_moments
-from .permutations import Groups, Permutations, permutations_of
-from .sampled_pairs import SampledPair, values_of_reordered
+from .permutations import Groups, permutations_of
+from .permuted_values import Permuted, null_values
 
 PERMUTATIONS = 999
 EQUAL = 1e-10
 """The difference, as a share of the largest value, up to which values count as equal."""
-WIDEST_PERMUTED, OPERATIONS = 256, 2e10
-"""The total number of neurons, and of operations, up to which products of rows are permuted by default."""
-FEWEST_PRODUCTS, MOST_PRODUCTS = 19, 99
-"""The numbers of permutations of products between which costs decide."""
-TOO_DEAR = (
-    "{} has no p-value by default, because products of so many rows or neurons take long to permute; "
-    "use sm.permutation_test(pair, measure)"
-)
-IN_KERNELS: Mapping[Statistic, Statistic] = {cka: kernel_cka, debiased_cka: debiased_kernel_cka}
-"""If each example is one row, these measures of moments are functions of the kernels of the sample."""
-TESTED_BY: Mapping[Statistic, Statistic] = {
-    debiased_cka: cka,
-    adjusted_pillai: cca,
-    adjusted_linear_regression: linear_regression,
-    ridge_regression: linear_regression,
-}
-"""Measures that need folds if rows are dependent, and those in sample that are permuted in their place."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
@@ -191,7 +157,12 @@ def permutation_test(
     check_exchangeable(pair)
     is_cka = declared is not None and declared.function in (cka, debiased_cka)
     if permutations == "all" or (is_cka and not pair.keeps_sample and groups is None):
-        return _by_moments(pair, measure, declared if is_cka else None, alpha)
+        if declared is None or not is_cka:
+            raise SpanmatchError(
+                f"permutation_test of {name}: over all permutations, p-values are known of linear CKA only; give "
+                "sm.debiased_cka or sm.cka, or a number of permutations"
+            )
+        return test_by_all_permutations(pair, declared, alpha)
     if isinstance(permutations, bool) or not isinstance(permutations, int | np.integer) or permutations < 1:
         raise SpanmatchError(f"permutations={permutations!r}: give a number of permutations, such as 999, or 'all'")
     orders = permutations_of(pair.sample.example_ids, int(permutations), groups, seed)
@@ -200,80 +171,6 @@ def permutation_test(
     if isinstance(permuted, SpanmatchError):
         raise permuted
     return test_of(pair, name, value, permuted, declared, alpha)
-
-
-def tests_of_measures(pair: Pair, *, alpha: float = 0.05) -> dict[str, PermutationTest | SpanmatchError]:
-    """Return the tests of all measures, or why there are none, by name.
-
-    Parameters
-    ----------
-    pair : Pair
-        The layers, with a sample of rows.
-    alpha : float
-        The significance level of thresholds.
-
-    Returns
-    -------
-    dict of str to PermutationTest or SpanmatchError
-
-    Notes
-    -----
-    Measures of kernels and neighbours have 999 permutations. Those of products of rows have fewer, as
-    many as their cost allows, and none if layers are wide. CKA has the test by moments if there is no
-    sample.
-    """
-    of_names = {measure.name: measure for measure in measures()}
-    try:
-        check_exchangeable(pair)
-        if not pair.keeps_sample:
-            return {name: _test_without_sample(pair, measure, alpha) for name, measure in of_names.items()}
-        orders = permutations_of(pair.sample.example_ids, PERMUTATIONS, None, seed=0)
-        permuted = null_values(pair, list(of_names.values()), orders, of_products=affordable(pair))
-    except SpanmatchError as error:
-        return dict.fromkeys(of_names, error)
-    tests: dict[str, PermutationTest | SpanmatchError] = {}
-    for (name, measure), values in zip(of_names.items(), permuted, strict=True):
-        tests[name] = values if isinstance(values, SpanmatchError) else _test_of_measure(pair, measure, values, alpha)
-    return tests
-
-
-def _test_of_measure(
-    pair: Pair, measure: Measure, permuted: Permuted, alpha: float
-) -> PermutationTest | SpanmatchError:
-    try:
-        return test_of(pair, measure.name, float(measure(pair)), permuted, measure, alpha)
-    except SpanmatchError as error:
-        return error
-
-
-def _test_without_sample(pair: Pair, measure: Measure, alpha: float) -> PermutationTest | SpanmatchError:
-    try:
-        if measure.function in (cka, debiased_cka):
-            return _by_moments(pair, measure, measure, alpha)
-        _ = pair.sample
-    except SpanmatchError as error:
-        return error
-    raise AssertionError("a pair without a sample has none")
-
-
-def affordable(pair: Pair) -> int:
-    """Return how many permutations measures of products are computed for by default."""
-    rows, (p, q) = len(pair.sample) * pair.sample.x.rows_per_example, pair.neurons
-    if p + q > WIDEST_PERMUTED:
-        return 0
-    count = int(min(MOST_PRODUCTS, OPERATIONS // (2 * rows * (p + 1) * (q + 1))))
-    return count if count >= FEWEST_PRODUCTS else 0
-
-
-@dataclass(frozen=True, eq=False)
-class Permuted:
-    """The values of a measure of the sample, as it is and with y's examples permuted."""
-
-    statistic: str
-    """The name of the measure."""
-    value: float
-    null: Array
-    """(K,)"""
 
 
 def test_of(
@@ -325,129 +222,19 @@ def check_exchangeable(pair: Pair) -> None:
         )
 
 
-def null_values(
-    pair: Pair,
-    statistics: Sequence[Measure | Statistic],
-    permutations: Permutations,
-    *,
-    of_products: int | None = None,
-    show: bool = False,
-) -> list[Permuted | SpanmatchError]:
-    """Return the values of measures of the sample and of its permutations, or why there are none.
-
-    Parameters
-    ----------
-    pair : Pair
-        The layers, with a sample.
-    statistics : sequence of Measure or callable
-        Those of moments share the products of permuted rows.
-    permutations : Permutations
-        Of the sampled examples.
-    of_products : int, optional
-        For how many of the permutations measures of products of rows are computed; by default all.
-    show : bool
-        Whether to show progress.
-
-    Returns
-    -------
-    list of Permuted or SpanmatchError
-        One for each measure.
-    """
-    results: dict[int, Permuted | SpanmatchError] = {}
-    from_products: dict[int, Measure] = {}
-    try:
-        sampled = SampledPair(pair)
-    except SpanmatchError as error:
-        return [error for _ in statistics]
-    for i, measure in enumerate(statistics):
-        try:
-            statistic = _statistic_of(measure, pair, sampled)
-            if isinstance(statistic, Measure):
-                from_products[i] = statistic
-            else:
-                results[i] = _permuted(name_of(measure), statistic, permutations, show=show)
-        except SpanmatchError as error:
-            results[i] = error
-    fewer = permutations if of_products is None else permutations.first(of_products)
-    results |= _of_products(from_products, sampled, fewer, show=show)
-    return [results[i] for i in range(len(statistics))]
-
-
-def _statistic_of(
-    measure: Measure | Statistic, pair: Pair, sampled: SampledPair
-) -> SampledStatistic | Callable[..., float] | Measure:
-    """Return how a measure is computed for permuted examples: from kernels or neighbours, as a function
-    of an order, or from products of rows.
-    """
-    if is_of_sample(measure):
-        return statistic_of(measure, pair)
-    if not isinstance(measure, Measure):
-        return values_of_reordered(pair, lambda reordered: float(measure(reordered)))
-    if sampled.rows_are_examples and measure.function in IN_KERNELS:
-        return statistic_of(IN_KERNELS[measure.function], sampled.pair)
-    if measure.function is ridge_regression or not sampled.rows_are_examples:
-        return declared_measure(TESTED_BY.get(measure.function, measure.function)) or measure
-    return measure
-
-
-def _permuted(
-    name: str, statistic: SampledStatistic | Callable[..., float], permutations: Permutations, *, show: bool
-) -> Permuted:
-    """Return the values of a statistic of kernels, of neighbours, or of any order."""
-    if isinstance(statistic, Quadratic):
-        A, B = permutations.prepared(statistic.A), permutations.prepared(statistic.B)
-        return Permuted(name, statistic.value(), statistic.value_of(permutations.sums(A, B)))
-    value_of = statistic if callable(statistic) else statistic.value
-    orders = tracked(list(permutations), f"permuting {name}") if show else permutations
-    observed = value_of(np.arange(len(next(iter(permutations)))))
-    return Permuted(name, observed, np.array([value_of(order) for order in orders]))
-
-
-def _of_products(
-    measures: dict[int, Measure], sampled: SampledPair, permutations: Permutations, *, show: bool
-) -> dict[int, Permuted | SpanmatchError]:
-    """Return the values of measures of moments, from products of permuted rows that they share."""
-    if not len(permutations):
-        return {i: SpanmatchError(TOO_DEAR.format(measure.name)) for i, measure in measures.items()}
-    results: dict[int, Permuted | SpanmatchError] = {}
-    observed: dict[int, float] = {}
-    for i, measure in measures.items():
-        try:
-            observed[i] = float(measure(sampled.pair))
-        except SpanmatchError as error:
-            results[i] = error
-    values: dict[int, list[float]] = {i: [] for i in observed}
-    names = ", ".join(measures[i].name for i in observed)
-    orders = permutations if observed else ()
-    for order in tracked(list(orders), f"permuting {names}") if show else orders:
-        reordered = sampled.permuted(order)
-        for i in list(values):
-            try:
-                values[i].append(float(measures[i](reordered)))
-            except SpanmatchError as error:
-                results[i] = error
-                del values[i]
-    return results | {i: Permuted(measures[i].name, observed[i], np.array(null)) for i, null in values.items()}
-
-
-def _by_moments(pair: Pair, measure: Statistic, declared: Measure | None, alpha: float) -> PermutationTest:
-    """Return the test over all permutations, from the moments."""
-    if declared is None:
-        raise SpanmatchError(
-            f"permutation_test of {name_of(measure)}: from the moments alone, p-values are known of linear CKA only; "
-            "give sm.debiased_cka or sm.cka, or a number of permutations"
-        )
+def test_by_all_permutations(pair: Pair, measure: Measure, alpha: float) -> PermutationTest:
+    """Return the test of CKA or debiased CKA over all permutations, from the moments."""
     value = float(measure(pair))
-    outcome = test_by_moments(pair, value, alpha, is_debiased=declared.function is debiased_cka)
+    outcome = test_by_moments(pair, value, alpha, is_debiased=measure.function is debiased_cka)
     return PermutationTest(
-        name=declared.name,
+        name=measure.name,
         value=value,
         p_value=outcome.p_value,
         threshold=outcome.threshold,
         alpha=alpha,
         calibrated=calibrated(value, outcome.threshold, 1.0),
         sample_value=value,
-        statistic=declared.name,
+        statistic=measure.name,
         method=outcome.method,
         null=outcome.null,
         provenance=pair.provenance,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import SupportsFloat
 
 import numpy as np
 
 from ..errors import SpanmatchError
 from ..moments.moments import Moments
 from ..moments.pairs import Pair
-from ..moments.remembered import remembered
 from ..moments.sample import LayerSample, Sample
 from ..moments.spans import Array, Index
 
@@ -44,11 +44,6 @@ class SampledPair:
         self._blocks = [(block, _lifted(x, block, shifts[0])) for block in _blocks_of(len(sample), x.rows_per_example)]
         self._y_shift = shifts[1]
 
-    @property
-    def rows_are_examples(self) -> bool:
-        """Whether each example is one row."""
-        return self.sample.x.rows_per_example == 1
-
     def permuted(self, order: Index) -> Pair:
         """Return the moments with y's example order[i] in the place of y's example i.
 
@@ -70,13 +65,7 @@ class SampledPair:
         return self.pair.with_cross_product(_added(products))
 
 
-@remembered
-def sampled_pair(pair: Pair) -> SampledPair:
-    """Return the moments of the sampled examples of two layers."""
-    return SampledPair(pair)
-
-
-def values_of_reordered(pair: Pair, function: Callable[[Pair], float]) -> Callable[[Index], float]:
+def values_of_reordered(pair: Pair, function: Callable[[Pair], SupportsFloat]) -> Callable[[Index], float]:
     """Return the function of an order of y's examples that computes everything from the sample again.
 
     Parameters

@@ -28,8 +28,9 @@ from ..moments.spans import Array
 from ..similarity import debiased_cka
 from .intervals import check_level, declared_measure
 from .null_pairing import Statistic, name_of
-from .permutation import PERMUTATIONS, Permuted, calibrated, check_exchangeable, null_values, p_value_of, threshold_of
+from .permutation import PERMUTATIONS, calibrated, check_exchangeable, p_value_of, threshold_of
 from .permutations import Groups, Permutations, permutations_of
+from .permuted_values import Permuted, null_values
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,0 +1,192 @@
+"""The values of measures when y's sampled examples are permuted.
+
+Kernels and neighbours stay what they are, so that one of their matrices is permuted; measures of
+second moments take the products of the permuted rows; any other function is computed from new
+moments of the permuted rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+
+from .._progress import tracked
+from ..errors import SpanmatchError
+from ..moments.pairs import Pair
+from ..moments.spans import Array, Index
+from ..similarity import (
+    Measure,
+    adjusted_linear_regression,
+    adjusted_pillai,
+    cca,
+    cka,
+    correlation_match,
+    debiased_cka,
+    debiased_kernel_cka,
+    kernel_cka,
+    linear_regression,
+    ridge_regression,
+    soft_matching,
+)
+from ..similarity.permutable import Relabelled
+from ..similarity.sampled_statistics import is_of_sample, statistic_of
+from .intervals import declared_measure
+from .null_pairing import Statistic, name_of
+from .permutations import Permutations
+from .sampled_pairs import SampledPair, values_of_reordered
+
+IN_KERNELS: Mapping[Statistic, Statistic] = {cka: kernel_cka, debiased_cka: debiased_kernel_cka}
+"""If each example is one row, these measures of moments are functions of the kernels of the sample."""
+TESTED_BY: Mapping[Statistic, Statistic] = {
+    debiased_cka: cka,
+    adjusted_pillai: cca,
+    adjusted_linear_regression: linear_regression,
+}
+"""Measures that need folds if rows are dependent, and those in sample that are permuted in their place."""
+TOO_DEAR = (
+    "no p-value by default, because products of so many rows or neurons take long to permute; use "
+    "sm.permutation_test(pair, measure)"
+)
+
+
+class Counts(NamedTuple):
+    """For how many permutations measures are computed, by what they are computed from."""
+
+    kernels: int
+    neighbours: int
+    products: int
+
+
+@dataclass(frozen=True, eq=False)
+class Permuted:
+    """The values of a measure of the sample, as it is and with y's examples permuted."""
+
+    statistic: str
+    """The name of the measure."""
+    value: float
+    null: Array
+    """(K,)"""
+
+
+def null_values(
+    pair: Pair,
+    statistics: Sequence[Measure | Statistic],
+    permutations: Permutations,
+    counts: Counts | None = None,
+    *,
+    show: bool = False,
+) -> list[Permuted | SpanmatchError]:
+    """Return the values of measures of the sample and of its permutations, or why there are none.
+
+    Parameters
+    ----------
+    pair : Pair
+        The layers, with a sample.
+    statistics : sequence of Measure or callable
+        Those of moments share the products of permuted rows.
+    permutations : Permutations
+        Of the sampled examples.
+    counts : Counts, optional
+        How many of the permutations to use; by default all.
+    show : bool
+        Whether to show progress.
+
+    Returns
+    -------
+    list of Permuted or SpanmatchError
+        One for each measure.
+    """
+    nulls = _NullValues(pair, permutations, counts or Counts(*[len(permutations)] * 3), show)
+    results: dict[int, Permuted | SpanmatchError] = {}
+    from_products: dict[int, Measure] = {}
+    for i, measure in enumerate(statistics):
+        try:
+            tested = _tested_by(measure, pair)
+            if isinstance(tested, Measure) and not is_of_sample(tested):
+                from_products[i] = tested
+            else:
+                results[i] = nulls.of_sample(tested, name_of(measure) if tested in IN_KERNELS.values() else None)
+        except SpanmatchError as error:
+            results[i] = error
+    results |= nulls.of_products(from_products)
+    return [results[i] for i in range(len(statistics))]
+
+
+def _tested_by(measure: Measure | Statistic, pair: Pair) -> Measure | Statistic:
+    """Return the measure that is permuted: another one of the same hypothesis where that is as good and
+    possible, or much faster.
+    """
+    if is_of_sample(measure) or not isinstance(measure, Measure):
+        return measure
+    function, (p, q) = measure.function, pair.neurons
+    if function is ridge_regression:
+        return declared_measure(linear_regression) or measure
+    if function is soft_matching and p != q:
+        return declared_measure(correlation_match) or measure
+    if pair.sample.x.rows_per_example > 1:
+        return declared_measure(TESTED_BY.get(function, function)) or measure
+    return IN_KERNELS.get(function, measure)
+
+
+class _NullValues:
+    """Computes the values of measures for permuted examples."""
+
+    def __init__(self, pair: Pair, permutations: Permutations, counts: Counts, show: bool) -> None:
+        self.pair, self.permutations, self.counts, self.show = pair, permutations, counts, show
+
+    @cached_property
+    def _sampled(self) -> SampledPair:
+        return SampledPair(self.pair)
+
+    def of_sample(self, measure: Measure | Statistic, name: str | None = None) -> Permuted:
+        """Return the values of a measure of kernels or of neighbours, or of any function of a pair.
+
+        Raises SpanmatchError if it is not defined.
+        """
+        name = name or name_of(measure)
+        if not is_of_sample(measure):
+            return self._one_by_one(name, values_of_reordered(self.pair, measure), self.counts.products)
+        statistic = statistic_of(measure, self.pair)
+        if isinstance(statistic, Relabelled):
+            return self._one_by_one(name, statistic.value, self.counts.neighbours)
+        orders = self.permutations.first(self.counts.kernels)
+        sums = orders.sums(self.permutations.prepared(statistic.A), self.permutations.prepared(statistic.B))
+        return Permuted(name, statistic.value(), statistic.value_of(sums))
+
+    def of_products(self, measures: Mapping[int, Measure]) -> dict[int, Permuted | SpanmatchError]:
+        """Return the values of measures of moments, from products of permuted rows that they share."""
+        if not self.counts.products:
+            return {i: SpanmatchError(TOO_DEAR) for i in measures}
+        results: dict[int, Permuted | SpanmatchError] = {}
+        values: dict[int, list[float]] = {}
+        for i, measure in measures.items():
+            try:
+                values[i] = [float(measure(self._sampled.pair))]
+            except SpanmatchError as error:
+                results[i] = error
+        names = ", ".join(measures[i].name for i in values)
+        for order in self._orders(names, self.counts.products) if values else ():
+            reordered = self._sampled.permuted(order)
+            for i in list(values):
+                try:
+                    values[i].append(float(measures[i](reordered)))
+                except SpanmatchError as error:
+                    results[i] = error
+                    del values[i]
+        return results | {
+            i: Permuted(measures[i].name, observed, np.array(null)) for i, (observed, *null) in values.items()
+        }
+
+    def _one_by_one(self, name: str, value_of: Callable[[Index], float], count: int) -> Permuted:
+        """Return the values of a function of an order."""
+        observed = value_of(np.arange(len(self.pair.sample)))
+        return Permuted(name, observed, np.array([value_of(order) for order in self._orders(name, count)]))
+
+    def _orders(self, name: str, count: int) -> Iterable[Index]:
+        """Return permutations, with progress if it is to be shown."""
+        orders = self.permutations.first(count)
+        return tracked(list(orders), f"permuting {name}") if self.show else orders
