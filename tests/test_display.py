@@ -80,7 +80,8 @@ def results() -> list[object]:
         *(alignment, alignment.bipartite, alignment.correlation, *alignment.maps, alignment.clusters),
         *(alignment.clusters.clusters[0], sm.mutual_information(of_first), sm.jackknife(pair, sm.cka)),
         *(sm.null(pair, sm.cka), sm.permutation_test(pair, sm.cka), sm.cca(pair), sm.procrustes(pair)),
-        *(sm.linear_regression(pair), sm.cka(pair), *sm.measures(), sm.TopInputs.none(4, 2), transplant),
+        *(measure(pair) for measure in sm.measures()),
+        *(sm.cka(pair), *sm.measures(), sm.TopInputs.none(4, 2), transplant),
         *(transplant["ablation"], transplant.difference("ablation"), layer_list, layer_list[0], study, tracker),
         *(*tracker.steps, *tracker.steps[-1].layers.values(), sm.over_seeds([0.1, 0.2, 0.3]), universality()),
     ]
