@@ -36,6 +36,7 @@ CANONICAL = ("adjusted pillai", "cca", "svcca", "pwcca")
 CANONICAL_UP_TO = 1024
 """Total number of neurons of two layers up to which these are computed without evidence."""
 TOO_WIDE = f"more than {CANONICAL_UP_TO:,} neurons together; use evidence=True (--evidence)"
+OF_SAMPLE = "no interval and no null value: a measure of the sample; its p-value is of permutations"
 NO_EVIDENCE = "no interval, null value and p-value without evidence: use evidence=True (--evidence)"
 
 
@@ -62,7 +63,8 @@ class MeasureEvidence(Displayed):
     """The probability of such a value if the layers are unrelated; nan but for CKA."""
     reason: str
     """Why the value, its interval, the null value or the p-value of CKA is missing; empty if none is.
-    Unbiased and corrected measures have no null value if examples have several rows."""
+    Unbiased and corrected measures have no null value if examples have several rows. Measures of the
+    sample have neither interval nor null value."""
 
     def to_dict(self) -> MeasureRecord:
         """Return everything as plain Python values; nan as None."""
@@ -184,7 +186,11 @@ def assess(
     curves, no_curves = _or_reason(lambda: profile_evidence(pair, profile, held=held, level=level), "profile")
     measure_evidence = tuple(_measure_evidence(pair, measure, level) for measure in measures())
     reasons = {"rows needed": no_rows, "corrected levels": no_levels, "profile evidence": no_curves}
-    reasons |= {measure.name: measure.reason for measure in measure_evidence if _is_incomplete(measure)}
+    reasons |= {
+        evidence.name: evidence.reason
+        for evidence, measure in zip(measure_evidence, measures(), strict=True)
+        if _is_incomplete(evidence, measure)
+    }
     reasons["null"] = pair.null_or_reason()[1]
     return Evidence(
         provenance=profile.provenance,
@@ -214,11 +220,11 @@ def measure_values(pair: Pair) -> tuple[MeasureEvidence, ...]:
         if it is not defined, and that of CCA and its relatives if the layers have more than 1024
         neurons together. `.reason` says why.
     """
-    return tuple(_value_alone(pair, measure) for measure in measures())
+    return tuple(_value_alone(pair, measure, NO_EVIDENCE) for measure in measures())
 
 
-def _value_alone(pair: Pair, measure: Measure) -> MeasureEvidence:
-    """Return a measure with its value alone."""
+def _value_alone(pair: Pair, measure: Measure, no_evidence: str) -> MeasureEvidence:
+    """Return a measure with its value alone, and why it has no evidence."""
     value, reason = NAN, TOO_WIDE
     if measure.name not in CANONICAL or sum(pair.neurons) <= CANONICAL_UP_TO:
         value, reason = _number(lambda: measure(pair), measure.name)
@@ -231,12 +237,14 @@ def _value_alone(pair: Pair, measure: Measure) -> MeasureEvidence:
         bias=NAN if measure.estimator == "in sample" else 0.0,
         null_value=NAN,
         p_value=NAN,
-        reason=reason or NO_EVIDENCE,
+        reason=reason or no_evidence,
     )
 
 
 def _measure_evidence(pair: Pair, measure: Measure, level: float) -> MeasureEvidence:
     """Return a measure with as much of its evidence as is defined."""
+    if measure.needs == "sample":
+        return _value_alone(pair, measure, OF_SAMPLE)
     value, no_value = _number(lambda: measure(pair), measure.name)
     null, no_null = _null_value(pair, measure)
     bias = _bias(pair, measure, value, null)
@@ -258,9 +266,10 @@ def _measure_evidence(pair: Pair, measure: Measure, level: float) -> MeasureEvid
     )
 
 
-def _is_incomplete(measure: MeasureEvidence) -> bool:
+def _is_incomplete(evidence: MeasureEvidence, measure: Measure) -> bool:
     """Return whether a value is missing, or the interval of one that estimates the population's."""
-    return bool(np.isnan(measure.value) or (np.isnan(measure.low) and measure.estimator != "in sample"))
+    has_interval = measure.needs == "moments" and measure.estimator != "in sample"
+    return bool(np.isnan(evidence.value) or (has_interval and np.isnan(evidence.low)))
 
 
 def _null_value(pair: Pair, measure: Measure) -> tuple[float, str]:
