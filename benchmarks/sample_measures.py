@@ -7,6 +7,7 @@ import subprocess
 import sys
 import warnings
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -63,6 +64,7 @@ def one_pair(width: int, positions: int) -> None:
 
 def public_packages(X: np.ndarray, Y: np.ndarray) -> dict[str, object]:
     """The same measures of the same rows by scikit-learn, dcor, rsatoolbox and pytorch-cka."""
+    sys.path[:] = [folder for folder in sys.path if folder != str(Path(__file__).parent)]  # numba imports "coverage"
     import dcor
     from cka.cka import cka_from_features
     from rsatoolbox.data import Dataset
