@@ -44,6 +44,7 @@ benchmarks: .venv/ready
 	$(BIN)/python benchmarks/minimum_match.py
 	$(BIN)/python benchmarks/alignment.py
 	$(BIN)/python benchmarks/measures.py
+	$(BIN)/python benchmarks/sample_measures.py
 	$(BIN)/python benchmarks/coverage.py
 	$(BIN)/python benchmarks/type1.py
 	$(BIN)/python benchmarks/coverage_seeds.py

@@ -41,6 +41,7 @@ HELD_OUT_UP_TO = 256
 three folds."""
 TOO_WIDE = f"more than {COSTLY_UP_TO:,} neurons together; use evidence=True (--evidence)"
 NO_FOLDS = "no folds were kept; use folds=8"
+OF_SAMPLE = "no interval, because it is a measure of the sample"
 NO_EVIDENCE = "no interval, null value and p-value without evidence: use evidence=True (--evidence)"
 
 
@@ -73,7 +74,8 @@ class MeasureEvidence(Displayed):
     `PermutationTest.calibrated`."""
     reason: str
     """Why the value, its interval, the null value or the p-value is missing; empty if none is. Unbiased
-    and corrected measures have no null value if examples have several rows, held-out ones never."""
+    and corrected measures have no null value if examples have several rows, held-out ones never.
+    Measures of the sample have no interval; their null value is the mean over permutations."""
 
     def to_dict(self) -> MeasureRecord:
         """Return everything as plain Python values; nan as None."""
@@ -198,7 +200,11 @@ def assess(
     tests = tests_of_measures(pair)
     measure_evidence = tuple(_measure_evidence(pair, measure, level, tests[measure.name]) for measure in measures())
     reasons = {"rows needed": no_rows, "corrected levels": no_levels, "profile evidence": no_curves}
-    reasons |= {measure.name: measure.reason for measure in measure_evidence if _is_incomplete(measure)}
+    reasons |= {
+        evidence.name: evidence.reason
+        for evidence, measure in zip(measure_evidence, measures(), strict=True)
+        if _is_incomplete(evidence, measure)
+    }
     reasons["null"] = pair.null_or_reason()[1]
     return Evidence(
         provenance=profile.provenance,
@@ -260,14 +266,19 @@ def _measure_evidence(
 ) -> MeasureEvidence:
     """Return a measure with as much of its evidence as is defined."""
     value, no_value = _number(lambda: measure(pair), measure.name)
-    null, no_null = _null_value(pair, measure)
-    bias = _bias(pair, measure, value, null)
-    low, high, no_interval = (NAN, NAN, "") if no_value else _interval(pair, measure, bias, level)
-    no_test = ""
+    p_value, score, no_test = NAN, NAN, ""
     if isinstance(test, SpanmatchError):
-        p_value, score, no_test = NAN, NAN, str(test).removeprefix("permutation_test: ")
+        no_test = str(test).removeprefix("permutation_test: ").removeprefix(f"{measure.name}: ")
     else:
         p_value, score = test.p_value, test.calibrated
+    if measure.needs == "sample":
+        null, no_null = (NAN, "") if isinstance(test, SpanmatchError) else (float(test.null.mean()), "")
+        bias, low, high = (0.0 if measure.estimator == "unbiased" else NAN), NAN, NAN
+        no_interval = "" if no_value else OF_SAMPLE
+    else:
+        null, no_null = _null_value(pair, measure)
+        bias = _bias(pair, measure, value, null)
+        low, high, no_interval = (NAN, NAN, "") if no_value else _interval(pair, measure, bias, level)
     reasons = dict.fromkeys(reason for reason in (no_value, no_interval, no_null, no_test) if reason)
     return MeasureEvidence(
         name=measure.name,
@@ -284,9 +295,10 @@ def _measure_evidence(
     )
 
 
-def _is_incomplete(measure: MeasureEvidence) -> bool:
+def _is_incomplete(evidence: MeasureEvidence, measure: Measure) -> bool:
     """Return whether a value is missing, or the interval of one that estimates the population's."""
-    return bool(np.isnan(measure.value) or (np.isnan(measure.low) and measure.estimator != "in sample"))
+    has_interval = measure.needs == "moments" and measure.estimator != "in sample"
+    return bool(np.isnan(evidence.value) or (has_interval and np.isnan(evidence.low)))
 
 
 def _null_value(pair: Pair, measure: Measure) -> tuple[float, str]:

@@ -55,6 +55,8 @@ EPS = (0.5,)
 """Values of eps of the match similarity, by default."""
 FOLDS = 8
 """Folds of the moments, where a measure needs some: those of the population do."""
+SAMPLE = 1000
+"""The number of examples to sample for measures that need a sample."""
 LAYERS_LISTED = 8
 """Names of layers that a warning lists."""
 MARKS = "os^Dv*Xph<>"
@@ -148,6 +150,7 @@ class Tracker(Displayed):
         chosen = _chosen_measures(measures)
         self._functions = {measure.name: _function_of_measure(measure) for measure in chosen} | _functions_of_eps(eps)
         self._folds = 1 if all(measure.estimator == "in sample" for measure in chosen) else FOLDS
+        self._sample = SAMPLE if any(measure.needs == "sample" for measure in chosen) else 0
         if not self._functions:
             raise BadArgument("measures and eps: give at least one of them")
         self._layers, self._input = layers, input
@@ -346,7 +349,11 @@ class Tracker(Displayed):
         recording = self._new_recording() if self._reference is None or self._against == "previous" else None
         reference = self._reference or (recording if self._against == "first" else None)
         moments = Moments(
-            null=False, folds=self._folds, method=self._method, sample=0, max_memory_gb=self._max_memory_gb
+            null=False,
+            folds=self._folds,
+            method=self._method,
+            sample=self._sample,
+            max_memory_gb=self._max_memory_gb,
         )
         group = _QuietGroup(Checkpoint(None, 0, moments, None))
         with (
