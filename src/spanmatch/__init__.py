@@ -30,6 +30,7 @@ from .evidence import (
     PermutationTest,
     ProfileEvidence,
     RowsNeeded,
+    Significance,
     assess,
     held_out,
     jackknife,
@@ -37,6 +38,7 @@ from .evidence import (
     permutation_test,
     profile_evidence,
     rows_needed,
+    significance,
 )
 from .interventions import Difference, Outcome, Transplant, apply_permutation, transplant, untrained_copy
 from .match import (
@@ -147,6 +149,7 @@ __all__ = [
     "Provenance",
     "Regression",
     "RowsNeeded",
+    "Significance",
     "SimpleMatch",
     "SimpleMatches",
     "SoftMatching",
@@ -212,6 +215,7 @@ __all__ = [
     "second_order_cosine",
     "shape_distance",
     "shares_over_seeds",
+    "significance",
     "simple_matches",
     "soft_matching",
     "sparse_map",

@@ -332,6 +332,7 @@ class MeasureRecord(TypedDict):
     bias: float | None  # about how much a value of few rows is above the population's
     null_value: float | None
     p_value: Share | None  # by permutations of the sampled examples
+    permutations: Count  # 0 also for the p-value of CKA over all permutations
     calibrated: Share | None  # the similarity beyond what unrelated layers exceed with a probability of 5%
     reason: Text  # why a number is null; empty if none is
 

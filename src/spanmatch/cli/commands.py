@@ -227,7 +227,22 @@ def compare(
     positions: Annotated[
         int | None, typer.Option(min=1, help="Number of positions to sample from each example of a convolution.")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of that sample.")] = 0,
+    sample: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="Number of examples whose rows are kept, for measures and p-values that need rows; 0 for none; by "
+            "default 1,000 if they fit in memory.",
+        ),
+    ] = None,
+    sample_rows: Annotated[
+        Literal["flat", "mean", "last"] | None,
+        typer.Option(
+            help="What is kept of an example with several rows: all of them, flattened, their mean, or the last one; "
+            "by default flat, of tokens mean."
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the samples of positions and of examples.")] = 0,
     folds: Annotated[
         int, typer.Option(min=1, help="Number of folds of the examples, for intervals and held-out values.")
     ] = 8,
@@ -251,6 +266,12 @@ def compare(
         bool | None,
         typer.Option(
             help=f"Intervals, null and held-out values; by default for up to {EVIDENCE_UP_TO} neurons together."
+        ),
+    ] = None,
+    permutations: Annotated[
+        int | None,
+        typer.Option(
+            min=0, help="Number of permutations for p-values; by default as many as each measure is worth, up to 999."
         ),
     ] = None,
     pairs: Annotated[
@@ -333,6 +354,8 @@ def compare(
         }
         source_options = {"scheduler": scheduler, "rows_by": rows_by, "input": input_name, "constants": constants}
         there: dict[str, Any] = {name: value for name, value in source_options.items() if value}
+        if sample is not None:
+            there["sample"] = sample
         classes = None if transplant is None else read_labels(labels, data)
         batches = None
         if data is not None:
@@ -349,6 +372,7 @@ def compare(
                 sparse=sparse or (),
                 bins=bins,
                 evidence=evidence,
+                permutations=permutations,
                 match=match,
                 measure=measure,
                 pairs=layer_names.listed_pairs(pair, names) if pair else pairs,
@@ -361,6 +385,7 @@ def compare(
                 units=units,
                 positions=positions,
                 seed=seed,
+                sample_rows=sample_rows,
                 folds=folds,
                 null=null,
                 method=method,

@@ -69,6 +69,7 @@ def compare(
     sparse: str | Sequence[str] = (),
     min_correlation: float = 0.5,
     evidence: bool | None = None,
+    permutations: int | None = None,
     inputs: Inputs | None = None,
     notes: Mapping[str, str] | None = None,
     **options: Any,
@@ -120,6 +121,10 @@ def compare(
         under the null, are always computed, except CCA and its relatives of wider layers. What is not
         defined for a pair, for example with a constant layer, is missing with its reason in
         `PairResult.refusals`.
+    permutations : int, optional
+        With evidence, the number of permutations of the sampled examples for the p-value and the
+        calibrated value of every measure; 0 for none. By default as many as each is worth, up to 999;
+        see `assess`.
     inputs : ndarray or sequence, optional
         What the examples look like, in their order: images (n, height, width[, 3]) of uint8; or
         texts, each a string or a list of tokens. With top=9, the report shows for each neuron the
@@ -128,7 +133,8 @@ def compare(
         Notes that the report shows, by title.
     **options
         Options of `capture`: layers, units, positions, seed, channels, input, constants, example_ids,
-        checkpoint, checkpoint_seconds, folds, null, bins, method, top, max_memory_gb; for stored
+        checkpoint, checkpoint_seconds, folds, null, bins, method, top, sample, sample_rows,
+        max_memory_gb; for stored
         activations also rows_by and scheduler, see `capture_stored`. With bins, partners are also
         computed by mutual information.
 
@@ -182,6 +188,7 @@ def compare(
         simple=_chosen(layer_pairs, "*" if simple_layers is None else simple_layers) if len(simple_eps) else set(),
         simple_eps=checked_eps(list(simple_eps)).tolist(),
         evidence=evidence,
+        permutations=permutations,
     )
     network_names = networks_of(moments)
     pair_results, universalities = [], []
@@ -227,6 +234,7 @@ class _Request:
     """Pairs for which simple matches are requested."""
     simple_eps: list[float]
     evidence: bool | None
+    permutations: int | None
 
     @property
     def middle(self) -> float:
@@ -271,7 +279,7 @@ def _evidence(
     refusals = {}
     if by_default if request.evidence is None else request.evidence:
         try:
-            evidence = assess(pair, profile, eps=request.middle, held=request.eps)
+            evidence = assess(pair, profile, eps=request.middle, held=request.eps, permutations=request.permutations)
         except SpanmatchError as error:
             refusals["evidence"] = str(error)
         else:

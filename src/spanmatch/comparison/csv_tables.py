@@ -310,6 +310,7 @@ MEASURES = Table[tuple[PairResult, MeasureEvidence]](
         "bias": lambda row: row[1].bias,
         "null_value": lambda row: row[1].null_value,
         "p_value": lambda row: row[1].p_value,
+        "permutations": lambda row: row[1].permutations,
         "calibrated": lambda row: row[1].calibrated,
         "rows": lambda row: row[0].provenance.rows,
         "n_examples": lambda row: row[0].provenance.n_examples,

@@ -118,16 +118,16 @@ def pairs_in_detail(moments: Moments, match: Match, measure: str, listed: bool) 
 
 def matrix_of(moments: Moments, measure: str) -> LayerMatrix:
     """Return a measure of every two layers.  Raises SpanmatchError if there is no such measure."""
-    return matrices_of(moments, [_named_measure(measure)])[0]
+    return matrices_of(moments, [named_measure(measure)])[0]
 
 
 def checked_similarity(measure: str) -> str:
     """Return the name of a measure.  Raises BadArgument if there is none of that name, or it is a distance."""
-    check_similarity(_named_measure(measure))
+    check_similarity(named_measure(measure))
     return measure
 
 
-def _named_measure(name: str) -> Measure:
+def named_measure(name: str) -> Measure:
     """Return a measure by its name.  Raises BadArgument if there is no such."""
     known = {one.name: one for one in measures()}
     if name not in known:

@@ -21,6 +21,10 @@ from .._plotting import axes_for
 from .._values import data_frame
 from ..alignment import Universality
 from ..errors import BadArgument, SpanmatchError, among
+from ..evidence import Significance, significance
+from ..evidence.null_pairing import Statistic
+from ..evidence.permutation import PERMUTATIONS
+from ..evidence.permutations import Groups
 from ..interventions import Transplant
 from ..moments.moments import Moments
 from ..moments.pairs import Pair
@@ -30,7 +34,7 @@ from . import csv_tables
 from .changes import Changes, are_near
 from .listed_eps import EPS
 from .pair_result import PairResult
-from .pairing import Match, checked_similarity, matrix_of, networks_of
+from .pairing import Match, checked_similarity, matrix_of, named_measure, networks_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -194,6 +198,40 @@ class Comparison(Displayed):
             measure is a distance, or not defined for a pair, or it is not clear which networks.
         """
         return network_score(self.matrix(checked_similarity(measure or self.measure)), *self._two_networks(networks))
+
+    def significance(
+        self,
+        measure: str | Statistic | None = None,
+        permutations: int = PERMUTATIONS,
+        groups: Groups = None,
+        seed: int = 0,
+        *,
+        alpha: float = 0.05,
+    ) -> Significance:
+        """Return a measure of all pairs of layers, with p-values adjusted for their number.
+
+        Parameters
+        ----------
+        measure : str or callable, optional
+            The name of one of `sm.measures()`, or a function of a pair; by default the measure of the
+            comparison.
+        permutations, groups, seed, alpha
+            As of `sm.permutation_test`; the permutations are the same for all pairs of layers.
+
+        Returns
+        -------
+        Significance
+            One p-value for each pair of layers of which there are moments, alone and adjusted for the
+            maximum over all pairs.
+
+        Raises
+        ------
+        SpanmatchError
+            If there is no such measure, no sample was kept, or the test is refused for all pairs.
+        """
+        name = self.measure if measure is None else measure
+        chosen = named_measure(name) if isinstance(name, str) else name
+        return significance(self.moments, chosen, permutations, groups, seed, alpha=alpha)
 
     def changes(self, networks: tuple[str, str] | None = None) -> Changes:
         """Return what changed between two networks that are nearly the same.

@@ -1,6 +1,7 @@
 """Evidence that the value of a measure is not due to chance.
 
-It consists of null values, intervals, held-out rows, and the effective sample size.
+It consists of null values, permutation tests, intervals, held-out rows, and the effective sample
+size.
 """
 
 from .held_out_distances import HeldOut, held_out
@@ -10,6 +11,7 @@ from .null_pairing import Null, null
 from .permutation import PermutationTest, permutation_test
 from .profile import ProfileEvidence, profile_evidence
 from .sample_size import RowsNeeded, rows_needed
+from .significance import Significance, significance
 
 __all__ = [
     "Evidence",
@@ -20,6 +22,7 @@ __all__ = [
     "PermutationTest",
     "ProfileEvidence",
     "RowsNeeded",
+    "Significance",
     "assess",
     "held_out",
     "jackknife",
@@ -28,4 +31,5 @@ __all__ = [
     "permutation_test",
     "profile_evidence",
     "rows_needed",
+    "significance",
 ]

@@ -19,7 +19,7 @@ from ..moments.provenance import Result
 from ..similarity import Estimator, Kind, Measure, measures
 from .intervals import check_level, jackknife
 from .measure_tests import tests_of_measures
-from .permutation import PermutationTest
+from .permutation import OF_EXAMPLES, PermutationTest
 from .profile import ProfileEvidence, check_in_sample, profile_evidence
 from .sample_size import RowsNeeded, rows_needed
 
@@ -69,6 +69,9 @@ class MeasureEvidence(Displayed):
     p_value: float
     """The probability of such a value, or of a more similar one, if the layers are unrelated; by
     permutations of the sampled examples."""
+    permutations: int
+    """The number K of permutations: the p-value is at least 1 / (K + 1). 0 for the p-value of CKA over
+    all permutations, and without a test."""
     calibrated: float
     """The similarity beyond what unrelated layers exceed with a probability of 5%, in [0, 1]; see
     `PermutationTest.calibrated`."""
@@ -89,6 +92,7 @@ class MeasureEvidence(Displayed):
             "bias": short(self.bias),
             "null_value": short(self.null_value),
             "p_value": short(self.p_value),
+            "permutations": self.permutations,
             "calibrated": short(self.calibrated),
             "reason": self.reason,
         }
@@ -148,7 +152,13 @@ class Evidence(Result):
 
 @few_threads
 def assess(
-    pair: Pair, profile: MatchProfile, *, eps: float = 0.3, held: Sequence[float] = (), level: float = 0.95
+    pair: Pair,
+    profile: MatchProfile,
+    *,
+    eps: float = 0.3,
+    held: Sequence[float] = (),
+    level: float = 0.95,
+    permutations: int | None = None,
 ) -> Evidence:
     """Return the evidence for a pair of layers: all measures, the match profile, and the rows
     needed.
@@ -165,6 +175,10 @@ def assess(
         Values of eps at which to compute the held-out share, in addition to eight others.
     level : float
         Level of the intervals, in (0, 1).
+    permutations : int, optional
+        The number of permutations for the p-value of every measure; 0 for none. By default as many as
+        each is worth: 999 for measures of kernels, 199 for measures of neighbours, 99 or 39 for those
+        of products of rows, and none of these if layers have more than 256 neurons together.
 
     Returns
     -------
@@ -181,7 +195,8 @@ def assess(
 
     Notes
     -----
-    Cost: all measures twice and those with an interval once for each fold, and `profile_evidence`.
+    Cost: all measures twice, those with an interval once for each fold, and once for each permutation;
+    and `profile_evidence`.
     """
     checked_pair(pair)
     check_level(level)
@@ -197,7 +212,7 @@ def assess(
         lambda: match_profile(pair, centred=profile.provenance.centred, corrected=True), "match_profile"
     )
     curves, no_curves = _or_reason(lambda: profile_evidence(pair, profile, held=held, level=level), "profile")
-    tests = tests_of_measures(pair)
+    tests = tests_of_measures(pair, permutations)
     measure_evidence = tuple(_measure_evidence(pair, measure, level, tests[measure.name]) for measure in measures())
     reasons = {"rows needed": no_rows, "corrected levels": no_levels, "profile evidence": no_curves}
     reasons |= {
@@ -256,6 +271,7 @@ def _value_alone(pair: Pair, measure: Measure) -> MeasureEvidence:
         bias=NAN if measure.estimator == "in sample" else 0.0,
         null_value=NAN,
         p_value=NAN,
+        permutations=0,
         calibrated=NAN,
         reason=reason or NO_EVIDENCE,
     )
@@ -266,11 +282,12 @@ def _measure_evidence(
 ) -> MeasureEvidence:
     """Return a measure with as much of its evidence as is defined."""
     value, no_value = _number(lambda: measure(pair), measure.name)
-    p_value, score, no_test = NAN, NAN, ""
+    p_value, count, score, no_test = NAN, 0, NAN, ""
     if isinstance(test, SpanmatchError):
         no_test = str(test).removeprefix("permutation_test: ").removeprefix(f"{measure.name}: ")
     else:
         p_value, score = test.p_value, test.calibrated
+        count = len(test.null) if test.method == OF_EXAMPLES else 0
     if measure.needs == "sample":
         null, no_null = (NAN, "") if isinstance(test, SpanmatchError) else (float(test.null.mean()), "")
         bias, low, high = (0.0 if measure.estimator == "unbiased" else NAN), NAN, NAN
@@ -290,6 +307,7 @@ def _measure_evidence(
         bias=bias,
         null_value=null,
         p_value=p_value,
+        permutations=count,
         calibrated=score,
         reason="; ".join(reasons),
     )

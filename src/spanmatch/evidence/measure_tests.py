@@ -30,8 +30,8 @@ def tests_of_measures(
         The layers, with a sample of rows.
     permutations : int, optional
         The number of permutations of every measure; 0 for no tests. By default as many as each is
-        worth: m - 1, up to 999, of kernels of m examples; 199 of neighbours; 99 or 39 of products of
-        rows, and none if layers have more than 256 neurons together.
+        worth: 999 of kernels, 199 of neighbours, 99 or 39 of products of rows, and none of these if
+        layers have more than 256 neurons together.
     alpha : float
         The significance level of thresholds.
 
@@ -61,12 +61,11 @@ def tests_of_measures(
 def _default_counts(pair: Pair) -> Counts:
     """Return how many permutations each kind of measure is worth."""
     sample, (p, q) = pair.sample, pair.neurons
-    kernels = min(PERMUTATIONS, max(FEWEST, len(sample) - 1))
     operations = 2 * len(sample) * sample.x.rows_per_example * (p + 1) * (q + 1)
     products = min(99 if p + q <= NARROW else 39, int(OPERATIONS // operations))
     if p + q > WIDEST or products < FEWEST:
         products = 0
-    return Counts(kernels, min(kernels, NEIGHBOURS), min(kernels, products))
+    return Counts(PERMUTATIONS, NEIGHBOURS, products)
 
 
 def _test_of_measure(

@@ -29,6 +29,7 @@ from .permutations import Groups, permutations_of
 from .permuted_values import Permuted, null_values
 
 PERMUTATIONS = 999
+OF_EXAMPLES = "permutations of examples"
 EQUAL = 1e-10
 """The difference, as a share of the largest value, up to which values count as equal."""
 
@@ -190,7 +191,7 @@ def test_of(
         calibrated=calibrated(observed, threshold, sign * best),
         sample_value=permuted.value,
         statistic=permuted.statistic,
-        method="permutations of examples",
+        method=OF_EXAMPLES,
         null=permuted.null,
         provenance=pair.provenance,
     )

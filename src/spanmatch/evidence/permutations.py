@@ -1,17 +1,19 @@
 """Permutations of examples: under the null hypothesis all orders of y's examples are equally likely.
 
-Up to m - 1 permutations of m examples are shifts along one random cycle through all of them. With
-the identity, all shifts are a group, so that a test by a random subset of them holds its level
-exactly, as one by independent permutations does. And sums over pairs of examples for all shifts at
-once are correlations along the cycle, which the fast Fourier transform gives in the time of a few
-permutations.
-Source: Hemerik & Goeman, "Exact testing with random permutations", TEST 27, 2018.
+The examples are put in a random order c, and the permutations are maps of places i -> a i + b (mod
+m), with a prime to m. These maps are a group, in which the shifts (a = 1) are a normal subgroup, so
+that a test by the shifts of a few random a holds its level exactly, as one by independent
+permutations does. And sums over pairs of examples are, for all shifts at once, correlations along
+the order, which the fast Fourier transform gives in the time of a few permutations.
+Source: Hemerik & Goeman, "Exact testing with random permutations", TEST 27, 2018; docs/evidence.md.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from math import gcd
+from weakref import ref
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -21,45 +23,59 @@ from ..moments.sample import Ids
 from ..moments.spans import Array, Index
 
 Groups = ArrayLike | Mapping[int, object] | None
+Prepared = NDArray[np.inexact]
+"""A matrix as `Permutations.sums` takes it."""
+DIAGONALS_AT_ONCE = 256
+"""Bounds the memory that transforms take."""
+LARGEST_CACHE = 1 << 30
+"""The bytes of prepared matrices that are kept."""
 
 
 @dataclass(frozen=True, eq=False)
 class Permutations:
-    """Orders of m examples: in order k, y's example order[i] takes the place of y's example i."""
+    """Orders of m examples: in each, y's example order[i] takes the place of y's example i."""
 
-    cycle: Index
-    """(m,) the examples in the order of one cycle; empty if permutations are independent."""
-    shifts: Index
-    """(K,) by how many steps along the cycle each permutation moves all examples."""
+    places: Index
+    """(m,) the examples in a random order."""
+    factors: Index
+    """(r,) the factors a of the maps; empty if permutations are independent."""
+    maps: NDArray[np.intp]
+    """(K, 2) for each permutation the position of its factor a, and its shift b."""
     orders: NDArray[np.intp]
-    """(K, m) independent permutations; (0, m) if they are shifts."""
+    """(K, m) independent permutations; (0, m) if they are maps of places."""
+    kept: dict[tuple[int, str], tuple[ref[Array], Prepared]] = field(default_factory=dict, repr=False)
+    """Matrices that were prepared."""
 
     def __len__(self) -> int:
         """Return the number K of permutations."""
-        return len(self.shifts) or len(self.orders)
+        return len(self.maps) or len(self.orders)
 
     def __iter__(self) -> Iterator[Index]:
         """Yield each permutation as an order (m,)."""
         yield from self.orders
-        place = np.argsort(self.cycle)
-        for shift in self.shifts:
-            yield self.cycle[(place + shift) % len(place)]
+        m, place = len(self.places), np.argsort(self.places)
+        for factor, shift in self.maps:
+            yield self.places[(self.factors[factor] * place + shift) % m]
 
     def first(self, count: int) -> Permutations:
         """Return the first permutations: a random subset, as these are."""
-        return Permutations(self.cycle, self.shifts[:count], self.orders[:count])
+        return Permutations(self.places, self.factors, self.maps[:count], self.orders[:count], self.kept)
 
-    def prepared(self, A: Array) -> NDArray[np.inexact]:
-        """Return a symmetric matrix (m, m) as `sums` takes it; worth keeping for several calls."""
-        return self._along_cycle(A) if len(self.shifts) else A
+    def prepared_x(self, A: Array) -> Prepared:
+        """Return a symmetric matrix (m, m) of x as `sums` takes it."""
+        return self._prepared(A, "x")
 
-    def sums(self, A: NDArray[np.inexact], B: NDArray[np.inexact]) -> Array:
+    def prepared_y(self, B: Array) -> Prepared:
+        """Return a symmetric matrix (m, m) of y as `sums` takes it."""
+        return self._prepared(B, "y")
+
+    def sums(self, A: Prepared, B: Prepared) -> Array:
         """Return sum over i, j of A_ij B_order(i)order(j) for every permutation.
 
         Parameters
         ----------
         A, B : array
-            What `prepared` made of two symmetric matrices (m, m).
+            What `prepared_x` and `prepared_y` made of two symmetric matrices (m, m).
 
         Returns
         -------
@@ -67,48 +83,61 @@ class Permutations:
 
         Notes
         -----
-        Cost: m^2 operations for all shifts, after m^2 log m to prepare a matrix; m^2 for each
-        independent permutation.
+        Cost: m^2 / 2 operations for each factor, that is for m permutations, after m^2 log m to
+        prepare a matrix; m^2 for each independent permutation.
         """
-        if len(self.shifts):
-            return self._sums_of_shifts(A, B)
+        if len(self.maps):
+            return self._sums_of_maps(A, B)
         flat, permuted, sums = np.ravel(A), np.empty_like(B), []
         for order in self.orders:
             np.take(B[order], order, axis=1, out=permuted, mode="clip")
             sums.append(float(flat @ permuted.ravel()))
         return np.array(sums)
 
-    def _along_cycle(self, A: Array) -> NDArray[np.complex128]:
-        """Return the transforms along the cycle of the diagonals of a matrix (m // 2 + 1, m // 2 + 1).
+    def _prepared(self, A: Array, side: str) -> Prepared:
+        """Return a matrix as `sums` takes it, from those that are kept if it is there."""
+        if not len(self.maps):
+            return A
+        known = self.kept.get((id(A), side))
+        if known is not None and known[0]() is A:
+            return known[1]
+        factors = self.factors[:1] if side == "x" else self.factors
+        made = np.array([self._along(A, int(factor)) for factor in factors])
+        while self.kept and made.nbytes + sum(array.nbytes for _, array in self.kept.values()) > LARGEST_CACHE:
+            del self.kept[next(iter(self.kept))]
+        self.kept[id(A), side] = ref(A), made
+        return made
+
+    def _along(self, A: Array, factor: int) -> NDArray[np.complex128]:
+        """Return the transforms along the order of the diagonals of a matrix (m // 2 + 1, m // 2 + 1).
 
         Column d is of the diagonal d above the main one; the others repeat these, by symmetry.
         """
         from scipy import fft  # slow to import
 
-        m, half = len(self.cycle), len(self.cycle) // 2 + 1
-        along = np.empty((half, half), dtype=np.complex128)
-        ordered = A[np.ix_(self.cycle, self.cycle)]
+        m, half = len(self.places), len(self.places) // 2 + 1
+        order = self.places[factor * np.arange(m) % m]
+        ordered, along = A[np.ix_(order, order)], np.empty((half, half), dtype=np.complex128)
         for start in range(0, half, DIAGONALS_AT_ONCE):
             offsets = np.arange(start, min(half, start + DIAGONALS_AT_ONCE))
             columns = (np.arange(m)[:, None] + offsets) % m
             along[:, offsets] = fft.rfft(np.take_along_axis(ordered, columns, axis=1), axis=0)
         return along
 
-    def _sums_of_shifts(self, A: NDArray[np.inexact], B: NDArray[np.inexact]) -> Array:
-        """Return the sums for all shifts: correlations along the cycle, added over all diagonals."""
+    def _sums_of_maps(self, A: Prepared, B: Prepared) -> Array:
+        """Return the sums for all maps: correlations along the order, added over all diagonals."""
         from scipy import fft
 
-        m, half = len(self.cycle), len(self.cycle) // 2 + 1
+        m, half = len(self.places), len(self.places) // 2 + 1
         times = np.full(half, 2.0)
         times[0] = 1.0
         if m % 2 == 0:
             times[-1] = 1.0
-        total = np.einsum("fd,fd,d->f", np.conj(A), B, times, optimize=False)
-        return np.asarray(fft.irfft(total, n=m)[self.shifts])
-
-
-DIAGONALS_AT_ONCE = 256
-"""Bounds the memory that transforms take."""
+        of_factors = [np.einsum("fd,fd,d->f", np.conj(A[0]), along, times, optimize=False) for along in B]
+        inverses = np.array([pow(int(factor), -1, m) for factor in self.factors])
+        # In the order of a factor a, the shift by b is one by b / a.
+        steps = self.maps[:, 1] * inverses[self.maps[:, 0]] % m
+        return np.asarray(np.array([fft.irfft(total, n=m) for total in of_factors])[self.maps[:, 0], steps])
 
 
 def permutations_of(example_ids: Ids, count: int, groups: Groups, seed: int) -> Permutations:
@@ -138,17 +167,29 @@ def permutations_of(example_ids: Ids, count: int, groups: Groups, seed: int) -> 
     if m < 2:
         raise SpanmatchError(f"permutations: {m} examples; at least 2 are needed")
     if groups is not None:
-        members = _members(example_ids, groups)
-        orders = np.tile(np.arange(m), (count, 1))
-        for order in orders:
-            for group in members:
-                order[group] = random.permutation(group)
-        return Permutations(np.empty(0, dtype=np.intp), np.empty(0, dtype=np.intp), orders)
-    if count < m:
-        shifts = 1 + random.permutation(m - 1)[:count]
-        return Permutations(random.permutation(m), shifts, np.empty((0, m), dtype=np.intp))
-    orders = np.array([random.permutation(m) for _ in range(count)])
-    return Permutations(np.empty(0, dtype=np.intp), np.empty(0, dtype=np.intp), orders)
+        return _independent(_orders_within(_members(example_ids, groups), m, count, random))
+    factors, needed = np.array([a for a in range(1, m) if gcd(a, m) == 1]), -(-(count + 1) // m)
+    if needed > len(factors):
+        return _independent(np.array([random.permutation(m) for _ in range(count)]))
+    chosen = np.append(1, random.permutation(factors[1:])[: needed - 1])
+    maps = np.stack(np.divmod(np.arange(1, needed * m), m), axis=1)  # the first map is the identity
+    none = np.empty((0, m), dtype=np.intp)
+    return Permutations(random.permutation(m), chosen, random.permutation(maps)[:count], none)
+
+
+def _independent(orders: NDArray[np.intp]) -> Permutations:
+    """Return permutations that are given as orders (K, m)."""
+    none = np.empty(0, dtype=np.intp)
+    return Permutations(none, none, np.empty((0, 2), dtype=np.intp), orders)
+
+
+def _orders_within(members: list[Index], m: int, count: int, random: np.random.Generator) -> NDArray[np.intp]:
+    """Return orders that permute the members of each group."""
+    orders = np.tile(np.arange(m), (count, 1))
+    for order in orders:
+        for group in members:
+            order[group] = random.permutation(group)
+    return orders
 
 
 def _members(example_ids: Ids, groups: Groups) -> list[Index]:

@@ -154,7 +154,7 @@ class _NullValues:
         if isinstance(statistic, Relabelled):
             return self._one_by_one(name, statistic.value, self.counts.neighbours)
         orders = self.permutations.first(self.counts.kernels)
-        sums = orders.sums(self.permutations.prepared(statistic.A), self.permutations.prepared(statistic.B))
+        sums = orders.sums(orders.prepared_x(statistic.A), orders.prepared_y(statistic.B))
         return Permuted(name, statistic.value(), statistic.value_of(sums))
 
     def of_products(self, measures: Mapping[int, Measure]) -> dict[int, Permuted | SpanmatchError]:
