@@ -177,8 +177,8 @@ def assess(
         Level of the intervals, in (0, 1).
     permutations : int, optional
         The number of permutations for the p-value of every measure; 0 for none. By default as many as
-        each is worth: 999 for measures of kernels, 199 for measures of neighbours, 99 or 39 for those
-        of products of rows, and none of these if layers have more than 256 neurons together.
+        each is worth: 999 for measures of kernels, 199 for measures of neighbours, 39 for those of
+        products of rows, and none of these if layers have more than 256 neurons together.
 
     Returns
     -------

@@ -11,10 +11,8 @@ from .permuted_values import Counts, Permuted, null_values
 
 WIDEST, OPERATIONS = 256, 2e10
 """The total number of neurons, and of operations, up to which products of rows are permuted by default."""
-NARROW = 64
-"""The total number of neurons up to which they are permuted more often."""
-NEIGHBOURS = 199
-"""The number of permutations of neighbours by default."""
+NEIGHBOURS, PRODUCTS = 199, 39
+"""The numbers of permutations of neighbours, and of products of rows, by default."""
 FEWEST = 19
 """The smallest number of permutations that gives a p-value of 0.05."""
 
@@ -30,8 +28,8 @@ def tests_of_measures(
         The layers, with a sample of rows.
     permutations : int, optional
         The number of permutations of every measure; 0 for no tests. By default as many as each is
-        worth: 999 of kernels, 199 of neighbours, 99 or 39 of products of rows, and none of these if
-        layers have more than 256 neurons together.
+        worth: 999 of kernels, 199 of neighbours, 39 of products of rows, and none of these if layers
+        have more than 256 neurons together.
     alpha : float
         The significance level of thresholds.
 
@@ -62,7 +60,7 @@ def _default_counts(pair: Pair) -> Counts:
     """Return how many permutations each kind of measure is worth."""
     sample, (p, q) = pair.sample, pair.neurons
     operations = 2 * len(sample) * sample.x.rows_per_example * (p + 1) * (q + 1)
-    products = min(99 if p + q <= NARROW else 39, int(OPERATIONS // operations))
+    products = min(PRODUCTS, int(OPERATIONS // operations))
     if p + q > WIDEST or products < FEWEST:
         products = 0
     return Counts(PERMUTATIONS, NEIGHBOURS, products)

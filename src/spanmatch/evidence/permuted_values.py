@@ -161,25 +161,23 @@ class _NullValues:
         """Return the values of measures of moments, from products of permuted rows that they share."""
         if not self.counts.products:
             return {i: SpanmatchError(TOO_DEAR) for i in measures}
-        results: dict[int, Permuted | SpanmatchError] = {}
-        values: dict[int, list[float]] = {}
-        for i, measure in measures.items():
-            try:
-                values[i] = [float(measure(self._sampled.pair))]
-            except SpanmatchError as error:
-                results[i] = error
-        names = ", ".join(measures[i].name for i in values)
-        for order in self._orders(names, self.counts.products) if values else ():
-            reordered = self._sampled.permuted(order)
-            for i in list(values):
+        distinct = {measure.name: measure for measure in measures.values()}
+        results: dict[str, Permuted | SpanmatchError] = {}
+        values: dict[str, list[float]] = {name: [] for name in distinct}
+
+        def add_values(pair: Pair) -> None:
+            for name in list(values):
                 try:
-                    values[i].append(float(measures[i](reordered)))
+                    values[name].append(float(distinct[name](pair)))
                 except SpanmatchError as error:
-                    results[i] = error
-                    del values[i]
-        return results | {
-            i: Permuted(measures[i].name, observed, np.array(null)) for i, (observed, *null) in values.items()
-        }
+                    results[name] = error
+                    del values[name]
+
+        add_values(self._sampled.pair)
+        for order in self._orders(", ".join(values), self.counts.products) if values else ():
+            add_values(self._sampled.permuted(order))
+        results |= {name: Permuted(name, observed, np.array(null)) for name, (observed, *null) in values.items()}
+        return {i: results[measure.name] for i, measure in measures.items()}
 
     def _one_by_one(self, name: str, value_of: Callable[[Index], float], count: int) -> Permuted:
         """Return the values of a function of an order."""
