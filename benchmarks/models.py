@@ -101,6 +101,7 @@ class Model:
             "debiased cka": in_sample["cka"],
             "adjusted pillai": sm.cca(self.population).pillai,
             "adjusted linear regression": in_sample["linear regression"],
+            "ridge regression": in_sample["linear regression"],
         }
 
 

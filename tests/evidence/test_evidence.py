@@ -865,7 +865,7 @@ def test_what_a_layer_does_not_allow_is_missing_with_its_reason():
             assert np.isnan([measure.low, measure.high]).all() and "a measure of the sample" in measure.reason
             continue
         assert "no null pairing was kept" in measure.reason or measure.estimator == "held out"
-        if measure.estimator != "in sample":
+        if measure.estimator in ("unbiased", "corrected"):
             assert measure.low < measure.value < measure.high and measure.bias == 0
     assert np.isnan(found["svcca"].bias) and "bias of a value in sample is unknown" in found["svcca"].reason
     assert found.refusals == {}
@@ -896,7 +896,7 @@ def test_a_measure_that_has_a_value_and_no_interval_gives_the_value():
     assert "never varies" in found["debiased cka"].reason
     assert found.rows is not None and found.profile is not None
     missing = {"debiased cka", "adjusted pillai", "adjusted linear regression", "rbf cka", "debiased rbf cka"}
-    assert found.refusals.keys() == missing | {"ridge regression"}
+    assert found.refusals.keys() == missing
 
 
 @pytest.mark.parametrize("module", ["null_pairing", "intervals", "held_out_distances", "sample_size"])

@@ -36,12 +36,10 @@ COSTLY = ("adjusted pillai", "cca", "svcca", "pwcca", "ridge regression", "soft 
 """Measures that cost more than the match profile of wide layers."""
 COSTLY_UP_TO = 1024
 """Total number of neurons of two layers up to which these are computed without evidence."""
-HELD_OUT_UP_TO = 256
-"""Total number of neurons up to which held-out measures have an interval: it takes fits without every
-three folds."""
 TOO_WIDE = f"more than {COSTLY_UP_TO:,} neurons together; use evidence=True (--evidence)"
 NO_FOLDS = "no folds were kept; use folds=8"
 OF_SAMPLE = "no interval, because it is a measure of the sample"
+MANY_FITS = "no interval here, because it takes hundreds of fits; use sm.jackknife"
 NO_EVIDENCE = "no interval, null value and p-value without evidence: use evidence=True (--evidence)"
 
 
@@ -58,7 +56,7 @@ class MeasureEvidence(Displayed):
     value: float
     """The value of the pair."""
     low: float
-    """Lower end of the interval over examples; nan if the value is too biased for one."""
+    """Lower end of the interval over examples; nan if the value is too biased for one, or held out."""
     high: float
     """Upper end of the interval over examples."""
     bias: float
@@ -315,7 +313,7 @@ def _measure_evidence(
 
 def _is_incomplete(evidence: MeasureEvidence, measure: Measure) -> bool:
     """Return whether a value is missing, or the interval of one that estimates the population's."""
-    has_interval = measure.needs == "moments" and measure.estimator != "in sample"
+    has_interval = measure.needs == "moments" and measure.estimator in ("unbiased", "corrected")
     return bool(np.isnan(evidence.value) or (has_interval and np.isnan(evidence.low)))
 
 
@@ -370,8 +368,8 @@ def _why_no_interval(pair: Pair, measure: Measure, bias: float) -> str:
     """Return why an interval would be wrong, or take long; empty if neither is known beforehand."""
     if neighbours_are_alike(pair):
         return "no interval, because neighbouring rows are alike; give blocks of them the same example_ids="
-    if measure.estimator == "held out" and sum(pair.neurons) > HELD_OUT_UP_TO:
-        return f"no interval for more than {HELD_OUT_UP_TO} neurons together; use sm.jackknife"
+    if measure.estimator == "held out":
+        return MANY_FITS
     if np.isnan(bias):
         return f"no interval, because the bias of a value in sample is unknown here{_advice(measure)}"
     return _too_biased(measure, bias) if bias > LARGEST_BIAS else ""

@@ -77,7 +77,7 @@ def shape_distance(pair: Pair, alpha: float = 1.0) -> Measured:
     >>> X = np.random.default_rng(0).standard_normal((100, 5))
     >>> stretched = sm.pair(X, X * [9, 3, 1, 1, 1])
     >>> [round(sm.shape_distance(stretched, alpha).value, 2) for alpha in (1, 0.5, 0)]
-    [0.52, 0.34, 0.0]
+    [0.8, 0.4, 0.0]
     """
     checked_pair(pair)
     if not 0 <= alpha <= 1:
