@@ -32,7 +32,7 @@ from .matrix_cache import CACHE
 
 Kernel = Literal["linear", "rbf"]
 Dissimilarity = Literal["correlation", "euclidean", "sqeuclidean", "cosine"]
-BLOCK_SIZE = 2**22
+BLOCK_SIZE = 2**20
 """The number of entries of a block of rows in float64."""
 SAME = 1e-12
 """Values that differ by no more than this share of what they were computed from are equal."""
@@ -243,7 +243,8 @@ def _products_and_sums(sample: LayerSample) -> tuple[Array, RowSums]:
     """Return the products of the centred rows; store what is known of each row beside them."""
     rows, (m, p) = sample.rows, sample.rows.shape
     # A power of 2, so that nothing is rounded, and neither squares overflow nor their squares.
-    scale = 2.0 ** -int(np.frexp(np.abs(rows).max())[1])
+    extremes = np.stack([rows.min(axis=1), rows.max(axis=1)])
+    scale = _scale(extremes)
     mean, row_means = _means(rows, 0) * scale, _means(rows, 1) * scale
     grand_mean = float(mean.mean())
     lower = np.zeros((m, m), order="F")
@@ -263,8 +264,8 @@ def _products_and_sums(sample: LayerSample) -> tuple[Array, RowSums]:
         along += part @ of_mean
         deviations_along += part @ (of_mean - grand_mean)
         lower = dsyrk(1.0, part.T, beta=1.0, c=lower, trans=1, lower=1, overwrite_c=1)
-    deviations[rows.max(axis=1) == rows.min(axis=1)] = 0.0
-    twins = _twins(rows)
+    deviations[extremes[0] == extremes[1]] = 0.0
+    twins = _twins(rows, extremes)
     sums = RowSums(
         norms=np.sqrt(squares)[twins],
         along_mean=along[twins],
@@ -281,15 +282,24 @@ def _products_and_sums(sample: LayerSample) -> tuple[Array, RowSums]:
     return matrix, sums
 
 
+def _scale(values: NDArray[np.float32]) -> float:
+    """Return the power of 2 that brings the largest absolute value to between 1/2 and 1."""
+    return float(2.0 ** -int(np.frexp(np.abs(values).max())[1]))
+
+
 def _means(rows: NDArray[np.float32], axis: int) -> Array:
     """Return means in float64."""
     return np.asarray(np.mean(rows, axis=axis, dtype=np.float64))
 
 
-def _twins(rows: NDArray[np.float32]) -> Index:
-    """Return for each row the first one that is identical."""
+def _twins(rows: NDArray[np.float32], extremes: NDArray[np.float32]) -> Index:
+    """Return for each row the first one that is identical, given the rows' extremes (2, m)."""
+    twins = np.arange(len(rows))
+    _, group, counts = np.unique(extremes + np.float32(0), axis=1, return_inverse=True, return_counts=True)
     first: dict[bytes, int] = {}
-    return np.array([first.setdefault((row + 0.0).tobytes(), i) for i, row in enumerate(rows)])  # -0.0 is 0.0
+    for i in np.flatnonzero(counts[group.ravel()] > 1):
+        twins[i] = first.setdefault((rows[i] + np.float32(0)).tobytes(), i)  # -0.0 is 0.0
+    return twins
 
 
 def _mirrored(lower: Array) -> Array:
@@ -419,7 +429,7 @@ def _compare_directly(matrix: Array, sample: LayerSample, short: Index, lengths:
     rows, (m, p) = sample.rows, sample.rows.shape
     offsets = _means(rows, 1) if row_centred else np.zeros(m)
     # The lengths are those of scaled rows; unit vectors need the lengths of rows as they are.
-    scale = 2.0 ** -int(np.frexp(np.abs(rows).max())[1])
+    scale = _scale(rows)
     inverse = np.where(lengths > 0, scale / np.where(lengths > 0, lengths, 1.0), 0.0)
     dots, squares, width = np.zeros((len(short), m)), np.zeros(m), max(1, BLOCK_SIZE // m)
     for start in range(0, p, width):
