@@ -186,16 +186,12 @@ def unit_kernel(sample: LayerSample, kernel: Kernel, bandwidth: float, *, debias
     Statistics 42, 2014).
     """
 
-    def compute() -> Array:
-        matrix = products(sample).copy() if kernel == "linear" else _rbf_kernel(sample, bandwidth)
-        size = float(np.linalg.norm(matrix))
-        if debiased:
-            _u_centre(matrix)
-        elif kernel == "rbf":
-            _double_centre(matrix)
-        return _normalised(matrix, size, f"layer {sample.layer!r}: all sampled examples are equally far apart")
-
-    return CACHE.get(sample, (kernel, bandwidth if kernel == "rbf" else None, debiased), compute)
+    centred = products(sample) if kernel == "linear" else _centred_rbf_kernel(sample, bandwidth)
+    matrix = centred.copy()
+    if debiased:
+        _u_centre(matrix)
+    size = float(np.linalg.norm(centred))
+    return _normalised(matrix, size, f"layer {sample.layer!r}: all sampled examples are equally far apart")
 
 
 def unit_centred_distances(sample: LayerSample) -> Array:
@@ -355,21 +351,25 @@ def _distances(sample: LayerSample) -> Array:
     return matrix
 
 
-def _rbf_kernel(sample: LayerSample, bandwidth: float) -> Array:
-    """Return exp(-d^2 / (2 s^2)) - 1 (m, m), with s the bandwidth times the median distance; centring
-    removes the constant.
-    """
-    median = float(np.median(dissimilarities(sample, "euclidean")))
-    if not median > 0:
-        raise SpanmatchError(
-            f"layer {sample.layer!r}: the median distance of the sampled examples is 0, so that the rbf kernel has no "
-            "width; more than half of the pairs of examples have the same row"
-        )
-    matrix = np.empty_like(products(sample))
-    for start, block in _squared_distances(sample):
-        block *= -0.5 / (bandwidth * median) ** 2
-        np.expm1(block, out=matrix[start : start + len(block)])
-    return matrix
+def _centred_rbf_kernel(sample: LayerSample, bandwidth: float) -> Array:
+    """Return exp(-d^2 / (2 s^2)), double-centred (m, m), with s the bandwidth times the median distance."""
+
+    def compute() -> Array:
+        median = float(np.median(dissimilarities(sample, "euclidean")))
+        if not median > 0:
+            raise SpanmatchError(
+                f"layer {sample.layer!r}: the median distance of the sampled examples is 0, so that the rbf kernel has "
+                "no width; more than half of the pairs of examples have the same row"
+            )
+        matrix = np.empty_like(products(sample))
+        for start, block in _squared_distances(sample):
+            block *= -0.5 / (bandwidth * median) ** 2
+            # Less 1, so that a wide kernel keeps its digits; centring removes the constant.
+            np.expm1(block, out=matrix[start : start + len(block)])
+        _double_centre(matrix)
+        return matrix
+
+    return CACHE.get(sample, ("rbf", bandwidth), compute)
 
 
 def _double_centre(matrix: Array) -> None:
