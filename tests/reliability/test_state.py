@@ -108,6 +108,14 @@ CALLS = {
     "capture": lambda w: sm.capture(
         w.networks, [w.inputs[:40], w.inputs[40:]], checkpoint=w.folder / "c", checkpoint_seconds=0
     ),
+    "cknna": lambda w: sm.cknna(w.pair),
+    "distance_correlation": lambda w: sm.distance_correlation(w.pair),
+    "kernel_cka": lambda w: sm.kernel_cka(w.pair),
+    "knn_jaccard": lambda w: sm.knn_jaccard(w.pair),
+    "mutual_knn": lambda w: sm.mutual_knn(w.pair),
+    "rank_similarity": lambda w: sm.rank_similarity(w.pair),
+    "rsa": lambda w: sm.rsa(w.pair),
+    "second_order_cosine": lambda w: sm.second_order_cosine(w.pair),
     "layers": lambda w: sm.layers(w.a, w.inputs[:4]),
     "cca": lambda w: sm.cca(w.pair),
     "cka": lambda w: sm.cka(w.pair),

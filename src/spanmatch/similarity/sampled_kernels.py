@@ -32,7 +32,7 @@ from .matrix_cache import CACHE
 
 Kernel = Literal["linear", "rbf"]
 Dissimilarity = Literal["correlation", "euclidean", "sqeuclidean", "cosine"]
-BLOCK_SIZE = 2**22
+BLOCK_SIZE = 2**20
 """The number of entries of a block of rows in float64."""
 SAME = 1e-12
 """Values that differ by no more than this share of what they were computed from are equal."""
@@ -186,16 +186,12 @@ def unit_kernel(sample: LayerSample, kernel: Kernel, bandwidth: float, *, debias
     Statistics 42, 2014).
     """
 
-    def compute() -> Array:
-        matrix = products(sample).copy() if kernel == "linear" else _rbf_kernel(sample, bandwidth)
-        size = float(np.linalg.norm(matrix))
-        if debiased:
-            _u_centre(matrix)
-        elif kernel == "rbf":
-            _double_centre(matrix)
-        return _normalised(matrix, size, f"layer {sample.layer!r}: all sampled examples are equally far apart")
-
-    return CACHE.get(sample, (kernel, bandwidth if kernel == "rbf" else None, debiased), compute)
+    centred = products(sample) if kernel == "linear" else _centred_rbf_kernel(sample, bandwidth)
+    matrix = centred.copy()
+    if debiased:
+        _u_centre(matrix)
+    size = float(np.linalg.norm(centred))
+    return _normalised(matrix, size, f"layer {sample.layer!r}: all sampled examples are equally far apart")
 
 
 def unit_centred_distances(sample: LayerSample) -> Array:
@@ -243,7 +239,8 @@ def _products_and_sums(sample: LayerSample) -> tuple[Array, RowSums]:
     """Return the products of the centred rows; store what is known of each row beside them."""
     rows, (m, p) = sample.rows, sample.rows.shape
     # A power of 2, so that nothing is rounded, and neither squares overflow nor their squares.
-    scale = 2.0 ** -int(np.frexp(np.abs(rows).max())[1])
+    extremes = np.stack([rows.min(axis=1), rows.max(axis=1)])
+    scale = _scale(extremes)
     mean, row_means = _means(rows, 0) * scale, _means(rows, 1) * scale
     grand_mean = float(mean.mean())
     lower = np.zeros((m, m), order="F")
@@ -263,8 +260,8 @@ def _products_and_sums(sample: LayerSample) -> tuple[Array, RowSums]:
         along += part @ of_mean
         deviations_along += part @ (of_mean - grand_mean)
         lower = dsyrk(1.0, part.T, beta=1.0, c=lower, trans=1, lower=1, overwrite_c=1)
-    deviations[rows.max(axis=1) == rows.min(axis=1)] = 0.0
-    twins = _twins(rows)
+    deviations[extremes[0] == extremes[1]] = 0.0
+    twins = _twins(rows, extremes)
     sums = RowSums(
         norms=np.sqrt(squares)[twins],
         along_mean=along[twins],
@@ -281,15 +278,24 @@ def _products_and_sums(sample: LayerSample) -> tuple[Array, RowSums]:
     return matrix, sums
 
 
+def _scale(values: NDArray[np.float32]) -> float:
+    """Return the power of 2 that brings the largest absolute value to between 1/2 and 1."""
+    return float(2.0 ** -int(np.frexp(np.abs(values).max())[1]))
+
+
 def _means(rows: NDArray[np.float32], axis: int) -> Array:
     """Return means in float64."""
     return np.asarray(np.mean(rows, axis=axis, dtype=np.float64))
 
 
-def _twins(rows: NDArray[np.float32]) -> Index:
-    """Return for each row the first one that is identical."""
+def _twins(rows: NDArray[np.float32], extremes: NDArray[np.float32]) -> Index:
+    """Return for each row the first one that is identical, given the rows' extremes (2, m)."""
+    twins = np.arange(len(rows))
+    _, group, counts = np.unique(extremes + np.float32(0), axis=1, return_inverse=True, return_counts=True)
     first: dict[bytes, int] = {}
-    return np.array([first.setdefault((row + 0.0).tobytes(), i) for i, row in enumerate(rows)])  # -0.0 is 0.0
+    for i in np.flatnonzero(counts[group.ravel()] > 1):
+        twins[i] = first.setdefault((rows[i] + np.float32(0)).tobytes(), i)  # -0.0 is 0.0
+    return twins
 
 
 def _mirrored(lower: Array) -> Array:
@@ -345,21 +351,25 @@ def _distances(sample: LayerSample) -> Array:
     return matrix
 
 
-def _rbf_kernel(sample: LayerSample, bandwidth: float) -> Array:
-    """Return exp(-d^2 / (2 s^2)) - 1 (m, m), with s the bandwidth times the median distance; centring
-    removes the constant.
-    """
-    median = float(np.median(dissimilarities(sample, "euclidean")))
-    if not median > 0:
-        raise SpanmatchError(
-            f"layer {sample.layer!r}: the median distance of the sampled examples is 0, so that the rbf kernel has no "
-            "width; more than half of the pairs of examples have the same row"
-        )
-    matrix = np.empty_like(products(sample))
-    for start, block in _squared_distances(sample):
-        block *= -0.5 / (bandwidth * median) ** 2
-        np.expm1(block, out=matrix[start : start + len(block)])
-    return matrix
+def _centred_rbf_kernel(sample: LayerSample, bandwidth: float) -> Array:
+    """Return exp(-d^2 / (2 s^2)), double-centred (m, m), with s the bandwidth times the median distance."""
+
+    def compute() -> Array:
+        median = float(np.median(dissimilarities(sample, "euclidean")))
+        if not median > 0:
+            raise SpanmatchError(
+                f"layer {sample.layer!r}: the median distance of the sampled examples is 0, so that the rbf kernel has "
+                "no width; more than half of the pairs of examples have the same row"
+            )
+        matrix = np.empty_like(products(sample))
+        for start, block in _squared_distances(sample):
+            block *= -0.5 / (bandwidth * median) ** 2
+            # Less 1, so that a wide kernel keeps its digits; centring removes the constant.
+            np.expm1(block, out=matrix[start : start + len(block)])
+        _double_centre(matrix)
+        return matrix
+
+    return CACHE.get(sample, ("rbf", bandwidth), compute)
 
 
 def _double_centre(matrix: Array) -> None:
@@ -419,7 +429,7 @@ def _compare_directly(matrix: Array, sample: LayerSample, short: Index, lengths:
     rows, (m, p) = sample.rows, sample.rows.shape
     offsets = _means(rows, 1) if row_centred else np.zeros(m)
     # The lengths are those of scaled rows; unit vectors need the lengths of rows as they are.
-    scale = 2.0 ** -int(np.frexp(np.abs(rows).max())[1])
+    scale = _scale(rows)
     inverse = np.where(lengths > 0, scale / np.where(lengths > 0, lengths, 1.0), 0.0)
     dots, squares, width = np.zeros((len(short), m)), np.zeros(m), max(1, BLOCK_SIZE // m)
     for start in range(0, p, width):
