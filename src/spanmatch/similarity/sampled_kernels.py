@@ -293,7 +293,7 @@ def _twins(rows: NDArray[np.float32], extremes: NDArray[np.float32]) -> Index:
     twins = np.arange(len(rows))
     _, group, counts = np.unique(extremes + np.float32(0), axis=1, return_inverse=True, return_counts=True)
     first: dict[bytes, int] = {}
-    for i in np.flatnonzero(counts[group.ravel()] > 1):
+    for i in np.flatnonzero(counts[group.ravel()] > 1).tolist():
         twins[i] = first.setdefault((rows[i] + np.float32(0)).tobytes(), i)  # -0.0 is 0.0
     return twins
 
