@@ -8,7 +8,7 @@ import pytest
 from scipy.signal import lfilter
 
 import spanmatch as sm
-from spanmatch.evidence.permutation import _moments_of_cka
+from spanmatch.evidence.permutation_moments import _moments_of_cka
 from spanmatch.moments.dependence import neighbours_are_alike, variance_inflations
 from spanmatch.moments.effective_sample_size import (
     effective_sample_size,
@@ -296,10 +296,11 @@ def test_extreme_scales_are_refused_or_right(scale):
         sm.linear_regression(sm.pair(X, X + Y), adjusted=True).value, rel=1e-9
     )
     try:
-        p = sm.permutation_test(pair, sm.cka).p_value
+        p = sm.permutation_test(pair, sm.cka, permutations="all").p_value
     except sm.SpanmatchError:
         return
-    assert p == pytest.approx(sm.permutation_test(sm.pair(X, X + Y), sm.cka).p_value, rel=1e-6)
+    unscaled = sm.permutation_test(sm.pair(X, X + Y), sm.cka, permutations="all")
+    assert p == pytest.approx(unscaled.p_value, rel=1e-6)
 
 
 # ---- p-values
@@ -321,7 +322,7 @@ def test_p_values_are_those_of_permutations(measure):
     r = np.random.default_rng(13)
     X = r.standard_normal((80, 4)) + 3
     Y = 0.25 * X[:, :3] + r.standard_exponential((80, 3))
-    found = sm.permutation_test(sm.pair(X, Y), measure)
+    found = sm.permutation_test(sm.pair(X, Y), measure, permutations="all")
     orders = [r.permutation(80) for _ in range(1500)]
     values = np.array([float(measure(sm.pair(X, Y[order], null=False, folds=1))) for order in orders])
     assert found.method == "permutations of rows" and found.value == float(measure(sm.pair(X, Y)))
@@ -333,7 +334,9 @@ def test_p_values_are_those_of_permutations(measure):
 def test_signs_of_folds_are_their_definition_and_hold_their_level():
     r = np.random.default_rng(14)
     ids = np.repeat(np.arange(40), 10)
-    found = sm.permutation_test(sm.pair(grouped(40, 10, 5, r), grouped(40, 10, 5, r), example_ids=ids))
+    found = sm.permutation_test(
+        sm.pair(grouped(40, 10, 5, r), grouped(40, 10, 5, r), example_ids=ids), permutations="all"
+    )
     assert (
         found.method == "signs of folds"
         and len(found.null) == 128
@@ -344,25 +347,27 @@ def test_signs_of_folds_are_their_definition_and_hold_their_level():
     for _ in range(200):
         X, Y = grouped(20, 20, 10, r), grouped(20, 20, 10, r)
         pair = sm.pair(X, Y, example_ids=np.repeat(np.arange(20), 20), null=False)
-        rejected.append(sm.permutation_test(pair).p_value <= 0.05)
+        rejected.append(sm.permutation_test(pair, permutations="all").p_value <= 0.05)
         order = r.permutation(400)
-        naive.append(sm.permutation_test(sm.pair(X[order], Y[order], null=False)).p_value <= 0.05)
+        shuffled = sm.pair(X[order], Y[order], null=False)
+        naive.append(sm.permutation_test(shuffled, permutations="all").p_value <= 0.05)
     assert np.mean(rejected) < 0.11 and np.mean(naive) > 0.6
     related = grouped(40, 10, 5, r)
-    assert sm.permutation_test(sm.pair(related, related + grouped(40, 10, 5, r), example_ids=ids)).p_value == 1 / 128
+    noisy = sm.pair(related, related + grouped(40, 10, 5, r), example_ids=ids)
+    assert sm.permutation_test(noisy, permutations="all").p_value == 1 / 128
 
 
 def test_p_values_of_what_cannot_be_tested_are_refused():
     X, Y = np.random.default_rng(15).standard_normal((2, 60, 3))
     with pytest.raises(sm.SpanmatchError, match=r"permutation_test of procrustes: .* of linear CKA only"):
-        sm.permutation_test(sm.pair(X, Y), sm.procrustes)
+        sm.permutation_test(sm.pair(X, Y), sm.procrustes, permutations="all")
     ids = np.repeat(np.arange(6), 10)
     with pytest.raises(sm.SpanmatchError, match="4 folds"):
-        sm.permutation_test(sm.pair(X, Y, example_ids=ids, folds=2), sm.cka)
+        sm.permutation_test(sm.pair(X, Y, example_ids=ids, folds=2), sm.cka, permutations="all")
     with pytest.raises(sm.SpanmatchError, match="level"):
         sm.permutation_test(sm.pair(X, Y), alpha=5)
     with pytest.raises(sm.SpanmatchError, match="the same for all permutations"):
-        sm.permutation_test(sm.pair(np.eye(60), X), sm.cka)
+        sm.permutation_test(sm.pair(np.eye(60), X), sm.cka, permutations="all")
     orthogonal = [np.linalg.qr(np.random.default_rng(seed).standard_normal((60, 60)))[0] for seed in (0, 1)]
     with pytest.raises(sm.SpanmatchError, match="no positive estimate"):
         sm.cka(sm.pair(*orthogonal), debiased=True)
@@ -375,5 +380,6 @@ def test_many_folds_are_tested_by_some_of_their_signs():
     r = np.random.default_rng(25)
     ids = np.repeat(np.arange(90), 3)
     X = grouped(90, 3, 3, r)
-    found = sm.permutation_test(sm.pair(X, X + grouped(90, 3, 3, r), example_ids=ids, folds=30))
+    pair = sm.pair(X, X + grouped(90, 3, 3, r), example_ids=ids, folds=30)
+    found = sm.permutation_test(pair, permutations="all")
     assert len(found.null) == 4096 and found.p_value == 1 / 4096

@@ -114,7 +114,6 @@ CALLS = {
     "knn_jaccard": lambda w: sm.knn_jaccard(w.pair),
     "mutual_knn": lambda w: sm.mutual_knn(w.pair),
     "rank_similarity": lambda w: sm.rank_similarity(w.pair),
-    "rsa": lambda w: sm.rsa(w.pair),
     "second_order_cosine": lambda w: sm.second_order_cosine(w.pair),
     "layers": lambda w: sm.layers(w.a, w.inputs[:4]),
     "cca": lambda w: sm.cca(w.pair),
