@@ -105,9 +105,10 @@ def test_overlap_null_folds_and_few_rows():
 
 
 def fitted(X: np.ndarray, Y: np.ndarray, penalty: float) -> tuple[np.ndarray, np.ndarray]:
-    """Coefficients and intercept of ridge regression, with a penalty relative to the mean variance."""
+    """Coefficients and intercept of ridge regression, with a penalty relative to the variance-weighted mean variance."""
     A, B = centred(X), centred(Y)
-    scaled = penalty * np.trace(A.T @ A) / A.shape[1] * np.eye(A.shape[1])
+    S = A.T @ A
+    scaled = penalty * np.trace(S @ S) / np.trace(S) * np.eye(A.shape[1])
     W = np.linalg.solve(A.T @ A + scaled, A.T @ B)
     return W, Y.mean(axis=0) - X.mean(axis=0) @ W
 

@@ -21,7 +21,7 @@ from ..errors import SpanmatchError
 from ..moments.pairs import Pair, checked_pair
 from ..moments.provenance import Result
 from ..moments.spans import Array
-from ..similarity import Measure, measures
+from ..similarity import Measure, declared_measure
 from .null_pairing import Statistic, name_of
 
 
@@ -148,13 +148,6 @@ SCALES: dict[tuple[float, float], _Scale] = {
     (-np.inf, 1.0): _Scale("log", lambda v: -np.log1p(-v), lambda z: -np.expm1(-z)),
 }
 """The scales by the range of a measure."""
-
-
-def declared_measure(measure: Statistic) -> Measure | None:
-    """Return the declared measure that a function is, or None."""
-    if isinstance(measure, Measure):
-        return measure
-    return next((declared for declared in measures() if declared.function is measure), None)
 
 
 def _scale_of(declared: Measure | None, values: Sequence[float]) -> _Scale:

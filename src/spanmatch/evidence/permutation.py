@@ -21,8 +21,8 @@ from ..moments.dependence import ADVICE, neighbours_are_alike
 from ..moments.pairs import Pair, checked_pair
 from ..moments.provenance import Result
 from ..moments.spans import Array
-from ..similarity import Measure, cka, debiased_cka
-from .intervals import check_level, declared_measure
+from ..similarity import Measure, cka, debiased_cka, declared_measure
+from .intervals import check_level
 from .null_pairing import Statistic, name_of
 from .permutation_moments import test_by_moments
 from .permutations import Groups, permutations_of

@@ -27,6 +27,7 @@ from ..similarity import (
     correlation_match,
     debiased_cka,
     debiased_kernel_cka,
+    declared_measure,
     kernel_cka,
     linear_regression,
     ridge_regression,
@@ -34,7 +35,6 @@ from ..similarity import (
 )
 from ..similarity.permutable import Relabelled
 from ..similarity.sampled_statistics import is_of_sample, statistic_of
-from .intervals import declared_measure
 from .null_pairing import Statistic, name_of
 from .permutations import Permutations
 from .sampled_pairs import SampledPair, values_of_reordered

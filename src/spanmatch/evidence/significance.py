@@ -25,8 +25,8 @@ from ..moments.options import Layers
 from ..moments.pairs import Pair
 from ..moments.provenance import network_and_layer
 from ..moments.spans import Array
-from ..similarity import debiased_cka
-from .intervals import check_level, declared_measure
+from ..similarity import debiased_cka, declared_measure
+from .intervals import check_level
 from .null_pairing import Statistic, name_of
 from .permutation import PERMUTATIONS, calibrated, check_exchangeable, p_value_of, threshold_of
 from .permutations import Groups, Permutations, permutations_of

@@ -26,7 +26,9 @@ from .measure import Measured, measured_fields
 
 NAME = "ridge regression"
 PENALTIES = np.logspace(-6, 6, 13)
-"""The penalties, relative to the mean variance of the principal components of the rows fitted to."""
+"""The penalties, relative to the mean variance of the principal components of the rows fitted to,
+weighted by their variance."""
+TINY = float(np.finfo(float).tiny)
 FEWEST_FOLDS = 3
 """The smallest number of folds: one to predict, and two inside the others."""
 ROUNDINGS = 64
@@ -184,12 +186,17 @@ class _Fit(NamedTuple):
         products = components.T @ moments.xy
         return cls(moments, np.maximum(variances, 0.0), components, products, products @ products.T)
 
+    @property
+    def scale(self) -> float:
+        """The mean variance of the components, weighted by their variance: directions of none do not count."""
+        return float(self.variances @ self.variances / max(self.variances.sum(), TINY))
+
     def errors(self, fold: _Moments, penalties: Array) -> Array:
         """Return the squared error of the predictions of a fold for each relative penalty."""
         rows, components = fold.about(self.moments), self.components
         inner = components.T @ rows.xx @ components * self.squares
         cross = np.einsum("pq,pq->p", components.T @ rows.xy, self.products)
-        gains = self.variances + penalties[:, None] * self.variances.mean()
+        gains = self.variances + penalties[:, None] * self.scale
         gains = np.divide(1.0, gains, out=np.zeros_like(gains), where=gains > 0)
         return np.asarray(rows.yy - 2 * gains @ cross + np.einsum("kp,kp->k", gains @ inner, gains))
 
