@@ -105,7 +105,7 @@ def test_overlap_null_folds_and_few_rows():
 
 
 def fitted(X: np.ndarray, Y: np.ndarray, penalty: float) -> tuple[np.ndarray, np.ndarray]:
-    """Coefficients and intercept of ridge regression, with a penalty relative to the variance-weighted mean variance."""
+    """Coefficients and intercept of ridge regression; the penalty is relative to the weighted mean variance."""
     A, B = centred(X), centred(Y)
     S = A.T @ A
     scaled = penalty * np.trace(S @ S) / np.trace(S) * np.eye(A.shape[1])

@@ -282,7 +282,7 @@ def _measure_evidence(
     value, no_value = _number(lambda: measure(pair), measure.name)
     p_value, count, score, no_test = NAN, 0, NAN, ""
     if isinstance(test, SpanmatchError):
-        no_test = str(test).removeprefix("permutation_test: ").removeprefix(f"{measure.name}: ")
+        no_test = "" if no_value else str(test).removeprefix("permutation_test: ").removeprefix(f"{measure.name}: ")
     else:
         p_value, score = test.p_value, test.calibrated
         count = len(test.null) if test.method == OF_EXAMPLES else 0
