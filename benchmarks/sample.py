@@ -29,9 +29,9 @@ def features(sample: int) -> sm.Moments:
 
 
 def positions(sample: int) -> sm.Moments:
-    """Sum 10,000 examples of 16 rows of 64 + 64 neurons."""
+    """Sum 30,000 examples of 16 rows of 64 + 64 neurons."""
     moments = sm.Moments(sample=sample)
-    for start in range(0, 10_000, 250):
+    for start in range(0, 30_000, 250):
         ids = np.repeat(np.arange(start, start + 250), 16)
         moments.update(
             {"a:l": MAPS[start : start + 250].reshape(-1, 64), "b:l": MAPS[start : start + 250].reshape(-1, 64)}, ids
@@ -68,14 +68,14 @@ def processor_seconds(work: Callable[[int], sm.Moments], sample: int) -> float:
 if __name__ == "__main__":
     r = np.random.default_rng(0)
     X, Y = (r.standard_normal((65_536, 256)).astype(np.float32) for _ in range(2))
-    MAPS = r.standard_normal((10_000, 16, 64)).astype(np.float32)
+    MAPS = r.standard_normal((30_000, 16, 64)).astype(np.float32)
     torch.manual_seed(0)
     NETS, IMAGES = [network().eval() for _ in range(2)], torch.randn(2000, 3, 32, 32)
     print(machine())
     print(f"\na pass with a sample, as a multiple of one without (asked: {ASKED}); median and range of {TURNS} turns")
     cases = {
         "features, 1,000 of 65,536 examples": (features, 1000),
-        "maps, 500 of 10,000 examples x 16 positions": (positions, 500),
+        "maps, 500 of 30,000 examples x 16 positions": (positions, 500),
         "convolutions, 100 of 2,000 images, 3 layers": (convolutions, 100),
     }
     for name, (work, sample) in cases.items():

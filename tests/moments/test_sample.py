@@ -277,7 +277,7 @@ def test_engines_of_pytorch_give_the_same_bits(reduction):
     torch = pytest.importorskip("torch")
     from spanmatch.moments.backends import TorchEngine
     from spanmatch.moments.folds import Plan
-    from spanmatch.moments.sample_buffers import SampleBuffer
+    from spanmatch.moments.sample_buffers import SampleBuffer, hashes_of
 
     X, _, ids = data(60, 3)
     X = X.astype(np.float32)
@@ -285,7 +285,8 @@ def test_engines_of_pytorch_give_the_same_bits(reduction):
     buffer = SampleBuffer("a:l", 20, 0, reduction, X.shape[1])
     engine = TorchEngine(torch.device("cpu"))
     for rows in np.split(np.arange(len(ids)), [30, 90]):
-        buffer.add(engine, torch.from_numpy(X[rows]), Plan(ids[rows], 1).groups, in_pieces=False)
+        groups = Plan(ids[rows], 1).groups
+        buffer.add(engine, torch.from_numpy(X[rows]), groups, hashes_of(groups[2], 0), in_pieces=False)
     sample = moments_of(X, X, example_ids=ids, **options).pair(*NAMES).sample
     np.testing.assert_array_equal(buffer.state().sample.rows, sample.X)
     np.testing.assert_array_equal(buffer.state().sample.example_ids, sample.example_ids)

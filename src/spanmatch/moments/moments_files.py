@@ -18,7 +18,7 @@ from .layer_records import LayerRecord
 from .number_types import NUMBER_TYPES
 from .options import Layers, Options, checked_options
 from .sample import REDUCTIONS
-from .sample_buffers import SampleRows, SampleState
+from .sample_buffers import SampleRows, SampleState, hashes_of
 from .sums import Key, shapes_of_sums
 from .top_inputs import TopInputs
 from .torch_ranks import Description, State, StateArray
@@ -220,7 +220,7 @@ def _sample(layer: str, description: Description, arrays: Arrays, neurons: int) 
         raise ValueError(f"the sample of {layer} is {', '.join(kinds)} of {k} examples, {values.shape}")
     if k and (ids.min() < 0 or counts.min() < 1):
         raise ValueError(f"the sample of {layer} has examples {ids.min()}, or of no rows")
-    rows = SampleRows(ids, counts, values, ambiguous.astype(np.bool_))
+    rows = SampleRows(ids, hashes_of(ids, description["seed"]), counts, values, ambiguous.astype(np.bool_))
     refusal = str(description["sample_refusals"][layer])
     return SampleState(layer, reduction, rows, NumpyEngine(), neurons, refusal)
 

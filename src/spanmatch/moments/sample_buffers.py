@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from .._hashing import hashes
+from .._hashing import Hashes, hashes
 from ..errors import SpanmatchError
 from .backends import DeviceArray, Engine, NumpyEngine
 from .folds import Index
@@ -32,6 +32,8 @@ class SampleRows:
 
     example_ids: Ids
     """(k,)"""
+    hashes: Hashes
+    """(k,) of the ids."""
     counts: NDArray[np.int64]
     """(k,) how many rows of the layer each is made of."""
     values: DeviceArray
@@ -74,7 +76,7 @@ class SampleState:
         order = np.argsort(rows.example_ids)
         values = self.engine.host(rows.values)
         # In place, so that the rows are in memory once: nothing depends on their order.
-        for array in (rows.example_ids, rows.counts, values):
+        for array in (rows.example_ids, rows.hashes, rows.counts, values):
             array[:] = array[order]
         if self.reduction == "mean":
             values = values / rows.counts[:, None]
@@ -117,6 +119,8 @@ class SampleBuffer:
         Of the layer.
     """
 
+    BOOKKEEPING = ("_ids", "_hashes", "_counts", "_ambiguous")
+
     def __init__(self, layer: str, size: int, seed: int, reduction: Reduction, neurons: int) -> None:
         self.layer, self.size, self.seed, self.reduction, self.neurons = layer, size, seed, reduction, neurons
         self.refusal = ""
@@ -124,6 +128,7 @@ class SampleBuffer:
         self._engine: Engine = NumpyEngine()
         self._filled = 0
         self._ids = np.empty(0, dtype=np.int64)
+        self._hashes = np.empty(0, dtype=np.uint64)
         self._counts = np.empty(0, dtype=np.int64)
         self._ambiguous = np.empty(0, dtype=np.bool_)
         self._values: DeviceArray = None
@@ -136,7 +141,7 @@ class SampleBuffer:
         buffer.refusal, buffer._state, rows = state.refusal, state, state.rows
         if len(rows.example_ids):
             buffer._filled, buffer._ids, buffer._counts = len(rows.example_ids), rows.example_ids, rows.counts
-            buffer._ambiguous, buffer._values = rows.is_ambiguous, rows.values
+            buffer._ambiguous, buffer._values, buffer._hashes = rows.is_ambiguous, rows.values, rows.hashes
             buffer.rows_per_example = int(rows.counts[0])
         return buffer
 
@@ -149,14 +154,13 @@ class SampleBuffer:
         """The bytes that the rows take."""
         return 0 if self._values is None else int(np.prod(self._values.shape)) * (8 if self.reduction == "mean" else 4)
 
-    def candidates(self, example_ids: Ids) -> NDArray[np.bool_]:
-        """Return which examples could enter the sample."""
-        keys = self._keys(example_ids)
+    def candidates(self, hashes: Hashes) -> NDArray[np.bool_]:
+        """Return which examples could enter the sample, by the hashes of their ids."""
         if self._filled < self.size:
-            return np.ones(len(keys), dtype=np.bool_)
-        return np.asarray(keys <= self._keys(self._ids[: self._filled]).max())
+            return np.ones(len(hashes), dtype=np.bool_)
+        return np.asarray(hashes <= self._hashes[: self._filled].max())
 
-    def add(self, engine: Engine, array: DeviceArray, groups: Groups, *, in_pieces: bool) -> None:
+    def add(self, engine: Engine, array: DeviceArray, groups: Groups, hashes: Hashes, *, in_pieces: bool) -> None:
         """Add the rows of a batch.
 
         Parameters
@@ -167,6 +171,8 @@ class SampleBuffer:
             The rows.
         groups
             The rows by their examples.
+        hashes
+            Of the ids of the examples, see `hashes_of`.
         in_pieces
             Whether other rows of these examples may come in other batches.
         """
@@ -176,9 +182,9 @@ class SampleBuffer:
             self._check_lengths(lengths)
         if self.refusal:
             return
-        chosen = np.flatnonzero(self.candidates(examples))
+        chosen = np.flatnonzero(self.candidates(hashes))
         if len(chosen) > self.size:
-            chosen = np.sort(chosen[np.argpartition(self._keys(examples[chosen]), self.size - 1)[: self.size]])
+            chosen = np.sort(chosen[np.argpartition(hashes[chosen], self.size - 1)[: self.size]])
         if not len(chosen):
             return
         values = self._reduced(engine, array, order, starts[chosen], lengths[chosen])
@@ -187,7 +193,8 @@ class SampleBuffer:
         elif engine != self._engine:
             values = self._engine.constant(engine.host(values))
         none = np.zeros(len(chosen), dtype=np.bool_)
-        self._insert(SampleRows(examples[chosen], lengths[chosen], values, none), in_pieces=in_pieces)
+        rows = SampleRows(examples[chosen], hashes[chosen], lengths[chosen], values, none)
+        self._insert(rows, in_pieces=in_pieces)
 
     def merge(self, other: SampleState) -> None:
         """Add the sample of another part of the data.  Raises SpanmatchError if it is of other rows."""
@@ -216,12 +223,11 @@ class SampleBuffer:
         if self._state is None:
             filled = slice(0, self._filled)
             values = np.empty((0, self.neurons), np.float32) if self._values is None else self._values[filled, ...]
-            rows = SampleRows(self._ids[filled], self._counts[filled], values, self._ambiguous[filled])
+            rows = SampleRows(
+                self._ids[filled], self._hashes[filled], self._counts[filled], values, self._ambiguous[filled]
+            )
             self._state = SampleState(self.layer, self.reduction, rows, self._engine, self.neurons, self.refusal)
         return self._state
-
-    def _keys(self, example_ids: Ids) -> NDArray[np.uint64]:
-        return hashes(example_ids, (HASH_KEY, self.seed))
 
     def _refuse(self, reason: str) -> None:
         """Give up the sample, for a reason that does not depend on the order of the data."""
@@ -254,25 +260,26 @@ class SampleBuffer:
         """
         self._state, shared = None, self._state is not None
         if shared:  # copied on write
-            self._ids, self._counts, self._ambiguous = self._ids.copy(), self._counts.copy(), self._ambiguous.copy()
+            for name in self.BOOKKEEPING:
+                setattr(self, name, getattr(self, name).copy())
             self._values = None if self._values is None else self._engine.copied(self._values)
         is_known = np.isin(rows.example_ids, self._ids[: self._filled])
         if is_known.any():
             self._add_again(_chosen(rows, np.flatnonzero(is_known), self._engine), in_pieces=in_pieces)
         new = np.flatnonzero(~is_known)
-        kept_keys, new_keys = self._keys(self._ids[: self._filled]), self._keys(rows.example_ids[new])
+        kept_hashes, new_hashes = self._hashes[: self._filled], rows.hashes[new]
         free = np.empty(0, dtype=np.intp)
-        if len(kept_keys) + len(new_keys) > self.size:
-            last = np.partition(np.concatenate([kept_keys, new_keys]), self.size - 1)[self.size - 1]
-            free, new = np.flatnonzero(kept_keys > last), new[new_keys <= last]
+        if len(kept_hashes) + len(new_hashes) > self.size:
+            last = np.partition(np.concatenate([kept_hashes, new_hashes]), self.size - 1)[self.size - 1]
+            free, new = np.flatnonzero(kept_hashes > last), new[new_hashes <= last]
         slots = np.concatenate([free, np.arange(self._filled, self._filled + len(new) - len(free))])
         self._reserve(self._filled + len(new) - len(free), rows.values)
         self._filled += len(new) - len(free)
         self._put(slots, _chosen(rows, new, self._engine))
 
     def _put(self, slots: Index, rows: SampleRows) -> None:
-        self._ids[slots], self._counts[slots] = rows.example_ids, rows.counts
-        self._ambiguous[slots] = rows.is_ambiguous
+        self._ids[slots], self._hashes[slots] = rows.example_ids, rows.hashes
+        self._counts[slots], self._ambiguous[slots] = rows.counts, rows.is_ambiguous
         self._engine.put(self._values, slots, rows.values)
 
     def _add_again(self, rows: SampleRows, *, in_pieces: bool) -> None:
@@ -283,7 +290,7 @@ class SampleBuffer:
         if self.reduction == "mean" and in_pieces:
             counts = self._counts[slots] + rows.counts
             ambiguous = self._ambiguous[slots] | rows.is_ambiguous
-            self._put(slots, SampleRows(rows.example_ids, counts, before + rows.values, ambiguous))
+            self._put(slots, replace(rows, counts=counts, values=before + rows.values, is_ambiguous=ambiguous))
             return
         same = self._engine.host(before == rows.values).all(axis=1) & (self._counts[slots] == rows.counts)
         self._ambiguous[slots] |= rows.is_ambiguous | ~np.asarray(same, dtype=np.bool_)
@@ -294,7 +301,7 @@ class SampleBuffer:
         if count <= capacity:
             return
         capacity = min(self.size, max(count, 2 * capacity))
-        for name in ("_ids", "_counts", "_ambiguous"):
+        for name in self.BOOKKEEPING:
             old = getattr(self, name)
             larger = np.zeros(capacity, dtype=old.dtype)
             larger[: len(old)] = old
@@ -309,5 +316,15 @@ def _chosen(rows: SampleRows, chosen: Index, engine: Engine) -> SampleRows:
     """Return some of the rows."""
     if len(chosen) == len(rows.example_ids):
         return rows
-    values = engine.taken(rows.values, chosen)
-    return SampleRows(rows.example_ids[chosen], rows.counts[chosen], values, rows.is_ambiguous[chosen])
+    return SampleRows(
+        rows.example_ids[chosen],
+        rows.hashes[chosen],
+        rows.counts[chosen],
+        engine.taken(rows.values, chosen),
+        rows.is_ambiguous[chosen],
+    )
+
+
+def hashes_of(example_ids: Ids, seed: int) -> Hashes:
+    """Return the hashes of ids by which examples are sampled."""
+    return hashes(example_ids, (HASH_KEY, seed))

@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from .._hashing import Hashes
 from ..errors import SpanmatchError
 from .backends import DeviceArray
 from .batches import LayerBatch, checked
 from .folds import Plan
 from .options import Options
 from .sample import Ids, Reduction, Sample, sample_of
-from .sample_buffers import SampleBuffer, SampleState
+from .sample_buffers import SampleBuffer, SampleState, hashes_of
 
 NOT_REQUESTED = "no sample of rows was kept; make the moments with sample=1000, or another number of examples"
 
@@ -114,10 +115,13 @@ class Samples:
         if self.reason:
             return np.zeros(len(example_ids), dtype=np.bool_)
         first = next(iter(self._buffers.values()), None)
-        return np.ones(len(example_ids), dtype=np.bool_) if first is None else first.candidates(example_ids)
+        if first is None:
+            return np.ones(len(example_ids), dtype=np.bool_)
+        return first.candidates(hashes_of(example_ids, self.options.seed))
 
     def add(self, layer_batches: Mapping[str, LayerBatch], outputs: ExampleOutputs) -> None:
         """Add the rows of a batch."""
+        known: dict[int, tuple[Plan, Hashes]] = {}
         for layer, buffer in self._buffers.items():
             batch = layer_batches[layer]
             engine, array, plan = batch.engine, batch.array, batch.plan
@@ -127,7 +131,9 @@ class Samples:
                     continue
                 engine, array = checked(layer, array)
                 plan = Plan(example_ids, 1)
-            buffer.add(engine, array, plan.groups, in_pieces=outputs.in_pieces)
+            if id(plan) not in known:
+                known[id(plan)] = plan, hashes_of(plan.groups[2], self.options.seed)
+            buffer.add(engine, array, plan.groups, known[id(plan)][1], in_pieces=outputs.in_pieces)
 
     def merge(self, states: Mapping[str, SampleState], reason: str) -> None:
         """Add the samples of another part of the data, of the same layers; there is none of a sum if
