@@ -80,6 +80,7 @@ def results() -> list[object]:
         *(alignment, alignment.bipartite, alignment.correlation, *alignment.maps, alignment.clusters),
         *(alignment.clusters.clusters[0], sm.mutual_information(of_first), sm.jackknife(pair, sm.cka)),
         *(sm.null(pair, sm.cka), sm.permutation_test(pair, sm.cka), sm.cca(pair), sm.procrustes(pair)),
+        *(pair.sample, comparison.significance("mutual knn", 9)),
         *(measure(pair) for measure in sm.measures()),
         *(sm.cka(pair), *sm.measures(), sm.TopInputs.none(4, 2), transplant),
         *(transplant["ablation"], transplant.difference("ablation"), layer_list, layer_list[0], study, tracker),

@@ -59,6 +59,7 @@ from .match import (
 from .moments.moments import Moments
 from .moments.pairs import Pair
 from .moments.provenance import Provenance
+from .moments.sample import Sample
 from .moments.top_inputs import TopInputs
 from .similarity import (
     CCA,
@@ -150,6 +151,7 @@ __all__ = [
     "Provenance",
     "Regression",
     "RowsNeeded",
+    "Sample",
     "Significance",
     "SimpleMatch",
     "SimpleMatches",

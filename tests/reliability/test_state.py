@@ -115,6 +115,8 @@ CALLS = {
     "mutual_knn": lambda w: sm.mutual_knn(w.pair),
     "rank_similarity": lambda w: sm.rank_similarity(w.pair),
     "second_order_cosine": lambda w: sm.second_order_cosine(w.pair),
+    "flattened": lambda w: sm.flattened(w.pair, sm.procrustes),
+    "significance": lambda w: sm.significance(w.moments, sm.mutual_knn, 9),
     "layers": lambda w: sm.layers(w.a, w.inputs[:4]),
     "cca": lambda w: sm.cca(w.pair),
     "cka": lambda w: sm.cka(w.pair),
@@ -271,11 +273,14 @@ class Stop:
 
     def run(self, call, *arguments: object) -> None:
         before = sys.gettrace()
+        gc.collect()
+        gc.disable()  # what is released at some time calls functions, too
         sys.settrace(self)
         try:
             call(*arguments)
         finally:
             sys.settrace(before)
+            gc.enable()
 
 
 def test_every_public_name_is_called():
