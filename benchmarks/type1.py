@@ -1,7 +1,8 @@
 """How often does the test over all permutations reject that layers are unrelated?
 
-A test at 5% must reject 5% of unrelated layers, and all related ones if it can. Beside it is the naive way: rows taken as
-independent, and debiased CKA, in standard errors, compared with a normal law.
+A test at 5% must reject 5% of unrelated layers, and as many related ones as it can. Beside it is
+the naive way: rows taken as independent, and debiased CKA, in standard errors, compared with a
+normal law. `permutations.py` is of tests on the sample.
 """
 
 from __future__ import annotations
