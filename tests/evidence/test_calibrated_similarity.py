@@ -20,7 +20,7 @@ torch = pytest.importorskip("torch")
 calibrated_similarity = pytest.importorskip("calibrated_similarity")
 
 Rows = NDArray[np.float64]
-M, K, NEIGHBOURS = 60, 99, 5
+M, K, NEIGHBOURS = 60, 99, 10
 CLASSES = np.random.default_rng(7).integers(0, 4, M)
 FLOAT32 = 1e-6
 
@@ -58,7 +58,7 @@ MEASURES: dict[str, tuple[Callable[[sm.Pair], sm.Measured], Callable[[Rows, Rows
     "linear": (sm.cka, linear_cka),
     "linear, of the sample": (sm.kernel_cka, linear_cka),
     "rbf": (next(measure for measure in sm.measures() if measure.name == "rbf cka"), rbf_cka),
-    "neighbours": (lambda pair: sm.mutual_knn(pair, NEIGHBOURS), mutual_knn),
+    "neighbours": (sm.mutual_knn, mutual_knn),
 }
 
 
