@@ -34,7 +34,7 @@ def test_shuffling_the_positions_of_each_example_changes_the_flattened_form_alon
     for name in OVER_ROWS:
         assert after[name] == pytest.approx(before[name], rel=1e-10)
     for name in (*FLATTENED, "rsa, flattened"):
-        assert abs(after[name] - before[name]) > 0.02
+        assert abs(after[name] - before[name]) > 0.002
 
 
 def test_another_order_of_the_positions_in_one_network_changes_the_form_over_rows_alone(two_forms):
@@ -51,4 +51,4 @@ def test_means_of_positions_count_over_rows_alone(two_forms):
     for name in FLATTENED:
         assert after[name] == pytest.approx(before[name], rel=1e-5)  # the sample is float32
     for name in OVER_ROWS:
-        assert abs(after[name] - before[name]) > 0.02
+        assert abs(after[name] - before[name]) > 0.002
