@@ -47,6 +47,7 @@ benchmarks: .venv/ready
 	$(BIN)/python benchmarks/sample_measures.py
 	$(BIN)/python benchmarks/coverage.py
 	$(BIN)/python benchmarks/type1.py
+	$(BIN)/python benchmarks/permutations.py
 	$(BIN)/python benchmarks/coverage_seeds.py
 	$(BIN)/python benchmarks/page.py
 	$(BIN)/python benchmarks/scaling.py

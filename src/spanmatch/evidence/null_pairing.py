@@ -52,6 +52,13 @@ class Null(Result):
 def null(pair: Pair, measure: Statistic) -> Null:
     """Return the value of a measure for a pair and for its null pairing.
 
+    It says how large the measure is by chance, over all rows. Whether a value could be due to chance
+    is the question of `permutation_test`, which has the distribution of null values.
+
+    .. warning:: If neighbouring examples are alike, as in data sorted by class, the null pairs examples
+       that are related, and its value is too high. It is refused where that is noticed: shuffle the
+       examples, or use `permutation_test`, which permutes all sampled examples.
+
     Parameters
     ----------
     pair : Pair

@@ -159,6 +159,8 @@ class _NullValues:
 
     def of_products(self, measures: Mapping[int, Measure]) -> dict[int, Permuted | SpanmatchError]:
         """Return the values of measures of moments, from products of permuted rows that they share."""
+        if not measures:
+            return {}
         if not self.counts.products:
             return {i: SpanmatchError(TOO_DEAR) for i in measures}
         distinct = {measure.name: measure for measure in measures.values()}
