@@ -662,7 +662,7 @@ def test_the_page_is_made_anew_from_saved_results(demo_study, comparison, tmp_pa
     assert CliRunner().invoke(app, ["report", str(tmp_path)]).exit_code == 1
     (folder / "comparison.json").write_text('{"format": "spanmatch.comparison", "version": 1}')
     result = CliRunner().invoke(app, ["report", str(folder)])
-    assert result.exit_code == 1 and "not a comparison of version 8" in result.stderr.replace("\n", " ")
+    assert result.exit_code == 1 and "not a comparison of version 9" in result.stderr.replace("\n", " ")
 
 
 def test_counterparts_and_changes_are_shown(browser, tmp_path):
