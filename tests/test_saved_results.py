@@ -242,7 +242,7 @@ def test_a_study_with_any_other_field_is_refused_or_drawn(tmp_path, made, small_
         (
             ("pairs", 0, "sample", "x_rows"),
             "sum",
-            """pairs[0].sample.x_rows: "sum" should be 'flat', 'mean' or 'last'""",
+            """pairs[0].sample.x_rows: "sum" should be 'flat', 'mean'""",
         ),
         (("pairs", 0, "measures", 0, "needs"), "", "pairs[0].measures[0].needs"),
         (("pairs",), [], "pairs: a list of 0 should have at least 1 item"),

@@ -149,8 +149,8 @@ def compare(
     Raises
     ------
     SpanmatchError
-        If an eps is not in [0, 1), there is no such measure, `permutations` is no count, no two layers were paired, or as
-        `capture` does. Layers of different spatial size need pool="mean".
+        If an eps is not in [0, 1), there is no such measure, `permutations` is no count, no two layers
+        were paired, or as `capture` does. Layers of different spatial size need pool="mean".
 
     Warns
     -----

@@ -287,7 +287,7 @@ def _measure_evidence(
     value, no_value = _number(lambda: measure(pair), measure.name)
     p_value, count, score, no_test = NAN, 0, NAN, ""
     if isinstance(test, SpanmatchError):
-        no_test = str(test).removeprefix("permutation_test: ").removeprefix(f"{measure.name}: ")
+        no_test = _without_names(str(test))
     else:
         p_value, score = test.p_value, test.calibrated
         count = len(test.null) if test.method == OF_EXAMPLES else 0
@@ -315,6 +315,13 @@ def _measure_evidence(
         calibrated=score,
         reason="; ".join(reasons),
     )
+
+
+def _without_names(reason: str) -> str:
+    """Return a reason without the name of the test, or of the measure that was permuted."""
+    for name in ("permutation_test", *(measure.name for measure in measures())):
+        reason = reason.removeprefix(f"{name}: ")
+    return reason
 
 
 def _is_incomplete(evidence: MeasureEvidence, measure: Measure) -> bool:
