@@ -41,7 +41,7 @@ export function evidenceViews(pair) {
         : "which shows too much similarity if rows are few. Intervals, values under the null and p-values were not computed: use evidence=True (--evidence).",
     );
     if (evidence) {
-      appendNote(body, CALIBRATED);
+      if (pair.measures.some((measure) => !isMissing(measure.p_value))) appendNote(body, CALIBRATED);
       for (const [names, reason] of missingReasons(reasonsWithoutTest(pair.measures)))
         appendNote(body, `No p and no calibrated value, ${names}: ${reason}.`);
     }
