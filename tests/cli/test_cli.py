@@ -137,7 +137,8 @@ def test_the_sample_and_its_permutations_are_chosen_from_the_command_line(run):
     (pair,) = json.loads(chosen.stdout)["pairs"]
     sample = {name: pair["sample"][name] for name in ("size", "n_examples", "seed", "x_rows", "y_rows")}
     assert sample == {"size": 60, "n_examples": pair["n_examples"], "seed": 5, "x_rows": "mean", "y_rows": "mean"}
-    assert {measure["permutations"] for measure in pair["measures"]} == {19}
+    counts = [measure["permutations"] for measure in pair["measures"] if measure["p_value"] is not None]
+    assert set(counts) == {19} and len(counts) >= len(pair["measures"]) - 1  # few examples for adjusted pillai
     (untested,) = json.loads(run(*command, "--permutations", "0").stdout)["pairs"]
     assert all(measure["p_value"] is None for measure in untested["measures"])
     assert all("no p-value was requested" in measure["reason"] for measure in untested["measures"])
@@ -237,10 +238,22 @@ BAD_USAGE = {
     ("compare", "nets.py:net", "nets.py:other", "--data", "gone.npy"): "gone.npy: no such file",
     ("compare", "a.npz", "b.npz", "--method", "svd"): "svd",
     ("compare", "a.npz", "b.npz", "--folds", "0"): "folds",
-    ("compare", "a.npz", "b.npz", "--sample", "-1"): "Invalid value for '--sample': Input should be greater than or equal to 0",
+    (
+        "compare",
+        "a.npz",
+        "b.npz",
+        "--sample",
+        "-1",
+    ): "Invalid value for '--sample': Input should be greater than or equal to 0",
     ("compare", "a.npz", "b.npz", "--sample", "half"): "Invalid value for '--sample': Input should be a valid integer",
     ("compare", "a.npz", "b.npz", "--sample-rows", "sum"): "'sum' is not one of 'flat', 'mean', 'last'",
-    ("compare", "a.npz", "b.npz", "--permutations", "-1"): "'--permutations': Input should be greater than or equal to 0",
+    (
+        "compare",
+        "a.npz",
+        "b.npz",
+        "--permutations",
+        "-1",
+    ): "'--permutations': Input should be greater than or equal to 0",
     ("unknown",): "No such command",
 }
 

@@ -51,7 +51,7 @@ def test_a_study_samples_and_permutes_as_its_settings_say(tmp_path):
         assert of_name["mutual knn"]["permutations"] == of_name["cka"]["permutations"] == 19
         assert 0.05 <= of_name["mutual knn"]["p_value"] <= 1
     values = {row["layer"]: row["value"] for row in study.rows() if row["quantity"] == "mutual knn"}
-    assert len(values) == 2 and all(0 < value < 1 for value in values.values())
+    assert len(values) == 3 and all(0 < value < 1 for value in values.values())
     (followed,) = [step["rows"] for step in study.results["steps"] if step["kind"] == "epochs"]
     last = {row["layer"]: row for row in followed if row["quantity"] == "mutual knn" and row["epoch"] == 3}
     assert all(row["own"]["value"] == 1 for row in last.values())  # each network with itself
