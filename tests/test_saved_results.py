@@ -61,6 +61,7 @@ def comparisons() -> dict[str, sm.Comparison]:
         "pictures": sm.compare(two, top=2, inputs=np.full((120, 4, 4), 9, dtype=np.uint8), evidence=False),
         "three networks": sm.compare(three, clusters=False),
         "centred": sm.compare(two, centred=True, method="qr", null=False, folds=4, evidence=True, eps=[0.3]),
+        "no sample": sm.compare(two, sample=0, evidence=True),
         "no folds": sm.compare(two, folds=1, null=False, clusters=False, method="single"),
         "one neuron": sm.compare({"a": {"l": X[:, :1]}, "b": {"l": Y[:, :1]}}, sparse="*", simple_eps=[0.99], bins=2),
         "unresolved": sm.compare({"a": {"l": X}, "b": {"l": near}}, eps=[0.001, 0.5], method="single", evidence=False),
@@ -87,6 +88,11 @@ def test_every_kind_of_result_that_is_written_fits_the_schema(tmp_path, made):
     assert everything["matrices"] and everything["transplants"] and everything["inputs"]["shown"]["kind"] == "texts"
     assert pair["simple"][0]["matches"] and pair["evidence"] and pair["alignment"]["clusters"]
     assert pair["alignment"]["sparse"][0]["few"] and pair["alignment"]["information"]
+    assert pair["sample"] == {
+        **{"size": 120, "n_examples": 120, "seed": 0, "x_features": 5, "y_features": 4, "x_rows": "flat"},
+        "y_rows": "flat",
+    }
+    assert made["no sample"]["pairs"][0]["sample"] is None and made["no sample"]["pairs"][0]["refusals"]["sample"]
     assert made["unresolved"]["pairs"][0]["similarity"][0] is None
     assert made["pictures"]["inputs"]["shown"]["kind"] == "images" and made["three networks"]["universality"]
 
@@ -231,6 +237,14 @@ def test_a_study_with_any_other_field_is_refused_or_drawn(tmp_path, made, small_
         (("pairs", 0, "x_neurons"), None, "pairs[0].x_neurons: null should be a valid integer"),
         (("pairs", 0, "x_layer"), "c:l", 'pairs[0].x_layer: "c" is no network; there is "a", "b"'),
         (("pairs", 0, "alignment", "bipartite", "x", 1), 7, 'alignment.bipartite.x[1]: neuron 7, but "a:l" has 5'),
+        (("pairs", 0, "sample"), None, "pairs[0].sample: null, but no reason stands in refusals"),
+        (("pairs", 0, "sample", "size"), 121, "pairs[0].sample.size: 121 of 120 examples"),
+        (
+            ("pairs", 0, "sample", "x_rows"),
+            "sum",
+            """pairs[0].sample.x_rows: "sum" should be 'flat', 'mean'""",
+        ),
+        (("pairs", 0, "measures", 0, "needs"), "", "pairs[0].measures[0].needs"),
         (("pairs",), [], "pairs: a list of 0 should have at least 1 item"),
         (("matrices", 0, "values", 1), [0.5], "matrices[0].values[1]: 1 values, but 4 are right"),
         (("inputs", "layers", "a:l", "places", 0), [], 'inputs.layers["a:l"].places[0]: 0 values, but 2 examples'),

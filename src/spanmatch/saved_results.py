@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     )
 
 Record = TypeVar("Record")
-COMPARISON = "spanmatch.comparison", 8
+COMPARISON = "spanmatch.comparison", 9
 STUDY = "spanmatch.study", 3
 """What "format" and "version" say; `schema` says it too."""
 LONGEST = 60
@@ -233,11 +233,20 @@ def _check_pair(pair: PairRecord, path: str, comparison: ComparisonRecord) -> No
         silent = cast("list[int]", pair[f"{side}_silent"])  # type: ignore[literal-required]
         _same_length(f"{path}.{side}_levels", levels, count, "neurons")
         _neurons(f"{path}.{side}_silent", silent, count, layer)
+    _check_sample(pair, path)
     for i, simple in enumerate(pair["simple"]):
         _check_simple(simple, f"{path}.simple[{i}]", layers)
     _check_alignment(pair["alignment"], f"{path}.alignment", layers)
     if pair["evidence"] is not None:
         _check_evidence(pair["evidence"], f"{path}.evidence", layers)
+
+
+def _check_sample(pair: PairRecord, path: str) -> None:
+    sample = pair["sample"]
+    if sample is None and "sample" not in pair["refusals"]:
+        raise _Wrong(f"{path}.sample", "null, but no reason stands in refusals")
+    if sample is not None and sample["size"] > sample["n_examples"]:
+        raise _Wrong(f"{path}.sample.size", f"{sample['size']} of {sample['n_examples']} examples")
 
 
 Layers = Mapping[str, tuple[str, int]]

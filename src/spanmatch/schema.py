@@ -67,7 +67,7 @@ class ComparisonRecord(TypedDict):
     """comparison.json: every pair of layers that was compared."""
 
     format: Literal["spanmatch.comparison"]
-    version: Literal[8]
+    version: Literal[9]
     spanmatch: Text  # the version of spanmatch that wrote the file
     networks: Annotated[list[Text], Field(min_length=1)]  # names, in the order given
     eps: Annotated[list[Eps], Field(min_length=1)]  # those that tables show
@@ -174,9 +174,22 @@ class PairRecord(TypedDict):
     warnings: list[Text]
     simple: list[SimpleRecord]  # one for each eps at which simple matches were looked for
     alignment: AlignmentRecord
+    sample: SampleRecord | None  # null if no sample was kept, or it is refused
     measures: list[MeasureRecord]  # all of them; without evidence their values alone
     evidence: EvidenceRecord | None  # if it was asked for
     refusals: dict[Text, Text]  # why something is missing, whole or in part, by its name
+
+
+class SampleRecord(TypedDict):
+    """The sampled examples, of which some measures and all p-values by permutation are."""
+
+    size: Count  # how many examples were sampled
+    n_examples: Count  # of how many
+    seed: Count
+    x_features: Positive  # numbers that were kept of each example
+    y_features: Positive
+    x_rows: Literal["flat", "mean", "last"]  # what was made of an example's rows
+    y_rows: Literal["flat", "mean", "last"]
 
 
 class SimpleRecord(TypedDict):
@@ -326,6 +339,7 @@ class MeasureRecord(TypedDict):
     name: Text
     kind: Literal["similarity", "distance"]
     estimator: Literal["unbiased", "corrected", "held out", "in sample"]
+    needs: Literal["moments", "sample"]  # of all rows, or of the sampled examples
     value: float | None
     low: float | None  # null also if the value is too biased for an interval
     high: float | None

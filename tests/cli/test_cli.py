@@ -105,7 +105,7 @@ def test_all_layers_and_evidence_from_the_command_line(run):
     saved = json.loads(Path("results/comparison.json").read_text())
     assert [matrix["name"] for matrix in saved["matrices"]] == ["debiased cka", "cka"]
     assert saved["pairs"][0]["evidence"] is None and saved["pairs"][0]["measures"][0]["value"] is not None
-    assert ",debiased cka,unbiased,0." in Path("results/measures.csv").read_text()
+    assert ",debiased cka,similarity,unbiased,moments,0." in Path("results/measures.csv").read_text()
     shown = " ".join(run("compare", "a.npz", "b.npz", "--evidence").stdout.split())
     first, second = "estimated for the population (corrected", "in sample: share of neurons in the maximum match"
     assert shown.index(first) < shown.index(second)
@@ -127,7 +127,25 @@ def test_evidence_that_cannot_be_had_is_said_and_the_rest_is_shown(run):
     reason = "not all evidence can be had: layer 'c:off' never varies, so that there is nothing to compare"
     assert f"warning: off: {reason}\n" in result.stdout
     table = result.stdout.partition("Similarity measures")[2].splitlines()
-    assert next(line for line in table if line.startswith("  off")).split()[1:] == ["-"] * 5 + ["0.00"]
+    assert next(line for line in table if line.startswith("  off")).split()[1:] == ["-"] * 6
+
+
+def test_the_sample_and_its_permutations_are_chosen_from_the_command_line(run):
+    command = ("compare", "a.npz", "b.npz", "--layers", "one", "--no-clusters", "--json")
+    chosen = run(*command, "--sample", "60", "--sample-rows", "mean", "--seed", "5", "--permutations", "19")
+    assert chosen.exit_code == 0, chosen.stderr
+    (pair,) = json.loads(chosen.stdout)["pairs"]
+    sample = {name: pair["sample"][name] for name in ("size", "n_examples", "seed", "x_rows", "y_rows")}
+    assert sample == {"size": 60, "n_examples": pair["n_examples"], "seed": 5, "x_rows": "mean", "y_rows": "mean"}
+    counts = [measure["permutations"] for measure in pair["measures"] if measure["p_value"] is not None]
+    assert set(counts) == {19} and len(counts) >= len(pair["measures"]) - 1  # few examples for adjusted pillai
+    (untested,) = json.loads(run(*command, "--permutations", "0").stdout)["pairs"]
+    assert all(measure["p_value"] is None for measure in untested["measures"])
+    assert all("no p-value was requested" in measure["reason"] for measure in untested["measures"])
+    (without,) = json.loads(run(*command, "--sample", "0").stdout)["pairs"]
+    values = {measure["name"]: measure["value"] for measure in without["measures"]}
+    assert without["sample"] is None and values["mutual knn"] is None and values["cka"] is not None
+    assert without["refusals"]["sample"] == without["refusals"]["mutual knn"]
 
 
 def test_json_is_all_of_standard_output(run):
@@ -220,6 +238,10 @@ BAD_USAGE = {
     ("compare", "nets.py:net", "nets.py:other", "--data", "gone.npy"): "gone.npy: no such file",
     ("compare", "a.npz", "b.npz", "--method", "svd"): "svd",
     ("compare", "a.npz", "b.npz", "--folds", "0"): "folds",
+    ("compare", "a.npz", "b.npz", "--sample", "-1"): "'--sample': Input should be greater than or equal to",
+    ("compare", "a.npz", "b.npz", "--sample", "half"): "Invalid value for '--sample': Input should be a valid integer",
+    ("compare", "a.npz", "b.npz", "--sample-rows", "sum"): "'sum' is not one of 'flat', 'mean', 'last'",
+    ("compare", "a.npz", "b.npz", "--permutations", "-1"): "'--permutations': Input should be greater than or equal to",
     ("unknown",): "No such command",
 }
 

@@ -101,6 +101,67 @@ def test_measures_without_evidence_say_how_to_get_it():
     assert "interval" not in text.partition("Similarity measures")[2].partition("Estimates")[0]
 
 
+def lines_of(text, layer):
+    """Return the lines of a layer in the table of measures, by their labels."""
+    lines = text.partition("Similarity measures")[2].splitlines()
+    start = next(i for i, line in enumerate(lines) if line.startswith(f"  {layer} "))
+    labels = ("", "95% interval", "by chance", "p", "calibrated")
+    return {label: lines[start + i].removeprefix(f"    {label}").split() for i, label in enumerate(labels)}
+
+
+def test_p_and_calibrated_values_stand_below_every_measure():
+    comparison = sm.compare(networks(SHORT), clusters=False, sample=400)
+    text = printed(comparison)
+    pair = comparison["relu4"]
+    shown = [pair.measure(name) for name in tables.MEASURES]
+    lines = lines_of(text, "relu4")
+    assert lines["p"] == [f"{measure.p_value:.3f}" for measure in shown]
+    assert lines["calibrated"] == [f"{measure.calibrated:.2f}" for measure in shown]
+    assert {measure.needs for measure in shown} == {"moments", "sample"} and len(shown) == 6
+    words = " ".join(text.split())
+    assert "over 39 to 999 permutations of a sample of 400 of 500 examples." in words
+    assert "Of a sample of 400 of 500 examples: debiased rbf cka, rsa, mutual knn." in words
+    wide = printed(comparison, 1000, wide=True).partition("Similarity measures")[2].partition("Estimates")[0]
+    assert len(lines_of(f"Similarity measures{wide}", "relu4")["p"]) == len(sm.measures())
+
+
+def test_p_of_several_pairs_of_networks_is_the_largest_and_calibrated_the_mean():
+    three = networks(SHORT, 3)
+    three["c"]["fc2"] = np.random.default_rng(1).standard_normal((500, 6))  # unrelated
+    comparison = sm.compare(three, clusters=False, permutations=39)
+    text = printed(comparison)
+    of_layer = [pair.measure("mutual knn") for pair in comparison if pair.layer == "fc2"]
+    p_values, calibrated = zip(*((one.p_value, one.calibrated) for one in of_layer), strict=True)
+    assert len(p_values) == 3 and max(p_values) > min(p_values) == 0.025
+    lines = text.partition("Similarity measures")[2].splitlines()
+    start = next(i for i, line in enumerate(lines) if line.startswith("  fc2 "))
+    (p_line,) = [line for line in lines[start : start + 5] if line.startswith("    p ")]
+    (calibrated_line,) = [line for line in lines[start : start + 5] if line.startswith("    calibrated ")]
+    assert p_line.split()[-1] == f"{max(p_values):.3f}"
+    assert calibrated_line.split()[-1] == f"{np.mean(calibrated):.2f}"
+    words = " ".join(text.split())
+    assert "over 39 permutations of all 500 examples, over pairs of networks the largest." in words
+
+
+def test_small_p_values_are_said_to_be_small_and_none_without_permutations():
+    without_sample = printed(sm.compare(networks(SHORT), clusters=False, sample=0))
+    assert lines_of(without_sample, "relu1")["p"] == ["<0.001", "-", "-", "-", "-", "-"]
+    assert "over all permutations" in " ".join(without_sample.split())
+    untested = printed(sm.compare(networks(SHORT), clusters=False, permutations=0))
+    assert not re.search(r"^ +(p|calibrated) ", untested.partition("Similarity measures")[2], re.M)
+    assert "alibrated" not in untested and "95% interval" in untested
+
+
+def test_the_held_out_share_stands_below_every_share():
+    comparison = sm.compare(networks(SHORT), clusters=False, eps=[0.3, 0.45, 0.6])
+    text = printed(comparison).partition("in sample")[2].partition("Similarity measures")[0]
+    held_out = [line.split()[2:] for line in text.splitlines() if line.startswith("    held out ")]
+    profiles = [pair.evidence.profile for pair in comparison]
+    assert held_out == [[f"{profile.held_out_at(eps):.3f}" for eps in comparison.eps] for profile in profiles]
+    assert "Held out:" in text
+    assert "eld out" not in printed(sm.compare(networks(SHORT), clusters=False, folds=1))
+
+
 def test_what_neurons_and_rows_are_stands_below(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("nets.py").write_text(

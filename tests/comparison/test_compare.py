@@ -257,7 +257,8 @@ def test_evidence_stands_beside_every_profile(tmp_path):
     for measure in sm.measures():
         if measure.needs == "sample":
             assessed = found[measure.name]
-            assert assessed.value == float(measure(pair)) and np.isnan([assessed.low, assessed.null_value]).all()
+            assert assessed.value == float(measure(pair)) and np.isnan(assessed.low)
+            assert assessed.null_value < assessed.value and assessed.permutations in (199, 999)
             continue
         assessed, interval = found[measure.name], sm.jackknife(pair, measure)
         ends = (interval.low, interval.high) if np.isfinite(assessed.low) else (assessed.low, assessed.high)
@@ -285,7 +286,7 @@ def test_evidence_stands_beside_every_profile(tmp_path):
     assert float(debiased["p_value"]) == found["debiased cka"].p_value
     assert float(debiased["effective_sample_size"]) == found.rows.effective_sample_size
     assert (debiased["estimator"], debiased["n_examples"]) == ("unbiased", str(pair.provenance.n_examples))
-    assert (in_sample["estimator"], in_sample["low"], in_sample["p_value"]) == ("in sample", "", "")
+    assert (in_sample["estimator"], in_sample["low"], in_sample["permutations"]) == ("in sample", "", "39")
     assert float(in_sample["bias"]) == found["cca"].bias > 0
 
 
@@ -324,6 +325,33 @@ def test_chance_stands_beside_every_share(tmp_path, evidence):
     assert without.to_frame()["null s(0.7)"].isna().all()
     assert all("no null pairing was kept" in pair.refusals["null"] for pair in without)
     assert without.to_dict()["pairs"][0]["null_similarity"] == [None, None]
+
+
+def test_what_the_sample_is_of_stands_with_the_measures(tmp_path):
+    X, Y = (layer.reshape(40, 5, -1) for layer in layers.correlated(n=200, p=6, q=4))
+    networks = {"a": {"l": X}, "b": {"l": Y}}
+    comparison = sm.compare(networks, sample=30, seed=3, permutations=19, clusters=False)
+    sample = comparison["l"].sample
+    about = {"size": 30, "n_examples": 40, "seed": 3, "x_features": 6, "y_features": 4, "x_rows": "mean"}
+    assert sample.to_dict() == {**about, "y_rows": "mean"}
+    assert repr(sample) == "<SampledExamples of 30 of 40 examples, 6 (mean) and 4 (mean) features>"
+    folder = comparison.save(tmp_path)
+    pair = json.loads((folder / "comparison.json").read_text())["pairs"][0]
+    assert pair["sample"] == sample.to_dict() and "sample" not in pair["refusals"]
+    needs = {measure.name: measure.needs for measure in sm.measures()}
+    assert {measure["name"]: measure["needs"] for measure in pair["measures"]} == needs
+    with (folder / "measures.csv").open() as file:
+        rows = {row["measure"]: row for row in csv.DictReader(file)}
+    assert {name: row["needs"] for name, row in rows.items()} == needs
+    knn = comparison["l"].measure("mutual knn")
+    assert (int(rows["mutual knn"]["permutations"]), float(rows["mutual knn"]["p_value"])) == (19, knn.p_value)
+    assert float(rows["mutual knn"]["calibrated"]) == knn.calibrated
+
+    without = sm.compare(networks, sample=0, clusters=False)["l"]
+    assert without.sample is None and "no sample of rows was kept" in without.refusals["sample"]
+    assert without.to_dict((0.3,), None)["sample"] is None and without.measure("mutual knn").needs == "sample"
+    with pytest.raises(sm.SpanmatchError, match=r"permutations=-1: give a number of permutations"):
+        sm.compare(networks, permutations=-1)
 
 
 def test_measures_are_there_without_evidence_at_every_width():

@@ -21,7 +21,13 @@ import {
 } from "../../src/spanmatch/report/assets/views/comparison/transplants.js";
 import { epsLabels } from "../../src/spanmatch/report/assets/views/comparison/similarity_by_layer.js";
 import { clusterMembers } from "../../src/spanmatch/report/assets/views/pair/clusters.js";
-import { measureRow, missingReasons, rowsInWords } from "../../src/spanmatch/report/assets/views/pair/evidence.js";
+import {
+  measureRow,
+  missingReasons,
+  reasonsWithoutTest,
+  rowsInWords,
+  sampleInWords,
+} from "../../src/spanmatch/report/assets/views/pair/evidence.js";
 import { placeAfterKey } from "../../src/spanmatch/report/assets/views/pair/neuron_grid.js";
 import { visible } from "../../src/spanmatch/report/assets/views/pair/top_inputs.js";
 import { stepName } from "../../src/spanmatch/report/assets/views/study/steps.js";
@@ -47,24 +53,72 @@ test("a measure says what it estimates, and how much too large it is", () => {
     bias: 0,
     null_value: 0,
     p_value: 0,
+    permutations: 0,
+    calibrated: 0.25,
     reason: "",
   };
+  const test = ["<0.001 (all)", "0.250"];
   const unbiased = measureRow({ ...measure, name: "debiased cka", estimator: "unbiased" });
-  assert.deepEqual(unbiased, ["debiased cka", "0.500", "unbiased", "0.250 to 0.750", "none", "0.000", "<0.001"]);
+  assert.deepEqual(unbiased, ["debiased cka", "0.500", "unbiased", "0.250 to 0.750", "none", "0.000", ...test]);
   const unknown = { low: null, high: null, bias: 0.12345, null_value: null, p_value: null };
   const biased = measureRow({ ...measure, ...unknown, name: "cca", estimator: "in sample" });
-  assert.deepEqual(biased, ["cca", "0.500", "in sample", "–", "0.123", "–", "–"]);
+  assert.deepEqual(biased, ["cca", "0.500", "in sample", "–", "0.123", "–", "–", "–"]);
   const missing = measureRow({ ...measure, ...unknown, name: "cka", estimator: "in sample", value: null, reason: "r" });
-  assert.deepEqual(missing, ["cka", "–", "in sample", "–", "–", "–", "–"]);
+  assert.deepEqual(missing, ["cka", "–", "in sample", "–", "–", "–", "–", "–"]);
   const heldOut = measureRow({ ...measure, name: "ridge regression", estimator: "held out", null_value: null });
   assert.deepEqual(heldOut.slice(2, 6), ["held out", "0.250 to 0.750", "none", "–"]);
+  const permuted = measureRow({
+    ...measure,
+    name: "mutual knn",
+    estimator: "in sample",
+    p_value: 0.005,
+    permutations: 1999,
+  });
+  assert.deepEqual(permuted.slice(6), ["0.005 (1,999)", "0.250"]);
 });
 
 test("a measure that is a distance says so", () => {
   const measure = { ...{ value: 0.5, low: null, high: null, bias: null, null_value: 1.5, p_value: null }, reason: "" };
   const rowOf = (name) => measureRow({ ...measure, kind: "distance", estimator: "in sample", name });
-  assert.deepEqual(rowOf("gulp"), ["gulp (distance)", "0.500", "in sample", "–", "–", "1.500", "–"]);
+  assert.deepEqual(rowOf("gulp"), ["gulp (distance)", "0.500", "in sample", "–", "–", "1.500", "–", "–"]);
   assert.equal(rowOf("shape distance")[0], "shape distance");
+});
+
+test("what the sample is of", () => {
+  const sample = {
+    size: 1000,
+    n_examples: 10000,
+    seed: 0,
+    x_features: 64,
+    y_features: 32,
+    x_rows: "flat",
+    y_rows: "flat",
+  };
+  const neurons = { x_neurons: 64, y_neurons: 32 };
+  assert.equal(sampleInWords(sample, neurons), "Of a sample of 1,000 of 10,000 examples");
+  assert.equal(sampleInWords({ ...sample, size: 10000 }, neurons), "Of all 10,000 examples");
+  const maps = { ...sample, x_features: 4096 };
+  assert.equal(sampleInWords(maps, neurons), "Of a sample of 1,000 of 10,000 examples (flattened outputs)");
+  const [means, last] = [
+    { ...sample, x_rows: "mean", y_rows: "mean" },
+    { ...sample, x_rows: "mean", y_rows: "last" },
+  ];
+  assert.equal(sampleInWords(means, neurons), "Of a sample of 1,000 of 10,000 examples (means over rows)");
+  assert.equal(sampleInWords(last, neurons), "Of a sample of 1,000 of 10,000 examples (means over rows and last rows)");
+});
+
+test("why there is no p-value, of measures that have a value", () => {
+  const measure = { value: 0.5, p_value: null, reason: "no interval, because; no p-value by default; use more" };
+  const measures = [
+    { ...measure, name: "cca" },
+    { ...measure, name: "svcca", value: null },
+    { ...measure, name: "cka", p_value: 0.5 },
+    { ...measure, name: "rsa", reason: "neighbouring rows are alike" },
+  ];
+  assert.deepEqual(reasonsWithoutTest(measures), {
+    cca: "no p-value by default; use more",
+    rsa: "neighbouring rows are alike",
+  });
 });
 
 test("rows in words, also if their effective number is not known", () => {

@@ -19,6 +19,7 @@ from playwright.sync_api import expect, sync_playwright
 from typer.testing import CliRunner
 
 import spanmatch as sm
+from spanmatch._values import short
 from spanmatch.cli.commands import app
 from spanmatch.report import render, render_study
 from spanmatch.report.page_data import _level, page_data
@@ -33,6 +34,9 @@ def comparison():
     A, B = layers.random(n=60)
     networks = {"a": {"first": X, HOSTILE: Y, "few": A}, "b": {"first": Y, HOSTILE: X, "few": B}}
     return sm.compare(networks, eps=(0.15, 0.25, 0.5), sparse="few", bins=4, notes={HOSTILE: HOSTILE})
+
+
+KINDS = {"flat": "flattened outputs", "mean": "means over rows"}
 
 
 def embedded(page: str) -> dict:
@@ -371,10 +375,18 @@ def test_evidence_and_matrix(browser, tmp_path):
     debiased = found["debiased cka"]
     interval = f"{debiased.low:.3f} to {debiased.high:.3f}"
     assert shown["debiased cka"][:4] == [f"{debiased.value:.3f}", "unbiased", interval, "none"]
+    test = [f"{debiased.p_value:.3f} (999)", f"{debiased.calibrated:.3f}"]
+    assert shown["debiased cka"][5:] == test and debiased.permutations == 999
+    knn = found["mutual knn"]
+    test = [f"{knn.p_value:.3f} ({knn.permutations})", f"{knn.calibrated:.3f}"]
+    assert shown["mutual knn"] == [f"{knn.value:.3f}", "in sample", f"{knn.null_value:.3f}", *test]
+    titles = opened.part("Evidence").locator("h4.group").all_text_contents()
+    assert titles == ["Of all rows", f"Of all 20 examples ({KINDS[comparison.pairs[0].sample.x_rows]})"]
+    assert "Calibrated: how far the sample's value is above" in opened.part("Evidence").text_content()
     biased = [measure for measure in found.measures if "is biased" in measure.reason]
     assert biased
     for measure in biased:
-        assert shown[measure.name][:3] == [f"{measure.value:.3f}", "in sample", "none: biased"]
+        assert shown[measure.name][:3] == [f"{short(measure.value):.3f}", "in sample", "none: biased"]
     reasons = opened.part("Evidence").locator(".reason", has_text="none: biased").all()
     assert [reason.get_attribute("title") for reason in reasons] == [measure.reason for measure in biased]
     legend = opened.part("Evidence").locator(".legend > span").all_text_contents()
@@ -662,7 +674,7 @@ def test_the_page_is_made_anew_from_saved_results(demo_study, comparison, tmp_pa
     assert CliRunner().invoke(app, ["report", str(tmp_path)]).exit_code == 1
     (folder / "comparison.json").write_text('{"format": "spanmatch.comparison", "version": 1}')
     result = CliRunner().invoke(app, ["report", str(folder)])
-    assert result.exit_code == 1 and "not a comparison of version 8" in result.stderr.replace("\n", " ")
+    assert result.exit_code == 1 and "not a comparison of version 9" in result.stderr.replace("\n", " ")
 
 
 def test_counterparts_and_changes_are_shown(browser, tmp_path):

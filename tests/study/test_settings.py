@@ -57,6 +57,8 @@ from = 'm.py:f'
         ("name = 'x'\n[[variants]]\nname='a'\n[[variants]]\nname='b'\ntraining.lr=-1", ["line 6: training.lr", "-1"]),
         ("name = 'x'\n[[variants]]\nname='a'\n[variants.training]\nlr=-1", ["line 5: training.lr"]),
         ("name = 'x'\ntraining.lr = -1\n[[variants]]\nname='a'", ["line 2: training.lr"]),
+        ("name = 'x'\ncompare.permutations = -1", ["line 2: compare.permutations", "greater than or equal to 0", "-1"]),
+        ("name = 'x'\n[compare]\nsample = 1.5", ["line 3: compare.sample", "valid integer", "given: 1.5"]),
         ("name = 'x'\ntraining.device = 'gpu'", ["line 2: training.device", "given: 'gpu'"]),
         ("name = 'x'\n[data]\noptions = {a = 1}", ["line 3: data.options: digits takes none"]),
         ("name = 'x'\n[data]\nname = 'digit'", ["line 3: data.name", "there is 'digits'", "file.py:function"]),

@@ -41,6 +41,25 @@ def test_a_later_variant_starts_where_the_first_ended(small_study):
         small_study.networks("c")
 
 
+def test_a_study_samples_and_permutes_as_its_settings_say(tmp_path):
+    text = SMALL.replace("evidence = false", "evidence = true").replace("[0, 1, 2]", "[0, 1]")
+    text += 'measures = ["mutual knn"]\nepochs = [0]\nclusters = false\n'
+    study = sm.run_study(written(tmp_path, f"{text}sample = 60\npermutations = 19\n"), tmp_path / "out", workers=1)
+    for pair in study.comparisons["seeds"]["pairs"]:
+        assert (pair["sample"]["size"], pair["sample"]["n_examples"]) == (60, 200)
+        of_name = {measure["name"]: measure for measure in pair["measures"]}
+        assert of_name["mutual knn"]["permutations"] == of_name["cka"]["permutations"] == 19
+        assert 0.05 <= of_name["mutual knn"]["p_value"] <= 1
+    values = {row["layer"]: row["value"] for row in study.rows() if row["quantity"] == "mutual knn"}
+    assert len(values) == 3 and all(0 < value < 1 for value in values.values())
+    (followed,) = [step["rows"] for step in study.results["steps"] if step["kind"] == "epochs"]
+    last = {row["layer"]: row for row in followed if row["quantity"] == "mutual knn" and row["epoch"] == 3}
+    assert all(row["own"]["value"] == 1 for row in last.values())  # each network with itself
+    assert {layer: row["between"]["value"] for layer, row in last.items()} == pytest.approx(values, rel=1e-3)
+    with pytest.raises(sm.SpanmatchError, match=r"compare.sample: 0, but 'mutual knn' of compare.measures is of the"):
+        dry_run(written(tmp_path, f"{text}sample = 0\n"))
+
+
 def test_training_is_followed(small_study):
     rows = next(step for step in small_study.results["steps"] if step["name"] == "epochs-a")["rows"]
     assert {row["epoch"] for row in rows} == {0, 1, 3}

@@ -232,7 +232,7 @@ def compare(
         typer.Option(
             min=0,
             help="Number of examples whose rows are kept, for measures and p-values that need rows; 0 for none; by "
-            "default 1,000 if they fit in memory.",
+            "default 1,000, or none if they take too much memory.",
         ),
     ] = None,
     sample_rows: Annotated[
@@ -271,7 +271,9 @@ def compare(
     permutations: Annotated[
         int | None,
         typer.Option(
-            min=0, help="Number of permutations for p-values; by default as many as each measure is worth, up to 999."
+            min=0,
+            help="With evidence, number of permutations for p-values and calibrated values; 0 for none; by default as "
+            "many as each measure is worth, up to 999.",
         ),
     ] = None,
     pairs: Annotated[

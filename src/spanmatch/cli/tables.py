@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ..activations import LayerList
     from ..alignment import Alignment, Clusters, LayerAlignment
     from ..comparison import Comparison, PairResult
+    from ..comparison.pair_result import SampledExamples
     from ..evidence import MeasureEvidence, RowsNeeded
     from ..moments.spans import Array
     from ..schema import ComparedStep, Estimate, LayerRecord, SpreadRecord, TransplantRecord
@@ -27,11 +28,11 @@ if TYPE_CHECKING:
 
 TRANSPLANT_CONTROLS = {"ablation": "ablated", "other examples": "other examples", "untrained": "untrained"}
 """What transplants are compared with, as tables head it."""
-MEASURES = ("debiased cka", "cka", "procrustes", "adjusted linear regression")
+MEASURES = ("debiased cka", "adjusted linear regression", "procrustes", "debiased rbf cka", "rsa", "mutual knn")
 """The measures that are shown by default."""
 HEADS = {"adjusted linear regression": "adjusted R^2", "linear regression": "R^2", "gulp": "gulp distance"}
 """How measures are headed, if not by their names."""
-BY_CHANCE = "by chance"
+BY_CHANCE, HELD_OUT = "by chance", "held out"
 CHANNELS, LOCATIONS = "channels are neurons", "each location of each channel is a neuron"
 """What layouts of feature maps say."""
 TRANSPLANTED = ("untouched", "transplant", *TRANSPLANT_CONTROLS)
@@ -339,11 +340,24 @@ def _similarity(comparison: Comparison) -> LayerTable:
             *(f"{_share(share)}{_mark(share, one)}" for share, one in zip(shares, null, strict=True)),
         )
         table.add_line(BY_CHANCE, "", "", "", *map(_share, null))
+        held_out = _held_out(pairs, comparison.eps)
+        if not np.isnan(held_out).all():
+            table.add_line(HELD_OUT, "", "", "", *map(_share, held_out))
     table.legend = (
         "Each number: the share of all neurons of both layers that are within eps of what the match's other side "
         f"expresses linearly. {_chance_legend(table)}"
     )
+    if any(line.label == HELD_OUT for _, lines in table.rows for line in lines):
+        table.legend += (
+            " Held out: the share of all neurons that are matched, and within eps on rows that were not fitted."
+        )
     return table
+
+
+def _held_out(pairs: Iterable[PairResult], eps: Sequence[float]) -> list[float]:
+    """Return the mean held-out share at each eps, of pairs of networks for which it is known."""
+    profiles = [pair.evidence.profile for pair in pairs if pair.evidence is not None]
+    return [_mean_known([one.held_out_at(value) for one in profiles if one is not None]) for value in eps]
 
 
 def _mean(shares: Sequence[Array]) -> Array:
@@ -396,54 +410,78 @@ def _clear(a: Alignment) -> float:
 
 
 def _measures(comparison: Comparison, names: Sequence[str]) -> LayerTable:
-    """Return the table of measures; where there is evidence, with intervals, null values and the held-out share."""
-    largest = max(comparison.eps)
+    """Return the table of measures; where there is evidence, with intervals, null values, p and calibrated values."""
     levels = [pair.evidence.level for pair in comparison if pair.evidence is not None]
     table = _titled(f"Similarity measures{_several(comparison)}", *map(_measure_head, names))
-    with_evidence = bool(levels)
-    if with_evidence:
-        table.columns = [*table.columns, Column("p"), Column("held out")]
     for layer, pairs in _by_layer(comparison).items():
         of_names = [[pair.measure(name) for pair in pairs] for name in names]
-        evidence = [pair.evidence for pair in pairs if pair.evidence is not None]
-        held_out = [one.profile.held_out_at(largest) for one in evidence if one.profile is not None]
-        p_value = _largest_p_value([one["debiased cka"] for one in evidence])
-        last = [p_value, _number(_mean_known(held_out))] if with_evidence else []
-        table.add(layer, *(_number(_mean_known([one.value for one in of_name])) for of_name in of_names), *last)
-        blank = [""] * len(last)
+        table.add(layer, *(_number(_mean_known([one.value for one in of_name])) for of_name in of_names))
         intervals = [_interval(of_name) for of_name in of_names]
         if any(intervals):
-            table.add_line(f"{levels[0]:.0%} interval", *intervals, *blank)
-        if evidence:
+            table.add_line(f"{levels[0]:.0%} interval", *intervals)
+        if any(pair.evidence for pair in pairs):
             null = [_number(_mean_known([one.null_value for one in of_name])) for of_name in of_names]
-            table.add_line(BY_CHANCE, *null, *blank)
-    table.legend = _measures_legend(comparison, names, with_evidence=with_evidence)
+            table.add_line(BY_CHANCE, *null)
+        if _tested(pairs, names):
+            table.add_line("p", *map(_largest_p_value, of_names))
+            calibrated = [_number(_mean_known([one.calibrated for one in of_name])) for of_name in of_names]
+            table.add_line("calibrated", *calibrated)
+    table.legend = _measures_legend(comparison, names)
     return table
 
 
-def _measures_legend(comparison: Comparison, names: Sequence[str], *, with_evidence: bool) -> str:
-    """Return what the columns of the table of measures are."""
+def _tested(pairs: Iterable[PairResult], names: Sequence[str]) -> list[MeasureEvidence]:
+    """Return the measures of these names that have a p-value."""
+    measures_of_pairs = [pair.measure(name) for pair in pairs for name in names]
+    return [measure for measure in measures_of_pairs if not np.isnan(measure.p_value)]
+
+
+def _measures_legend(comparison: Comparison, names: Sequence[str]) -> str:
+    """Return what the columns and the lines of the table of measures are."""
     shown = [measure for measure in measures() if measure.name in names]
     estimates = [measure.name for measure in shown if measure.estimator in ("unbiased", "corrected")]
     held_out = [measure.name for measure in shown if measure.estimator == "held out"]
     distances = [measure.name for measure in shown if measure.kind == "distance"]
+    of_sample = [measure.name for measure in shown if measure.needs == "sample"]
+    sample = next((pair.sample for pair in comparison if pair.sample is not None), None)
     legend = f"Estimates of the population's value: {', '.join(map(_measure_head, estimates))}."
     if held_out:
         legend += f" Of rows that were not fitted: {', '.join(map(_measure_head, held_out))}."
     legend += " The others show too much similarity where rows are few."
     if distances:
         legend += f" Distances, 0 for the same layer: {', '.join(map(_measure_head, distances))}."
-    if with_evidence:
-        legend += (
-            " p: of debiased cka, for unrelated layers. Held out: the share of neurons in the maximum match at eps "
-            f"{max(comparison.eps):g} that are within eps on rows that were not fitted."
-        )
+    if of_sample and sample is not None:
+        legend += f" Of {_examples(sample)}: {', '.join(map(_measure_head, of_sample))}."
+    legend += _tests_legend(comparison, names, sample)
     if any(pair.evidence is None for pair in comparison):
         legend += (
             " Intervals, values by chance and p-values are computed by default for layers of up to "
             f"{EVIDENCE_UP_TO:,} neurons together; --evidence (evidence=True) computes them for all."
         )
     return legend
+
+
+def _tests_legend(comparison: Comparison, names: Sequence[str], sample: SampledExamples | None) -> str:
+    """Return what p and calibrated values are; empty if there are none."""
+    counts = sorted({measure.permutations for measure in _tested(comparison, names)})
+    if not counts:
+        return ""
+    smallest, largest = (f"{count:,}" if count else "all" for count in (counts[0], counts[-1]))
+    permutations = smallest if smallest == largest else f"{smallest} to {largest}"
+    examples = "" if sample is None else f" of {_examples(sample)}"
+    over_pairs = ", over pairs of networks the largest" if _several(comparison) else ""
+    return (
+        f" p: how often unrelated layers have such a value, over {permutations} permutations{examples}{over_pairs}. "
+        "Calibrated: the similarity beyond what unrelated layers exceed with a probability of 5%, as a share of what "
+        "there could be."
+    )
+
+
+def _examples(sample: SampledExamples) -> str:
+    """Return of how many examples a sample is, in words."""
+    if sample.size == sample.n_examples:
+        return f"all {sample.size:,} examples"
+    return f"a sample of {sample.size:,} of {sample.n_examples:,} examples"
 
 
 def _interval(of_pairs: Sequence[MeasureEvidence]) -> str:

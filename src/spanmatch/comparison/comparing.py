@@ -18,6 +18,7 @@ from ..alignment import align, universality
 from ..errors import SpanmatchError, SpanmatchWarning
 from ..evidence import Evidence, MeasureEvidence, assess, measure_values, permutation_test
 from ..evidence.measure_evidence import NO_FOLDS, TOO_WIDE
+from ..evidence.measure_tests import check_permutations
 from ..match import MatchProfile, SimpleMatches, match_profile, simple_matches
 from ..match.maximum import checked_eps
 from ..moments.moments import Moments
@@ -27,7 +28,7 @@ from ..moments.provenance import network_and_layer
 from ..similarity import matrices_of, measures
 from .changes import layer_change
 from .listed_eps import EPS, eps_from_levels
-from .pair_result import PairResult
+from .pair_result import PairResult, SampledExamples
 from .pairing import (
     Match,
     checked_match,
@@ -148,8 +149,8 @@ def compare(
     Raises
     ------
     SpanmatchError
-        If an eps is not in [0, 1), there is no such measure, no two layers were paired, or as
-        `capture` does. Layers of different spatial size need pool="mean".
+        If an eps is not in [0, 1), there is no such measure, `permutations` is no count, no two layers
+        were paired, or as `capture` does. Layers of different spatial size need pool="mean".
 
     Warns
     -----
@@ -162,6 +163,7 @@ def compare(
     Cost: one forward pass of each network for each batch, then for each pair of layers two match
     profiles (one under the null), the measures, two assignments and what is requested in addition.
     """
+    check_permutations(permutations)
     given_eps = () if eps is None else tuple(checked_eps(list(eps)).tolist())
     if eps is not None and not given_eps:
         raise SpanmatchError("eps: give at least one")
@@ -247,16 +249,18 @@ def _pair_result(pair: Pair, profile: MatchProfile, request: _Request, networks:
     layers = (pair.x_layer, pair.y_layer)
     evidence, measures_of_pair, refusals = _evidence(pair, profile, request)
     null_profile, no_null = _null_profile(pair, request.centred)
+    sample, no_sample = _sampled_examples(pair)
     return PairResult(
         provenance=profile.provenance,
         name=_name(pair, networks),
         profile=profile,
         null_profile=null_profile,
         measures=measures_of_pair,
+        sample=sample,
         alignment=align(pair, sparse=layers in request.predicted, grouped=request.clusters, centred=request.centred),
         simple=_simple(pair, request) if layers in request.simple else (),
         evidence=evidence,
-        refusals={**refusals, **no_null},
+        refusals={**refusals, **no_null, **no_sample},
         change=layer_change(pair, profile),
     )
 
@@ -267,6 +271,14 @@ def _null_profile(pair: Pair, centred: bool) -> tuple[MatchProfile | None, Mappi
         return match_profile(pair.null, centred=centred), {}
     except SpanmatchError as error:
         return None, {"null": str(error)}
+
+
+def _sampled_examples(pair: Pair) -> tuple[SampledExamples | None, Mapping[str, str]]:
+    """Return what the sample is of, or None and why there is none."""
+    try:
+        return SampledExamples.of(pair.sample), {}
+    except SpanmatchError as error:
+        return None, {"sample": str(error)}
 
 
 def _evidence(

@@ -303,6 +303,7 @@ MEASURES = Table[tuple[PairResult, MeasureEvidence]](
         "measure": lambda row: row[1].name,
         "kind": lambda row: row[1].kind,
         "estimator": lambda row: row[1].estimator,
+        "needs": lambda row: row[1].needs,
         "value": lambda row: row[1].value,
         "low": lambda row: row[1].low,
         "high": lambda row: row[1].high,

@@ -8,17 +8,68 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .._display import Displayed
 from .._values import plain, short
 from ..alignment import LayerAlignment
 from ..evidence import Evidence, MeasureEvidence
 from ..match import MatchProfile, SimpleMatches
 from ..moments.pairs import Pair
 from ..moments.provenance import Result, network_and_layer
+from ..moments.sample import Reduction, Sample
 from ..moments.spans import Array
 from .changes import LayerChange
 
 if TYPE_CHECKING:
-    from ..schema import PairRecord, SimpleMatchRecord, SimpleRecord
+    from ..schema import PairRecord, SampleRecord, SimpleMatchRecord, SimpleRecord
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class SampledExamples(Displayed):
+    """The sampled examples of a pair of layers."""
+
+    size: int
+    """The number of sampled examples."""
+    n_examples: int
+    """The number of examples that they were sampled from."""
+    seed: int
+    """The seed of the sample."""
+    x_features: int
+    """How many numbers were kept of each example at the first layer."""
+    y_features: int
+    """How many numbers were kept of each example at the second layer."""
+    x_rows: Reduction
+    """What was made of an example's rows at the first layer: "flat", "mean" or "last"."""
+    y_rows: Reduction
+    """What was made of an example's rows at the second layer."""
+
+    @classmethod
+    def of(cls, sample: Sample) -> SampledExamples:
+        """Return what a sample is of, without its rows."""
+        return cls(
+            size=len(sample),
+            n_examples=sample.n_examples,
+            seed=sample.seed,
+            x_features=sample.X.shape[1],
+            y_features=sample.Y.shape[1],
+            x_rows=sample.x.reduction,
+            y_rows=sample.y.reduction,
+        )
+
+    def _summary(self) -> str:
+        features = f"{self.x_features:,} ({self.x_rows}) and {self.y_features:,} ({self.y_rows}) features"
+        return f"of {self.size:,} of {self.n_examples:,} examples, {features}"
+
+    def to_dict(self) -> SampleRecord:
+        """Return everything as plain Python values."""
+        return {
+            "size": self.size,
+            "n_examples": self.n_examples,
+            "seed": self.seed,
+            "x_features": self.x_features,
+            "y_features": self.y_features,
+            "x_rows": self.x_rows,
+            "y_rows": self.y_rows,
+        }
 
 
 CHANCE_SHARE = 0.9
@@ -47,6 +98,9 @@ class PairResult(Result):
     `refusals["null"]` says why."""
     measures: tuple[MeasureEvidence, ...] = field(repr=False)
     """All of `sm.measures()`: with evidence those of `evidence`; without, values alone."""
+    sample: SampledExamples | None = field(repr=False)
+    """What the measures of the sample, and the p-values, were computed from. If None,
+    `refusals["sample"]` says why."""
     alignment: LayerAlignment = field(repr=False)
     """One-to-one, few-to-one and many-to-many alignment."""
     simple: tuple[SimpleMatches, ...] = field(default=(), repr=False)
@@ -223,6 +277,7 @@ class PairResult(Result):
             "warnings": list(profile.warnings),
             "simple": [] if pair is None else [_simple_record(matches, pair) for matches in self.simple],
             "alignment": self.alignment.to_dict(),
+            "sample": None if self.sample is None else self.sample.to_dict(),
             "measures": [measure.to_dict() for measure in self.measures],
             "evidence": None if self.evidence is None else self.evidence.to_dict(),
             "refusals": dict(self.refusals),

@@ -356,7 +356,7 @@ class Comparison(Displayed):
         first = self.pairs[0].profile.provenance
         return {
             "format": "spanmatch.comparison",
-            "version": 8,
+            "version": 9,
             "spanmatch": __about__.VERSION,
             "networks": self.networks,
             "eps": list(self.eps),

@@ -16,9 +16,9 @@ from ..match import MatchProfile, match_profile
 from ..moments.dependence import neighbours_are_alike, rows_are_independent
 from ..moments.pairs import Pair, checked_pair
 from ..moments.provenance import Result
-from ..similarity import Estimator, Kind, Measure, measures
+from ..similarity import Estimator, Kind, Measure, Needs, measures
 from .intervals import check_level, jackknife
-from .measure_tests import tests_of_measures
+from .measure_tests import check_permutations, tests_of_measures
 from .permutation import OF_EXAMPLES, PermutationTest
 from .profile import ProfileEvidence, check_in_sample, profile_evidence
 from .sample_size import RowsNeeded, rows_needed
@@ -53,6 +53,8 @@ class MeasureEvidence(Displayed):
     """"similarity", or "distance": larger values mean less similar layers."""
     estimator: Estimator
     """How the value estimates that of the population: see `Measure.estimator`."""
+    needs: Needs
+    """"moments": of all rows; "sample": of the sampled examples."""
     value: float
     """The value of the pair."""
     low: float
@@ -84,6 +86,7 @@ class MeasureEvidence(Displayed):
             "name": self.name,
             "kind": self.kind,
             "estimator": self.estimator,
+            "needs": self.needs,
             "value": short(self.value),
             "low": short(self.low),
             "high": short(self.high),
@@ -189,7 +192,7 @@ def assess(
     Raises
     ------
     SpanmatchError
-        If no folds were kept, or `eps` or `level` is out of range.
+        If no folds were kept, `eps` or `level` is out of range, or `permutations` is no count.
 
     Notes
     -----
@@ -198,6 +201,7 @@ def assess(
     """
     checked_pair(pair)
     check_level(level)
+    check_permutations(permutations)
     check_in_sample(profile)
     if not 0 <= eps < 1:
         raise SpanmatchError(f"eps={eps:g}: give a number in [0, 1)")
@@ -263,6 +267,7 @@ def _value_alone(pair: Pair, measure: Measure) -> MeasureEvidence:
         name=measure.name,
         kind=measure.kind,
         estimator=measure.estimator,
+        needs=measure.needs,
         value=value,
         low=NAN,
         high=NAN,
@@ -282,7 +287,7 @@ def _measure_evidence(
     value, no_value = _number(lambda: measure(pair), measure.name)
     p_value, count, score, no_test = NAN, 0, NAN, ""
     if isinstance(test, SpanmatchError):
-        no_test = "" if no_value else str(test).removeprefix("permutation_test: ").removeprefix(f"{measure.name}: ")
+        no_test = "" if no_value else _without_names(str(test))
     else:
         p_value, score = test.p_value, test.calibrated
         count = len(test.null) if test.method == OF_EXAMPLES else 0
@@ -299,6 +304,7 @@ def _measure_evidence(
         name=measure.name,
         kind=measure.kind,
         estimator=measure.estimator,
+        needs=measure.needs,
         value=value,
         low=low,
         high=high,
@@ -309,6 +315,13 @@ def _measure_evidence(
         calibrated=score,
         reason="; ".join(reasons),
     )
+
+
+def _without_names(reason: str) -> str:
+    """Return a reason without the name of the test, or of the measure that was permuted."""
+    for name in ("permutation_test", *(measure.name for measure in measures())):
+        reason = reason.removeprefix(f"{name}: ")
+    return reason
 
 
 def _is_incomplete(evidence: MeasureEvidence, measure: Measure) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..errors import SpanmatchError
+from ..errors import BadArgument, SpanmatchError
 from ..moments.pairs import Pair
 from ..similarity import Measure, cka, debiased_cka, measures
 from .permutation import PERMUTATIONS, PermutationTest, check_exchangeable, test_by_all_permutations, test_of
@@ -54,6 +54,13 @@ def tests_of_measures(
         name: values if isinstance(values, SpanmatchError) else _test_of_measure(pair, measure, values, alpha)
         for (name, measure), values in zip(of_names.items(), permuted, strict=True)
     }
+
+
+def check_permutations(permutations: int | None) -> None:
+    """Raise BadArgument if this is no number of permutations."""
+    is_count = isinstance(permutations, int) and not isinstance(permutations, bool)
+    if permutations is not None and not (is_count and permutations >= 0):
+        raise BadArgument(f"permutations={permutations!r}: give a number of permutations, such as 999, or 0 for none")
 
 
 def _default_counts(pair: Pair) -> Counts:

@@ -26,6 +26,7 @@ from ..schema import (
     Neuron,
     NeuronOrNone,
     Positive,
+    SampleRecord,
     ScoreRecord,
     Share,
     Shown,
@@ -50,7 +51,7 @@ class PageComparison(TypedDict):
 
     name: Text  # of the study's step; empty on the page of one comparison
     format: Literal["spanmatch.comparison"]
-    version: Literal[8]
+    version: Literal[9]
     spanmatch: Text
     networks: Annotated[list[Text], Field(min_length=1)]
     eps: Annotated[list[Eps], Field(min_length=1)]
@@ -96,6 +97,7 @@ class PagePair(TypedDict):
     warnings: list[Text]
     simple: list[PageSimple]
     alignment: PageAlignment
+    sample: SampleRecord | None
     measures: list[MeasureRecord]
     evidence: EvidenceRecord | None
     refusals: dict[Text, Text]

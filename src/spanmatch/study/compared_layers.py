@@ -27,6 +27,17 @@ def layout_of(compare: CompareSettings) -> LayoutOptions:
     return {"positions": compare.positions, "pool": compare.pool, "units": compare.units}
 
 
+class SampleOptions(TypedDict, total=False):
+    """The option of `capture` for how many examples are sampled."""
+
+    sample: int
+
+
+def sample_of(compare: CompareSettings) -> SampleOptions:
+    """Return how many examples to sample; nothing if that is for `capture` to choose."""
+    return {} if compare.sample is None else {"sample": compare.sample}
+
+
 def checked_widths(
     name: str, network: nn.Module, batch: Tensor, compare: CompareSettings, patterns: Sequence[str] | None
 ) -> dict[str, int]:

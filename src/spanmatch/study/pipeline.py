@@ -105,13 +105,16 @@ def check(settings: Settings, folder: Path, *, needs_device: bool = True) -> Non
     Raises
     ------
     BadArgument
-        If there is no such measure, network or device, or a measure is a distance.
+        If there is no such measure, network or device, or a measure is a distance, or of a sample that is
+        not kept.
     """
     known = {measure.name: measure for measure in measures()}
     for name in settings.compare.measures:
         if name not in known:
             raise BadArgument(f"compare.measures: no measure {name!r}{among(name, known)}")
         check_similarity(known[name])
+        if known[name].needs == "sample" and settings.compare.sample == 0:
+            raise BadArgument(f"compare.sample: 0, but {name!r} of compare.measures is of the sampled examples")
     for network in settings.networks:
         if network.network is not None:
             maker(located_network(network.network, folder))

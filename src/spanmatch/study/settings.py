@@ -180,6 +180,12 @@ class CompareSettings(_Section):
     units: Literal["channel", "location"] = "channel"
     """What the neurons of a convolution are: channels, or channels at every position."""
     folds: Positive = 8
+    sample: Count | None = None
+    """How many examples to sample for measures and p-values that need rows, 0 for none; by default 1,000, or none if
+    they take too much memory."""
+    permutations: Count = 0
+    """How many permutations of the sampled examples p-values and calibrated values are over; 0 for no such values. They
+    take about half as long as all else that is computed of a pair of layers."""
     simple_eps: tuple[Eps, ...] = ()
     """Look for minimum and simple matches at these eps."""
     simple_layers: tuple[str, ...] | None = None

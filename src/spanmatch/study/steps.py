@@ -28,9 +28,9 @@ from ..match import match_profile, maximum_match
 from ..moments.pairs import Pair
 from ..moments.provenance import network_and_layer
 from ..saved_results import COMPARISON
-from ..similarity import LayerMatrix
+from ..similarity import LayerMatrix, measures
 from .compared_examples import compared_batches, labelled_batches, shown_examples
-from .compared_layers import checked_widths, layout_of
+from .compared_layers import SampleOptions, checked_widths, layout_of, sample_of
 from .first_layers import first_layer, input_covariance
 from .given_networks import FEW
 from .quantities import (
@@ -63,7 +63,10 @@ if TYPE_CHECKING:
 
 PairOfNetworks = tuple[tuple[str, str], str]
 """The names of two networks, and a layer that both have."""
-QUANTITIES = ("layers", "split", "max_examples", "batch", "eps", "centred", "positions", "pool", "units", "measures")
+QUANTITIES = (
+    *("layers", "split", "max_examples", "batch", "eps", "centred", "positions", "pool", "units", "sample"),
+    "measures",
+)
 """The settings that s(eps) and measures of pairs of networks depend on."""
 RANDOM_DRAWS = 20
 """Layers of random weights that a misalignment is compared with."""
@@ -161,7 +164,8 @@ class CompareSeeds(ComparisonStep):
     version = 1
     depends_on = (
         *QUANTITIES,
-        *("folds", "simple_eps", "simple_layers", "sparse", "bins", "clusters", "evidence", "top", "matrix"),
+        *("folds", "simple_eps", "simple_layers", "sparse", "bins", "clusters", "evidence", "permutations"),
+        *("top", "matrix"),
         *("transplants", "transplant_layers", "transplant_examples"),
     )
 
@@ -185,6 +189,7 @@ class CompareSeeds(ComparisonStep):
             layers=variant.layers(settings),
             clusters=settings.clusters,
             evidence=settings.evidence,
+            permutations=settings.permutations,
             bins=settings.bins,
             sparse=settings.sparse,
             simple_eps=settings.simple_eps,
@@ -195,6 +200,7 @@ class CompareSeeds(ComparisonStep):
             eps=settings.eps,
             centred=settings.centred,
             folds=self.compare.folds,
+            **sample_of(self.compare),
             **layout_of(self.compare),
         )
         if settings.matrix:
@@ -219,6 +225,7 @@ class CompareSeeds(ComparisonStep):
             pool="mean",
             folds=1,
             null=False,
+            sample=0,
             evidence=False,
             clusters=False,
         ).matrices
@@ -244,7 +251,7 @@ class CompareSeeds(ComparisonStep):
         at_most = compare.transplant_examples or compare.max_examples
         fit_batches = compared_batches(data, compare.model_copy(update={"split": "train", "max_examples": at_most}))
         layers = compare.transplant_layers or variant.layers(compare)
-        moments = capture(networks, fit_batches, layers=layers, folds=1, null=False, **layout_of(compare))
+        moments = capture(networks, fit_batches, layers=layers, folds=1, null=False, sample=0, **layout_of(compare))
         untrained = donor.untrained(data)
         batches = labelled_batches(data, compare.batch, at_most)
         for x, y in moments.pairs:
@@ -279,6 +286,7 @@ class CompareVariants(ComparisonStep):
             evidence=False,
             pairs=self._pairs(networks, patterns),
             folds=self.compare.folds,
+            **sample_of(self.compare),
             **layout_of(self.compare),
         )
 
@@ -508,11 +516,18 @@ def _pairs(
         layers=variant.layers(compare),
         folds=1,
         null=False,
+        **_sample_of_measures(compare),
         **layout_of(compare),
     )
     for x, y in moments.pairs:
         (a, layer), (b, _) = network_and_layer(x), network_and_layer(y)
         yield ((a, b), layer), moments.pair(x, y)
+
+
+def _sample_of_measures(compare: CompareSettings) -> SampleOptions:
+    """Return how many examples to sample for the measures of the settings: none if none of them needs a sample."""
+    needs = {measure.name: measure.needs for measure in measures()}
+    return sample_of(compare) if any(needs[name] == "sample" for name in compare.measures) else {"sample": 0}
 
 
 def _accuracy_in_words(run: TrainedNetwork) -> str:

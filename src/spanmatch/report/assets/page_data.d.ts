@@ -249,7 +249,7 @@ export interface AlternativeRecord {
 export interface PageComparison {
   name: string;
   format: "spanmatch.comparison";
-  version: 8;
+  version: 9;
   spanmatch: string;
   /**
    * @minItems 1
@@ -523,6 +523,7 @@ export interface PagePair {
   warnings: string[];
   simple: PageSimple[];
   alignment: PageAlignment;
+  sample: SampleRecord | null;
   measures: MeasureRecord[];
   evidence: EvidenceRecord | null;
   refusals: {
@@ -665,18 +666,33 @@ export interface DrawnRecord {
   by_cluster: [number[], ...number[][]];
 }
 /**
+ * The sampled examples, of which some measures and all p-values by permutation are.
+ */
+export interface SampleRecord {
+  size: number;
+  n_examples: number;
+  seed: number;
+  x_features: number;
+  y_features: number;
+  x_rows: "flat" | "mean" | "last";
+  y_rows: "flat" | "mean" | "last";
+}
+/**
  * A measure with its interval, its bias, its value under the null, and its p-value.
  */
 export interface MeasureRecord {
   name: string;
   kind: "similarity" | "distance";
   estimator: "unbiased" | "corrected" | "held out" | "in sample";
+  needs: "moments" | "sample";
   value: number | null;
   low: number | null;
   high: number | null;
   bias: number | null;
   null_value: number | null;
   p_value: number | null;
+  permutations: number;
+  calibrated: number | null;
   reason: string;
 }
 /**

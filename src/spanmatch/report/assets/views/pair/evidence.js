@@ -1,13 +1,23 @@
 // Evidence: s(eps) of the population and in sample, the measures, and whether there are enough rows.
-/** @import { MeasureRecord, ProfileRecord, RowsRecord } from "../../page_data.d.ts" */
+/** @import { MeasureRecord, ProfileRecord, RowsRecord, SampleRecord } from "../../page_data.d.ts" */
+/** @import { Child } from "../../display/elements.js" */
 /** @import { Pair } from "../../data/pair.js" */
 import { frame, legend, place, token } from "../../display/charts.js";
 import { appendFigure, appendNote, foldedSection, h, table } from "../../display/elements.js";
 import { count, isMissing, MISSING, number, pValue, significant } from "../../display/text.js";
 
+const TEST_HEADS = ["p (permutations)", "Calibrated"];
+// Columns that measures of the sample do not have: the interval and the bias.
+const OF_ALL_ROWS = [3, 4];
+/** @type {Record<SampleRecord["x_rows"], string>} */
+const ROWS_IN_WORDS = { flat: "flattened outputs", mean: "means over rows", last: "last rows" };
+const CALIBRATED =
+  "p: how often unrelated layers have such a value, or one that is more similar; the sampled examples of one layer are permuted, and of K permutations p is at least 1 / (K + 1). " +
+  "Calibrated: how far the sample's value is above the one that unrelated layers exceed with a probability of 5%, as a share of the way to the value of identical layers; 0 if it is not above.";
+
 /** @param {Pair} pair */
 export function evidenceViews(pair) {
-  const { evidence, measures, name } = pair;
+  const { evidence, name } = pair;
   const draw = (/** @type {HTMLElement} */ body) => {
     if (evidence?.rows) appendNote(body, rowsInWords(evidence.rows));
     if (evidence?.profile) {
@@ -15,14 +25,26 @@ export function evidenceViews(pair) {
       drawEvidence(appendFigure(body, label, "proof"), evidence.profile, evidence.level);
       appendNote(body, profileInWords(evidence.profile));
     }
-    body.append(evidence ? assessed(name, measures, evidence.level) : valuesAlone(name, measures));
+    for (const [title, measures] of groupsOf(pair)) {
+      body.append(h("h4", { class: "group" }, title));
+      body.append(
+        evidence
+          ? assessed(`Measures of ${name}, ${title}`, measures, evidence.level)
+          : valuesAlone(`Measures of ${name}, ${title}`, measures),
+      );
+    }
     appendNote(
       body,
       "Unbiased and corrected values estimate those of the population that the examples come from. Held out: of rows that were not fitted. In sample: the formula applied to these rows, ",
       evidence
-        ? "which is too large by about the bias (of a distance, too small); it has an interval only where the bias is small. p: how often unrelated layers have such a value."
+        ? "which is too large by about the bias (of a distance, too small); it has an interval only where the bias is small."
         : "which shows too much similarity if rows are few. Intervals, values under the null and p-values were not computed: use evidence=True (--evidence).",
     );
+    if (evidence) {
+      if (pair.measures.some((measure) => !isMissing(measure.p_value))) appendNote(body, CALIBRATED);
+      for (const [names, reason] of missingReasons(reasonsWithoutTest(pair.measures)))
+        appendNote(body, `No p and no calibrated value, ${names}: ${reason}.`);
+    }
     appendNote(body, `Neurons and rows: ${pair.layout}.`);
     for (const [names, reason] of missingReasons(pair.refusals)) appendNote(body, `Missing, ${names}: ${reason}.`);
   };
@@ -30,27 +52,71 @@ export function evidenceViews(pair) {
 }
 
 /**
- * @param {string} name of the pair
+ * The measures of all rows and those of the sample, with what they are of; none of a sample that there is not.
+ * @param {Pair} pair
+ * @returns {[string, MeasureRecord[]][]}
+ */
+function groupsOf(pair) {
+  const of = (/** @type {MeasureRecord["needs"]} */ needs) =>
+    pair.measures.filter((measure) => measure.needs === needs);
+  /** @type {[string, MeasureRecord[]][]} */
+  const groups = [["Of all rows", of("moments")]];
+  if (pair.sample) groups.push([sampleInWords(pair.sample, pair), of("sample")]);
+  return groups;
+}
+
+/**
+ * @param {SampleRecord} sample
+ * @param {{ x_neurons: number, y_neurons: number }} pair
+ */
+export function sampleInWords(sample, { x_neurons: p, y_neurons: q }) {
+  const { size, n_examples: examples, x_features: x, y_features: y, x_rows: xRows, y_rows: yRows } = sample;
+  const isOneRow = x === p && y === q && xRows === "flat" && yRows === "flat";
+  const rows = [...new Set([xRows, yRows])].map((kind) => ROWS_IN_WORDS[kind]);
+  const of =
+    size === examples ? `all ${count(size)} examples` : `a sample of ${count(size)} of ${count(examples)} examples`;
+  return `Of ${of}${isOneRow ? "" : ` (${rows.join(" and ")})`}`;
+}
+
+/**
+ * @param {string} label
  * @param {MeasureRecord[]} measures
  * @param {number} level of the intervals
  */
-function assessed(name, measures, level) {
-  const heads = ["Measure", "Value", "Estimate", `${100 * level}% interval`, "Bias", "Under the null", "p"];
-  return table(`Measures of ${name}`, heads, measures.map(measureRow));
+function assessed(label, measures, level) {
+  const heads = ["Measure", "Value", "Estimate", `${100 * level}% interval`, "Bias", "Under the null", ...TEST_HEADS];
+  const isOfSample = measures.every((measure) => measure.needs === "sample");
+  const [rows, kept] = [measures.map(measureRow), heads.map((_, i) => !isOfSample || !OF_ALL_ROWS.includes(i))];
+  const withoutEmpty = (/** @type {Child[]} */ cells) => cells.filter((_, i) => kept[i]);
+  return table(
+    label,
+    heads.filter((_, i) => kept[i]),
+    rows.map(withoutEmpty),
+  );
+}
+
+/**
+ * Why measures that have a value have no p-value, by their names.
+ * @param {MeasureRecord[]} measures
+ */
+export function reasonsWithoutTest(measures) {
+  const without = measures.filter((measure) => !isMissing(measure.value) && isMissing(measure.p_value));
+  const reasonOf = (/** @type {string} */ reason) => reason.slice(Math.max(0, reason.indexOf("no p-value")));
+  return Object.fromEntries(without.map(({ name, reason }) => [name, reasonOf(reason)]));
 }
 
 /**
  * The table of measures without evidence.
- * @param {string} name of the pair
+ * @param {string} label
  * @param {MeasureRecord[]} measures
  */
-function valuesAlone(name, measures) {
+function valuesAlone(label, measures) {
   const rows = measures.map((measure) => [
     nameOf(measure),
     isMissing(measure.value) ? noValue(measure.reason) : number(measure.value),
     measure.estimator,
   ]);
-  return table(`Measures of ${name}`, ["Measure", "Value", "Estimate"], rows);
+  return table(label, ["Measure", "Value", "Estimate"], rows);
 }
 
 /** @param {string} reason */
@@ -89,21 +155,38 @@ function nameOf({ name, kind }) {
 
 /** @param {MeasureRecord} measure */
 export function measureRow(measure) {
-  const { estimator, value, low, high, bias, null_value: nullValue, p_value: p, reason } = measure;
-  const name = nameOf(measure);
-  if (isMissing(value)) return [name, MISSING, estimator, MISSING, MISSING, number(nullValue), MISSING];
+  const { estimator, value, low, high, bias, null_value: nullValue, reason } = measure;
+  const [name, test] = [nameOf(measure), testCells(measure)];
+  if (isMissing(value)) return [name, MISSING, estimator, MISSING, MISSING, number(nullValue), ...test];
   const interval = isMissing(low) ? noInterval(reason) : `${number(low)} to ${number(high)}`;
   const biasInWords = estimator === "in sample" ? significant(bias) : "none";
-  return [name, number(value), estimator, interval, biasInWords, number(nullValue), pValue(p)];
+  return [name, number(value), estimator, interval, biasInWords, number(nullValue), ...test];
 }
 
 /**
- * Why there is no interval, in small letters; that it is for the bias, which has a column of its own, shortly.
+ * The p-value with the number of permutations, and the calibrated value.
+ * @param {MeasureRecord} measure
+ */
+function testCells({ value, p_value: p, permutations, calibrated }) {
+  if (isMissing(value) || isMissing(p)) return [MISSING, MISSING];
+  return [`${pValue(p)} (${permutations === 0 ? "all" : count(permutations)})`, number(calibrated)];
+}
+
+// Frequent reasons for no interval, in short.
+const NO_INTERVAL = [
+  ["is biased", "none: biased"],
+  ["bias of a value in sample is unknown", "none: bias unknown"],
+  ["hundreds of fits", "none: many fits"],
+];
+
+/**
+ * Why there is no interval, in small letters; frequent reasons in short.
  * @param {string} reason
  */
 function noInterval(reason) {
   if (!reason) return MISSING;
-  return h("span", { class: "reason", title: reason }, reason.includes("is biased") ? "none: biased" : reason);
+  const inShort = NO_INTERVAL.find(([part]) => reason.includes(part));
+  return h("span", { class: "reason", title: reason }, inShort ? inShort[1] : reason);
 }
 
 /**
