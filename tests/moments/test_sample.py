@@ -292,6 +292,38 @@ def test_engines_of_pytorch_give_the_same_bits(reduction):
     np.testing.assert_array_equal(buffer.state().sample.example_ids, sample.example_ids)
 
 
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+def test_reading_the_sample_leaves_what_is_on_a_device_as_it_is(reduction):
+    """Ids are sorted on the host when the sample is read, and rows on the device are not."""
+    torch = pytest.importorskip("torch")
+    from spanmatch.moments.backends import TorchEngine
+    from spanmatch.moments.folds import Plan
+    from spanmatch.moments.sample_buffers import SampleBuffer, hashes_of
+
+    X, _, ids = data(90, 1)
+    X, ids = X.astype(np.float32), np.random.default_rng(1).permutation(ids)
+    buffer, read = SampleBuffer("a:l", 20, 0, reduction, X.shape[1]), []
+    for rows in np.split(np.arange(90), [30, 60]):
+        groups = Plan(ids[rows], 1).groups
+        device_rows = torch.from_numpy(X[rows])
+        buffer.add(TorchEngine(torch.device("cpu")), device_rows, groups, hashes_of(groups[2], 0), in_pieces=False)
+        read += [buffer.state().on_host().sample, buffer.state().sample]
+    for sample in read:
+        np.testing.assert_array_equal(
+            sample.rows, X[np.argsort(ids)][np.searchsorted(np.sort(ids), sample.example_ids)]
+        )
+    expected = moments_of(X, X, example_ids=ids, sample=20, sample_rows=reduction).pair(*NAMES).sample
+    np.testing.assert_array_equal(read[-1].rows, expected.X)
+
+
+def test_the_sample_cannot_be_written_to():
+    X, Y = layers.random(n=300)
+    sample = sm.pair(X, Y).sample
+    for array in (sample.X, sample.Y, sample.example_ids):
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 7
+
+
 def test_dask_keeps_the_same_sample():
     da = pytest.importorskip("dask.array")
     X, Y, ids = data(120, 1)

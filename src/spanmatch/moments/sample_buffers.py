@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,9 @@ from ..errors import SpanmatchError
 from .backends import DeviceArray, Engine, NumpyEngine
 from .folds import Index
 from .sample import Ids, LayerSample, Reduction
+from .spans import Array
 
+Number = TypeVar("Number", np.float32, np.int64)
 Groups = tuple[Index, Ids, Ids]
 """The rows of a batch in the order of their examples, where each example starts, and the examples."""
 HASH_KEY = 0x5A3B1E
@@ -55,14 +58,23 @@ class SampleState:
     """Why the rows make no sample; empty if they do."""
 
     def on_host(self) -> SampleState:
-        """Return the same on the host."""
+        """Return the same on the host, in arrays of its own if it is on a device."""
         if isinstance(self.engine, NumpyEngine):
             return self
-        return replace(self, rows=replace(self.rows, values=self.engine.host(self.rows.values)), engine=NumpyEngine())
+        rows = SampleRows(
+            self.rows.example_ids.copy(),
+            self.rows.hashes.copy(),
+            self.rows.counts.copy(),
+            self.engine.host(self.rows.values).copy(),
+            self.rows.is_ambiguous.copy(),
+        )
+        return replace(self, rows=rows, engine=NumpyEngine())
 
     @cached_property
     def sample(self) -> LayerSample:
         """The sample on the host.  Raises SpanmatchError if there is none."""
+        if not isinstance(self.engine, NumpyEngine):
+            return self.on_host().sample
         rows, layer = self.rows, self.layer
         if self.refusal:
             raise SpanmatchError(f"layer {layer!r}: no sample: {self.refusal}")
@@ -74,7 +86,7 @@ class SampleState:
                 "sample_rows='mean')"
             )
         order = np.argsort(rows.example_ids)
-        values = self.engine.host(rows.values)
+        values: Array = rows.values
         # In place, so that the rows are in memory once: nothing depends on their order.
         for array in (rows.example_ids, rows.hashes, rows.counts, values):
             array[:] = array[order]
@@ -83,10 +95,10 @@ class SampleState:
         with np.errstate(over="ignore", under="ignore"):
             single = values.astype(np.float32, copy=False)
         _check_range(layer, single)
-        return LayerSample(layer, _read_only(single), rows.example_ids, self.neurons, self.reduction)
+        return LayerSample(layer, _read_only(single), _read_only(rows.example_ids), self.neurons, self.reduction)
 
 
-def _read_only(values: NDArray[np.float32]) -> NDArray[np.float32]:
+def _read_only(values: NDArray[Number]) -> NDArray[Number]:
     """Return a view that cannot be written to."""
     view = values.view()
     view.flags.writeable = False
