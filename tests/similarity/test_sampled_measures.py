@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.spatial.distance import cdist
-from scipy.stats import rankdata
+from scipy.spatial.distance import cdist, pdist
+from scipy.stats import rankdata, spearmanr
 
 import spanmatch as sm
 from spanmatch.similarity import matrix_cache, sampled_kernels
@@ -460,6 +460,8 @@ def test_what_is_not_defined_is_refused():
     for options, said in (
         ({"kernel": "cubic"}, "give 'linear' or 'rbf'"),
         ({"kernel": "rbf", "bandwidth": 0}, "positive share"),
+        ({"kernel": "rbf", "bandwidth": 1e80}, "positive share"),  # its kernel underflows
+        ({"kernel": "rbf", "bandwidth": 1e200}, "positive share"),
     ):
         with pytest.raises(sm.SpanmatchError, match=said):
             sm.kernel_cka(pair_of(X, Y), **options)
@@ -468,6 +470,19 @@ def test_what_is_not_defined_is_refused():
             sm.rsa(pair_of(X, Y), **options)
     with pytest.raises(sm.SpanmatchError, match="not a measure of the sample"):
         statistic_of(sm.cka, pair_of(X, Y))
+
+
+def test_correlations_of_rows_that_lost_their_digits_are_refused():
+    """Row by row, the mean over features is far larger than what tells features apart."""
+    r = np.random.default_rng(0)
+    X = r.standard_normal((100, 20))
+    means = 1e8 * r.standard_normal((100, 1))
+    with pytest.raises(sm.SpanmatchError, match="rsa: layer 'y': the means of rows over features are over 10,000"):
+        sm.rsa(pair_of(X, X + means))
+    assert -1 <= sm.rsa(pair_of(X, X + means), "euclidean").value <= 1
+    single = (X + means).astype(np.float32)  # rows as they are
+    expected = spearmanr(pdist(X, "correlation"), pdist(single.astype(np.float64), "correlation"))[0]
+    assert sm.rsa(pair_of(X, single)).value == pytest.approx(expected, abs=1e-5)
 
 
 @pytest.mark.parametrize("name", MEASURES)
