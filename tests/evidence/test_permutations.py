@@ -228,6 +228,60 @@ def test_numbers_of_permutations_that_make_no_sense_are_refused(permutations):
         sm.permutation_test(sm.pair(*related()), sm.cka, permutations=permutations)
 
 
+@pytest.mark.parametrize("permutations", [0, -1, 1.5, "all", True])
+def test_numbers_of_permutations_of_all_tests_that_make_no_sense_are_refused(permutations):
+    pair = sm.pair(*related())
+    moments = sm.Moments()
+    moments.update(dict(zip(("a:l", "b:l"), related(), strict=True)))
+    with pytest.raises(sm.SpanmatchError, match=r"permutations=.*: give a number of permutations"):
+        sm.significance(moments, sm.cka, permutations)
+    if permutations != 0:  # none
+        with pytest.raises(sm.SpanmatchError, match=r"permutations=.*: give a number of permutations"):
+            sm.assess(pair, sm.match_profile(pair), permutations=permutations)
+
+
+@pytest.mark.parametrize("seed", [-1, 1.5, "a", 2**64])
+def test_seeds_that_make_no_sense_are_refused(seed):
+    with pytest.raises(sm.SpanmatchError, match=r"seed=.*: give a whole number"):
+        sm.permutation_test(sm.pair(*related()), sm.cka, 9, seed=seed)
+
+
+@pytest.mark.parametrize("undefined", [np.nan, np.inf])
+@pytest.mark.parametrize("first", [True, False])
+def test_values_that_are_no_numbers_are_refused(undefined, first):
+    """They are neither larger nor smaller than others: p would be too small."""
+    values = iter([undefined if (i == 1) == first else 0.1 for i in range(30)])
+    with pytest.raises(sm.SpanmatchError, match="not finite"):
+        sm.permutation_test(sm.pair(*related()), lambda pair: next(values), 19)
+
+
+def test_significance_of_nothing_is_refused():
+    for nothing in (None, sm.Moments(), sm.Moments(sample=0)):
+        with pytest.raises(sm.SpanmatchError, match="give moments of two or more layers"):
+            sm.significance(nothing)
+
+
+@pytest.mark.parametrize(
+    ("groups", "reason"),
+    [
+        ([None] * 60, "example 0 has none"),
+        ({i: float("nan") for i in range(60)}, "example 0 has none"),
+        ({i: [1] for i in range(60)}, r"\[1\] of example 0; give numbers or texts"),
+    ],
+)
+def test_labels_that_make_no_groups_are_refused(groups, reason):
+    with pytest.raises(sm.SpanmatchError, match=f"groups: {reason}"):
+        sm.permutation_test(sm.pair(*related()), sm.cka, 9, groups=groups)
+
+
+def test_labels_of_rows_are_not_those_of_examples():
+    ids = np.repeat(np.arange(30), 2)
+    pair, groups = sm.pair(*related(), example_ids=ids), np.arange(30) % 3
+    with pytest.raises(sm.SpanmatchError, match="60 labels, as many as rows; give one for each of the 30 examples"):
+        sm.permutation_test(pair, sm.cka, 9, groups=groups[ids])
+    assert 0 < sm.permutation_test(pair, sm.cka, 9, groups=groups).p_value <= 1
+
+
 def test_layers_that_cannot_be_tested_are_refused():
     X, Y = related()
     with pytest.raises(sm.SpanmatchError, match="never varies"):

@@ -6,7 +6,7 @@ from ..errors import SpanmatchError
 from ..moments.pairs import Pair
 from ..similarity import Measure, cka, debiased_cka, measures
 from .permutation import PERMUTATIONS, PermutationTest, check_exchangeable, test_by_all_permutations, test_of
-from .permutations import permutations_of
+from .permutations import check_count, permutations_of
 from .permuted_values import Counts, Permuted, null_values
 
 WIDEST, OPERATIONS = 256, 2e10
@@ -38,6 +38,8 @@ def tests_of_measures(
     dict of str to PermutationTest or SpanmatchError
         If no sample was kept, CKA has the test over all permutations, and others have none.
     """
+    if permutations is not None:
+        check_count(permutations, fewest=0)
     of_names = {measure.name: measure for measure in measures()}
     try:
         if permutations == 0:

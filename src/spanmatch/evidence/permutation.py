@@ -25,7 +25,7 @@ from ..similarity import Measure, cka, debiased_cka, declared_measure
 from .intervals import check_level
 from .null_pairing import Statistic, name_of
 from .permutation_moments import test_by_moments
-from .permutations import Groups, permutations_of
+from .permutations import Groups, check_groups, permutations_of
 from .permuted_values import Permuted, null_values
 
 PERMUTATIONS = 999
@@ -164,9 +164,9 @@ def permutation_test(
                 "sm.debiased_cka or sm.cka, or a number of permutations"
             )
         return test_by_all_permutations(pair, declared, alpha)
-    if isinstance(permutations, bool) or not isinstance(permutations, int | np.integer) or permutations < 1:
-        raise SpanmatchError(f"permutations={permutations!r}: give a number of permutations, such as 999, or 'all'")
-    orders = permutations_of(pair.sample.example_ids, int(permutations), groups, seed)
+    sample = pair.sample
+    check_groups(groups, pair.rows, sample.n_examples)
+    orders = permutations_of(sample.example_ids, permutations, groups, seed)
     value = float(measure(pair))
     permuted = null_values(pair, [declared or measure], orders, show=True)[0]
     if isinstance(permuted, SpanmatchError):

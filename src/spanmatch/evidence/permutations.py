@@ -10,7 +10,7 @@ Source: Hemerik & Goeman, "Exact testing with random permutations", TEST 27, 201
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from math import gcd
 from weakref import ref
@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import SpanmatchError
+from ..moments.options import check_seed
 from ..moments.sample import Ids
 from ..moments.spans import Array, Index
 
@@ -161,8 +162,11 @@ def permutations_of(example_ids: Ids, count: int, groups: Groups, seed: int) -> 
     Raises
     ------
     SpanmatchError
-        If there are fewer than two examples, a group is not known, or no group has two examples.
+        If there are fewer than two examples, a group is not known, no group has two examples, or the
+        number or the seed is none.
     """
+    check_count(count)
+    check_seed(seed)
     m, random = len(example_ids), np.random.default_rng(seed)
     if m < 2:
         raise SpanmatchError(f"permutations: {m} examples; at least 2 are needed")
@@ -175,6 +179,22 @@ def permutations_of(example_ids: Ids, count: int, groups: Groups, seed: int) -> 
     maps = np.stack(np.divmod(np.arange(1, needed * m), m), axis=1)  # the first map is the identity
     none = np.empty((0, m), dtype=np.intp)
     return Permutations(random.permutation(m), chosen, random.permutation(maps)[:count], none)
+
+
+def check_count(permutations: int, fewest: int = 1) -> None:
+    """Raise SpanmatchError unless a number of permutations is a whole number, not too small."""
+    is_integer = isinstance(permutations, int | np.integer) and not isinstance(permutations, bool)
+    if not is_integer or permutations < fewest:
+        raise SpanmatchError(f"permutations={permutations!r}: give a number of permutations, such as 999")
+
+
+def check_groups(groups: Groups, rows: int, n_examples: int) -> None:
+    """Raise SpanmatchError if groups are given for each row, of several for each example."""
+    if groups is not None and not isinstance(groups, Mapping) and rows > n_examples and np.shape(groups) == (rows,):
+        raise SpanmatchError(
+            f"groups: {rows:,} labels, as many as rows; give one for each of the {n_examples:,} examples, by id, or "
+            "{id: label}"
+        )
 
 
 def _independent(orders: NDArray[np.intp]) -> Permutations:
@@ -210,13 +230,20 @@ def _members(example_ids: Ids, groups: Groups) -> list[Index]:
 def _label(groups: Groups, example: int) -> object:
     """Return the group of an example.  Raises SpanmatchError if it is not known."""
     if isinstance(groups, Mapping):
-        if example not in groups:
-            raise SpanmatchError(f"groups: example {example} has none; give a group for every example id")
-        return groups[example]
+        return _known(groups.get(example), example)
     labels = np.asarray(groups)
     if labels.ndim != 1 or example >= len(labels):
         raise SpanmatchError(
             f"groups: of shape {labels.shape}, without an entry for example {example}; give (examples,) labels by id, "
             "or {id: label}"
         )
-    return labels[example].item()
+    return _known(labels[example], example)
+
+
+def _known(label: object, example: int) -> object:
+    """Return a label.  Raises SpanmatchError if it is missing, or nothing that can be equal to others."""
+    if label is None or label != label:  # noqa: PLR0124 - nan
+        raise SpanmatchError(f"groups: example {example} has none; give a group for every example id")
+    if not isinstance(label, Hashable):
+        raise SpanmatchError(f"groups: {label!r} of example {example}; give numbers or texts")
+    return label

@@ -113,7 +113,14 @@ def null_values(
         except SpanmatchError as error:
             results[i] = error
     results |= nulls.of_products(from_products)
-    return [results[i] for i in range(len(statistics))]
+    return [_finite(results[i]) for i in range(len(statistics))]
+
+
+def _finite(permuted: Permuted | SpanmatchError) -> Permuted | SpanmatchError:
+    """Return values of permuted samples, or that they are no numbers, so that they cannot be compared."""
+    if isinstance(permuted, SpanmatchError) or np.isfinite([permuted.value, *permuted.null]).all():
+        return permuted
+    return SpanmatchError(f"{permuted.statistic}: values of the sample or of its permutations are not finite")
 
 
 def _tested_by(measure: Measure | Statistic, pair: Pair) -> Measure | Statistic:

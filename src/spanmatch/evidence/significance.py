@@ -21,7 +21,7 @@ from .._threads import as_many_as_help
 from .._values import data_frame
 from ..errors import SpanmatchError
 from ..moments.moments import Moments
-from ..moments.options import Layers
+from ..moments.options import Layers, check_seed
 from ..moments.pairs import Pair
 from ..moments.provenance import network_and_layer
 from ..moments.spans import Array
@@ -29,7 +29,7 @@ from ..similarity import debiased_cka, declared_measure
 from .intervals import check_level
 from .null_pairing import Statistic, name_of
 from .permutation import PERMUTATIONS, calibrated, check_exchangeable, p_value_of, threshold_of
-from .permutations import Groups, Permutations, permutations_of
+from .permutations import Groups, Permutations, check_count, check_groups, permutations_of
 from .permuted_values import Permuted, null_values
 
 if TYPE_CHECKING:
@@ -147,8 +147,12 @@ def significance(
     Westfall, Young, "Resampling-based multiple testing", Wiley, 1993.
     """
     check_level(alpha)
+    if not isinstance(moments, Moments) or not moments.pairs:
+        raise SpanmatchError("significance: give moments of two or more layers, such as sm.capture returns")
     if not moments.keeps_sample:
         _ = moments.pair(*moments.pairs[0]).sample  # raises an error that says why
+    check_count(permutations)
+    check_seed(seed)
     declared, layer_pairs = declared_measure(measure), _between_networks(moments.pairs)
     sign = -1.0 if declared is not None and declared.kind == "distance" else 1.0
     best = 1.0 if declared is None else declared.itself
@@ -219,6 +223,7 @@ class _SharedPermutations:
     def of(self, pair: Pair) -> Permutations:
         """Return the permutations.  Raises SpanmatchError if a pair has another sample."""
         ids = pair.sample.example_ids
+        check_groups(self.groups, pair.rows, pair.sample.n_examples)
         if self.permutations is None or self.example_ids is None:
             self.permutations, self.example_ids = permutations_of(ids, self.count, self.groups, self.seed), ids
         if not np.array_equal(ids, self.example_ids):
