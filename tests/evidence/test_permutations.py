@@ -489,3 +489,21 @@ def test_the_oracle_of_partners_is_not_a_permutation_of_the_sample():
     null = sm.permutation_test(pair, sm.cka, 199).null
     assert sm.null(pair, sm.cka).null_value == pytest.approx(float(sm.cka(rolled)))
     assert null.min() <= float(sm.cka(rolled)) <= null.max()
+
+
+@pytest.mark.parametrize("x_stride", [2, 4])
+def test_layers_of_different_numbers_of_positions_have_p_values_of_the_sample_alone(x_stride):
+    """Of positions that were sampled for the moments, all are in the sample, and these do not correspond."""
+    torch = pytest.importorskip("torch")
+    images = torch.randn(40, 3, 4, 4, generator=torch.Generator().manual_seed(0))
+    strides = {"a": x_stride, "b": 1}  # 4 positions or 1 in x, 9 in y
+    networks = {name: torch.nn.Sequential(torch.nn.Conv2d(3, 5, 2, stride)) for name, stride in strides.items()}
+    moments = sm.capture(networks, images, layers="0", positions=1)
+    pair = moments.pair("a:0", "b:0")
+    assert pair.sample.x.rows_per_example != pair.sample.y.rows_per_example
+    tests = all_tests(pair, 19)
+    for name, test in tests.items():
+        if MEASURES[name].needs == "sample":
+            assert isinstance(test, sm.PermutationTest), name
+        else:
+            assert "rows do not correspond" in str(test), name

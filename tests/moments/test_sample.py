@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import layers
 import numpy as np
 import pytest
@@ -314,6 +316,11 @@ def test_reading_the_sample_leaves_what_is_on_a_device_as_it_is(reduction):
         )
     expected = moments_of(X, X, example_ids=ids, sample=20, sample_rows=reduction).pair(*NAMES).sample
     np.testing.assert_array_equal(read[-1].rows, expected.X)
+
+
+def test_a_pair_with_a_sample_can_be_sent_to_another_process():
+    pair = sm.pair(*layers.random(n=300))
+    assert_bits(pickle.loads(pickle.dumps(pair)), pair)
 
 
 def test_the_sample_cannot_be_written_to():
