@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from streams import NAMES, moments_of
 
 import spanmatch as sm
+from spanmatch.activations.from_files import capture_stored
 from spanmatch.moments.moments import Moments
 
 REDUCTIONS = ("flat", "mean", "last")
@@ -316,6 +317,24 @@ def test_reading_the_sample_leaves_what_is_on_a_device_as_it_is(reduction):
         )
     expected = moments_of(X, X, example_ids=ids, sample=20, sample_rows=reduction).pair(*NAMES).sample
     np.testing.assert_array_equal(read[-1].rows, expected.X)
+
+
+def test_complete_examples_of_the_same_ids_are_not_pieces_of_one():
+    """Two captures that number their examples from 0 are of different examples, whatever order they are added in."""
+    r = np.random.default_rng(0)
+    captures = [
+        capture_stored({"a": {"l": tokens}, "b": {"l": tokens + 1}}, sample_rows="mean")
+        for tokens in r.standard_normal((2, 20, 6, 4))  # 20 sequences of 6 tokens
+    ]
+    layers_of_both = ("a:l", "b:l")
+    for one, other in (captures, captures[::-1]):
+        with pytest.raises(sm.SpanmatchError, match="example 0 came in several batches"):
+            _ = (one + other).pair(*layers_of_both).sample
+    assert_bits((captures[0] + captures[0]).pair(*layers_of_both), captures[0].pair(*layers_of_both))
+    pieces = sm.Moments(sample_rows="mean")
+    pieces.update({name: r.standard_normal((20, 4)) for name in layers_of_both}, np.arange(20))
+    with pytest.raises(sm.SpanmatchError, match="example 0 came in several batches"):
+        _ = (captures[0] + pieces).pair(*layers_of_both).sample
 
 
 def test_a_pair_with_a_sample_can_be_sent_to_another_process():
