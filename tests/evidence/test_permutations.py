@@ -228,6 +228,22 @@ def test_numbers_of_permutations_that_make_no_sense_are_refused(permutations):
         sm.permutation_test(sm.pair(*related()), sm.cka, permutations=permutations)
 
 
+@pytest.mark.parametrize("function", [partial(sm.shape_distance, alpha=0.5), lambda pair: sm.gulp(pair, ridge=0.1)])
+def test_distances_with_other_arguments_are_distances(function):
+    X, Y = related()
+    pair = sm.pair(X, X + 0.01 * np.pad(Y, ((0, 0), (0, 1))))
+    test = sm.permutation_test(pair, function, 19)
+    assert test.p_value == 0.05 and test.calibrated > 0.9 and test.threshold > test.value
+    moments = sm.Moments()
+    moments.update({"a:l": X, "b:l": X + 0.01 * np.pad(Y, ((0, 0), (0, 1)))})
+    assert sm.significance(moments, function, 19).adjusted_p_values.tolist() == [0.05]
+
+
+def test_all_permutations_are_not_within_groups():
+    with pytest.raises(sm.SpanmatchError, match="not within groups"):
+        sm.permutation_test(sm.pair(*related()), sm.cka, "all", groups=np.arange(60) % 2)
+
+
 @pytest.mark.parametrize("permutations", [0, -1, 1.5, "all", True])
 def test_numbers_of_permutations_of_all_tests_that_make_no_sense_are_refused(permutations):
     pair = sm.pair(*related())
@@ -507,3 +523,9 @@ def test_layers_of_different_numbers_of_positions_have_p_values_of_the_sample_al
             assert isinstance(test, sm.PermutationTest), name
         else:
             assert "rows do not correspond" in str(test), name
+
+
+@pytest.mark.parametrize("permutations", [-1, "some"])
+def test_comparisons_refuse_numbers_of_permutations_that_make_no_sense(permutations):
+    with pytest.raises(sm.SpanmatchError, match=r"permutations=.*: give a number of permutations"):
+        sm.compare(*related(), permutations=permutations)

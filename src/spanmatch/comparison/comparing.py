@@ -18,6 +18,7 @@ from ..alignment import align, universality
 from ..errors import SpanmatchError, SpanmatchWarning
 from ..evidence import Evidence, MeasureEvidence, assess, measure_values, permutation_test
 from ..evidence.measure_evidence import NO_FOLDS, TOO_WIDE
+from ..evidence.permutations import check_count
 from ..match import MatchProfile, SimpleMatches, match_profile, simple_matches
 from ..match.maximum import checked_eps
 from ..moments.moments import Moments
@@ -173,6 +174,8 @@ def compare(
         options["layers"] = layers_of_pairs(requested_pairs, named)
     if requested_pairs != "matching":  # what `capture` does without being asked
         options["pairs"] = requested_pairs
+    if permutations is not None:
+        check_count(permutations, fewest=0)
     moments = _moments(named, batches, options)
     if not moments.pairs:
         raise SpanmatchError("nothing to compare: no two layers were paired; give two networks, or pairs='all'")

@@ -28,7 +28,7 @@ from ..moments.spans import Array
 from ..similarity import debiased_cka, declared_measure
 from .intervals import check_level
 from .null_pairing import Statistic, name_of
-from .permutation import PERMUTATIONS, calibrated, check_exchangeable, p_value_of, threshold_of
+from .permutation import PERMUTATIONS, calibrated, check_exchangeable, measure_of_result, p_value_of, threshold_of
 from .permutations import Groups, Permutations, check_count, check_groups, permutations_of
 from .permuted_values import Permuted, null_values
 
@@ -154,8 +154,7 @@ def significance(
     check_count(permutations)
     check_seed(seed)
     declared, layer_pairs = declared_measure(measure), _between_networks(moments.pairs)
-    sign = -1.0 if declared is not None and declared.kind == "distance" else 1.0
-    best = 1.0 if declared is None else declared.itself
+    like = declared
     values, refusals = np.full(len(layer_pairs), np.nan), {}
     permuted: dict[int, Permuted] = {}
     shared = _SharedPermutations(permutations, groups, seed)
@@ -163,7 +162,8 @@ def significance(
         pair = moments.pair(*layers)
         try:
             check_exchangeable(pair)
-            values[i] = float(measure(pair))
+            result = measure(pair)
+            values[i], like = float(result), declared or measure_of_result(result)
             permuted[i] = _permuted(pair, declared or measure, shared.of(pair))
         except SpanmatchError as error:
             refusals[layers] = str(error)
@@ -171,6 +171,8 @@ def significance(
         raise SpanmatchError(
             f"significance of {name_of(measure)}: refused for all pairs: {next(iter(refusals.values()))}"
         )
+    sign = -1.0 if like is not None and like.kind == "distance" else 1.0
+    best = 1.0 if like is None else like.itself
     count = len(next(iter(permuted.values())).null)
     null, observed = np.full((count, len(layer_pairs)), np.nan), np.full(len(layer_pairs), np.nan)
     for i, of_pair in permuted.items():
