@@ -363,7 +363,7 @@ def test_float64_layers_whose_rows_lost_their_spread_are_refused(name):
 def test_correlations_of_rows_with_a_large_common_part_keep_their_digits():
     X, Y = (rows_of(Z) for Z in layers.correlated(n=100, p=12, q=9))
     X = rows_of(X + 1e5 * np.random.default_rng(0).standard_normal((100, 1)))  # the same at all features of a row
-    assert sm.rsa(pair_of(X, Y), comparison="pearson").value == pytest.approx(
+    assert sm.rsa(pair_of(X.astype(np.float32), Y), comparison="pearson").value == pytest.approx(
         plain_rsa(X - X.mean(axis=1, keepdims=True), Y, comparison="pearson"), abs=1e-9
     )
 
