@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import spanmatch as sm
 from spanmatch.evidence.measure_tests import tests_of_measures as all_tests
-from spanmatch.evidence.permutations import permutations_of
+from spanmatch.evidence.permutations import joint_permutations, permutations_of
 from spanmatch.evidence.permuted_values import null_values
 
 MEASURES = {measure.name: measure for measure in sm.measures()}
@@ -60,6 +60,27 @@ def test_every_place_is_as_likely():
     places = np.array([[order[0] for order in permutations_of(np.arange(8), 20, None, seed)] for seed in range(600)])
     counts = np.bincount(places.ravel(), minlength=8)[1:]  # maps of more than one factor may leave a place
     assert np.abs(counts / counts.mean() - 1).max() < 0.1
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(2, 20), st.integers(1, 40), st.integers(2, 4), st.booleans(), st.integers(0, 50))
+def test_all_pairs_of_networks_are_permuted_as_their_networks_are(m, count, networks, grouped, seed):
+    labels = np.arange(m) // 2 if grouped else None
+    relative = joint_permutations(np.arange(m), count, labels, seed, networks)
+    orders = {(i, j): np.array(list(relative(i, j))) for i in range(networks) for j in range(networks) if i != j}
+    for (i, j), order in orders.items():
+        # y's examples in the place of x's, and x's in the place of y's.
+        np.testing.assert_array_equal(
+            np.take_along_axis(order, orders[j, i], axis=1), np.tile(np.arange(m), (count, 1))
+        )
+        for k in set(range(networks)) - {i, j}:
+            through = np.take_along_axis(orders[j, k], order, axis=1)
+            np.testing.assert_array_equal(through, orders[i, k])
+    A, B = (matrix + matrix.T for matrix in np.random.default_rng(seed).standard_normal((2, m, m)))
+    permutations = relative(1, 0)
+    sums = permutations.sums(permutations.prepared_x(A), permutations.prepared_y(B))
+    expected = [np.sum(A * B[np.ix_(order, order)]) for order in orders[1, 0]]
+    np.testing.assert_allclose(sums, expected, rtol=1e-9, atol=1e-9 * np.linalg.norm(A) * np.linalg.norm(B))
 
 
 def test_the_seed_decides_and_examples_stay_in_their_groups():
@@ -228,6 +249,76 @@ def test_numbers_of_permutations_that_make_no_sense_are_refused(permutations):
         sm.permutation_test(sm.pair(*related()), sm.cka, permutations=permutations)
 
 
+@pytest.mark.parametrize("function", [partial(sm.shape_distance, alpha=0.5), lambda pair: sm.gulp(pair, ridge=0.1)])
+def test_distances_with_other_arguments_are_distances(function):
+    X, Y = related()
+    pair = sm.pair(X, X + 0.01 * np.pad(Y, ((0, 0), (0, 1))))
+    test = sm.permutation_test(pair, function, 19)
+    assert test.p_value == 0.05 and test.calibrated > 0.9 and test.threshold > test.value
+    moments = sm.Moments()
+    moments.update({"a:l": X, "b:l": X + 0.01 * np.pad(Y, ((0, 0), (0, 1)))})
+    assert sm.significance(moments, function, 19).adjusted_p_values.tolist() == [0.05]
+
+
+def test_all_permutations_are_not_within_groups():
+    with pytest.raises(sm.SpanmatchError, match="not within groups"):
+        sm.permutation_test(sm.pair(*related()), sm.cka, "all", groups=np.arange(60) % 2)
+
+
+@pytest.mark.parametrize("permutations", [0, -1, 1.5, "all", True])
+def test_numbers_of_permutations_of_all_tests_that_make_no_sense_are_refused(permutations):
+    pair = sm.pair(*related())
+    moments = sm.Moments()
+    moments.update(dict(zip(("a:l", "b:l"), related(), strict=True)))
+    with pytest.raises(sm.SpanmatchError, match=r"permutations=.*: give a number of permutations"):
+        sm.significance(moments, sm.cka, permutations)
+    if permutations != 0:  # none
+        with pytest.raises(sm.SpanmatchError, match=r"permutations=.*: give a number of permutations"):
+            sm.assess(pair, sm.match_profile(pair), permutations=permutations)
+
+
+@pytest.mark.parametrize("seed", [-1, 1.5, "a", 2**64])
+def test_seeds_that_make_no_sense_are_refused(seed):
+    with pytest.raises(sm.SpanmatchError, match=r"seed=.*: give a whole number"):
+        sm.permutation_test(sm.pair(*related()), sm.cka, 9, seed=seed)
+
+
+@pytest.mark.parametrize("undefined", [np.nan, np.inf])
+@pytest.mark.parametrize("first", [True, False])
+def test_values_that_are_no_numbers_are_refused(undefined, first):
+    """They are neither larger nor smaller than others: p would be too small."""
+    values = iter([undefined if (i == 1) == first else 0.1 for i in range(30)])
+    with pytest.raises(sm.SpanmatchError, match="not finite"):
+        sm.permutation_test(sm.pair(*related()), lambda pair: next(values), 19)
+
+
+def test_significance_of_nothing_is_refused():
+    for nothing in (None, sm.Moments(), sm.Moments(sample=0)):
+        with pytest.raises(sm.SpanmatchError, match="give moments of two or more layers"):
+            sm.significance(nothing)
+
+
+@pytest.mark.parametrize(
+    ("groups", "reason"),
+    [
+        ([None] * 60, "example 0 has none"),
+        ({i: float("nan") for i in range(60)}, "example 0 has none"),
+        ({i: [1] for i in range(60)}, r"\[1\] of example 0; give numbers or texts"),
+    ],
+)
+def test_labels_that_make_no_groups_are_refused(groups, reason):
+    with pytest.raises(sm.SpanmatchError, match=f"groups: {reason}"):
+        sm.permutation_test(sm.pair(*related()), sm.cka, 9, groups=groups)
+
+
+def test_labels_of_rows_are_not_those_of_examples():
+    ids = np.repeat(np.arange(30), 2)
+    pair, groups = sm.pair(*related(), example_ids=ids), np.arange(30) % 3
+    with pytest.raises(sm.SpanmatchError, match="60 labels, as many as rows; give one for each of the 30 examples"):
+        sm.permutation_test(pair, sm.cka, 9, groups=groups[ids])
+    assert 0 < sm.permutation_test(pair, sm.cka, 9, groups=groups).p_value <= 1
+
+
 def test_layers_that_cannot_be_tested_are_refused():
     X, Y = related()
     with pytest.raises(sm.SpanmatchError, match="never varies"):
@@ -306,7 +397,7 @@ def test_within_groups_layers_that_share_only_the_class_are_not_related():
     def relevant(r):
         X, Y, ids = share_class(r)
         common = r.standard_normal((60, 4))
-        return X + common, Y + common, ids
+        return X + 3 * common, Y + 3 * common, ids
 
     for measure in (sm.cka, sm.mutual_knn):
         assert share_rejected(share_class, measure, sets=40) > 0.9
@@ -435,3 +526,27 @@ def test_the_oracle_of_partners_is_not_a_permutation_of_the_sample():
     null = sm.permutation_test(pair, sm.cka, 199).null
     assert sm.null(pair, sm.cka).null_value == pytest.approx(float(sm.cka(rolled)))
     assert null.min() <= float(sm.cka(rolled)) <= null.max()
+
+
+@pytest.mark.parametrize("x_stride", [2, 4])
+def test_layers_of_different_numbers_of_positions_have_p_values_of_the_sample_alone(x_stride):
+    """Of positions that were sampled for the moments, all are in the sample, and these do not correspond."""
+    torch = pytest.importorskip("torch")
+    images = torch.randn(40, 3, 4, 4, generator=torch.Generator().manual_seed(0))
+    strides = {"a": x_stride, "b": 1}  # 4 positions or 1 in x, 9 in y
+    networks = {name: torch.nn.Sequential(torch.nn.Conv2d(3, 5, 2, stride)) for name, stride in strides.items()}
+    moments = sm.capture(networks, images, layers="0", positions=1)
+    pair = moments.pair("a:0", "b:0")
+    assert pair.sample.x.rows_per_example != pair.sample.y.rows_per_example
+    tests = all_tests(pair, 19)
+    for name, test in tests.items():
+        if MEASURES[name].needs == "sample":
+            assert isinstance(test, sm.PermutationTest), name
+        else:
+            assert "rows do not correspond" in str(test), name
+
+
+@pytest.mark.parametrize("permutations", [-1, "some"])
+def test_comparisons_refuse_numbers_of_permutations_that_make_no_sense(permutations):
+    with pytest.raises(sm.SpanmatchError, match=r"permutations=.*: give a number of permutations"):
+        sm.compare(*related(), permutations=permutations)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import layers
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 from streams import NAMES, moments_of
 
 import spanmatch as sm
+from spanmatch.activations.from_files import capture_stored
 from spanmatch.moments.moments import Moments
 
 REDUCTIONS = ("flat", "mean", "last")
@@ -290,6 +293,61 @@ def test_engines_of_pytorch_give_the_same_bits(reduction):
     sample = moments_of(X, X, example_ids=ids, **options).pair(*NAMES).sample
     np.testing.assert_array_equal(buffer.state().sample.rows, sample.X)
     np.testing.assert_array_equal(buffer.state().sample.example_ids, sample.example_ids)
+
+
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+def test_reading_the_sample_leaves_what_is_on_a_device_as_it_is(reduction):
+    """Ids are sorted on the host when the sample is read, and rows on the device are not."""
+    torch = pytest.importorskip("torch")
+    from spanmatch.moments.backends import TorchEngine
+    from spanmatch.moments.folds import Plan
+    from spanmatch.moments.sample_buffers import SampleBuffer, hashes_of
+
+    X, _, ids = data(90, 1)
+    X, ids = X.astype(np.float32), np.random.default_rng(1).permutation(ids)
+    buffer, read = SampleBuffer("a:l", 20, 0, reduction, X.shape[1]), []
+    for rows in np.split(np.arange(90), [30, 60]):
+        groups = Plan(ids[rows], 1).groups
+        device_rows = torch.from_numpy(X[rows])
+        buffer.add(TorchEngine(torch.device("cpu")), device_rows, groups, hashes_of(groups[2], 0), in_pieces=False)
+        read += [buffer.state().on_host().sample, buffer.state().sample]
+    for sample in read:
+        np.testing.assert_array_equal(
+            sample.rows, X[np.argsort(ids)][np.searchsorted(np.sort(ids), sample.example_ids)]
+        )
+    expected = moments_of(X, X, example_ids=ids, sample=20, sample_rows=reduction).pair(*NAMES).sample
+    np.testing.assert_array_equal(read[-1].rows, expected.X)
+
+
+def test_complete_examples_of_the_same_ids_are_not_pieces_of_one():
+    """Two captures that number their examples from 0 are of different examples, whatever order they are added in."""
+    r = np.random.default_rng(0)
+    captures = [
+        capture_stored({"a": {"l": tokens}, "b": {"l": tokens + 1}}, sample_rows="mean")
+        for tokens in r.standard_normal((2, 20, 6, 4))  # 20 sequences of 6 tokens
+    ]
+    layers_of_both = ("a:l", "b:l")
+    for one, other in (captures, captures[::-1]):
+        with pytest.raises(sm.SpanmatchError, match="example 0 came in several batches"):
+            _ = (one + other).pair(*layers_of_both).sample
+    assert_bits((captures[0] + captures[0]).pair(*layers_of_both), captures[0].pair(*layers_of_both))
+    pieces = sm.Moments(sample_rows="mean")
+    pieces.update({name: r.standard_normal((20, 4)) for name in layers_of_both}, np.arange(20))
+    with pytest.raises(sm.SpanmatchError, match="example 0 came in several batches"):
+        _ = (captures[0] + pieces).pair(*layers_of_both).sample
+
+
+def test_a_pair_with_a_sample_can_be_sent_to_another_process():
+    pair = sm.pair(*layers.random(n=300))
+    assert_bits(pickle.loads(pickle.dumps(pair)), pair)
+
+
+def test_the_sample_cannot_be_written_to():
+    X, Y = layers.random(n=300)
+    sample = sm.pair(X, Y).sample
+    for array in (sample.X, sample.Y, sample.example_ids):
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 7
 
 
 def test_dask_keeps_the_same_sample():

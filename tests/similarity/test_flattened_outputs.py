@@ -104,6 +104,11 @@ def test_what_cannot_be_flattened_is_refused():
         sm.flattened(pair, sm.mutual_knn)
     with pytest.raises(sm.SpanmatchError, match="210 features in 90 examples"):
         sm.flattened(pair, partial(sm.svcca, variance=0.9))  # whose invariances are not declared
+    with pytest.raises(sm.SpanmatchError, match="give a function of a pair"):
+        sm.flattened(pair, "procrustes")
+    small = sm.pair(*np.random.default_rng(0).standard_normal((2, 50, 4)))
+    with pytest.raises(sm.SpanmatchError, match=r"it returned 0\.5"):
+        sm.flattened(small, lambda pair: 0.5)
     with pytest.raises(sm.SpanmatchError, match="no sample of rows was kept"):
         sm.flattened(pair_of(*maps(), sample=0), sm.procrustes)
 

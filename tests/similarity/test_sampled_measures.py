@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.spatial.distance import cdist
-from scipy.stats import rankdata
+from scipy.spatial.distance import cdist, pdist
+from scipy.stats import rankdata, spearmanr
 
 import spanmatch as sm
 from spanmatch.similarity import matrix_cache, sampled_kernels
@@ -363,7 +363,7 @@ def test_float64_layers_whose_rows_lost_their_spread_are_refused(name):
 def test_correlations_of_rows_with_a_large_common_part_keep_their_digits():
     X, Y = (rows_of(Z) for Z in layers.correlated(n=100, p=12, q=9))
     X = rows_of(X + 1e5 * np.random.default_rng(0).standard_normal((100, 1)))  # the same at all features of a row
-    assert sm.rsa(pair_of(X, Y), comparison="pearson").value == pytest.approx(
+    assert sm.rsa(pair_of(X.astype(np.float32), Y), comparison="pearson").value == pytest.approx(
         plain_rsa(X - X.mean(axis=1, keepdims=True), Y, comparison="pearson"), abs=1e-9
     )
 
@@ -460,6 +460,8 @@ def test_what_is_not_defined_is_refused():
     for options, said in (
         ({"kernel": "cubic"}, "give 'linear' or 'rbf'"),
         ({"kernel": "rbf", "bandwidth": 0}, "positive share"),
+        ({"kernel": "rbf", "bandwidth": 1e80}, "positive share"),  # its kernel underflows
+        ({"kernel": "rbf", "bandwidth": 1e200}, "positive share"),
     ):
         with pytest.raises(sm.SpanmatchError, match=said):
             sm.kernel_cka(pair_of(X, Y), **options)
@@ -468,6 +470,20 @@ def test_what_is_not_defined_is_refused():
             sm.rsa(pair_of(X, Y), **options)
     with pytest.raises(sm.SpanmatchError, match="not a measure of the sample"):
         statistic_of(sm.cka, pair_of(X, Y))
+
+
+def test_correlations_of_rows_that_lost_their_digits_are_refused():
+    """Row by row, the mean over features is far larger than what tells features apart."""
+    r = np.random.default_rng(0)
+    X = r.standard_normal((100, 20))
+    means = 1e6 * r.standard_normal((100, 1))
+    with pytest.raises(sm.SpanmatchError, match="rsa: layer 'y': the means of rows over features are over 10,000"):
+        sm.rsa(pair_of(X, X + means))
+    assert -1 <= sm.rsa(pair_of(X, X + means), "euclidean").value <= 1
+    single = (X + means).astype(np.float32)  # rows as they are
+    deviations = single - single.mean(axis=1, dtype=np.float64, keepdims=True)
+    expected = spearmanr(pdist(X, "correlation"), pdist(deviations, "correlation"))[0]
+    assert sm.rsa(pair_of(X, single)).value == pytest.approx(expected, abs=1e-8)
 
 
 @pytest.mark.parametrize("name", MEASURES)

@@ -18,7 +18,7 @@ from ..moments.pairs import Pair, checked_pair
 from ..moments.provenance import Result
 from ..similarity import Estimator, Kind, Measure, Needs, measures
 from .intervals import check_level, jackknife
-from .measure_tests import check_permutations, tests_of_measures
+from .measure_tests import tests_of_measures
 from .permutation import OF_EXAMPLES, PermutationTest
 from .profile import ProfileEvidence, check_in_sample, profile_evidence
 from .sample_size import RowsNeeded, rows_needed
@@ -201,7 +201,6 @@ def assess(
     """
     checked_pair(pair)
     check_level(level)
-    check_permutations(permutations)
     check_in_sample(profile)
     if not 0 <= eps < 1:
         raise SpanmatchError(f"eps={eps:g}: give a number in [0, 1)")

@@ -38,6 +38,7 @@ def tests_of_measures(
     dict of str to PermutationTest or SpanmatchError
         If no sample was kept, CKA has the test over all permutations, and others have none.
     """
+    check_permutations(permutations)
     of_names = {measure.name: measure for measure in measures()}
     try:
         if permutations == 0:

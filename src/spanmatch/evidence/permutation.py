@@ -11,7 +11,7 @@ Sources: Fisher 1935; Phipson & Smyth 2010 (p-values are never 0); Groeger, Wen,
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, SupportsFloat
 
 import numpy as np
 
@@ -21,11 +21,11 @@ from ..moments.dependence import ADVICE, neighbours_are_alike
 from ..moments.pairs import Pair, checked_pair
 from ..moments.provenance import Result
 from ..moments.spans import Array
-from ..similarity import Measure, cka, debiased_cka, declared_measure
+from ..similarity import Measure, Measured, cka, debiased_cka, declared_measure, measures
 from .intervals import check_level
 from .null_pairing import Statistic, name_of
 from .permutation_moments import test_by_moments
-from .permutations import Groups, permutations_of
+from .permutations import Groups, check_groups, permutations_of
 from .permuted_values import Permuted, null_values
 
 PERMUTATIONS = 999
@@ -117,8 +117,9 @@ def permutation_test(
         p = (1 + #{v_k >= v}) / (K + 1)
 
     and the threshold is the ceil((1 - alpha)(K + 1))-th smallest of the K + 1 values. For distances
-    smaller values are more similar. The p-value is exact: it is at most alpha in a share alpha of
-    pairs of unrelated layers, whatever their distribution. Up to m - 1 permutations of m examples are
+    smaller values are more similar; of functions that return plain numbers, larger ones. The p-value
+    is exact: it is at most alpha in a share alpha of pairs of unrelated layers, whatever their
+    distribution. Up to m - 1 permutations of m examples are
     shifts along a random cycle through all of them, more are independent.
 
     Measures that correct a value in sample need folds where an example has several rows. Then, and
@@ -157,6 +158,10 @@ def permutation_test(
     name, declared = name_of(measure), declared_measure(measure)
     check_exchangeable(pair)
     is_cka = declared is not None and declared.function in (cka, debiased_cka)
+    if permutations == "all" and groups is not None:
+        raise SpanmatchError(
+            "permutation_test: permutations='all' are not within groups; give a number of permutations"
+        )
     if permutations == "all" or (is_cka and not pair.keeps_sample and groups is None):
         if declared is None or not is_cka:
             raise SpanmatchError(
@@ -164,14 +169,21 @@ def permutation_test(
                 "sm.debiased_cka or sm.cka, or a number of permutations"
             )
         return test_by_all_permutations(pair, declared, alpha)
-    if isinstance(permutations, bool) or not isinstance(permutations, int | np.integer) or permutations < 1:
-        raise SpanmatchError(f"permutations={permutations!r}: give a number of permutations, such as 999, or 'all'")
-    orders = permutations_of(pair.sample.example_ids, int(permutations), groups, seed)
-    value = float(measure(pair))
+    sample = pair.sample
+    check_groups(groups, pair.rows, sample.n_examples)
+    orders = permutations_of(sample.example_ids, permutations, groups, seed)
+    result = measure(pair)
     permuted = null_values(pair, [declared or measure], orders, show=True)[0]
     if isinstance(permuted, SpanmatchError):
         raise permuted
-    return test_of(pair, name, value, permuted, declared, alpha)
+    return test_of(pair, name, float(result), permuted, declared or measure_of_result(result), alpha)
+
+
+def measure_of_result(result: SupportsFloat) -> Measure | None:
+    """Return the declared measure that a result is of, whatever arguments it was given; None if it is of none."""
+    if not isinstance(result, Measured):
+        return None
+    return next((measure for measure in measures() if measure.name == result.name), None)
 
 
 def test_of(

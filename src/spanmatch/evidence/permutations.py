@@ -10,7 +10,7 @@ Source: Hemerik & Goeman, "Exact testing with random permutations", TEST 27, 201
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from math import gcd
 from weakref import ref
@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import SpanmatchError
+from ..moments.options import check_seed
 from ..moments.sample import Ids
 from ..moments.spans import Array, Index
 
@@ -60,6 +61,18 @@ class Permutations:
     def first(self, count: int) -> Permutations:
         """Return the first permutations: a random subset, as these are."""
         return Permutations(self.places, self.factors, self.maps[:count], self.orders[:count], self.kept)
+
+    @property
+    def inverse(self) -> Permutations:
+        """The permutations of x's examples that make the same pairs of examples."""
+        orders = np.argsort(self.orders, axis=1)
+        if not len(self.maps):
+            return Permutations(self.places, self.factors, self.maps, orders)
+        m, (of_factor, shifts) = len(self.places), self.maps.T
+        factors = np.array([pow(int(factor), -1, m) for factor in self.factors], dtype=np.intp)
+        return Permutations(
+            self.places, factors, np.stack([of_factor, -shifts * factors[of_factor] % m], axis=1), orders
+        )
 
     def prepared_x(self, A: Array) -> Prepared:
         """Return a symmetric matrix (m, m) of x as `sums` takes it."""
@@ -161,8 +174,11 @@ def permutations_of(example_ids: Ids, count: int, groups: Groups, seed: int) -> 
     Raises
     ------
     SpanmatchError
-        If there are fewer than two examples, a group is not known, or no group has two examples.
+        If there are fewer than two examples, a group is not known, no group has two examples, or the
+        number or the seed is none.
     """
+    check_count(count)
+    check_seed(seed)
     m, random = len(example_ids), np.random.default_rng(seed)
     if m < 2:
         raise SpanmatchError(f"permutations: {m} examples; at least 2 are needed")
@@ -175,6 +191,69 @@ def permutations_of(example_ids: Ids, count: int, groups: Groups, seed: int) -> 
     maps = np.stack(np.divmod(np.arange(1, needed * m), m), axis=1)  # the first map is the identity
     none = np.empty((0, m), dtype=np.intp)
     return Permutations(random.permutation(m), chosen, random.permutation(maps)[:count], none)
+
+
+def joint_permutations(
+    example_ids: Ids, count: int, groups: Groups, seed: int, networks: int
+) -> Callable[[int, int], Permutations]:
+    """Return the permutations of every two of several networks when the examples of each are permuted.
+
+    Parameters
+    ----------
+    example_ids, count, groups, seed
+        As of `permutations_of`.
+    networks : int
+        The number of networks.
+
+    Returns
+    -------
+    callable
+        Of the positions of the networks of x and of y; returns what becomes of y's examples relative
+        to x's. Of two networks, only the second one's examples are permuted; of more, those of each,
+        independently of each other: by shifts along one random order, or within groups.
+
+    Raises
+    ------
+    SpanmatchError
+        As `permutations_of` does.
+    """
+    first = permutations_of(example_ids, count, groups, seed)
+    if networks <= 2:
+        inverse = first.inverse
+        return lambda i, j: first if i <= j else inverse
+    m, random = len(example_ids), np.random.default_rng((seed, networks))
+    if groups is not None:
+        members = _members(example_ids, groups)
+        orders = [_orders_within(members, m, count, random) for _ in range(networks)]
+
+        def relative(i: int, j: int) -> Permutations:
+            return _independent(np.take_along_axis(orders[j], np.argsort(orders[i], axis=1), axis=1))
+
+        return relative
+    shifts, places = random.integers(0, m, (networks, count)), random.permutation(m)
+    none = np.empty((0, m), dtype=np.intp)
+
+    def shifted(i: int, j: int) -> Permutations:
+        by = (shifts[j] - shifts[i]) % m
+        return Permutations(places, np.array([1]), np.column_stack([np.zeros_like(by), by]), none)
+
+    return shifted
+
+
+def check_count(permutations: int) -> None:
+    """Raise SpanmatchError unless a number of permutations is a whole number, 1 or more."""
+    is_integer = isinstance(permutations, int | np.integer) and not isinstance(permutations, bool)
+    if not is_integer or permutations < 1:
+        raise SpanmatchError(f"permutations={permutations!r}: give a number of permutations, such as 999")
+
+
+def check_groups(groups: Groups, rows: int, n_examples: int) -> None:
+    """Raise SpanmatchError if groups are given for each row, of several for each example."""
+    if groups is not None and not isinstance(groups, Mapping) and rows > n_examples and np.shape(groups) == (rows,):
+        raise SpanmatchError(
+            f"groups: {rows:,} labels, as many as rows; give one for each of the {n_examples:,} examples, by id, or "
+            "{id: label}"
+        )
 
 
 def _independent(orders: NDArray[np.intp]) -> Permutations:
@@ -210,13 +289,20 @@ def _members(example_ids: Ids, groups: Groups) -> list[Index]:
 def _label(groups: Groups, example: int) -> object:
     """Return the group of an example.  Raises SpanmatchError if it is not known."""
     if isinstance(groups, Mapping):
-        if example not in groups:
-            raise SpanmatchError(f"groups: example {example} has none; give a group for every example id")
-        return groups[example]
+        return _known(groups.get(example), example)
     labels = np.asarray(groups)
     if labels.ndim != 1 or example >= len(labels):
         raise SpanmatchError(
             f"groups: of shape {labels.shape}, without an entry for example {example}; give (examples,) labels by id, "
             "or {id: label}"
         )
-    return labels[example].item()
+    return _known(labels[example], example)
+
+
+def _known(label: object, example: int) -> object:
+    """Return a label.  Raises SpanmatchError if it is missing, or nothing that can be equal to others."""
+    if label is None or label != label:  # noqa: PLR0124 - nan
+        raise SpanmatchError(f"groups: example {example} has none; give a group for every example id")
+    if not isinstance(label, Hashable):
+        raise SpanmatchError(f"groups: {label!r} of example {example}; give numbers or texts")
+    return label

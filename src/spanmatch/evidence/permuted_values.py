@@ -113,7 +113,14 @@ def null_values(
         except SpanmatchError as error:
             results[i] = error
     results |= nulls.of_products(from_products)
-    return [results[i] for i in range(len(statistics))]
+    return [_finite(results[i]) for i in range(len(statistics))]
+
+
+def _finite(permuted: Permuted | SpanmatchError) -> Permuted | SpanmatchError:
+    """Return values of permuted samples, or that they are no numbers, so that they cannot be compared."""
+    if isinstance(permuted, SpanmatchError) or np.isfinite([permuted.value, *permuted.null]).all():
+        return permuted
+    return SpanmatchError(f"{permuted.statistic}: values of the sample or of its permutations are not finite")
 
 
 def _tested_by(measure: Measure | Statistic, pair: Pair) -> Measure | Statistic:
@@ -127,7 +134,7 @@ def _tested_by(measure: Measure | Statistic, pair: Pair) -> Measure | Statistic:
         return declared_measure(linear_regression) or measure
     if function is soft_matching and p != q:
         return declared_measure(correlation_match) or measure
-    if pair.sample.x.rows_per_example > 1:
+    if max(pair.sample.x.rows_per_example, pair.sample.y.rows_per_example) > 1:
         return declared_measure(TESTED_BY.get(function, function)) or measure
     return IN_KERNELS.get(function, measure)
 
@@ -175,7 +182,10 @@ class _NullValues:
                     results[name] = error
                     del values[name]
 
-        add_values(self._sampled.pair)
+        try:
+            add_values(self._sampled.pair)
+        except SpanmatchError as error:  # no rows of y correspond to those of x
+            return dict.fromkeys(measures, error)
         for order in self._orders(", ".join(values), self.counts.products) if values else ():
             add_values(self._sampled.permuted(order))
         results |= {name: Permuted(name, observed, np.array(null)) for name, (observed, *null) in values.items()}

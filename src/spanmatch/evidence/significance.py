@@ -21,15 +21,15 @@ from .._threads import as_many_as_help
 from .._values import data_frame
 from ..errors import SpanmatchError
 from ..moments.moments import Moments
-from ..moments.options import Layers
+from ..moments.options import Layers, check_seed
 from ..moments.pairs import Pair
 from ..moments.provenance import network_and_layer
 from ..moments.spans import Array
 from ..similarity import debiased_cka, declared_measure
 from .intervals import check_level
 from .null_pairing import Statistic, name_of
-from .permutation import PERMUTATIONS, calibrated, check_exchangeable, p_value_of, threshold_of
-from .permutations import Groups, Permutations, permutations_of
+from .permutation import PERMUTATIONS, calibrated, check_exchangeable, measure_of_result, p_value_of, threshold_of
+from .permutations import Groups, Permutations, check_count, check_groups, joint_permutations
 from .permuted_values import Permuted, null_values
 
 if TYPE_CHECKING:
@@ -136,7 +136,8 @@ def significance(
 
         adjusted p_l = (1 + #{k: max over l' of v_kl' >= v_l}) / (K + 1)
 
-    It holds for all pairs together, whatever their dependence. Calibrated values are relative to
+    It holds for all pairs together, whatever their dependence: the examples of each network are
+    permuted in all of its layers alike. Calibrated values are relative to
     the ceil((1 - alpha)(K + 1))-th smallest of these maxima and the largest value observed.
 
     Cost: of `permutation_test` for each pair; what kernels need for all permutations is computed
@@ -147,19 +148,23 @@ def significance(
     Westfall, Young, "Resampling-based multiple testing", Wiley, 1993.
     """
     check_level(alpha)
+    if not isinstance(moments, Moments) or not moments.pairs:
+        raise SpanmatchError("significance: give moments of two or more layers, such as sm.capture returns")
     if not moments.keeps_sample:
         _ = moments.pair(*moments.pairs[0]).sample  # raises an error that says why
+    check_count(permutations)
+    check_seed(seed)
     declared, layer_pairs = declared_measure(measure), _between_networks(moments.pairs)
-    sign = -1.0 if declared is not None and declared.kind == "distance" else 1.0
-    best = 1.0 if declared is None else declared.itself
+    like = declared
     values, refusals = np.full(len(layer_pairs), np.nan), {}
     permuted: dict[int, Permuted] = {}
-    shared = _SharedPermutations(permutations, groups, seed)
+    shared = _SharedPermutations(permutations, groups, seed, layer_pairs)
     for i, layers in enumerate(tracked(layer_pairs, f"permuting {name_of(measure)}")):
         pair = moments.pair(*layers)
         try:
             check_exchangeable(pair)
-            values[i] = float(measure(pair))
+            result = measure(pair)
+            values[i], like = float(result), declared or measure_of_result(result)
             permuted[i] = _permuted(pair, declared or measure, shared.of(pair))
         except SpanmatchError as error:
             refusals[layers] = str(error)
@@ -167,6 +172,8 @@ def significance(
         raise SpanmatchError(
             f"significance of {name_of(measure)}: refused for all pairs: {next(iter(refusals.values()))}"
         )
+    sign = -1.0 if like is not None and like.kind == "distance" else 1.0
+    best = 1.0 if like is None else like.itself
     count = len(next(iter(permuted.values())).null)
     null, observed = np.full((count, len(layer_pairs)), np.nan), np.full(len(layer_pairs), np.nan)
     for i, of_pair in permuted.items():
@@ -211,19 +218,26 @@ def _permuted(pair: Pair, measure: Statistic, permutations: Permutations) -> Per
 class _SharedPermutations:
     """The same permutations for all pairs of layers, which have the same sample of examples."""
 
-    def __init__(self, count: int, groups: Groups, seed: int) -> None:
+    def __init__(self, count: int, groups: Groups, seed: int, pairs: Sequence[Layers]) -> None:
         self.count, self.groups, self.seed = count, groups, seed
-        self.permutations: Permutations | None = None
+        self.networks = list(dict.fromkeys(network_and_layer(layer)[0] for layers in pairs for layer in layers))
+        self.relative: Callable[[int, int], Permutations] | None = None
+        self.of_networks: dict[tuple[int, int], Permutations] = {}
         self.example_ids: NDArray[np.int64] | None = None
 
     def of(self, pair: Pair) -> Permutations:
-        """Return the permutations.  Raises SpanmatchError if a pair has another sample."""
+        """Return the permutations of y's examples.  Raises SpanmatchError if a pair has another sample."""
         ids = pair.sample.example_ids
-        if self.permutations is None or self.example_ids is None:
-            self.permutations, self.example_ids = permutations_of(ids, self.count, self.groups, self.seed), ids
+        check_groups(self.groups, pair.rows, pair.sample.n_examples)
+        if self.relative is None or self.example_ids is None:
+            self.relative = joint_permutations(ids, self.count, self.groups, self.seed, len(self.networks))
+            self.example_ids = ids
         if not np.array_equal(ids, self.example_ids):
             raise SpanmatchError(
                 f"layers {pair.x_layer!r} and {pair.y_layer!r}: their sample has other examples than that of the "
                 "first pair"
             )
-        return self.permutations
+        i, j = (self.networks.index(network_and_layer(layer)[0]) for layer in (pair.x_layer, pair.y_layer))
+        if (i, j) not in self.of_networks:
+            self.of_networks[i, j] = self.relative(i, j)
+        return self.of_networks[i, j]

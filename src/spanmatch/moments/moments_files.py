@@ -199,6 +199,7 @@ def _rows_of(state: SampleState) -> dict[str, StateArray]:
         "ids": rows.example_ids,
         "counts": rows.counts,
         "ambiguous": rows.is_ambiguous.astype(np.uint8),
+        "complete": rows.is_complete.astype(np.uint8),
         "values": rows.values,
     }
 
@@ -206,21 +207,24 @@ def _rows_of(state: SampleState) -> dict[str, StateArray]:
 def _sample(layer: str, description: Description, arrays: Arrays, neurons: int) -> SampleState:
     """Return a layer's sample.  Raises ValueError or KeyError if its parts do not fit together."""
     layers, reduction = description["layers"], description["reductions"][layer]
-    ids, counts, ambiguous, values = (
-        arrays[_array_name(layers, (f"sample {kind}", layer))] for kind in ("ids", "counts", "ambiguous", "values")
+    ids, counts, ambiguous, complete, values = (
+        arrays[_array_name(layers, (f"sample {kind}", layer))]
+        for kind in ("ids", "counts", "ambiguous", "complete", "values")
     )
     if reduction not in REDUCTIONS:
         raise ValueError(f"sample_rows of {layer} is {reduction!r}")
-    kinds = [array.dtype.name for array in (ids, counts, ambiguous, values)]
-    expected = ["int64", "int64", "uint8", "float64" if reduction == "mean" else "float32"]
+    kinds = [array.dtype.name for array in (ids, counts, ambiguous, complete, values)]
+    expected = ["int64", "int64", "uint8", "uint8", "float64" if reduction == "mean" else "float32"]
     k, most = len(ids), description["sample"]
-    shapes_fit = ids.shape == counts.shape == ambiguous.shape == (k,) and values.ndim == 2 and len(values) == k
+    shapes_fit = ids.shape == counts.shape == ambiguous.shape == complete.shape == (k,)
+    shapes_fit = shapes_fit and values.ndim == 2 and len(values) == k
     features = neurons * (int(counts[0]) if reduction == "flat" and k else 1)
     if kinds != expected or not shapes_fit or k > most or values.shape[1] != features or len(np.unique(ids)) != k:
         raise ValueError(f"the sample of {layer} is {', '.join(kinds)} of {k} examples, {values.shape}")
     if k and (ids.min() < 0 or counts.min() < 1):
         raise ValueError(f"the sample of {layer} has examples {ids.min()}, or of no rows")
-    rows = SampleRows(ids, hashes_of(ids, description["seed"]), counts, values, ambiguous.astype(np.bool_))
+    ambiguous, complete = ambiguous.astype(np.bool_), complete.astype(np.bool_)
+    rows = SampleRows(ids, hashes_of(ids, description["seed"]), counts, values, ambiguous, complete)
     refusal = str(description["sample_refusals"][layer])
     return SampleState(layer, reduction, rows, NumpyEngine(), neurons, refusal)
 

@@ -79,8 +79,7 @@ def checked_options(
         raise SpanmatchError(f"sample={sample!r}: give the number of examples to sample, 0 for none")
     if sample_rows not in (None, *REDUCTIONS):
         raise SpanmatchError(f"sample_rows={sample_rows!r}: give 'flat', 'mean' or 'last'")
-    if not _is_count(seed, 0) or seed >= 2**64:
-        raise SpanmatchError(f"seed={seed!r}: give a whole number from 0 to 2^64 - 1")
+    check_seed(seed)
     return Options(
         _requested_pairs(pairs),
         int(folds),
@@ -92,6 +91,12 @@ def checked_options(
         sample_rows,
         int(seed),
     )
+
+
+def check_seed(seed: int) -> None:
+    """Raise SpanmatchError unless a seed is a whole number that fits."""
+    if not _is_count(seed, 0) or seed >= 2**64:
+        raise SpanmatchError(f"seed={seed!r}: give a whole number from 0 to 2^64 - 1")
 
 
 def _is_count(value: object, least: int) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,9 @@ from ..errors import SpanmatchError
 from .backends import DeviceArray, Engine, NumpyEngine
 from .folds import Index
 from .sample import Ids, LayerSample, Reduction
+from .spans import Array
 
+Number = TypeVar("Number", np.float32, np.int64)
 Groups = tuple[Index, Ids, Ids]
 """The rows of a batch in the order of their examples, where each example starts, and the examples."""
 HASH_KEY = 0x5A3B1E
@@ -40,6 +43,8 @@ class SampleRows:
     """(k, features) float32; with "mean" float64 sums over rows."""
     is_ambiguous: NDArray[np.bool_]
     """(k,) whether an example came again with other values, so that its row is not known."""
+    is_complete: NDArray[np.bool_]
+    """(k,) whether it is known that no other rows of an example come."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,14 +60,24 @@ class SampleState:
     """Why the rows make no sample; empty if they do."""
 
     def on_host(self) -> SampleState:
-        """Return the same on the host."""
+        """Return the same on the host, in arrays of its own if it is on a device."""
         if isinstance(self.engine, NumpyEngine):
             return self
-        return replace(self, rows=replace(self.rows, values=self.engine.host(self.rows.values)), engine=NumpyEngine())
+        rows = SampleRows(
+            self.rows.example_ids.copy(),
+            self.rows.hashes.copy(),
+            self.rows.counts.copy(),
+            self.engine.host(self.rows.values).copy(),
+            self.rows.is_ambiguous.copy(),
+            self.rows.is_complete.copy(),
+        )
+        return replace(self, rows=rows, engine=NumpyEngine())
 
     @cached_property
     def sample(self) -> LayerSample:
         """The sample on the host.  Raises SpanmatchError if there is none."""
+        if not isinstance(self.engine, NumpyEngine):
+            return self.on_host().sample
         rows, layer = self.rows, self.layer
         if self.refusal:
             raise SpanmatchError(f"layer {layer!r}: no sample: {self.refusal}")
@@ -74,19 +89,19 @@ class SampleState:
                 "sample_rows='mean')"
             )
         order = np.argsort(rows.example_ids)
-        values = self.engine.host(rows.values)
+        values: Array = rows.values
         # In place, so that the rows are in memory once: nothing depends on their order.
-        for array in (rows.example_ids, rows.hashes, rows.counts, values):
+        for array in (rows.example_ids, rows.hashes, rows.counts, values, rows.is_complete):
             array[:] = array[order]
         if self.reduction == "mean":
             values = values / rows.counts[:, None]
         with np.errstate(over="ignore", under="ignore"):
             single = values.astype(np.float32, copy=False)
         _check_range(layer, single)
-        return LayerSample(layer, _read_only(single), rows.example_ids, self.neurons, self.reduction)
+        return LayerSample(layer, _read_only(single), _read_only(rows.example_ids), self.neurons, self.reduction)
 
 
-def _read_only(values: NDArray[np.float32]) -> NDArray[np.float32]:
+def _read_only(values: NDArray[Number]) -> NDArray[Number]:
     """Return a view that cannot be written to."""
     view = values.view()
     view.flags.writeable = False
@@ -119,7 +134,7 @@ class SampleBuffer:
         Of the layer.
     """
 
-    BOOKKEEPING = ("_ids", "_hashes", "_counts", "_ambiguous")
+    BOOKKEEPING = ("_ids", "_hashes", "_counts", "_ambiguous", "_complete")
 
     def __init__(self, layer: str, size: int, seed: int, reduction: Reduction, neurons: int) -> None:
         self.layer, self.size, self.seed, self.reduction, self.neurons = layer, size, seed, reduction, neurons
@@ -130,7 +145,7 @@ class SampleBuffer:
         self._ids = np.empty(0, dtype=np.int64)
         self._hashes = np.empty(0, dtype=np.uint64)
         self._counts = np.empty(0, dtype=np.int64)
-        self._ambiguous = np.empty(0, dtype=np.bool_)
+        self._ambiguous, self._complete = np.empty((2, 0), dtype=np.bool_)
         self._values: DeviceArray = None
         self._state: SampleState | None = None
 
@@ -142,6 +157,7 @@ class SampleBuffer:
         if len(rows.example_ids):
             buffer._filled, buffer._ids, buffer._counts = len(rows.example_ids), rows.example_ids, rows.counts
             buffer._ambiguous, buffer._values, buffer._hashes = rows.is_ambiguous, rows.values, rows.hashes
+            buffer._complete = rows.is_complete
             buffer.rows_per_example = int(rows.counts[0])
         return buffer
 
@@ -192,9 +208,8 @@ class SampleBuffer:
             self._engine = engine
         elif engine != self._engine:
             values = self._engine.constant(engine.host(values))
-        none = np.zeros(len(chosen), dtype=np.bool_)
-        rows = SampleRows(examples[chosen], hashes[chosen], lengths[chosen], values, none)
-        self._insert(rows, in_pieces=in_pieces)
+        none, complete = np.zeros(len(chosen), dtype=np.bool_), np.full(len(chosen), not in_pieces)
+        self._insert(SampleRows(examples[chosen], hashes[chosen], lengths[chosen], values, none, complete))
 
     def merge(self, other: SampleState) -> None:
         """Add the sample of another part of the data.  Raises SpanmatchError if it is of other rows."""
@@ -216,7 +231,7 @@ class SampleBuffer:
             self._engine = other.engine
         elif other.engine != self._engine:
             rows = replace(rows, values=self._engine.constant(other.engine.host(rows.values)))
-        self._insert(rows, in_pieces=self.reduction == "mean")
+        self._insert(rows)
 
     def state(self) -> SampleState:
         """Return the sample as it is now, which later batches do not change."""
@@ -224,7 +239,12 @@ class SampleBuffer:
             filled = slice(0, self._filled)
             values = np.empty((0, self.neurons), np.float32) if self._values is None else self._values[filled, ...]
             rows = SampleRows(
-                self._ids[filled], self._hashes[filled], self._counts[filled], values, self._ambiguous[filled]
+                self._ids[filled],
+                self._hashes[filled],
+                self._counts[filled],
+                values,
+                self._ambiguous[filled],
+                self._complete[filled],
             )
             self._state = SampleState(self.layer, self.reduction, rows, self._engine, self.neurons, self.refusal)
         return self._state
@@ -254,7 +274,7 @@ class SampleBuffer:
             return engine.group_sums(array, index, lengths)
         return engine.narrow(array, index, len(lengths))
 
-    def _insert(self, rows: SampleRows, *, in_pieces: bool) -> None:
+    def _insert(self, rows: SampleRows) -> None:
         """Add one row for each of some examples, and drop those whose hashes are no longer among the
         smallest.
         """
@@ -265,7 +285,7 @@ class SampleBuffer:
             self._values = None if self._values is None else self._engine.copied(self._values)
         is_known = np.isin(rows.example_ids, self._ids[: self._filled])
         if is_known.any():
-            self._add_again(_chosen(rows, np.flatnonzero(is_known), self._engine), in_pieces=in_pieces)
+            self._add_again(_chosen(rows, np.flatnonzero(is_known), self._engine))
         new = np.flatnonzero(~is_known)
         kept_hashes, new_hashes = self._hashes[: self._filled], rows.hashes[new]
         free = np.empty(0, dtype=np.intp)
@@ -280,19 +300,34 @@ class SampleBuffer:
     def _put(self, slots: Index, rows: SampleRows) -> None:
         self._ids[slots], self._hashes[slots] = rows.example_ids, rows.hashes
         self._counts[slots], self._ambiguous[slots] = rows.counts, rows.is_ambiguous
+        self._complete[slots] = rows.is_complete
         self._engine.put(self._values, slots, rows.values)
 
-    def _add_again(self, rows: SampleRows, *, in_pieces: bool) -> None:
+    def _add_again(self, rows: SampleRows) -> None:
         """Add rows of examples that are there: other pieces of them, or the same rows once more."""
+        complete = rows.is_complete | self._complete[self._slots_of(rows.example_ids)]
+        in_pieces = np.full(len(complete), self.reduction == "mean") & ~complete
+        self._add_pieces(_chosen(rows, np.flatnonzero(in_pieces), self._engine))
+        self._compare(_chosen(rows, np.flatnonzero(~in_pieces), self._engine))
+
+    def _slots_of(self, example_ids: Ids) -> Index:
+        """Return where the rows of examples are that are there."""
         order = np.argsort(self._ids[: self._filled])
-        slots = order[np.searchsorted(self._ids[: self._filled], rows.example_ids, sorter=order)]
-        before = self._engine.taken(self._values, slots)
-        if self.reduction == "mean" and in_pieces:
-            counts = self._counts[slots] + rows.counts
-            ambiguous = self._ambiguous[slots] | rows.is_ambiguous
-            self._put(slots, replace(rows, counts=counts, values=before + rows.values, is_ambiguous=ambiguous))
-            return
-        same = self._engine.host(before == rows.values).all(axis=1) & (self._counts[slots] == rows.counts)
+        return np.asarray(order[np.searchsorted(self._ids[: self._filled], example_ids, sorter=order)])
+
+    def _add_pieces(self, rows: SampleRows) -> None:
+        """Add other pieces of examples that are there."""
+        slots = self._slots_of(rows.example_ids)
+        values = self._engine.taken(self._values, slots) + rows.values
+        counts, ambiguous = self._counts[slots] + rows.counts, self._ambiguous[slots] | rows.is_ambiguous
+        self._put(slots, replace(rows, counts=counts, values=values, is_ambiguous=ambiguous))
+
+    def _compare(self, rows: SampleRows) -> None:
+        """Note which complete examples came again with other rows."""
+        slots = self._slots_of(rows.example_ids)
+        same = self._engine.host(self._engine.taken(self._values, slots) == rows.values).all(axis=1)
+        same &= self._counts[slots] == rows.counts
+        self._complete[slots] |= rows.is_complete
         self._ambiguous[slots] |= rows.is_ambiguous | ~np.asarray(same, dtype=np.bool_)
 
     def _reserve(self, count: int, like: DeviceArray) -> None:
@@ -322,6 +357,7 @@ def _chosen(rows: SampleRows, chosen: Index, engine: Engine) -> SampleRows:
         rows.counts[chosen],
         engine.taken(rows.values, chosen),
         rows.is_ambiguous[chosen],
+        rows.is_complete[chosen],
     )
 
 

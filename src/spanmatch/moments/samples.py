@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -153,10 +154,15 @@ class Samples:
         if self.reason:
             return None
         states = self._buffers[x].state(), self._buffers[y].state()
-        return lambda: sample_of(states[0].sample, states[1].sample, n_examples, self.options.seed)
+        return partial(_sample_of_states, *states, n_examples, self.options.seed)
 
     def _reduction(self, layer: str, outputs: ExampleOutputs) -> Reduction:
         return self.options.sample_rows or outputs.reductions.get(layer, "flat")
+
+
+def _sample_of_states(x: SampleState, y: SampleState, n_examples: int, seed: int) -> Sample:
+    """Return the sample of two layers on the host."""
+    return sample_of(x.sample, y.sample, n_examples, seed)
 
 
 def _longest(plan: Plan) -> int:

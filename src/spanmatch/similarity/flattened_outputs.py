@@ -17,6 +17,7 @@ from scipy.linalg import eigh
 from ..errors import SpanmatchError
 from ..moments.moments import Moments
 from ..moments.pairs import Pair, checked_pair
+from ..moments.provenance import Result
 from ..moments.sample import LayerSample
 from ..moments.spans import UNIT, Array
 from .declared_measures import declared_measure
@@ -73,6 +74,8 @@ def flattened(pair: Pair, measure: Callable[[Pair], Measured]) -> Measured:
     (1.0, (120, 120))
     """
     checked_pair(pair)
+    if not callable(measure):
+        raise SpanmatchError(f"measure={measure!r}: give a function of a pair, such as sm.procrustes")
     sample, declared = pair.sample, declared_measure(measure)
     name = str(getattr(declared or measure, "name", None) or getattr(measure, "__name__", "measure"))
     is_rotatable = declared is not None and "orthogonal" in declared.invariances
@@ -90,6 +93,8 @@ def flattened(pair: Pair, measure: Callable[[Pair], Measured]) -> Measured:
     coordinates = {layer.layer: _coordinates(layer) for layer in (sample.x, sample.y)}
     moments._add_batch(coordinates, sample.example_ids)
     result = measure(moments.pair(pair.x_layer, pair.y_layer))
+    if not isinstance(result, Result):
+        raise SpanmatchError(f"{name}: it returned {result!r}; give a measure that says what it is of, such as sm.cka")
     provenance = replace(
         result.provenance,
         x_neurons=sample.X.shape[1],

@@ -17,7 +17,16 @@ from .dissimilarities_from_moments import rsa_of_moments
 from .matrix_cache import CACHE
 from .measure import Measured, measured_fields_of_sample
 from .permutable import Quadratic, as_it_is
-from .sampled_kernels import SAME, Dissimilarity, check_rows, dissimilarities, hollow, ranks_of, threads_of_sample
+from .sampled_kernels import (
+    SAME,
+    Dissimilarity,
+    check_deviations,
+    check_rows,
+    dissimilarities,
+    hollow,
+    ranks_of,
+    threads_of_sample,
+)
 
 Comparison = Literal["spearman", "pearson", "cosine"]
 
@@ -81,6 +90,8 @@ def rsa(pair: Pair, dissimilarity: Dissimilarity = "correlation", comparison: Co
         return rsa_of_moments(pair)
     fields = measured_fields_of_sample(pair, "rsa", 3, centred=False)
     check_rows(pair, "rsa")
+    if dissimilarity == "correlation":
+        check_deviations(pair, "rsa")
     return Measured(value=dissimilarities_compared(pair, dissimilarity, comparison).value(), **fields)
 
 

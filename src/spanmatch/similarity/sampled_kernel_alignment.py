@@ -13,6 +13,9 @@ from .measure import Measured, measured_fields_of_sample
 from .permutable import Quadratic, as_it_is
 from .sampled_kernels import Kernel, check_rows, threads_of_sample, unit_kernel
 
+LARGEST_BANDWIDTH = 1e6
+"""The largest bandwidth, with which CKA is that of squared distances; 1 over it is the smallest."""
+
 
 @threads_of_sample
 def kernel_cka(pair: Pair, kernel: Kernel = "linear", debiased: bool = False, bandwidth: float = 0.4) -> Measured:
@@ -64,8 +67,11 @@ def kernel_cka(pair: Pair, kernel: Kernel = "linear", debiased: bool = False, ba
     """
     if kernel not in get_args(Kernel):
         raise SpanmatchError(f"kernel={kernel!r}: give 'linear' or 'rbf'")
-    if not 0 < bandwidth < float("inf"):
-        raise SpanmatchError(f"bandwidth={bandwidth!r}: give a positive share of the median distance")
+    if not 1 / LARGEST_BANDWIDTH <= bandwidth <= LARGEST_BANDWIDTH:
+        raise SpanmatchError(
+            f"bandwidth={bandwidth!r}: give a positive share of the median distance, from {1 / LARGEST_BANDWIDTH:g} to "
+            f"{LARGEST_BANDWIDTH:g}"
+        )
     name = f"{'debiased ' if debiased else ''}{'rbf' if kernel == 'rbf' else 'kernel'} cka"
     fields = measured_fields_of_sample(pair, name, 4 if debiased else 3, centred=True)
     check_rows(pair, name)

@@ -44,6 +44,8 @@ digits."""
 LARGEST_MEAN = 1e4
 """The largest ratio of a layer's norm to its centred norm for which float32 rows keep the digits of
 float64 activations."""
+LARGEST_SHARE_LOST = 0.01
+"""The largest share of rows whose correlations may have lost digits."""
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -134,6 +136,22 @@ def check_rows(pair: Pair, name: str) -> None:
             raise SpanmatchError(
                 f"{name}: layer {layer.layer!r}: the mean is over {LARGEST_MEAN:,.0f} times as large as the spread "
                 "about it, so that the sample's float32 rows lost the digits of float64 activations; subtract the mean"
+            )
+
+
+def check_deviations(pair: Pair, name: str) -> None:
+    """Raise SpanmatchError if float32 rows lost the digits of their deviations from their means over
+    features.
+    """
+    for layer, dtype in zip((pair.sample.x, pair.sample.y), pair.dtypes, strict=True):
+        sums = row_sums(layer)
+        varies = sums.deviations > 0
+        lost = sums.norms[varies] > LARGEST_MEAN * sums.deviations[varies]
+        if dtype == "float64" and np.count_nonzero(lost) > LARGEST_SHARE_LOST * len(sums.norms):
+            raise SpanmatchError(
+                f"{name}: layer {layer.layer!r}: the means of rows over features are over {LARGEST_MEAN:,.0f} times as "
+                "large as the spread about them, so that the sample's float32 rows lost the digits of float64 "
+                "activations; subtract the means, or use another dissimilarity"
             )
 
 
