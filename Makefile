@@ -37,6 +37,7 @@ types: .venv/ready node_modules/.ready
 benchmarks: .venv/ready
 	$(BIN)/python benchmarks/match_profile.py
 	$(BIN)/python benchmarks/update.py
+	$(BIN)/python benchmarks/sample.py
 	$(BIN)/python benchmarks/memory.py
 	$(BIN)/python benchmarks/capture.py
 	$(BIN)/python benchmarks/compare.py

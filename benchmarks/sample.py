@@ -70,13 +70,14 @@ if __name__ == "__main__":
     X, Y = (r.standard_normal((65_536, 256)).astype(np.float32) for _ in range(2))
     MAPS = r.standard_normal((30_000, 16, 64)).astype(np.float32)
     torch.manual_seed(0)
+    torch.set_num_threads(1)
     NETS, IMAGES = [network().eval() for _ in range(2)], torch.randn(2000, 3, 32, 32)
     print(machine())
     print(f"\na pass with a sample, as a multiple of one without (asked: {ASKED}); median and range of {TURNS} turns")
     cases = {
         "features, 1,000 of 65,536 examples": (features, 1000),
         "maps, 500 of 30,000 examples x 16 positions": (positions, 500),
-        "convolutions, 100 of 2,000 images, 3 layers": (convolutions, 100),
+        "convolutions, 40 of 2,000 images, 3 layers": (convolutions, 40),
     }
     for name, (work, sample) in cases.items():
         found = ratios(work, sample)

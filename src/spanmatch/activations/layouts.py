@@ -46,7 +46,7 @@ class Rows(NamedTuple):
     """What the sample of examples keeps of an example by default."""
     complete: tuple[Array, NDArray[np.int64]] | None = None
     """If only a sample of the positions are rows: all positions of the examples that could be sampled,
-    (rows, neurons), in memory of their own, and the example of each."""
+    (rows, neurons), in memory of their own, one example after another, and these examples."""
 
 
 @dataclass(frozen=True)
@@ -238,10 +238,7 @@ class BatchRows:
             "channels are neurons"
         )
         chosen = self._candidates.index
-        complete = (
-            values[self._candidates.like(values)].reshape(-1, channels),
-            np.repeat(self.example_ids[chosen], count),
-        )
+        complete = values[self._candidates.like(values)].reshape(-1, channels), self.example_ids[chosen]
         return Rows(values[examples, positions].reshape(-1, channels), self._ids(sampled), how, "flat", complete)
 
     def _tokens(self, layer: str, output: Array, mask: Array | None, masked_tokens: str) -> Rows:

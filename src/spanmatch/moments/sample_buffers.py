@@ -172,9 +172,10 @@ class SampleBuffer:
 
     def candidates(self, hashes: Hashes) -> NDArray[np.bool_]:
         """Return which examples could enter the sample, by the hashes of their ids."""
-        if self._filled < self.size:
-            return np.ones(len(hashes), dtype=np.bool_)
-        return np.asarray(hashes <= self._hashes[: self._filled].max())
+        is_candidate = smallest_of(hashes, self.size)
+        if self._filled == self.size:
+            is_candidate &= hashes <= self._hashes.max()
+        return is_candidate
 
     def add(self, engine: Engine, array: DeviceArray, groups: Groups, hashes: Hashes, *, in_pieces: bool) -> None:
         """Add the rows of a batch.
@@ -199,8 +200,6 @@ class SampleBuffer:
         if self.refusal:
             return
         chosen = np.flatnonzero(self.candidates(hashes))
-        if len(chosen) > self.size:
-            chosen = np.sort(chosen[np.argpartition(hashes[chosen], self.size - 1)[: self.size]])
         if not len(chosen):
             return
         values = self._reduced(engine, array, order, starts[chosen], lengths[chosen])
@@ -359,6 +358,13 @@ def _chosen(rows: SampleRows, chosen: Index, engine: Engine) -> SampleRows:
         rows.is_ambiguous[chosen],
         rows.is_complete[chosen],
     )
+
+
+def smallest_of(hashes: Hashes, count: int) -> NDArray[np.bool_]:
+    """Return which hashes are among the smallest ones; equal ones together."""
+    if len(hashes) <= count:
+        return np.ones(len(hashes), dtype=np.bool_)
+    return np.asarray(hashes <= np.partition(hashes, count - 1)[count - 1])
 
 
 def hashes_of(example_ids: Ids, seed: int) -> Hashes:

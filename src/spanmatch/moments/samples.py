@@ -16,7 +16,7 @@ from .batches import LayerBatch, checked
 from .folds import Plan
 from .options import Options
 from .sample import Ids, Reduction, Sample, sample_of
-from .sample_buffers import SampleBuffer, SampleState, hashes_of
+from .sample_buffers import Groups, SampleBuffer, SampleState, hashes_of, smallest_of
 
 NOT_REQUESTED = "no sample of rows was kept; make the moments with sample=1000, or another number of examples"
 
@@ -29,7 +29,7 @@ class ExampleOutputs:
     """What to make of an example's rows by default, by layer; "flat" for layers that are not listed."""
     complete: Mapping[str, tuple[DeviceArray, Ids]] = field(default_factory=dict)
     """Of layers of which only a sample of the positions are rows: all positions of the examples that
-    could be sampled, (rows, neurons), and the example of each."""
+    could be sampled, (rows, neurons), one example after another, and these examples."""
     in_pieces: bool = True
     """Whether further rows of the same examples may come in other batches."""
 
@@ -115,14 +115,12 @@ class Samples:
         """Return which examples could enter the samples."""
         if self.reason:
             return np.zeros(len(example_ids), dtype=np.bool_)
-        first = next(iter(self._buffers.values()), None)
-        if first is None:
-            return np.ones(len(example_ids), dtype=np.bool_)
-        return first.candidates(hashes_of(example_ids, self.options.seed))
+        first, hashes = next(iter(self._buffers.values()), None), hashes_of(example_ids, self.options.seed)
+        return smallest_of(hashes, self.options.sample) if first is None else first.candidates(hashes)
 
     def add(self, layer_batches: Mapping[str, LayerBatch], outputs: ExampleOutputs) -> None:
         """Add the rows of a batch."""
-        known: dict[int, tuple[Plan, Hashes]] = {}
+        known: dict[int, Hashes] = {}
         for layer, buffer in self._buffers.items():
             batch = layer_batches[layer]
             engine, array, plan = batch.engine, batch.array, batch.plan
@@ -131,10 +129,12 @@ class Samples:
                 if not len(example_ids):
                     continue
                 engine, array = checked(layer, array)
-                plan = Plan(example_ids, 1)
+                groups = _groups_of_complete(array, example_ids)
+                buffer.add(engine, array, groups, hashes_of(groups[2], self.options.seed), in_pieces=outputs.in_pieces)
+                continue
             if id(plan) not in known:
-                known[id(plan)] = plan, hashes_of(plan.groups[2], self.options.seed)
-            buffer.add(engine, array, plan.groups, known[id(plan)][1], in_pieces=outputs.in_pieces)
+                known[id(plan)] = hashes_of(plan.groups[2], self.options.seed)
+            buffer.add(engine, array, plan.groups, known[id(plan)], in_pieces=outputs.in_pieces)
 
     def merge(self, states: Mapping[str, SampleState], reason: str) -> None:
         """Add the samples of another part of the data, of the same layers; there is none of a sum if
@@ -169,6 +169,15 @@ def _longest(plan: Plan) -> int:
     """Return the largest number of rows of an example."""
     order, starts, _ = plan.groups
     return int(np.diff(starts, append=len(order)).max())
+
+
+def _groups_of_complete(array: DeviceArray, example_ids: Ids) -> Groups:
+    """Return the rows by their examples, which come one after another, with as many rows each."""
+    rows = int(array.shape[0])
+    each = rows // len(example_ids)
+    if len(np.unique(example_ids)) < len(example_ids):
+        return Plan(np.repeat(example_ids, each), 1).groups
+    return np.arange(rows), np.arange(0, rows, each), example_ids
 
 
 def _rows_per_example(array: DeviceArray, example_ids: Ids) -> int:
