@@ -80,7 +80,7 @@ def best_transport(X: Rows, Y: Rows) -> float:
 
 Value = Callable[[sm.Pair], float]
 DEFINITIONS: dict[str, tuple[Value, Callable[[Rows, Rows], float]]] = {
-    "rsa": (lambda pair: sm.rsa(pair).value, distance_correlation),
+    "rsa": (lambda pair: sm.rsa(pair, "sqeuclidean", "pearson").value, distance_correlation),
     "shape, alpha=1": (
         lambda pair: np.cos(sm.shape_distance(pair).value),
         lambda X, Y: cosine(X.centred, Y.centred),
