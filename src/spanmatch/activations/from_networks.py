@@ -145,9 +145,10 @@ def capture(
 
     Notes
     -----
-    Memory: the moments with the sample, and the outputs of some batches: these are put together until they have
-    some thousand rows. The outputs of a layer are copied once, where they could still change. What
-    layers have in common, as the positions that are sampled, is computed once for each batch.
+    Memory: the moments with the sample, and the outputs of some batches: these are put together
+    until they have some thousand rows. The outputs of a layer are copied once, where they could still
+    change. What layers have in common, as the positions that are sampled, is computed once for each
+    batch.
 
     Examples
     --------

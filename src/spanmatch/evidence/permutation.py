@@ -119,11 +119,13 @@ def permutation_test(
     and the threshold is the ceil((1 - alpha)(K + 1))-th smallest of the K + 1 values. For distances
     smaller values are more similar; of functions that return plain numbers, larger ones. The p-value
     is exact: it is at most alpha in a share alpha of pairs of unrelated layers, whatever their
-    distribution. Up to m - 1 permutations of m examples are
-    shifts along a random cycle through all of them, more are independent.
+    distribution. Permutations are affine maps of the places in a random order; within groups, and of
+    very few examples, they are independent.
 
-    Measures that correct a value in sample need folds where an example has several rows. Then, and
-    for `sm.ridge_regression`, that value is permuted, named in `.statistic`: both are zero together.
+    Measures that correct a value in sample need folds where an example has several rows. The value in
+    sample is then permuted in their place, and named in `.statistic`; so is linear regression for
+    `sm.ridge_regression`, and the correlation match for soft matching of layers of different widths.
+    They test the same hypothesis.
 
     "all": if rows are examples, debiased CKA has mean 0 and variance 2 / (n (n - 3)) over all
     permutations of the rows; those of ||Sxy||^2, for `sm.cka`, are in [1]_. With the skewness to
@@ -131,9 +133,9 @@ def permutation_test(
     those for all signs of the cross products of folds: the p-value is at least 2^(1 - k) for k folds.
     This is also what is done, for these two measures, if no sample was kept.
 
-    Cost: for kernels m^2 log m operations for K < m, K m^2 otherwise; for neighbours K m k; for
-    measures of moments K products of the sampled rows, and K times the measure. A function that is
-    not in `sm.measures()` is computed K times from new moments.
+    Cost: for kernels m^2 log m operations for every m permutations, and m^2 for each one within
+    groups; for neighbours K m k; for measures of moments K products of the sampled rows, and K times
+    the measure. A function that is not in `sm.measures()` is computed K times from new moments.
 
     References
     ----------

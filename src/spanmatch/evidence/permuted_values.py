@@ -109,7 +109,7 @@ def null_values(
             if isinstance(tested, Measure) and not is_of_sample(tested):
                 from_products[i] = tested
             else:
-                results[i] = nulls.of_sample(tested, name_of(measure) if tested in IN_KERNELS.values() else None)
+                results[i] = nulls.of_sample(tested, name_of(measure))
         except SpanmatchError as error:
             results[i] = error
     results |= nulls.of_products(from_products)
@@ -149,12 +149,11 @@ class _NullValues:
     def _sampled(self) -> SampledPair:
         return SampledPair(self.pair)
 
-    def of_sample(self, measure: Measure | Statistic, name: str | None = None) -> Permuted:
+    def of_sample(self, measure: Measure | Statistic, name: str) -> Permuted:
         """Return the values of a measure of kernels or of neighbours, or of any function of a pair.
 
         Raises SpanmatchError if it is not defined.
         """
-        name = name or name_of(measure)
         if not is_of_sample(measure):
             return self._one_by_one(name, values_of_reordered(self.pair, measure), self.counts.products)
         statistic = statistic_of(measure, self.pair)

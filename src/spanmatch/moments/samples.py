@@ -173,8 +173,7 @@ def _longest(plan: Plan) -> int:
 
 def _groups_of_complete(array: DeviceArray, example_ids: Ids) -> Groups:
     """Return the rows by their examples, which come one after another, with as many rows each."""
-    rows = int(array.shape[0])
-    each = rows // len(example_ids)
+    rows, each = int(array.shape[0]), _rows_per_example(array, example_ids)
     if len(np.unique(example_ids)) < len(example_ids):
         return Plan(np.repeat(example_ids, each), 1).groups
     return np.arange(rows), np.arange(0, rows, each), example_ids
@@ -182,4 +181,4 @@ def _groups_of_complete(array: DeviceArray, example_ids: Ids) -> Groups:
 
 def _rows_per_example(array: DeviceArray, example_ids: Ids) -> int:
     """Return the number of rows of each example, of which all have as many."""
-    return int(array.shape[0]) // max(1, len(np.unique(example_ids)))
+    return int(array.shape[0]) // max(1, len(example_ids))
