@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from ..errors import BadArgument, SpanmatchError
+from ..errors import SpanmatchError
 from ..moments.pairs import Pair
-from ..similarity import Measure, cka, debiased_cka, measures
-from .permutation import PERMUTATIONS, PermutationTest, check_exchangeable, test_by_all_permutations, test_of
-from .permutations import permutations_of
+from ..similarity import Measure, measures
+from .permutation import PERMUTATIONS, PermutationTest, check_exchangeable, permutation_test, test_of
+from .permutations import check_count, permutations_of
 from .permuted_values import Counts, Permuted, null_values
 
 WIDEST, OPERATIONS = 256, 2e10
@@ -59,9 +59,8 @@ def tests_of_measures(
 
 def check_permutations(permutations: int | None) -> None:
     """Raise BadArgument if this is no number of permutations."""
-    is_count = isinstance(permutations, int) and not isinstance(permutations, bool)
-    if permutations is not None and not (is_count and permutations >= 0):
-        raise BadArgument(f"permutations={permutations!r}: give a number of permutations, such as 999, or 0 for none")
+    if permutations is not None:
+        check_count(permutations, fewest=0)
 
 
 def _default_counts(pair: Pair) -> Counts:
@@ -87,9 +86,6 @@ def _test_of_measure(
 def _test_without_sample(pair: Pair, measure: Measure, alpha: float) -> PermutationTest | SpanmatchError:
     """Return the test of CKA over all permutations, or why there is none."""
     try:
-        if measure.function in (cka, debiased_cka):
-            return test_by_all_permutations(pair, measure, alpha)
-        _ = pair.sample
+        return permutation_test(pair, measure, alpha=alpha)
     except SpanmatchError as error:
         return error
-    raise AssertionError("a pair without a sample has none")

@@ -170,7 +170,7 @@ def permutation_test(
                 f"permutation_test of {name}: over all permutations, p-values are known of linear CKA only; give "
                 "sm.debiased_cka or sm.cka, or a number of permutations"
             )
-        return test_by_all_permutations(pair, declared, alpha)
+        return _by_all_permutations(pair, declared, alpha)
     sample = pair.sample
     check_groups(groups, pair.rows, sample.n_examples)
     orders = permutations_of(sample.example_ids, permutations, groups, seed)
@@ -237,7 +237,7 @@ def check_exchangeable(pair: Pair) -> None:
         )
 
 
-def test_by_all_permutations(pair: Pair, measure: Measure, alpha: float) -> PermutationTest:
+def _by_all_permutations(pair: Pair, measure: Measure, alpha: float) -> PermutationTest:
     """Return the test of CKA or debiased CKA over all permutations, from the moments."""
     value = float(measure(pair))
     outcome = test_by_moments(pair, value, alpha, is_debiased=measure.function is debiased_cka)

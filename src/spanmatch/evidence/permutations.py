@@ -18,7 +18,7 @@ from weakref import ref
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import SpanmatchError
+from ..errors import BadArgument, SpanmatchError
 from ..moments.options import check_seed
 from ..moments.sample import Ids
 from ..moments.spans import Array, Index
@@ -177,11 +177,7 @@ def permutations_of(example_ids: Ids, count: int, groups: Groups, seed: int) -> 
         If there are fewer than two examples, a group is not known, no group has two examples, or the
         number or the seed is none.
     """
-    check_count(count)
-    check_seed(seed)
-    m, random = len(example_ids), np.random.default_rng(seed)
-    if m < 2:
-        raise SpanmatchError(f"permutations: {m} examples; at least 2 are needed")
+    m, random = _checked_size(example_ids, count, seed), np.random.default_rng(seed)
     if groups is not None:
         return _independent(_orders_within(_members(example_ids, groups), m, count, random))
     factors, needed = np.array([a for a in range(1, m) if gcd(a, m) == 1]), -(-(count + 1) // m)
@@ -217,11 +213,11 @@ def joint_permutations(
     SpanmatchError
         As `permutations_of` does.
     """
-    first = permutations_of(example_ids, count, groups, seed)
     if networks <= 2:
+        first = permutations_of(example_ids, count, groups, seed)
         inverse = first.inverse
         return lambda i, j: first if i <= j else inverse
-    m, random = len(example_ids), np.random.default_rng((seed, networks))
+    m, random = _checked_size(example_ids, count, seed), np.random.default_rng((seed, networks))
     if groups is not None:
         members = _members(example_ids, groups)
         orders = [_orders_within(members, m, count, random) for _ in range(networks)]
@@ -240,11 +236,23 @@ def joint_permutations(
     return shifted
 
 
-def check_count(permutations: int) -> None:
-    """Raise SpanmatchError unless a number of permutations is a whole number, 1 or more."""
+def check_count(permutations: int, fewest: int = 1) -> None:
+    """Raise BadArgument unless a number of permutations is a whole number, not too small."""
     is_integer = isinstance(permutations, int | np.integer) and not isinstance(permutations, bool)
-    if not is_integer or permutations < 1:
-        raise SpanmatchError(f"permutations={permutations!r}: give a number of permutations, such as 999")
+    if not is_integer or permutations < fewest:
+        none = "" if fewest else ", or 0 for none"
+        raise BadArgument(f"permutations={permutations!r}: give a number of permutations, such as 999{none}")
+
+
+def _checked_size(example_ids: Ids, count: int, seed: int) -> int:
+    """Return the number of examples.  Raises SpanmatchError if there are fewer than two, or the number
+    of permutations or the seed is none.
+    """
+    check_count(count)
+    check_seed(seed)
+    if len(example_ids) < 2:
+        raise SpanmatchError(f"permutations: {len(example_ids)} examples; at least 2 are needed")
+    return len(example_ids)
 
 
 def check_groups(groups: Groups, rows: int, n_examples: int) -> None:
@@ -273,7 +281,8 @@ def _orders_within(members: list[Index], m: int, count: int, random: np.random.G
 
 def _members(example_ids: Ids, groups: Groups) -> list[Index]:
     """Return the examples of each group of at least two, by their places."""
-    labels = [_label(groups, int(example)) for example in example_ids]
+    given = groups if isinstance(groups, Mapping) else np.asarray(groups)
+    labels = [_label(given, int(example)) for example in example_ids]
     numbers = {label: number for number, label in enumerate(dict.fromkeys(labels))}
     of_example = np.array([numbers[label] for label in labels])
     members = [np.flatnonzero(of_example == number) for number in range(len(numbers))]
@@ -286,11 +295,10 @@ def _members(example_ids: Ids, groups: Groups) -> list[Index]:
     return members
 
 
-def _label(groups: Groups, example: int) -> object:
+def _label(labels: Mapping[int, object] | NDArray[np.generic], example: int) -> object:
     """Return the group of an example.  Raises SpanmatchError if it is not known."""
-    if isinstance(groups, Mapping):
-        return _known(groups.get(example), example)
-    labels = np.asarray(groups)
+    if isinstance(labels, Mapping):
+        return _known(labels.get(example), example)
     if labels.ndim != 1 or example >= len(labels):
         raise SpanmatchError(
             f"groups: of shape {labels.shape}, without an entry for example {example}; give (examples,) labels by id, "

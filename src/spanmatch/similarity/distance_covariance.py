@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ..moments.pairs import Pair
 from .measure import Measured, measured_fields_of_sample
-from .permutable import Quadratic, root
+from .permutable import Quadratic, square_roots
 from .sampled_kernels import check_rows, threads_of_sample, unit_centred_distances
 
 
@@ -58,4 +58,4 @@ def distance_correlation(pair: Pair) -> Measured:
 
 def distances_correlated(pair: Pair) -> Quadratic:
     """Return distance correlation for permuted examples."""
-    return Quadratic(unit_centred_distances(pair.sample.x), unit_centred_distances(pair.sample.y), root)
+    return Quadratic(unit_centred_distances(pair.sample.x), unit_centred_distances(pair.sample.y), square_roots)

@@ -60,11 +60,11 @@ class Relabelled(ABC):
         """
 
 
-def as_it_is(sums: Array) -> Array:
+def at_most_one(sums: Array) -> Array:
     """Return the sums of matrices with norm 1, of which none is over 1 but by rounding."""
     return np.minimum(sums, 1.0)
 
 
-def root(sums: Array) -> Array:
+def square_roots(sums: Array) -> Array:
     """Return the roots of such sums, of which none is below 0 but by rounding."""
     return np.asarray(np.sqrt(np.clip(sums, 0.0, 1.0)))

@@ -16,7 +16,7 @@ from ..moments.spans import Array
 from .dissimilarities_from_moments import rsa_of_moments
 from .matrix_cache import CACHE
 from .measure import Measured, measured_fields_of_sample
-from .permutable import Quadratic, as_it_is
+from .permutable import Quadratic, at_most_one
 from .sampled_kernels import (
     SAME,
     Dissimilarity,
@@ -100,7 +100,7 @@ def dissimilarities_compared(
 ) -> Quadratic:
     """Return RSA for permuted examples."""
     A, B = (_unit_dissimilarities(layer, dissimilarity, comparison) for layer in (pair.sample.x, pair.sample.y))
-    return Quadratic(A, B, as_it_is)
+    return Quadratic(A, B, at_most_one)
 
 
 def _unit_dissimilarities(sample: LayerSample, dissimilarity: Dissimilarity, comparison: Comparison) -> Array:

@@ -10,7 +10,7 @@ from typing import get_args
 from ..errors import SpanmatchError
 from ..moments.pairs import Pair
 from .measure import Measured, measured_fields_of_sample
-from .permutable import Quadratic, as_it_is
+from .permutable import Quadratic, at_most_one
 from .sampled_kernels import Kernel, check_rows, threads_of_sample, unit_kernel
 
 LARGEST_BANDWIDTH = 1e6
@@ -96,4 +96,4 @@ def debiased_rbf_cka(pair: Pair) -> Measured:
 def kernels_aligned(pair: Pair, kernel: Kernel = "linear", debiased: bool = False, bandwidth: float = 0.4) -> Quadratic:
     """Return CKA for permuted examples."""
     A, B = (unit_kernel(layer, kernel, bandwidth, debiased=debiased) for layer in (pair.sample.x, pair.sample.y))
-    return Quadratic(A, B, as_it_is)
+    return Quadratic(A, B, at_most_one)
