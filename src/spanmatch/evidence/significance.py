@@ -137,8 +137,8 @@ def significance(
         adjusted p_l = (1 + #{k: max over l' of v_kl' >= v_l}) / (K + 1)
 
     It holds for all pairs together, whatever their dependence: the examples of each network are
-    permuted in all of its layers alike. Calibrated values are relative to
-    the ceil((1 - alpha)(K + 1))-th smallest of these maxima and the largest value observed.
+    permuted in all of its layers alike. The threshold is the ceil((1 - alpha)(K + 1))-th smallest of
+    these maxima and the largest value of the sample; calibrated values are relative to it.
 
     Cost: of `permutation_test` for each pair; what kernels need for all permutations is computed
     once for each layer.

@@ -122,8 +122,6 @@ class Samples:
         """Add the rows of a batch."""
         known: dict[int, Hashes] = {}
         for layer, buffer in self._buffers.items():
-            batch = layer_batches[layer]
-            engine, array, plan = batch.engine, batch.array, batch.plan
             if layer in outputs.complete:
                 array, example_ids = outputs.complete[layer]
                 if not len(example_ids):
@@ -132,9 +130,11 @@ class Samples:
                 groups = _groups_of_complete(array, example_ids)
                 buffer.add(engine, array, groups, hashes_of(groups[2], self.options.seed), in_pieces=outputs.in_pieces)
                 continue
-            if id(plan) not in known:
-                known[id(plan)] = hashes_of(plan.groups[2], self.options.seed)
-            buffer.add(engine, array, plan.groups, known[id(plan)], in_pieces=outputs.in_pieces)
+            batch = layer_batches[layer]
+            groups = batch.plan.groups  # layers share it
+            if id(groups) not in known:
+                known[id(groups)] = hashes_of(groups[2], self.options.seed)
+            buffer.add(batch.engine, batch.array, groups, known[id(groups)], in_pieces=outputs.in_pieces)
 
     def merge(self, states: Mapping[str, SampleState], reason: str) -> None:
         """Add the samples of another part of the data, of the same layers; there is none of a sum if
