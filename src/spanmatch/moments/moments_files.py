@@ -143,9 +143,7 @@ def contents_of(state: State) -> Contents:
         left_out=tuple(map(str, description["left_out"])),
         example_ids=checked_ranges(arrays["seen"]),
         sums={key: _checked_sums(key, arrays[_array_name(layers, key)], shape) for key, shape in shapes.items()},
-        samples={
-            layer: _sample(layer, description, arrays, records[layer].neurons) for layer in description["reductions"]
-        },
+        samples=_samples(description, arrays, records),
         no_sample=str(description["no_sample"]),
     )
 
@@ -204,6 +202,16 @@ def _rows_of(state: SampleState) -> dict[str, StateArray]:
     }
 
 
+def _samples(description: Description, arrays: Arrays, records: Mapping[str, LayerRecord]) -> dict[str, SampleState]:
+    """Return the samples of all layers, or of none.  Raises ValueError or KeyError if their parts do not
+    fit together.
+    """
+    sampled = list(description["reductions"])
+    if set(sampled) != (set(records) if description["sample"] and not description["no_sample"] else set()):
+        raise ValueError(f"a sample of {len(sampled)} of {len(records)} layers")
+    return {layer: _sample(layer, description, arrays, records[layer].neurons) for layer in sampled}
+
+
 def _sample(layer: str, description: Description, arrays: Arrays, neurons: int) -> SampleState:
     """Return a layer's sample.  Raises ValueError or KeyError if its parts do not fit together."""
     layers, reduction = description["layers"], description["reductions"][layer]
@@ -215,12 +223,11 @@ def _sample(layer: str, description: Description, arrays: Arrays, neurons: int) 
         raise ValueError(f"sample_rows of {layer} is {reduction!r}")
     kinds = [array.dtype.name for array in (ids, counts, ambiguous, complete, values)]
     expected = ["int64", "int64", "uint8", "uint8", "float64" if reduction == "mean" else "float32"]
-    k, most = len(ids), description["sample"]
-    shapes_fit = ids.shape == counts.shape == ambiguous.shape == complete.shape == (k,)
-    shapes_fit = shapes_fit and values.ndim == 2 and len(values) == k
-    features = neurons * (int(counts[0]) if reduction == "flat" and k else 1)
-    if kinds != expected or not shapes_fit or k > most or values.shape[1] != features or len(np.unique(ids)) != k:
-        raise ValueError(f"the sample of {layer} is {', '.join(kinds)} of {k} examples, {values.shape}")
+    k, rows_of_first = ids.size, int(counts.flat[0]) if reduction == "flat" and counts.size else 1
+    shapes = [array.shape for array in (ids, counts, ambiguous, complete, values)]
+    fit = kinds == expected and shapes == [(k,)] * 4 + [(k, neurons * rows_of_first)]
+    if not fit or k > description["sample"] or len(np.unique(ids)) != k:
+        raise ValueError(f"the sample of {layer} is {', '.join(kinds)} of {k} examples, {shapes}")
     if k and (ids.min() < 0 or counts.min() < 1):
         raise ValueError(f"the sample of {layer} has examples {ids.min()}, or of no rows")
     ambiguous, complete = ambiguous.astype(np.bool_), complete.astype(np.bool_)
