@@ -692,3 +692,115 @@ class AlternativeRecord(LayerRecord):
 
 StepRecord = Annotated[ComparedStep | EpochsStep | AlignmentStep | AlternativesStep, Discriminator("kind")]
 """Which of them, the field "kind" says."""
+
+
+# bench.json
+
+
+class BenchRecord(TypedDict):
+    """bench.json: how well every measure does in tests with known answers."""
+
+    format: Literal["spanmatch.bench"]
+    version: Literal[1]
+    spanmatch: Text  # the version of spanmatch that wrote the file
+    torch: Text  # the version of PyTorch that trained the networks
+    settings: dict[Text, Any]
+    level: Share  # the confidence level of intervals
+    tests: Annotated[list[BenchTestRecord], Field(min_length=1)]
+    networks: Annotated[list[BenchNetworksRecord], Field(min_length=1)]
+    measures: Annotated[list[BenchMeasureRecord], Field(min_length=1)]  # best mean rank first
+    scores: list[BenchScoreRecord]  # of each measure in each test of each set of networks, where it applies
+
+
+class BenchTestRecord(TypedDict):
+    """A test: what it asks of a measure, and what its score means."""
+
+    name: Text
+    question: Text  # that a measure answers well or badly, in one sentence
+    score: Text  # what the number is, in a few words
+    chance: float  # the expected score of a measure that knows nothing
+    perfect: float  # the score of a measure that returns the truth
+
+
+class BenchNetworksRecord(TypedDict):
+    """A set of networks that measures were tested on."""
+
+    name: Text
+    words: Text  # what they are, and what they were trained on
+    rows: Text  # in words, what the rows of a layer are
+    networks: Annotated[list[Text], Field(min_length=2)]
+    layers: Annotated[list[Text], Field(min_length=1)]
+    n_rows: Positive
+    sample_size: Positive
+    accuracy: SpreadRecord
+    tests: list[Text]
+
+
+class BenchMeasureRecord(TypedDict):
+    """A measure, its place among all, and what it costs."""
+
+    name: Text
+    kind: Literal["similarity", "distance"]
+    needs: Literal["moments", "sample"]
+    yours: bool  # whether it was given by the caller, not one of sm.measures() or s(eps)
+    rank: SpreadRecord  # mean rank over the tests, 1 the best; interval over tests
+    won: Count  # comparisons with another measure, over all tests, in which it is better by more than the error
+    lost: Count
+    seconds: float | None  # for one pair of layers, mean over all that were computed; null if none were
+
+
+class BenchScoreRecord(TypedDict):
+    """The score of a measure in a test on a set of networks."""
+
+    measure: Text
+    test: Text
+    networks: Text
+    value: float | None  # null where the measure is not defined
+    low: float | None  # the ends of the interval over networks
+    high: float | None
+    rank: float | None  # among the measures in this test on these networks, 1 the best; ties share their mean
+    among_best: bool  # whether no measure is better by more than the error
+    reason: Text  # why there is no value; empty if there is one
+    details: BenchDetails | None
+
+
+class BarsRecord(TypedDict):
+    """Values by a name, such as a layer."""
+
+    kind: Literal["bars"]
+    labels: list[Text]
+    values: list[float | None]
+
+
+class StripsRecord(TypedDict):
+    """Values in groups, such as similarities of networks of one group and of two; at most some hundred of each."""
+
+    kind: Literal["strips"]
+    axis: Text
+    labels: list[Text]
+    values: list[list[float]]
+
+
+class ScatterRecord(TypedDict):
+    """Two quantities of the same cases; at most some hundred."""
+
+    kind: Literal["scatter"]
+    x_axis: Text
+    y_axis: Text
+    x: list[float]
+    y: list[float]
+
+
+class CurvesRecord(TypedDict):
+    """Lines over one quantity."""
+
+    kind: Literal["curves"]
+    x_axis: Text
+    y_axis: Text
+    labels: list[Text]
+    x: list[list[float]]
+    y: list[list[float]]
+
+
+BenchDetails = Annotated[BarsRecord | StripsRecord | ScatterRecord | CurvesRecord, Discriminator("kind")]
+"""What is behind a score."""

@@ -1,0 +1,1 @@
+"""Benchmarks of measures: how well each of them does in tests whose answers are known."""

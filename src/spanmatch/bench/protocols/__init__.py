@@ -1,0 +1,1 @@
+"""The tests, each with an answer that is known: see docs/bench.md."""

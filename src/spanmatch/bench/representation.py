@@ -1,0 +1,36 @@
+"""What one network makes of the examples: the rows of its layers, and its outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+LayerKey = tuple[str, str]
+"""The names of a network and of one of its layers."""
+PairKey = tuple[LayerKey, LayerKey]
+"""Two layers, of one network or of two."""
+
+
+@dataclass(frozen=True, eq=False)
+class Representation:
+    """What one network makes of the examples."""
+
+    network: str
+    """Its name."""
+    group: str
+    """The name of its group: networks of one group differ in their seed alone."""
+    layers: Mapping[str, Array] = field(repr=False)
+    """(n, neurons) the rows of each layer, from the input to the output; the same examples in all networks."""
+    labels: NDArray[np.int64] = field(repr=False)
+    """(n,) the class of each example."""
+    probabilities: Array = field(repr=False)
+    """(n, classes) the probabilities that the network gives to the classes."""
+
+    @property
+    def accuracy(self) -> float:
+        """The share of the examples whose class has the largest probability."""
+        return float(np.mean(self.probabilities.argmax(axis=1) == self.labels))
