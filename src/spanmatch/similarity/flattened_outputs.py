@@ -90,7 +90,7 @@ def flattened(pair: Pair, measure: Callable[[Pair], Measured]) -> Measured:
             )
     check_rows(pair, name)
     moments = Moments(pairs=[(pair.x_layer, pair.y_layer)], folds=max(1, pair.n_folds), null=False, sample=0)
-    coordinates = {layer.layer: _coordinates(layer) for layer in (sample.x, sample.y)}
+    coordinates = {layer.layer: principal_coordinates(layer) for layer in (sample.x, sample.y)}
     moments._add_batch(coordinates, sample.example_ids)
     result = measure(moments.pair(pair.x_layer, pair.y_layer))
     if not isinstance(result, Result):
@@ -106,7 +106,7 @@ def flattened(pair: Pair, measure: Callable[[Pair], Measured]) -> Measured:
     return replace(result, provenance=provenance)
 
 
-def _coordinates(layer: LayerSample) -> Array:
+def principal_coordinates(layer: LayerSample) -> Array:
     """Return the rows of a layer; in their principal axes if there are more features than examples."""
     if layer.rows.shape[1] <= len(layer.rows):
         return layer.rows.astype(np.float64)

@@ -106,7 +106,7 @@ def over_seeds(
         return Spread(*[float("nan")] * 5)
     numbers = np.array(list(by_seeds.values()))
     mean, units = float(numbers.mean()), _units(by_seeds)
-    low, high = _interval(mean, reach_of(level, len(units)) * _error(numbers, units), bounds)
+    low, high = interval_within(mean, reach_of(level, len(units)) * _error(numbers, units), bounds)
     return Spread(mean, low, high, float(numbers.min()), float(numbers.max()))
 
 
@@ -167,7 +167,7 @@ def shares_over_seeds(shares: Sequence[float], n: int, level: float = LEVEL) -> 
     p = float((known.sum() * n + 0.5) / (total + 1))
     by_chance = ndtri((1 + level) / 2) * np.sqrt(p * (1 - p) / total)
     half_width = np.fmax((spread.high - spread.low) / 2, by_chance)  # the first is nan for equal shares
-    low, high = _interval(p, float(half_width), SHARE)
+    low, high = interval_within(p, float(half_width), SHARE)
     return replace(spread, low=low, high=high)
 
 
@@ -188,7 +188,7 @@ def _error(values: NDArray[np.float64], units: NDArray[np.bool_]) -> float:
     return error if error > ROUNDING * np.abs(values).max() else float("nan")
 
 
-def _interval(mean: float, half_width: float, bounds: Bounds) -> tuple[float, float]:
+def interval_within(mean: float, half_width: float, bounds: Bounds) -> tuple[float, float]:
     """Return the ends of an interval within the bounds; nan if the mean is at a bound, or the half-width is nan."""
     from scipy.special import expit, logit  # slow to import
 

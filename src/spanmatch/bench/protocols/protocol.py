@@ -6,8 +6,13 @@ each network in turn.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import combinations
 from typing import TYPE_CHECKING, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import rankdata
 
 from ..candidates import Candidate
 from ..representation import PairKey, Representation
@@ -16,6 +21,8 @@ if TYPE_CHECKING:
     from ...schema import BenchDetails
 
 Result = TypeVar("Result")
+MOST_POINTS = 300
+"""The most points of a chart."""
 Values = Mapping[PairKey, float]
 """The similarities of pairs of layers by a measure: larger for more similar layers; nan where it is not defined."""
 
@@ -29,6 +36,8 @@ class About(Protocol):
     """What it asks, in a sentence."""
     unit: str
     """What its score is, in a few words."""
+    lowest: float
+    """The smallest possible score."""
     chance: float
     """The expected score of a measure that knows nothing."""
     perfect: float
@@ -62,3 +71,38 @@ class NetworkTest(About, Protocol[Result]):
 
     def details(self, results: Sequence[Result]) -> BenchDetails:
         """Return what is behind the score."""
+
+
+class WithoutFurtherLayers:
+    """A test of the layers that networks have."""
+
+    def prepared(self, networks: Sequence[Representation]) -> list[Representation]:
+        """Return the networks as they are."""
+        return list(networks)
+
+
+def last_hidden(network: Representation) -> str:
+    """Return the last layer before the output."""
+    layers = list(network.layers)
+    return layers[-2] if len(layers) > 1 else layers[-1]
+
+
+def pairs_at_last_hidden(networks: Sequence[Representation]) -> Iterator[PairKey]:
+    """Return the last hidden layer of every two networks."""
+    for x, y in combinations(networks, 2):
+        yield (x.network, last_hidden(x)), (y.network, last_hidden(y))
+
+
+def rank_correlation(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
+    """Return Spearman's correlation, 0 if all values of one are equal; nan for fewer than three values."""
+    if len(x) < 3:
+        return float("nan")
+    ranks = [rankdata(values) - (len(values) + 1) / 2 for values in (x, y)]
+    norms = [float(np.linalg.norm(centred)) for centred in ranks]
+    return float(ranks[0] @ ranks[1] / norms[0] / norms[1]) if all(norms) else 0.0
+
+
+def thinned(values: NDArray[np.float64], most: int) -> list[float]:
+    """Return values sorted, at most so many, evenly spaced in rank."""
+    places = np.linspace(0, max(len(values) - 1, 0), min(most, len(values))).astype(int)
+    return [float(value) for value in np.sort(values)[places]]

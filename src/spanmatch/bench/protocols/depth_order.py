@@ -1,0 +1,62 @@
+"""Order of depth: are layers of one network less similar, the more layers lie between them?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations, permutations
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..representation import PairKey, Representation
+from .protocol import Values, WithoutFurtherLayers
+
+if TYPE_CHECKING:
+    from ...schema import BenchDetails
+
+
+@dataclass(frozen=True)
+class DepthOrder(WithoutFurtherLayers):
+    """For layers i < j < k of a network, is s(i, j) > s(i, k) and s(j, k) > s(i, k)?
+
+    The score is the share of triples for which both hold, over triples and networks.
+
+    References
+    ----------
+    Klabunde, M., et al. (2025). ReSi: a comprehensive benchmark for representational similarity
+    measures. ICLR.
+    """
+
+    name: str = "order of depth"
+    question: str = "Are layers of one network less similar, the more layers lie between them?"
+    unit: str = "share of triples of layers in order"
+    lowest: float = 0.0
+    chance: float = 1 / 3
+    perfect: float = 1.0
+
+    def pairs(self, networks: Sequence[Representation]) -> Iterator[PairKey]:
+        """Return all ordered pairs of layers of each network."""
+        for network in networks:
+            for i, j in permutations(network.layers, 2):
+                yield (network.network, i), (network.network, j)
+
+    def score(self, values: Values, networks: Sequence[Representation]) -> float:
+        """Return the share of triples in order; nan if there are none for which the measure is defined."""
+        shares = [share for network in networks if not np.isnan(share := self._share(values, network))]
+        return float(np.mean(shares)) if shares else float("nan")
+
+    def details(self, values: Values, networks: Sequence[Representation]) -> BenchDetails:
+        """Return the share by network."""
+        shares = {network.network: self._share(values, network) for network in networks}
+        values_or_none = [None if np.isnan(share) else share for share in shares.values()]
+        return {"kind": "bars", "labels": list(shares), "values": values_or_none}
+
+    def _share(self, values: Values, network: Representation) -> float:
+        """Return the share of triples of a network in order."""
+        in_order = []
+        for i, j, k in combinations(network.layers, 3):
+            near, far, apart = (values[(network.network, a), (network.network, b)] for a, b in ((i, j), (j, k), (i, k)))
+            if not np.isnan(near + far + apart):
+                in_order.append(near > apart and far > apart)
+        return float(np.mean(in_order)) if in_order else float("nan")

@@ -1,0 +1,77 @@
+"""Groups of networks that were trained in different ways: are networks of one group the more similar ones?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+import numpy as np
+from sklearn.metrics import average_precision_score
+
+from ..representation import PairKey, Representation
+from .protocol import MOST_POINTS, Values, WithoutFurtherLayers, pairs_at_last_hidden, thinned
+
+if TYPE_CHECKING:
+    from ...schema import BenchDetails
+
+
+@dataclass(frozen=True)
+class Groups(WithoutFurtherLayers):
+    """Are networks of one group, which differ in their seed alone, more similar than those of two groups?
+
+    The score is the average precision with which the similarity at the last hidden layer tells pairs
+    within a group from pairs of two groups. Chance is the share of pairs within a group.
+
+    References
+    ----------
+    Klabunde, M., et al. (2025). ReSi: a comprehensive benchmark for representational similarity
+    measures. ICLR.
+    """
+
+    name: str
+    question: str
+    chance: float
+    unit: str = "average precision"
+    lowest: float = 0.0
+    perfect: float = 1.0
+
+    def pairs(self, networks: Sequence[Representation]) -> Iterator[PairKey]:
+        """Return the last hidden layer of every two networks."""
+        return pairs_at_last_hidden(networks)
+
+    def score(self, values: Values, networks: Sequence[Representation]) -> float:
+        """Return the average precision; nan if no pair of a kind is left for which the measure is defined."""
+        similarities, alike = _similarities(values, networks)
+        if alike.all() or not alike.any():
+            return float("nan")
+        return float(average_precision_score(alike, similarities))
+
+    def details(self, values: Values, networks: Sequence[Representation]) -> BenchDetails:
+        """Return the similarities within groups and of two groups."""
+        similarities, alike = _similarities(values, networks)
+        return {
+            "kind": "strips",
+            "axis": "similarity",
+            "labels": ["same group", "two groups"],
+            "values": [thinned(similarities[alike], MOST_POINTS), thinned(similarities[~alike], MOST_POINTS)],
+        }
+
+    def violations(self, values: Values, networks: Sequence[Representation]) -> float:
+        """Return the rate at which a pair of two groups is more similar than one within a group; ties count half."""
+        similarities, alike = _similarities(values, networks)
+        within, across = similarities[alike], similarities[~alike]
+        if not len(within) or not len(across):
+            return float("nan")
+        return float(np.mean(across[:, None] > within) + np.mean(across[:, None] == within) / 2)
+
+
+def _similarities(
+    values: Values, networks: Sequence[Representation]
+) -> tuple[np.ndarray[tuple[int], np.dtype[np.float64]], np.ndarray[tuple[int], np.dtype[np.bool_]]]:
+    """Return the similarities of every two networks, and whether both are of one group."""
+    similarities = np.array([values[key] for key in pairs_at_last_hidden(networks)])
+    alike = np.array([x.group == y.group for x, y in combinations(networks, 2)])
+    defined = ~np.isnan(similarities)
+    return similarities[defined], alike[defined]

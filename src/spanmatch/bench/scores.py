@@ -1,0 +1,71 @@
+"""Scores with their error over networks, and which of two is the better one by more than the error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..evidence.intervals import reach_of
+from ..study.seed_intervals import interval_within
+
+LEVEL = 0.95
+"""The confidence level of intervals and differences."""
+ROUNDING = 1e-12
+"""A difference of scores below it is none."""
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True, eq=False)
+class Score:
+    """The score of a measure in a test, over all networks and with each left out."""
+
+    value: float
+    without: NDArray[np.float64]
+    """(networks,) the score with each network left out in turn."""
+
+    @property
+    def error(self) -> float:
+        """The jackknife's standard error."""
+        n = len(self.without)
+        return float(np.sqrt((n - 1) / n * np.square(self.without - self.without.mean()).sum()))
+
+    def interval(self, lowest: float, highest: float) -> tuple[float, float]:
+        """Return the ends of the interval over networks, within bounds; nan where none can be claimed."""
+        half_width = reach_of(LEVEL, len(self.without)) * self.error
+        return interval_within(self.value, half_width if half_width > ROUNDING else float("nan"), (lowest, highest))
+
+    def exceeds(self, other: Score) -> bool:
+        """Tell whether the score is larger than another over the same networks by more than the error of the
+        difference.
+        """
+        difference = Score(self.value - other.value, self.without - other.without)
+        return bool(difference.value > max(ROUNDING, reach_of(LEVEL, len(self.without)) * difference.error))
+
+
+def scored(score: Callable[[Sequence[Item]], float], items: Sequence[Item]) -> Score:
+    """Return a score over all networks, or over a result for each, and with each left out in turn.
+
+    Parameters
+    ----------
+    score : callable
+        The score of some of the networks.
+    items : sequence
+        The networks, or a result for each.
+
+    Returns
+    -------
+    Score
+
+    Notes
+    -----
+    The error is that of the delete-one jackknife over networks: with m(-i) the score without network i
+    of n, error^2 = (n - 1) / n sum_i (m(-i) - mean_j m(-j))^2; intervals are Student's with n - 1 degrees
+    of freedom. Each network is in many pairs: leaving it out removes all of them.
+    """
+    items = list(items)
+    without = np.array([score(items[:i] + items[i + 1 :]) for i in range(len(items))])
+    return Score(score(items), without)

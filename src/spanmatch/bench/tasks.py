@@ -1,0 +1,77 @@
+"""Work that is done by several processes, each piece kept in a file so that none is done twice."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from joblib import Parallel, delayed, parallel_config
+
+from .._files import write_text
+from .._values import Json
+
+ONCE = "once "
+"""What the digest of a measure begins with whose code is not known: its results do not serve another run."""
+Kept = dict[str, dict[str, Json]]
+"""Results in a file: by the digest of the measure, and by what they are of."""
+
+
+class Task(Protocol):
+    """A piece of work."""
+
+    def __call__(self) -> None:
+        """Do it, and keep the results."""
+
+
+def run_tasks(tasks: Sequence[Task], workers: int, advance: Callable[[], object]) -> None:
+    """Do all tasks, `workers` at a time in processes of their own, or in this one if one at a time.
+
+    Functions that were defined in a notebook or on a prompt reach the processes too.
+    """
+    if workers == 1 or len(tasks) < 2:
+        for task in tasks:
+            task()
+            advance()
+        return
+    with parallel_config(backend="loky", inner_max_num_threads=1):
+        done = Parallel(n_jobs=min(workers, len(tasks)), return_as="generator_unordered")(
+            delayed(_done)(task) for task in tasks
+        )
+        for _ in done:
+            advance()
+
+
+def _done(task: Task) -> None:
+    task()
+
+
+@dataclass(frozen=True)
+class ResultsFile:
+    """Results that were made from the same representations, by measure."""
+
+    path: Path
+    made_from: str
+    """What all results depend on but the measure: those of a file made from anything else are not read."""
+
+    def read(self) -> Kept:
+        """Return the results; none if there is no file, or it was made from something else or damaged."""
+        try:
+            contents = json.loads(self.path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        if not isinstance(contents, dict) or contents.get("made_from") != self.made_from:
+            return {}
+        results: Kept = contents["results"]
+        return results
+
+    def add(self, results: Mapping[str, Mapping[str, Json]]) -> None:
+        """Add results to the file; of the same measure and case, the new one stays."""
+        kept = {digest: by_case for digest, by_case in self.read().items() if not digest.startswith(ONCE)}
+        for digest, by_case in results.items():
+            kept.setdefault(digest, {}).update(by_case)
+        text = json.dumps({"made_from": self.made_from, "results": kept}, separators=(",", ":"), allow_nan=False)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        write_text(self.path, text)
