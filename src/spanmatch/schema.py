@@ -704,7 +704,7 @@ class BenchRecord(TypedDict):
     version: Literal[1]
     spanmatch: Text  # the version of spanmatch that wrote the file
     torch: Text  # the version of PyTorch that trained the networks
-    settings: dict[Text, Any]
+    quick: bool  # whether fewer networks and examples were taken
     level: Share  # the confidence level of intervals
     tests: Annotated[list[BenchTestRecord], Field(min_length=1)]
     networks: Annotated[list[BenchNetworksRecord], Field(min_length=1)]
@@ -718,7 +718,6 @@ class BenchTestRecord(TypedDict):
     name: Text
     question: Text  # that a measure answers well or badly, in one sentence
     score: Text  # what the number is, in a few words
-    chance: float  # the expected score of a measure that knows nothing
     perfect: float  # the score of a measure that returns the truth
 
 
@@ -758,6 +757,7 @@ class BenchScoreRecord(TypedDict):
     value: float | None  # null where the measure is not defined
     low: float | None  # the ends of the interval over networks
     high: float | None
+    chance: float  # the expected score of a measure that knows nothing
     rank: float | None  # among the measures in this test on these networks, 1 the best; ties share their mean
     among_best: bool  # whether no measure is better by more than the error
     reason: Text  # why there is no value; empty if there is one

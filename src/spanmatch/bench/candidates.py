@@ -26,6 +26,9 @@ EPS = (0.15, 0.2, 0.25, 0.3, 0.5)
 OfPair = Callable[[Pair], SupportsFloat]
 OfArrays = Callable[[NDArray[np.float64], NDArray[np.float64]], SupportsFloat]
 
+Given = str | Measure | OfPair | OfArrays
+"""What a caller names or gives as a measure."""
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -66,7 +69,7 @@ class Candidate:
         return -value if self.kind == "distance" else value
 
 
-def candidates_of(given: Sequence[str | Measure | OfPair | OfArrays] | None = None) -> list[Candidate]:
+def candidates_of(given: Sequence[Given] | None = None) -> list[Candidate]:
     """Return the measures to test.
 
     Parameters

@@ -23,6 +23,23 @@ ROWS: dict[Rows, str] = {
     "last": "one row for each text: its last character",
     "flattened": "one row for each image: all channels at all positions, in their principal components",
 }
+TESTS: dict[Kind, tuple[str, ...]] = {
+    "seeds": (
+        "same layer",
+        "order of depth",
+        "accuracy",
+        "predictions",
+        "probabilities",
+        "deleted components",
+        "probe accuracy",
+        "decodability",
+    ),
+    "layers": ("same layer", "order of depth"),
+    "random labels": ("random labels",),
+    "augmentation": ("augmentation",),
+    "shortcut": ("shortcut",),
+}
+"""The names of the tests of each kind of networks."""
 FLATTENED_ROWS = 300
 """Of flattened feature maps as many examples are compared: the fewer, the more features outnumber them."""
 
@@ -49,6 +66,11 @@ class NetworkSet:
     """Whether ranks over all tests count it: not if some measures cannot be applied."""
     needs_data: bool = False
     """Whether it is trained on images that the caller gives."""
+
+    @property
+    def tests(self) -> tuple[str, ...]:
+        """The names of its tests."""
+        return TESTS[self.kind]
 
 
 def _shares(variant: str) -> tuple[str, ...]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+from rich.progress import Progress
 
 from .._threads import as_many_as_help
 from .._values import Json
@@ -53,7 +54,7 @@ def similarities(
     sample: int,
     folder: Path,
     workers: int,
-    advance: Callable[[], object],
+    bar: Progress,
 ) -> dict[str, Similarities]:
     """Return the similarities of pairs of layers by each measure, by the measure's name.
 
@@ -71,11 +72,11 @@ def similarities(
         A folder in which results are kept, a file for each two networks: what is there is not computed again.
     workers : int
         How many processes compute at once.
-    advance : callable
-        Called whenever all pairs of two networks are done.
+    bar : Progress
+        A progress display, of pairs of networks.
     """
     tasks = list(_tasks(candidates, networks, keys, sample, folder))
-    run_tasks(tasks, workers, advance)
+    run_tasks(tasks, workers, bar, "pairs of networks")
     results = {candidate.name: Similarities() for candidate in candidates}
     for task in tasks:
         kept = task.file.read()

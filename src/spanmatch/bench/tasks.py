@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from joblib import Parallel, delayed, parallel_config
+from rich.progress import Progress
 
 from .._files import write_text
 from .._values import Json
@@ -26,22 +27,40 @@ class Task(Protocol):
         """Do it, and keep the results."""
 
 
-def run_tasks(tasks: Sequence[Task], workers: int, advance: Callable[[], object]) -> None:
+def run_tasks(tasks: Sequence[Task], workers: int, bar: Progress, words: str) -> None:
     """Do all tasks, `workers` at a time in processes of their own, or in this one if one at a time.
 
     Functions that were defined in a notebook or on a prompt reach the processes too.
+
+    Parameters
+    ----------
+    tasks : sequence of Task
+        What is to be done; each keeps its results.
+    workers : int
+        How many processes to use.
+    bar : Progress
+        A progress display.
+    words : str
+        What the tasks are, for the display.
     """
+    shown = bar.add_task(words, total=len(tasks))
+    for _ in _done_one_by_one(tasks, workers):
+        bar.advance(shown)
+    bar.remove_task(shown)
+
+
+def _done_one_by_one(tasks: Sequence[Task], workers: int) -> Iterator[None]:
+    """Do all tasks, and yield after each."""
     if workers == 1 or len(tasks) < 2:
         for task in tasks:
             task()
-            advance()
+            yield
         return
     with parallel_config(backend="loky", inner_max_num_threads=1):
         done = Parallel(n_jobs=min(workers, len(tasks)), return_as="generator_unordered")(
             delayed(_done)(task) for task in tasks
         )
-        for _ in done:
-            advance()
+        yield from done
 
 
 def _done(task: Task) -> None:

@@ -30,18 +30,29 @@ Values = Mapping[PairKey, float]
 class About(Protocol):
     """What a test asks of a measure."""
 
-    name: str
-    """Its name."""
-    question: str
-    """What it asks, in a sentence."""
-    unit: str
-    """What its score is, in a few words."""
-    lowest: float
-    """The smallest possible score."""
-    chance: float
-    """The expected score of a measure that knows nothing."""
-    perfect: float
-    """The score of a measure that returns the truth."""
+    @property
+    def name(self) -> str:
+        """Its name."""
+
+    @property
+    def question(self) -> str:
+        """What it asks, in a sentence."""
+
+    @property
+    def unit(self) -> str:
+        """What its score is, in a few words."""
+
+    @property
+    def lowest(self) -> float:
+        """The smallest possible score."""
+
+    @property
+    def chance(self) -> float:
+        """The expected score of a measure that knows nothing."""
+
+    @property
+    def perfect(self) -> float:
+        """The score of a measure that returns the truth."""
 
 
 class PairTest(About, Protocol):

@@ -1,0 +1,136 @@
+"""The results of a benchmark of measures, as they stand in its folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .._display import Displayed
+from .._files import Path_, write_text, writing
+from .._values import data_frame
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ..schema import BenchRecord
+
+RESULTS = "bench.json"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Bench(Displayed):
+    """How every measure does in tests with known answers; `results` is what bench.json holds."""
+
+    folder: Path
+    """The folder of the results."""
+    results: BenchRecord = field(repr=False)
+    """The contents of bench.json: see schema.py."""
+
+    @classmethod
+    def load(cls, folder: Path_) -> Bench:
+        """Read the results of a benchmark.
+
+        Parameters
+        ----------
+        folder : path
+            The folder of a benchmark that has ended.
+
+        Returns
+        -------
+        Bench
+
+        Raises
+        ------
+        SpanmatchError
+            If the folder holds no bench.json, or a field of it is wrong.
+        """
+        from ..saved_results import read_bench
+
+        return cls(Path(folder), read_bench(folder))
+
+    def ranking(self) -> list[dict[str, object]]:
+        """Return a row for each measure, the best mean rank first.
+
+        Returns
+        -------
+        list of dict
+            The measure; its mean rank over tests (1 the best) with its interval over tests; how often it
+            is better, or worse, than another measure by more than the error; its scores by test, means
+            over sets of networks, None where it is not defined; and seconds for one pair of layers.
+        """
+        return [
+            {
+                "measure": measure["name"],
+                "rank": measure["rank"]["value"],
+                "rank_low": measure["rank"]["low"],
+                "rank_high": measure["rank"]["high"],
+                "won": measure["won"],
+                "lost": measure["lost"],
+                **self._scores(measure["name"]),
+                "seconds": measure["seconds"],
+            }
+            for measure in self.results["measures"]
+        ]
+
+    def scores(self) -> list[dict[str, object]]:
+        """Return a row for each measure, test and set of networks: the score, its interval and rank."""
+        return [{name: value for name, value in score.items() if name != "details"} for score in self.results["scores"]]
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return `ranking` as a data frame."""
+        return data_frame("bench.to_frame", self.ranking())
+
+    def report(self, path: Path_) -> Path:
+        """Write the page, one HTML file that needs no other, and return its path."""
+        from ..report import render_bench
+
+        write_text(path, render_bench(self.results))
+        return Path(path)
+
+    def save(self) -> Path:
+        """Write bench.json, ranking.csv, scores.csv and report.html.
+
+        Returns
+        -------
+        Path
+            The folder of the results.
+
+        Raises
+        ------
+        SpanmatchError
+            If they cannot be written, or another process is writing there; earlier results then stay.
+        """
+        from ..comparison.csv_tables import csv_text
+
+        with writing(self.folder) as folder:
+            write_text(folder / RESULTS, json.dumps(self.results, allow_nan=False, indent=1) + "\n")
+            write_text(folder / "ranking.csv", csv_text(self.ranking()))
+            write_text(folder / "scores.csv", csv_text(self.scores()))
+            self.report(folder / "report.html")
+        return self.folder
+
+    def _scores(self, measure: str) -> Mapping[str, float | None]:
+        """Return the score of a measure in each test, the mean over sets of networks in which it is defined."""
+        means: dict[str, float | None] = {}
+        for test in self.results["tests"]:
+            values = [
+                score["value"]
+                for score in self.results["scores"]
+                if score["measure"] == measure and score["test"] == test["name"] and score["value"] is not None
+            ]
+            means[test["name"]] = sum(values) / len(values) if values else None
+        return means
+
+    def _summary(self) -> str:
+        results = self.results
+        best = results["measures"][0]["name"]
+        return (
+            f"{len(results['measures'])} measures in {len(results['tests'])} tests on {len(results['networks'])} sets "
+            f"of networks; best mean rank: {best}"
+        )
+
+    def _records(self) -> list[dict[str, object]]:
+        return self.ranking()

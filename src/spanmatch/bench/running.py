@@ -1,0 +1,212 @@
+"""A complete benchmark: train networks, compute similarities, test every measure, write the results.
+
+Everything is kept: networks by the study that trains them, similarities by what they were made from and
+the code of the measure. A benchmark that was stopped is continued, and a new measure costs only its own
+time.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from .. import __about__
+from .._files import Path_
+from .._progress import announce, progress_bar
+from .._values import short
+from ..errors import BadArgument, among
+from ..study.runs import TrainedVariant
+from ..study.seed_intervals import shares_over_seeds
+from .candidates import Candidate, Given, candidates_of
+from .network_sets import ROWS, TESTS, NetworkSet, network_sets, trained
+from .protocols.protocol import About
+from .ranking import Column, places
+from .representation import Representation
+from .representing import representations
+from .result import Bench
+from .scores import LEVEL
+from .testing import Outcome, Outcomes, outcomes, tests_of
+
+if TYPE_CHECKING:
+    from ..schema import BenchMeasureRecord, BenchNetworksRecord, BenchRecord, BenchScoreRecord
+
+NETWORKS, SIMILARITIES = "networks", "similarities"
+"""In the folder of the results: trained networks, and what is kept of each measure."""
+
+
+@dataclass(frozen=True, eq=False)
+class Tested:
+    """A set of networks with how measures did on it."""
+
+    one: NetworkSet
+    variants: Mapping[str, TrainedVariant]
+    networks: Sequence[Representation]
+    outcomes: Outcomes
+
+
+def run(
+    measures: Sequence[Given] | None,
+    tests: Sequence[str] | None,
+    networks: Sequence[str] | None,
+    data: Path_ | None,
+    out: Path_,
+    quick: bool,
+    workers: int | None,
+) -> Bench:
+    """Run a benchmark to its end, from where it was stopped; see `sm.run_bench`."""
+    candidates, folder = candidates_of(measures), Path(out)
+    sets = network_sets(networks, data, quick=quick)
+    _check_tests(tests)
+    workers = workers or os.cpu_count() or 1
+    tested = []
+    for i, one in enumerate(sets, 1):
+        if found := _tested(one, candidates, tests, data, folder, workers, f"{i} of {len(sets)}"):
+            tested.append(found)
+    if not tested:
+        raise BadArgument(f"tests: none of {', '.join(tests or ())} is one of {', '.join(one.name for one in sets)}")
+    bench = Bench(folder, _record(candidates, tested, quick=quick))
+    bench.save()
+    return bench
+
+
+def _check_tests(tests: Sequence[str] | None) -> None:
+    """Raise BadArgument if there is no test of a name."""
+    known = list(dict.fromkeys(name for names in TESTS.values() for name in names))
+    for name in tests or ():
+        if name not in known:
+            raise BadArgument(f"tests: none is called {name!r}{among(name, known)}")
+
+
+def _tested(
+    one: NetworkSet,
+    candidates: Sequence[Candidate],
+    names: Sequence[str] | None,
+    data: Path_ | None,
+    folder: Path,
+    workers: int,
+    progress: str,
+) -> Tested | None:
+    """Return how measures do on a set of networks; None if none of the tests is one of it."""
+    if names and not set(names) & set(one.tests):
+        return None
+    announce(f"{one.name} ({progress}): networks")
+    variants = trained(one, data, folder / NETWORKS, workers)
+    networks = list(representations(one, variants))
+    tests = [test for test in tests_of(one, networks) if not names or test.name in names]
+    announce(f"{one.name} ({progress}): {len(candidates)} measures in {len(tests)} tests")
+    with progress_bar() as bar:
+        place = folder / SIMILARITIES / one.name
+        return Tested(one, variants, networks, outcomes(one, networks, tests, candidates, place, workers, bar))
+
+
+def _record(candidates: Sequence[Candidate], tested: Sequence[Tested], *, quick: bool) -> BenchRecord:
+    """Return everything that bench.json holds."""
+    columns = [column for of_set in tested for column in _columns(of_set)]
+    tests: dict[str, About] = {test.name: test for of_set in tested for test in of_set.outcomes.tests}
+    return {
+        "format": "spanmatch.bench",
+        "version": 1,
+        "spanmatch": __about__.VERSION,
+        "torch": torch.__version__,
+        "quick": quick,
+        "level": LEVEL,
+        "tests": [
+            {"name": test.name, "question": test.question, "score": test.unit, "perfect": test.perfect}
+            for test in tests.values()
+        ],
+        "networks": [_networks_record(of_set) for of_set in tested],
+        "measures": _measure_records(candidates, tested, columns),
+        "scores": [
+            record
+            for of_set, of_columns in ((of_set, _columns(of_set)) for of_set in tested)
+            for test, column in zip(of_set.outcomes.tests, of_columns, strict=True)
+            for record in _score_records(candidates, of_set, test, column)
+        ],
+    }
+
+
+def _columns(tested: Tested) -> list[Column]:
+    """Return the scores of all measures in each test on a set of networks."""
+    found = []
+    for test in tested.outcomes.tests:
+        outcomes = {m: o for (name, m), o in tested.outcomes.by_test.items() if name == test.name}
+        scores = {measure: outcome.score for measure, outcome in outcomes.items() if outcome.score is not None}
+        found.append(Column(test.name, tested.one.name, scores, tested.one.ranked))
+    return found
+
+
+def _networks_record(tested: Tested) -> BenchNetworksRecord:
+    """Return what a set of networks is."""
+    variants, networks = list(tested.variants.values()), tested.networks
+    words = f"{variants[0].architecture} on {variants[0].data.words}"
+    if len(variants) > 1:
+        words += f"; {len(variants)} groups: {', '.join(tested.variants)}"
+    accuracies = [network.accuracy for network in networks]
+    return {
+        "name": tested.one.name,
+        "words": words,
+        "rows": ROWS[tested.one.rows],
+        "networks": [network.network for network in networks],
+        "layers": list(networks[0].layers),
+        "n_rows": len(networks[0].labels),
+        "sample_size": min(tested.one.sample, len(networks[0].labels)),
+        "accuracy": shares_over_seeds(accuracies, len(networks[0].labels)).to_dict(),
+        "tests": [test.name for test in tested.outcomes.tests],
+    }
+
+
+def _measure_records(
+    candidates: Sequence[Candidate], tested: Sequence[Tested], columns: Sequence[Column]
+) -> list[BenchMeasureRecord]:
+    """Return the measures with their places and costs, the best first."""
+    by_name = {candidate.name: candidate for candidate in candidates}
+    records: list[BenchMeasureRecord] = []
+    for name, place in places(list(by_name), columns).items():
+        seconds = [second for of_set in tested for second in of_set.outcomes.seconds.get(name, ())]
+        records.append(
+            {
+                "name": name,
+                "kind": by_name[name].kind,
+                "needs": by_name[name].needs,
+                "yours": by_name[name].yours,
+                "rank": place.rank.to_dict(),
+                "won": place.won,
+                "lost": place.lost,
+                "seconds": short(float(np.mean(seconds))) if seconds else None,
+            }
+        )
+    return records
+
+
+def _score_records(
+    candidates: Sequence[Candidate], tested: Tested, test: About, column: Column
+) -> Iterator[BenchScoreRecord]:
+    """Return the scores of measures in one test on one set of networks."""
+    ranks, best = column.ranks, column.best
+    for candidate in candidates:
+        outcome = tested.outcomes.by_test.get((test.name, candidate.name), Outcome(None, NOT_ROTATABLE))
+        score = outcome.score
+        low, high = (None, None) if score is None else map(short, score.interval(test.lowest, test.perfect))
+        yield {
+            "measure": candidate.name,
+            "test": test.name,
+            "networks": tested.one.name,
+            "value": None if score is None else short(score.value),
+            "low": low,
+            "high": high,
+            "chance": test.chance,
+            "rank": ranks.get(candidate.name),
+            "among_best": candidate.name in best,
+            "reason": outcome.reason,
+            "details": outcome.details,
+        }
+
+
+NOT_ROTATABLE = "it depends on the axes of the neurons, and these rows are principal components"
+"""Why some measures are not tested on flattened feature maps."""
