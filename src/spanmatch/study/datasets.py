@@ -18,6 +18,7 @@ from ..activations.code_names import is_code
 from ..activations.from_names import function
 from ..activations.image_decoding import resized
 from ..errors import SpanmatchError
+from .altered_examples import with_random_characters, with_random_labels, with_shortcuts
 from .cifar_archives import CLASSES, PUBLISHED, check_md5, read_cifar
 from .image_files import contains_images, read_image_folder
 from .settings import DataSettings
@@ -111,7 +112,9 @@ def read_data(settings: DataSettings, folder: Path = Path(), cache: Path | None 
         data = _cifar(_needed(path, f"the archive {', or '.join(PUBLISHED[settings.name])}"), settings, cache)
     if settings.max_examples is not None:
         data = _shortened(data, settings.max_examples)
-    return _relabelled(data) if settings.labels == "random" else data
+    if settings.shortcut is not None:
+        data = _with_shortcuts(data, settings.shortcut)
+    return _with_random_labels(data, settings.random_labels) if settings.random_labels > 0 else data
 
 
 def reader(folder: Path, cache: Path | None = None) -> Callable[[DataSettings], Data]:
@@ -199,16 +202,19 @@ def _shortened(data: Data, max_examples: int) -> Data:
     return Data(data.name, train, train_labels, test, test_labels, data.classes)
 
 
-def _relabelled(data: Data) -> Data:
-    """Return the data with labels that are drawn at random, whatever the images."""
+def _with_shortcuts(data: Data, share: float) -> Data:
+    """Return the images with a pixel that says a class: for a share of the training images, their own."""
+    train, test = with_shortcuts(data.train, data.train_labels, data.test, len(data.classes), share)
+    return replace(data, name=f"{data.name}, shortcut {100 * share:g}%", train=train, test=test)
+
+
+def _with_random_labels(data: Data, share: float) -> Data:
+    """Return the data with a share of the training labels replaced by random ones."""
     if data.is_text:
-        raise SpanmatchError("data.labels = 'random': of text, the labels are the text itself; give images")
-    random = torch.Generator().manual_seed(0)
-    train, test = (
-        torch.randint(len(data.classes), (len(labels),), generator=random)
-        for labels in (data.train_labels, data.test_labels)
-    )
-    return replace(data, name=f"{data.name}, random labels", train_labels=train, test_labels=test)
+        labels = with_random_characters(data.train_labels, share)
+    else:
+        labels = with_random_labels(data.train_labels, len(data.classes), share)
+    return replace(data, name=f"{data.name}, {100 * share:g}% random labels", train_labels=labels)
 
 
 def _folder(path: Path, settings: DataSettings, cache: Path | None, n_classes: int | None = None) -> Data:

@@ -31,6 +31,17 @@ VGG = {
 }
 """Convolutions in each of five stages."""
 DEPTHS = (20, 32, 44, 56)
+TINY10 = (
+    (16, 3, 1, 1),
+    (16, 3, 1, 1),
+    (32, 3, 2, 1),
+    (32, 3, 1, 1),
+    (32, 3, 1, 1),
+    (64, 3, 2, 1),
+    (64, 3, 1, 0),
+    (64, 1, 1, 0),
+)
+"""Channels, size of the kernel, stride and padding of each convolution."""
 
 
 def vgg(channels: int, size: int, classes: int, *, depth: int, norm: bool, width: float = 1.0) -> nn.Module:
@@ -126,6 +137,23 @@ def cnn(channels: int, size: int, classes: int, *, width: float = 1.0) -> nn.Mod
     return nn.Sequential(parts)
 
 
+def tiny10(channels: int, size: int, classes: int, *, width: float = 1.0) -> nn.Module:
+    """Return the ten-layer network of Kornblith et al. (2019), for images of 16 x 16 or more."""
+    if size < 16:
+        raise SpanmatchError(
+            f"tiny10 halves images twice and crops them: {size} x {size} is too small; set data.size = 16"
+        )
+    parts: OrderedDict[str, nn.Module] = OrderedDict()
+    for i, (channels_out, kernel, stride, padding) in enumerate(TINY10, 1):
+        wide = _scaled(channels_out, width)
+        parts[f"conv{i}"] = nn.Conv2d(channels, wide, kernel, stride, padding, bias=False)
+        parts[f"norm{i}"], parts[f"relu{i}"] = nn.BatchNorm2d(wide), nn.ReLU()
+        channels = wide
+    parts["pool"], parts["flatten"] = nn.AdaptiveAvgPool2d(1), nn.Flatten()
+    parts["fc"] = nn.Linear(channels, classes)
+    return _started(nn.Sequential(parts))
+
+
 class TransformerBlock(nn.Module):
     """Causal attention and a perceptron, each added to the stream, normalised before."""
 
@@ -198,6 +226,7 @@ MAKERS = {
     },
     "mlp": Maker(mlp, ("relu*", "fc?")),
     "cnn": Maker(cnn, ("relu*", "fc2")),
+    "tiny10": Maker(tiny10, ("relu*", "pool", "fc")),
     "transformer": Maker(transformer, ("blocks.*[0-9]", "*.gelu", "head")),
 }
 

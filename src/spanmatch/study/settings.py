@@ -34,6 +34,7 @@ Positive = Annotated[int, Field(ge=1)]
 Count = Annotated[int, Field(ge=0)]
 Eps = Annotated[float, Field(ge=0, lt=1)]
 Share = Annotated[float, Field(gt=0, lt=1)]
+Probability = Annotated[float, Field(ge=0, le=1)]
 NAME = r"^[\w.+-]+$"
 Name = Annotated[str, Field(pattern=NAME)]
 Keys = tuple[int | str, ...]
@@ -81,8 +82,10 @@ class DataSettings(_Section):
     """Characters in an example of text."""
     max_examples: Positive | None = None
     """The most training examples, the first after a shuffle; and a quarter as many for tests."""
-    labels: Literal["true", "random"] = "true"
-    """Random labels are drawn once for each example, the same for every seed."""
+    random_labels: Probability = 0.0
+    """The share of the training examples whose label is drawn at random, once, the same for every seed."""
+    shortcut: Probability | None = None
+    """The share of the training images in which a pixel that says a class says the true one; by default there is none."""
 
     @field_validator("options")
     @classmethod
@@ -91,6 +94,13 @@ class DataSettings(_Section):
         if options and name and not is_code(name):
             raise ValueError(f"{name} takes none; they are arguments of a file.py:function")
         return options
+
+    @field_validator("shortcut")
+    @classmethod
+    def _check_shortcut(cls, shortcut: float | None, info: ValidationInfo) -> float | None:
+        if shortcut is not None and info.data.get("name") == "text":
+            raise ValueError("text has no pixels; leave it out")
+        return shortcut
 
 
 class NetworkSettings(_Section):
@@ -121,6 +131,8 @@ class TrainingSettings(_Section):
     clip: Annotated[float, Field(gt=0)] | None = None
     """The largest norm of a gradient."""
     augment: tuple[Literal["flip", "crop"], ...] = ()
+    noise: Annotated[float, Field(ge=0)] = 0.0
+    """The standard deviation of the Gaussian noise that is added to each training batch, whose images have variance 1."""
     start: str | None = None
     """A variant whose trained networks, of the same seed, training starts from."""
     device: Annotated[str, Field(pattern=r"^(cpu|mps|cuda(:\d+)?)$")] = "cpu"
@@ -315,6 +327,10 @@ class Settings(_Section):
             if start is not None and start not in names[:i]:
                 raise _mistake(
                     ("variants", i, "training", "start"), f"no variant {start!r} stands before {variant.name!r}"
+                )
+            if variant.training.noise > 0 and variant.data.name == "text":
+                raise _mistake(
+                    ("variants", i, "training", "noise"), "noise is added to images, and the data are text; leave it out"
                 )
         return self
 

@@ -230,7 +230,7 @@ def rate(training: TrainingSettings, epoch: float) -> float:
 
 
 def augmented(images: Tensor, training: TrainingSettings) -> Tensor:
-    """Return images (n, channels, size, size), each flipped or moved by some pixels at random, as the settings ask.
+    """Return images (n, channels, size, size), flipped, moved by some pixels and with noise, at random as the settings ask.
 
     What is random is drawn on the CPU, so that it is the same on every device.
     """
@@ -247,6 +247,8 @@ def augmented(images: Tensor, training: TrainingSettings) -> Tensor:
         images = padded[
             torch.arange(n, device=images.device)[:, None, None], :, rows[:, :, None], columns[:, None, :]
         ].permute(0, 3, 1, 2)
+    if training.noise > 0:
+        images = images + training.noise * torch.randn(images.shape).to(images.device)
     return images
 
 
