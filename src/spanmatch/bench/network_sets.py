@@ -40,6 +40,10 @@ TESTS: dict[Kind, tuple[str, ...]] = {
     "shortcut": ("shortcut",),
 }
 """The names of the tests of each kind of networks."""
+MLP = ("relu*", "fc6")
+CNN = ("relu*", "fc")
+CNN_WITH_POOL = ("relu*", "pool", "fc")
+TEXT_LAYERS = ("blocks.*[0-9]", "head")
 FLATTENED_ROWS = 300
 """Of flattened feature maps as many examples are compared: the fewer, the more features outnumber them."""
 
@@ -52,6 +56,8 @@ class NetworkSet:
     study: str
     """The file in bench/studies that trains them."""
     rows: Rows
+    layers: tuple[str, ...]
+    """Names or patterns of the layers that are compared, the output among them."""
     kind: Kind = "seeds"
     """Which tests they are for: those of seeds, of layers alone, or one of groups."""
     variants: tuple[str, ...] = ()
@@ -79,33 +85,49 @@ def _shares(variant: str) -> tuple[str, ...]:
 
 
 DIGITS = (
-    NetworkSet("digits-mlp", "digits-mlp", "examples"),
-    NetworkSet("digits-cnn", "digits-cnn", "pooled"),
-    NetworkSet("digits-cnn-flattened", "digits-cnn", "flattened", "layers", n_rows=FLATTENED_ROWS, ranked=False),
+    NetworkSet("digits-mlp", "digits-mlp", "examples", MLP),
+    NetworkSet("digits-cnn", "digits-cnn", "pooled", CNN),
     NetworkSet(
-        "digits-random-labels", "digits-groups", "examples", "random labels", ("clean", *_shares("random-labels"))
+        "digits-cnn-flattened",
+        "digits-cnn",
+        "flattened",
+        CNN_WITH_POOL,
+        "layers",
+        n_rows=FLATTENED_ROWS,
+        ranked=False,
+    ),
+    NetworkSet(
+        "digits-random-labels", "digits-groups", "examples", MLP, "random labels", ("clean", *_shares("random-labels"))
     ),
     NetworkSet(
         "digits-augmentation",
         "digits-groups",
         "examples",
+        MLP,
         "augmentation",
         ("clean", *(f"noise-{deviation}" for deviation in ("0.5", "1", "2", "4"))),
     ),
-    NetworkSet("digits-shortcut", "digits-groups", "examples", "shortcut", ("shortcut-0", *_shares("shortcut"))),
+    NetworkSet("digits-shortcut", "digits-groups", "examples", MLP, "shortcut", ("shortcut-0", *_shares("shortcut"))),
 )
 TEXT = (
-    NetworkSet("text", "text", "last", n_rows=2000),
+    NetworkSet("text", "text", "last", TEXT_LAYERS, n_rows=2000),
     NetworkSet(
-        "text-random-labels", "text-groups", "last", "random labels", ("clean", *_shares("random-labels")), n_rows=2000
+        "text-random-labels",
+        "text-groups",
+        "last",
+        TEXT_LAYERS,
+        "random labels",
+        ("clean", *_shares("random-labels")),
+        n_rows=2000,
     ),
 )
 IMAGES = (
-    NetworkSet("images-cnn", "images-cnn", "pooled", n_rows=2000, needs_data=True),
+    NetworkSet("images-cnn", "images-cnn", "pooled", CNN, n_rows=2000, needs_data=True),
     NetworkSet(
         "images-cnn-flattened",
         "images-cnn",
         "flattened",
+        CNN_WITH_POOL,
         "layers",
         n_rows=FLATTENED_ROWS,
         ranked=False,

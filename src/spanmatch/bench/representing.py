@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -13,12 +13,8 @@ from ..activations import capture
 from ..similarity.flattened_outputs import principal_coordinates
 from ..study.compared_examples import labelled_batches
 from ..study.runs import TrainedVariant
-from ..study.settings import CompareSettings
 from .network_sets import NetworkSet, Rows
 from .representation import Array, Representation
-
-if TYPE_CHECKING:
-    from ..moments.moments import Moments
 
 BATCH = 256
 POOL: Mapping[Rows, Literal["mean", "last"] | None] = {"pooled": "mean", "last": "last"}
@@ -37,25 +33,29 @@ def representations(one: NetworkSet, variants: Mapping[str, TrainedVariant]) -> 
     for group, variant in variants.items():
         batches = labelled_batches(variant.data, BATCH, one.n_rows)
         labels = torch.cat([label[:, -1] if label.ndim > 1 else label for _, label in batches]).numpy()
-        patterns = variant.layers(CompareSettings())
         for run in variant.runs:
             network = run.network(variant.data)
             inputs = [examples for examples, _ in batches]
-            layers = _layers(network, inputs, patterns, one.rows, len(labels))
+            layers = _layers(one, network, inputs, len(labels))
             name = f"{group} {run.short_name}" if len(variants) > 1 else run.short_name
             yield Representation(name, group, layers, labels.astype(np.int64), _probabilities(network, inputs))
 
 
-def _layers(
-    network: nn.Module, inputs: list[torch.Tensor], patterns: tuple[str, ...] | None, rows: Rows, n: int
-) -> dict[str, Array]:
+def _layers(one: NetworkSet, network: nn.Module, inputs: list[torch.Tensor], n: int) -> dict[str, Array]:
     """Return the rows of each layer, from the input to the output."""
     # Two names for one network, so that each layer has a pair, whose sample holds the rows.
-    moments: Moments = capture(
-        {"x": network, "y": network}, inputs, layers=patterns, folds=1, null=False, sample=n, pool=POOL.get(rows)
+    moments = capture(
+        {"x": network, "y": network},
+        inputs,
+        layers=one.layers,
+        folds=1,
+        null=False,
+        method="qr",
+        sample=n,
+        pool=POOL.get(one.rows),
     )
     samples = {x.partition(":")[2]: moments.pair(x, y).sample.x for x, y in moments.pairs}
-    if rows == "flattened":
+    if one.rows == "flattened":
         return {layer: principal_coordinates(sample) for layer, sample in samples.items()}
     return {layer: sample.rows.astype(np.float64) for layer, sample in samples.items()}
 

@@ -127,7 +127,7 @@ class _PairTask:
             layers = {layer for key in some for layer in key}
             names = {layer: f"{i}:{layer[1]}" for i, layer in enumerate(sorted(layers))}
             pairs = [(names[x], names[y]) for x, y in some]
-            moments = Moments(pairs=pairs, folds=FOLDS, null=False, sample=self.sample)
+            moments = Moments(pairs=pairs, folds=FOLDS, null=False, sample=self.sample, method="qr")
             moments.update({names[layer]: self.layers[layer] for layer in sorted(layers)})
             for x, y in some:
                 pair = moments.pair(names[x], names[y])

@@ -330,7 +330,8 @@ class Settings(_Section):
                 )
             if variant.training.noise > 0 and variant.data.name == "text":
                 raise _mistake(
-                    ("variants", i, "training", "noise"), "noise is added to images, and the data are text; leave it out"
+                    ("variants", i, "training", "noise"),
+                    "noise is added to images, and the data are text; leave it out",
                 )
         return self
 
