@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -29,6 +29,10 @@ class Representation:
     """(n,) the class of each example."""
     probabilities: Array = field(repr=False)
     """(n, classes) the probabilities that the network gives to the classes."""
+    probe_accuracies: Mapping[str, float] = field(default_factory=dict, repr=False)
+    """The accuracy of a linear probe of each layer that a test has probed; see `probes.py`."""
+    reduced_layers: Mapping[str, Sequence[str]] = field(default_factory=dict, repr=False)
+    """The names of the layers that were made of a layer by deleting principal components, by its name."""
 
     @property
     def accuracy(self) -> float:
