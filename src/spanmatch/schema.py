@@ -747,7 +747,7 @@ class BenchMeasureRecord(TypedDict):
     rank: SpreadRecord  # mean rank over the tests, 1 the best; interval over tests
     won: Count  # comparisons with another measure, over all tests, in which it is better by more than the error
     lost: Count
-    seconds: Annotated[float, Field(gt=0)] | None  # for one pair of layers, mean over all that were computed; null if none were
+    seconds: Annotated[float, Field(gt=0)] | None  # for one pair of layers, mean over all computed; null if none were
 
 
 class BenchScoreRecord(TypedDict):

@@ -68,15 +68,15 @@ def bench_in_words(bench: BenchRecord) -> str:
     first = [_with_rank(measure) for measure in ranked[:FIRST]]
     of = _counted(len(ranked), "measure")
     over = f"{_counted(tests, 'test')} on {_counted(sets, 'set')} of networks"
-    sentence = f"First of {of} by mean rank over {over}: {_listed(first)}{_as_good(ranked, bench['level'])}."
+    sentence = f"First of {of} by mean rank over {over}: {_listed(first)}{_as_good(ranked)}."
     matches = [
-        f"{measure['name']} is {_ordinal(places[measure['name']])} ({measure['rank']['value']:.1f})"
+        f"{measure['name']} {_ordinal(places[measure['name']])} ({_rank(measure):.1f})"
         for measure in ranked
         if measure["maximum_match"]
     ]
     if not matches:
         return sentence
-    return f"{sentence} Of the maximum match, {_listed(matches)}."
+    return f"{sentence} The measures of the maximum match: {_listed(matches)}."
 
 
 def _place(measure: BenchMeasureRecord, ranked: Sequence[BenchMeasureRecord]) -> int:
@@ -94,15 +94,18 @@ def _with_rank(measure: BenchMeasureRecord) -> str:
     return f"{measure['name']} ({_rank(measure):.1f})"
 
 
-def _as_good(ranked: Sequence[BenchMeasureRecord], level: float) -> str:
+def _as_good(ranked: Sequence[BenchMeasureRecord]) -> str:
     """Return how many others have an interval that overlaps with that of the first; empty if there are no intervals."""
     end = ranked[0]["rank"]["high"]
     if end is None:
         return ""
     lows = [measure["rank"]["low"] for measure in ranked[1:]]
     count = sum(low is not None and low <= end for low in lows)
-    others = f"those of {_counted(count, 'other')}" if count else "no other"
-    return f"; the {level:.0%} interval of the first overlaps with {others}"
+    return (
+        f"; the intervals of {count or 'no'} others overlap with that of the first"
+        if count != 1
+        else ("; the interval of one other overlaps with that of the first")
+    )
 
 
 def _listed(texts: Sequence[str]) -> str:

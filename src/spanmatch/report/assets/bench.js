@@ -5,11 +5,10 @@ import { AT_FIRST, benchView, hashOf, measuresCsv, scoresCsv, shownIn } from "./
 import { unpackBench } from "./data/unpack.js";
 import { DARK } from "./display/charts.js";
 import { byId, download, h, selectById } from "./display/elements.js";
-import { percent } from "./display/text.js";
 import { showTips } from "./display/tip.js";
 import { fillCellPanel } from "./views/bench/cell_panel.js";
 import { costChart } from "./views/bench/cost.js";
-import { heatMap, mapKey, printedMaps } from "./views/bench/heat_map.js";
+import { heatMap, mapKey, NARROW, printedMaps } from "./views/bench/heat_map.js";
 import { networksTable, testsTable } from "./views/bench/tables.js";
 
 const NEEDS = [
@@ -82,7 +81,7 @@ class BenchPage {
   // What is drawn -----------------------------------------------------------------------------------------------------
 
   redraw() {
-    byId("map-key").replaceChildren(...mapKey());
+    byId("map-key").replaceChildren(...mapKey(this.view.bench.level));
     this.fillMap();
     this.showCell();
     this.drawCost();
@@ -128,7 +127,7 @@ class BenchPage {
       this.fillMap();
       this.showCell();
     });
-    matchMedia(DARK).addEventListener("change", () => this.redraw());
+    for (const query of [DARK, NARROW]) matchMedia(query).addEventListener("change", () => this.redraw());
     let width = document.body.clientWidth;
     new ResizeObserver(() => {
       if (document.body.clientWidth === width) return;
@@ -150,12 +149,10 @@ function setOptions(id, options) {
 }
 
 /** @param {BenchRecord} bench */
-function factsOf({ measures, tests, networks, level, torch }) {
+function factsOf({ measures, tests, networks, torch }) {
   const count = d3.sum(networks, (set) => set.networks.length);
-  return (
-    `${measures.length} measures, ${tests.length} tests, ${count} networks in ${networks.length} sets, trained with PyTorch ${torch}. ` +
-    `Small numbers are ${percent(level)} intervals.`
-  );
+  const sets = networks.length === 1 ? "one set" : `${networks.length} sets`;
+  return `${measures.length} measures, ${tests.length} tests, ${count} networks in ${sets}, trained with PyTorch ${torch}.`;
 }
 
 async function start() {

@@ -41,7 +41,7 @@ export function partsOf(key) {
  */
 export function benchView(bench) {
   const tests = new Map(bench.tests.map((test) => [test.name, test]));
-  const scores = new Map(bench.scores.map((score) => [keyOf(score.networks, score.test, score.measure), score]));
+  const scores = new Map(bench.scores.map((score) => [keyOf(keyOf(score.networks, score.test), score.measure), score]));
   const columns = bench.networks.flatMap((networks) =>
     bench.tests
       .filter(({ name }) => networks.tests.includes(name))

@@ -20,7 +20,7 @@ export function showTips(box, textOf) {
     placeBeside(tip, /** @type {Element} */ (target).closest("[data-tip]") ?? box);
   };
   for (const kind of ["pointerover", "focusin"]) box.addEventListener(kind, show);
-  for (const kind of ["pointerleave", "focusout", "scroll"]) box.addEventListener(kind, hide, true);
+  for (const kind of ["pointerleave", "focusout", "scroll", "click"]) box.addEventListener(kind, hide, true);
   addEventListener("scroll", hide);
   box.addEventListener("keydown", ({ key }) => {
     if (key === "Escape") hide();

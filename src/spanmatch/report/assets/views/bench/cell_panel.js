@@ -51,11 +51,11 @@ function scoresTable(view, column, scores) {
   const tested = view.bench.measures.filter(({ name }) => (view.score(name, column.key)?.value ?? null) !== null);
   const rows = scores.map((score) => [
     score.measure,
-    `${number(score.value)}${inBrackets(score)}`,
+    score.value === null ? MISSING : [number(score.value), h("small", {}, inBrackets(score, 3).trim())],
     score.rank === null ? MISSING : `${significant(score.rank)} of ${tested.length}`,
-    score.among_best ? "yes" : "no",
+    score.among_best ? "among the best" : "",
   ]);
-  return table("The scores", ["Measure", "Score", "Rank", "Among the best"], rows);
+  return table("The scores", ["Measure", "Score", "Rank", ""], rows);
 }
 
 /**

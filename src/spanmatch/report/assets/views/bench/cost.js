@@ -10,7 +10,7 @@ const LOWEST_HEIGHT = 420;
 const NARROW = 700;
 const RADIUS = 5;
 // The width of a character and the height of a line of a label.
-const CHARACTER = 6.1;
+const CHARACTER = 6.4;
 const LINE = 12;
 const SECONDS = d3.format(".2~g");
 
@@ -82,7 +82,7 @@ function appendDot(chart, one, choose) {
  */
 function appendLabels(chart, timed, width) {
   const points = timed.map((one) => ({ ...pointOf(chart, one), text: one.measure.name }));
-  const labels = d3.create("svg:g").attr("aria-hidden", "true");
+  const labels = d3.create("svg:g").attr("aria-hidden", "true").attr("text-anchor", "start");
   for (const { x0, y1, text, i } of placedLabels(points, width)) {
     const kind = timed[i].measure.maximum_match ? "label match" : "label";
     labels
@@ -113,6 +113,7 @@ function placeInWords({ measure, seconds }) {
  */
 function baseOf(figure, timed, height) {
   const [fastest = 0.001, slowest = 1] = d3.extent(timed, ({ seconds }) => seconds);
+  const lowest = d3.max(timed, ({ measure, rank }) => measure.rank.high ?? rank) ?? 1;
   return Plot.plot({
     ...frame(figure, height),
     x: {
@@ -123,7 +124,7 @@ function baseOf(figure, timed, height) {
       ticks: 5,
       tickFormat: "~g",
     },
-    y: { label: "mean rank, 1 the best", grid: true, reverse: true, nice: true },
+    y: { label: "mean rank, 1 the best", labelArrow: "up", grid: true, domain: [lowest + 1, 1] },
     marks: [
       Plot.line(frontier(timed), {
         x: "seconds",

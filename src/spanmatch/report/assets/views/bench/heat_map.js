@@ -1,14 +1,15 @@
 // The heat map: measures by tests, each cell with its score and interval.
 /** @import { BenchMeasureRecord, BenchScoreRecord } from "../../bench_data.d.ts" */
 /** @import { BenchView, Column, Shown } from "../../data/bench.js" */
+/** @import { ScoreColours } from "./score_colours.js" */
 import { columnsOf, keyOf, measuresOf, partsOf, positionOf } from "../../data/bench.js";
 import { arrowKeys } from "../../display/arrow_keys.js";
 import { h } from "../../display/elements.js";
-import { inBrackets, MISSING, number } from "../../display/text.js";
-import { coloursAt, ramp } from "./score_colours.js";
+import { inBrackets, MISSING, number, percent } from "../../display/text.js";
+import { ramp, scoreColours } from "./score_colours.js";
 
-// Columns before those of tests: the measure, its mean rank, won and lost, seconds.
-const FACTS = 4;
+// Where tests stand before what else is known of a measure.
+export const NARROW = "(max-width: 40rem)";
 const SECONDS = d3.format(".2~g");
 
 /** @typedef {(changes: Partial<Shown>) => void} Change */
@@ -37,7 +38,7 @@ export function heatMap(table, view, change) {
       const { heads, body } = tableParts(view, shown, change);
       table.replaceChildren(h("thead", {}, heads.rows), h("tbody", {}, body));
       const cells = body.map((row) => /** @type {HTMLElement[]} */ ([...row.children]));
-      setStops([heads.stops, ...cells], cells[0]?.[FACTS] ?? heads.stops[0]);
+      setStops([heads.stops, ...cells], cells[0]?.find(({ dataset }) => dataset.cell) ?? heads.stops[0]);
       if (focused) heads.stops.find((stop) => stop.dataset.order === focused)?.focus();
     },
     /**
@@ -97,8 +98,10 @@ export function printedMaps(view, shown) {
 function tableParts(view, shown, change) {
   const columns = columnsOf(view, shown.networks);
   const measures = measuresOf(view, shown);
-  const body = measures.map((measure) => measureRow(view, measure, columns));
-  return { heads: headRows(columns, shown, change), body };
+  const isNarrow = matchMedia(NARROW).matches && !matchMedia("print").matches;
+  const colours = scoreColours();
+  const body = measures.map((measure) => measureRow(view, measure, columns, colours, isNarrow));
+  return { heads: headRows(columns, shown, change, isNarrow), body };
 }
 
 /**
@@ -106,8 +109,9 @@ function tableParts(view, shown, change) {
  * @param {Column[]} columns
  * @param {Shown} shown
  * @param {Change} change
+ * @param {boolean} isNarrow
  */
-function headRows(columns, shown, change) {
+function headRows(columns, shown, change, isNarrow) {
   const head = (/** @type {string} */ text, /** @type {string} */ order, /** @type {string} */ tip, kind = "") => {
     const button = h("button", { type: "button", "data-order": order, onclick: () => change({ order }) }, text);
     const isSorted = shown.order === order ? "ascending" : null;
@@ -129,15 +133,34 @@ function headRows(columns, shown, change) {
     );
   return {
     rows: [
-      h("tr", {}, name.element, rank.element, won, seconds.element, sets),
+      h("tr", {}, name.element, rank.element, arranged(sets, [won, seconds.element], isNarrow)),
       h(
         "tr",
         {},
         tests.map(({ element }) => element),
       ),
     ],
-    stops: [name.button, rank.button, won, seconds.button, ...tests.map(({ button }) => button)],
+    stops: [
+      name.button,
+      rank.button,
+      ...arranged(
+        tests.map(({ button }) => button),
+        [won, seconds.button],
+        isNarrow,
+      ),
+    ],
   };
+}
+
+/**
+ * What is known of a measure before the tests, or after them on a narrow screen.
+ * @template {HTMLElement} Element
+ * @param {Element[]} tests
+ * @param {Element[]} facts
+ * @param {boolean} isNarrow
+ */
+function arranged(tests, facts, isNarrow) {
+  return isNarrow ? [...tests, ...facts] : [...facts, ...tests];
 }
 
 const WON = "Comparisons with another measure in a test in which this one is better, or worse, by more than the error";
@@ -155,8 +178,10 @@ function firstOf(columns, i) {
  * @param {BenchView} view
  * @param {BenchMeasureRecord} measure
  * @param {Column[]} columns
+ * @param {ScoreColours} colours
+ * @param {boolean} isNarrow
  */
-function measureRow(view, measure, columns) {
+function measureRow(view, measure, columns, colours, isNarrow) {
   const { name, rank, won, lost, seconds } = measure;
   const tip = `${name}\n${kindInWords(measure)}`;
   return h(
@@ -169,9 +194,14 @@ function measureRow(view, measure, columns) {
       h("small", {}, tagsOf(measure).join(" \u00b7 ")),
     ),
     h("td", { class: "number" }, number(rank.value, 1), interval(rank, 1)),
-    h("td", { class: "number" }, `${won} : ${lost}`),
-    h("td", { class: "number" }, seconds === null ? MISSING : SECONDS(seconds)),
-    columns.map((column, i) => scoreCell(view, column, name, firstOf(columns, i))),
+    arranged(
+      columns.map((column, i) => scoreCell(view, column, name, firstOf(columns, i), colours)),
+      [
+        h("td", { class: "number" }, `${won} : ${lost}`),
+        h("td", { class: "number" }, seconds === null ? MISSING : SECONDS(seconds)),
+      ],
+      isNarrow,
+    ),
   );
 }
 
@@ -191,9 +221,10 @@ function kindInWords({ kind, needs, yours, maximum_match: isMatch }) {
  * @param {BenchView} view
  * @param {Column} column
  * @param {string} measure
- * @param {string} first
+ * @param {string} first the class of a column that begins a set of networks
+ * @param {ScoreColours} colours
  */
-function scoreCell(view, column, measure, first) {
+function scoreCell(view, column, measure, first, colours) {
   const score = view.score(measure, column.key);
   const where = `${measure}: ${column.test.name}, ${column.networks}`;
   if (!score) {
@@ -204,7 +235,7 @@ function scoreCell(view, column, measure, first) {
   const cell = keyOf(...partsOf(column.key), measure);
   const attributes = { "data-cell": cell, "data-tip": `${where}\n${said}`, "aria-label": said };
   if (score.value === null) return h("td", { ...attributes, class: `empty ${first}` }, MISSING);
-  const { background, ink } = coloursAt(positionOf(score.value, column.test));
+  const { background, ink } = colours(positionOf(score.value, column.test));
   const style = `background:${background};color:${ink}`;
   const best = score.among_best ? "best" : "";
   return h("td", { ...attributes, class: `${best} ${first}`, style }, number(score.value, 2), interval(score, 2));
@@ -228,13 +259,16 @@ export function scoreInWords(score) {
   return `${number(score.value)}${inBrackets(score, 3)}${rank}${score.among_best ? ", among the best" : ""}`;
 }
 
-/** What the colours and marks mean. */
-export function mapKey() {
+/**
+ * What the colours and marks mean.
+ * @param {number} level of intervals
+ */
+export function mapKey(level) {
   return [
     h("span", {}, "below chance", h("span", { class: "ramp", style: `background:${ramp()}` }), "perfect"),
-    h("span", {}, h("span", { class: "box", style: `background:${coloursAt(0).background}` }), "chance"),
     h("span", {}, h("span", { class: "box best" }), "among the best"),
     h("span", {}, h("span", { class: "box empty" }), "no score"),
     h("span", {}, h("span", { class: "name" }, "name"), "of the maximum match"),
+    h("span", {}, `small: ${percent(level)} interval`),
   ];
 }

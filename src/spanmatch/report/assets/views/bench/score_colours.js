@@ -3,30 +3,33 @@ import { DARK } from "../../display/charts.js";
 
 // As far below chance as colours tell apart, where 1 is the distance from chance to perfect.
 const LOWEST = -0.5;
-const ENDS = {
-  light: { below: "#d9730d", chance: "#f4f6f8", perfect: "#08519c", inks: ["#111418", "#ffffff"] },
-  dark: { below: "#d9730d", chance: "#1a2129", perfect: "#8cc6ff", inks: ["#ffffff", "#0b0e12"] },
+// Colours from the lowest over chance to perfect, and where they stand; texts are dark or light, whichever is read better.
+const STOPS = [LOWEST, 0, 0.5, 0.8, 1];
+const THEMES = {
+  light: { colours: ["#d9730d", "#f4f6f8", "#b5d4ea", "#6aaed6", "#2171b5"], inks: ["#111418", "#ffffff"] },
+  dark: { colours: ["#d9730d", "#1a2129", "#1f4e70", "#35719c", "#9bd0ff"], inks: ["#ffffff", "#0b0e12"] },
 };
 
-function ends() {
-  return matchMedia(DARK).matches && !matchMedia("print").matches ? ENDS.dark : ENDS.light;
-}
+/** @typedef {(position: number) => { background: string, ink: string }} ScoreColours */
 
 /**
- * The colours of a cell whose score lies somewhere between chance (0) and perfect (1).
- * @param {number} position
+ * What gives a cell its colours in this theme, from where its score lies between chance (0) and perfect (1).
+ * @returns {ScoreColours}
  */
-export function coloursAt(position) {
-  const { below, chance, perfect, inks } = ends();
-  const share = Math.min(1, position < 0 ? position / LOWEST : position);
-  const background = d3.interpolateLab(chance, position < 0 ? below : perfect)(share);
+export function scoreColours() {
+  const { colours, inks } = matchMedia(DARK).matches && !matchMedia("print").matches ? THEMES.dark : THEMES.light;
+  const scale = d3.scaleLinear(STOPS, colours).clamp(true);
   const [first, second] = inks;
-  return { background, ink: contrast(background, first) >= contrast(background, second) ? first : second };
+  return (position) => {
+    const background = scale(position);
+    return { background, ink: contrast(background, first) >= contrast(background, second) ? first : second };
+  };
 }
 
 /** All colours, from the lowest to the highest, as a gradient of CSS. */
 export function ramp() {
-  const stops = d3.range(LOWEST, 1.001, 0.125).map((position) => coloursAt(position).background);
+  const colours = scoreColours();
+  const stops = d3.range(LOWEST, 1.001, 0.125).map((position) => colours(position).background);
   return `linear-gradient(to right, ${stops.join(", ")})`;
 }
 

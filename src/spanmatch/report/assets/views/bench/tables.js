@@ -7,7 +7,14 @@ import { count, listed, percentWithInterval, significant } from "../../display/t
 export function testsTable({ tests, networks }) {
   const rows = tests.map(({ name, question, score, chance, perfect }) => {
     const sets = networks.filter((set) => set.tests.includes(name)).map((set) => set.name);
-    return [name, question, score, significant(chance), significant(perfect), sets.length ? listed(sets) : "none"];
+    return [
+      name,
+      question,
+      score,
+      significant(chance),
+      significant(perfect),
+      sets.length === networks.length ? "all" : listed(sets),
+    ];
   });
   return table("Tests", ["Test", "Question", "Score", "Chance", "Perfect", "On"], rows, "words");
 }
