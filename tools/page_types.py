@@ -1,7 +1,7 @@
-"""Write the types of the page's scripts: assets/page_data.d.ts, from report/page_schema.py.
+"""Write the types of the pages' scripts: assets/page_data.d.ts, from report/page_schema.py, and assets/bench_data.d.ts.
 
-python tools/page_types.py            writes the file; needs node and the packages of package.json
-python tools/page_types.py --check    fails if the file is not up to date
+python tools/page_types.py            writes the files; needs node and the packages of package.json
+python tools/page_types.py --check    fails if a file is not up to date
 """
 
 from __future__ import annotations
@@ -15,9 +15,11 @@ from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 
 from spanmatch.report.page_schema import PageData
+from spanmatch.schema import BenchRecord
 
 ROOT = Path(__file__).parents[1]
-TYPES = ROOT / "src/spanmatch/report/assets/page_data.d.ts"
+ASSETS = ROOT / "src/spanmatch/report/assets"
+TYPES = {ASSETS / "page_data.d.ts": PageData, ASSETS / "bench_data.d.ts": BenchRecord}
 JSON2TS = ROOT / "node_modules/.bin/json2ts"
 BANNER = (
     "// Generated from report/page_schema.py and schema.py by tools/page_types.py: run `make types` after a change."
@@ -31,20 +33,21 @@ class _Untitled(GenerateJsonSchema):
         return False
 
 
-def page_types() -> str:
-    """Return the TypeScript declarations of what the page's scripts get."""
-    schema = TypeAdapter(PageData).json_schema(schema_generator=_Untitled)
+def page_types(record: type) -> str:
+    """Return the TypeScript declarations of a record that a page's scripts get."""
+    schema = TypeAdapter(record).json_schema(schema_generator=_Untitled)
     command = [str(JSON2TS), "--additionalProperties=false", "--bannerComment", BANNER]
     return subprocess.run(command, input=json.dumps(schema), capture_output=True, text=True, check=True).stdout
 
 
 def main() -> None:
-    """Write the file, or check it."""
-    types = page_types()
-    if "--check" not in sys.argv:
-        TYPES.write_text(types, encoding="utf-8")
-    elif TYPES.read_text(encoding="utf-8") != types:
-        sys.exit(f"{TYPES.relative_to(ROOT)} is not up to date: run `make types`")
+    """Write the files, or check them."""
+    for path, record in TYPES.items():
+        types = page_types(record)
+        if "--check" not in sys.argv:
+            path.write_text(types, encoding="utf-8")
+        elif path.read_text(encoding="utf-8") != types:
+            sys.exit(f"{path.relative_to(ROOT)} is not up to date: run `make types`")
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence, Sized
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 from ._files import Path_, parsed, read_json
 from ._values import Json
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
     from .schema import (
         AlignmentRecord,
+        BenchDetails,
+        BenchRecord,
+        BenchScoreRecord,
         ClustersRecord,
         ComparedStep,
         ComparisonRecord,
@@ -45,6 +48,7 @@ if TYPE_CHECKING:
 Record = TypeVar("Record")
 COMPARISON = "spanmatch.comparison", 9
 STUDY = "spanmatch.study", 3
+BENCH = "spanmatch.bench", 1
 """What "format" and "version" say; `schema` says it too."""
 LONGEST = 60
 """Characters of a wrong value that a message shows."""
@@ -74,6 +78,13 @@ def read_study(folder: Path_) -> StudyRecord:
     path = Path(folder) / "study.json"
     contents = read_json(path, *STUDY, "the folder of a study that has ended")
     return _checked(path, contents, "StudyRecord", _check_study)
+
+
+def read_bench(folder: Path_) -> BenchRecord:
+    """Return the bench.json of a folder.  Raises SpanmatchError as `read_comparison` does."""
+    path = Path(folder) / "bench.json"
+    contents = read_json(path, *BENCH, "the folder of a benchmark of measures")
+    return _checked(path, contents, "BenchRecord", _check_bench)
 
 
 def read_made_from(path: Path) -> Json:
@@ -473,6 +484,82 @@ def _check_compared(step: ComparedStep, path: str) -> None:
         for field in ("accuracy", "differences"):
             for name, spread in transplant[field].items():
                 _check_spread(spread, f"{path}transplants[{i}].{field}[{_shown(name)}]")
+
+
+def _check_bench(bench: BenchRecord) -> None:
+    _check_settings(bench["settings"])
+    tests, sets, measures = (_names(bench, part) for part in ("tests", "networks", "measures"))
+    for i, test in enumerate(bench["tests"]):
+        if test["chance"] == test["perfect"]:
+            raise _Wrong(f"tests[{i}].perfect", f"{_shown(test['perfect'])} is also the score by chance")
+    for i, networks in enumerate(bench["networks"]):
+        for field in ("networks", "layers", "tests"):
+            _distinct(f"networks[{i}].{field}", networks[field])
+        for k, name in enumerate(networks["tests"]):
+            _known(f"networks[{i}].tests[{k}]", name, tests, "test")
+        _check_spread(networks["accuracy"], f"networks[{i}].accuracy")
+    _check_ranks([measure["rank"] for measure in bench["measures"]])
+    tests_of = {networks["name"]: networks["tests"] for networks in bench["networks"]}
+    cells = set()
+    for i, score in enumerate(bench["scores"]):
+        path = f"scores[{i}]"
+        _known(f"{path}.measure", score["measure"], measures, "measure")
+        _known(f"{path}.networks", score["networks"], sets, "set of networks")
+        _known(f"{path}.test", score["test"], tests_of[score["networks"]], "test of these networks")
+        _check_score(score, path, len(measures))
+        cell = (score["measure"], score["test"], score["networks"])
+        if cell in cells:
+            raise _Wrong(path, "is of the same measure, test and networks as one before it")
+        cells.add(cell)
+
+
+def _names(bench: BenchRecord, part: Literal["tests", "networks", "measures"]) -> list[str]:
+    """Return the names of the tests, the sets of networks or the measures, which must be distinct."""
+    names = [record["name"] for record in bench[part]]
+    _distinct(f"the names of {part}", names)
+    return names
+
+
+def _check_ranks(ranks: Sequence[SpreadRecord]) -> None:
+    """Check that mean ranks ascend, and that measures without one come last."""
+    before = 0.0
+    for i, rank in enumerate(ranks):
+        _check_spread(rank, f"measures[{i}].rank")
+        value = math.inf if rank["value"] is None else rank["value"]
+        if value < before:
+            raise _Wrong(f"measures[{i}].rank.value", f"{_shown(value)}, but the best measure should stand first")
+        before = value
+
+
+def _check_score(score: BenchScoreRecord, path: str, count: int) -> None:
+    value, low, high, rank = score["value"], score["low"], score["high"], score["rank"]
+    if (value is None) != (score["reason"] != ""):
+        raise _Wrong(f"{path}.reason", "is given where there is no value, and is empty where there is one")
+    if (low is None) != (high is None) or (low is not None and value is None):
+        raise _Wrong(path, "has an interval without both ends, or without a value")
+    if low is not None and high is not None and low > high:
+        raise _Wrong(f"{path}.low", f"{_shown(low)} should not be above high, {_shown(high)}")
+    if (rank is None) != (value is None):
+        raise _Wrong(f"{path}.rank", "is given where there is a value, and nowhere else")
+    if rank is not None and not 1 <= rank <= count:
+        raise _Wrong(f"{path}.rank", f"{_shown(rank)} should be from 1 to {count}, the number of measures")
+    if score["among_best"] and value is None:
+        raise _Wrong(f"{path}.among_best", "true, but there is no value")
+    if score["details"] is not None:
+        _check_details(score["details"], f"{path}.details")
+
+
+def _check_details(details: BenchDetails, path: str) -> None:
+    if details["kind"] == "scatter":
+        _alike(details, path, ("x", "y"))
+        return
+    _distinct(f"{path}.labels", details["labels"])
+    if details["kind"] == "curves":
+        _alike(details, path, ("labels", "x", "y"))
+        for i, line in enumerate(details["x"]):
+            _same_length(f"{path}.y[{i}]", details["y"][i], len(line), "in x")
+    else:
+        _alike(details, path, ("labels", "values"))
 
 
 def _check_spread(spread: SpreadRecord, path: str) -> None:

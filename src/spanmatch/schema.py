@@ -1,4 +1,4 @@
-"""What the saved results hold: comparison.json and study.json, field by field.
+"""What the saved results hold: comparison.json, study.json and bench.json, field by field.
 
 A record is a JSON object; a list is a JSON array; None is JSON's null, for a number that does not exist. Numbers are
 finite. A file holds every field of its records, unless it is marked as not required, and no other: whoever adds a field
@@ -741,11 +741,12 @@ class BenchMeasureRecord(TypedDict):
     name: Text
     kind: Literal["similarity", "distance"]
     needs: Literal["moments", "sample"]
+    maximum_match: bool  # whether it is of the maximum match: match area or s(eps)
     yours: bool  # whether it was given by the caller, not one of sm.measures() or s(eps)
     rank: SpreadRecord  # mean rank over the tests, 1 the best; interval over tests
     won: Count  # comparisons with another measure, over all tests, in which it is better by more than the error
     lost: Count
-    seconds: float | None  # for one pair of layers, mean over all that were computed; null if none were
+    seconds: Annotated[float, Field(gt=0)] | None  # for one pair of layers, mean over all computed; null if none were
 
 
 class BenchScoreRecord(TypedDict):

@@ -1,6 +1,7 @@
-"""The page and the papers' figures: functions of the saved JSON alone."""
+"""The pages and the papers' figures: functions of the saved JSON alone."""
 
+from .bench_page import render_bench
 from .figures import save_course, save_figures
 from .page import render, render_study
 
-__all__ = ["render", "render_study", "save_course", "save_figures"]
+__all__ = ["render", "render_bench", "render_study", "save_course", "save_figures"]

@@ -7,6 +7,8 @@ Data and drawing are apart. What the scripts in `assets/` get is made by `page_d
    Then run `make types`.
 2. The view: a file in assets/views/comparison, assets/views/pair or assets/views/study. The lists of
    views in assets/page.js name it.
+
+`bench_page` has the page of a benchmark, which is made in the same way.
 """
 
 from __future__ import annotations
@@ -27,8 +29,6 @@ if TYPE_CHECKING:
     from .page_schema import PageData
 
 LIBRARIES = ("vendor/d3.min.js", "vendor/plot.umd.min.js")
-SCRIPT = "assets/page.js"
-STYLE = "assets/page.css"
 IMPORT = re.compile(r'^import \{(?P<names>[^}]*)\} from "(?P<file>[^"]+)";\n', re.MULTILINE)
 EXPORT = re.compile(r"^export (?:async )?(?:const|function|class) (\w+)", re.MULTILINE)
 
@@ -51,6 +51,13 @@ def render_study(study: StudyRecord, comparisons: Mapping[str, ComparisonRecord]
 
 
 def _page(title: str, lead: str, version: str, data: PageData) -> str:
+    comparisons = [{**comparison, "pairs": columns(comparison["pairs"])} for comparison in data["comparisons"]]
+    packed = {"study": data["study"], "comparisons": comparisons}
+    return filled("page", ["page"], packed, title=title, lead=lead, version=version)
+
+
+def filled(name: str, styles: Sequence[str], data: Mapping[str, object], **texts: str) -> str:
+    """Return the page made from the template and the script of a name, with styles, data, and texts of the template."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
@@ -61,34 +68,30 @@ def _page(title: str, lead: str, version: str, data: PageData) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template("page.html").render(
-        title=title,
-        lead=lead,
-        version=version,
+    return environment.get_template(f"{name}.html").render(
+        **texts,
         data=_packed(data),
-        libraries=[Markup(_text(name)) for name in LIBRARIES],
-        script=Markup(_joined(SCRIPT)),
-        style=Markup(_text(STYLE)),
+        libraries=[Markup(_text(library)) for library in LIBRARIES],
+        script=Markup(_joined(f"assets/{name}.js")),
+        styles=[Markup(_text(f"assets/{style}.css")) for style in styles],
     )
 
 
-def _packed(data: PageData) -> str:
+def _packed(data: Mapping[str, object]) -> str:
     """Return the data as base64 of gzip of JSON; unpack.js reads it."""
-    comparisons = [{**comparison, "pairs": _columns(comparison["pairs"])} for comparison in data["comparisons"]]
-    packed = {"study": data["study"], "comparisons": comparisons}
-    text = json.dumps(packed, allow_nan=False, separators=(",", ":"), ensure_ascii=False)
+    text = json.dumps(data, allow_nan=False, separators=(",", ":"), ensure_ascii=False)
     return base64.b64encode(gzip.compress(text.encode("utf-8"), mtime=0)).decode("ascii")
 
 
-def _columns(rows: Sequence[Mapping[str, object]]) -> dict[str, object]:
+def columns(rows: Sequence[Mapping[str, object]]) -> dict[str, object]:
     """Return dictionaries with the same keys as one of lists; numbers of a kind together compress far better."""
-    columns: dict[str, object] = {}
+    lists: dict[str, object] = {}
     for name in rows[0]:
         values = [row[name] for row in rows]
         inner = [value for value in values if isinstance(value, dict)]
         alike = len(inner) == len(values) and all(value.keys() == inner[0].keys() for value in inner)
-        columns[name] = {"of": _columns(inner)} if alike else values
-    return columns
+        lists[name] = {"of": columns(inner)} if alike else values
+    return lists
 
 
 def _joined(name: str) -> str:

@@ -1,0 +1,35 @@
+// What the tests ask, and what the networks are.
+/** @import { BenchRecord } from "../../bench_data.d.ts" */
+import { h, table } from "../../display/elements.js";
+import { count, listed, percentWithInterval, significant } from "../../display/text.js";
+
+/** @param {BenchRecord} bench */
+export function testsTable({ tests, networks }) {
+  const rows = tests.map(({ name, question, score, chance, perfect }) => {
+    const sets = networks.filter((set) => set.tests.includes(name)).map((set) => set.name);
+    return [
+      name,
+      question,
+      score,
+      significant(chance),
+      significant(perfect),
+      sets.length === networks.length ? "all" : listed(sets),
+    ];
+  });
+  return table("Tests", ["Test", "Question", "Score", "Chance", "Perfect", "On"], rows, "words");
+}
+
+/** @param {BenchRecord} bench */
+export function networksTable({ networks }) {
+  const rows = networks.map((set) => [
+    set.name,
+    set.words,
+    count(set.networks.length),
+    h("span", { title: listed(set.layers) }, count(set.layers.length)),
+    `${count(set.n_rows)}, ${set.rows}`,
+    count(set.sample_size),
+    percentWithInterval(set.accuracy),
+  ]);
+  const heads = ["Networks", "What they are", "How many", "Layers", "Rows", "Sampled rows", "Accuracy"];
+  return table("Sets of networks", heads, rows, "words");
+}
