@@ -487,11 +487,7 @@ def _check_compared(step: ComparedStep, path: str) -> None:
 
 
 def _check_bench(bench: BenchRecord) -> None:
-    _check_settings(bench["settings"])
     tests, sets, measures = (_names(bench, part) for part in ("tests", "networks", "measures"))
-    for i, test in enumerate(bench["tests"]):
-        if test["chance"] == test["perfect"]:
-            raise _Wrong(f"tests[{i}].perfect", f"{_shown(test['perfect'])} is also the score by chance")
     for i, networks in enumerate(bench["networks"]):
         for field in ("networks", "layers", "tests"):
             _distinct(f"networks[{i}].{field}", networks[field])

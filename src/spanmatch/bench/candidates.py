@@ -44,6 +44,8 @@ class Candidate:
     """Whether its value is of the moments of all rows, or of the sampled rows."""
     symmetric: bool = True
     """Whether exchanging the layers leaves the value unchanged."""
+    maximum_match: bool = False
+    """Whether it is of the maximum match: the match area or s(eps)."""
     rotatable: bool = False
     """Whether rotations of the neurons leave the value unchanged, so that principal components do for them."""
     yours: bool = False
@@ -119,6 +121,7 @@ def _declared(measure: Measure) -> Candidate:
         measure.kind,
         measure.needs,
         measure.symmetric,
+        maximum_match=measure.name == "match area",
         rotatable="orthogonal" in measure.invariances,
         digest=_digest(measure.name, _code_of_spanmatch()),
     )
@@ -127,7 +130,7 @@ def _declared(measure: Measure) -> Candidate:
 def _at(eps: float) -> Candidate:
     """Return s(eps) as a candidate."""
     name = f"s({eps:g})"
-    return Candidate(name, partial(_similarity_at, eps), digest=_digest(name, _code_of_spanmatch()))
+    return Candidate(name, partial(_similarity_at, eps), maximum_match=True, digest=_digest(name, _code_of_spanmatch()))
 
 
 def _similarity_at(eps: float, pair: Pair) -> float:
@@ -146,7 +149,16 @@ def _own(measure: object) -> Candidate:
     if not isinstance(measure, Measure):
         return Candidate(name, of_pair, symmetric=False, yours=True, digest=digest)
     rotatable = "orthogonal" in measure.invariances
-    return Candidate(name, of_pair, measure.kind, measure.needs, measure.symmetric, rotatable, True, digest)
+    return Candidate(
+        name,
+        of_pair,
+        measure.kind,
+        measure.needs,
+        measure.symmetric,
+        rotatable=rotatable,
+        yours=True,
+        digest=digest,
+    )
 
 
 def _n_arguments(name: str, function: Callable[..., object]) -> int:

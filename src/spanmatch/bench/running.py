@@ -98,8 +98,8 @@ def _tested(
     announce(f"{one.name} ({progress}): networks")
     variants = trained(one, data, folder / NETWORKS, workers)
     networks = list(representations(one, variants))
-    tests = [test for test in tests_of(one, networks) if not names or test.name in names]
-    announce(f"{one.name} ({progress}): {len(candidates)} measures in {len(tests)} tests")
+    tests = tests_of(one, networks).chosen(names)
+    announce(f"{one.name} ({progress}): {len(candidates)} measures in {len(tests.all)} tests")
     with progress_bar() as bar:
         place = folder / SIMILARITIES / one.name
         return Tested(one, variants, networks, outcomes(one, networks, tests, candidates, place, workers, bar))
@@ -108,7 +108,7 @@ def _tested(
 def _record(candidates: Sequence[Candidate], tested: Sequence[Tested], *, quick: bool) -> BenchRecord:
     """Return everything that bench.json holds."""
     columns = [column for of_set in tested for column in _columns(of_set)]
-    tests: dict[str, About] = {test.name: test for of_set in tested for test in of_set.outcomes.tests}
+    tests: dict[str, About] = {test.name: test for of_set in tested for test in of_set.outcomes.tests.all}
     return {
         "format": "spanmatch.bench",
         "version": 1,
@@ -125,7 +125,7 @@ def _record(candidates: Sequence[Candidate], tested: Sequence[Tested], *, quick:
         "scores": [
             record
             for of_set, of_columns in ((of_set, _columns(of_set)) for of_set in tested)
-            for test, column in zip(of_set.outcomes.tests, of_columns, strict=True)
+            for test, column in zip(of_set.outcomes.tests.all, of_columns, strict=True)
             for record in _score_records(candidates, of_set, test, column)
         ],
     }
@@ -134,7 +134,7 @@ def _record(candidates: Sequence[Candidate], tested: Sequence[Tested], *, quick:
 def _columns(tested: Tested) -> list[Column]:
     """Return the scores of all measures in each test on a set of networks."""
     found = []
-    for test in tested.outcomes.tests:
+    for test in tested.outcomes.tests.all:
         outcomes = {m: o for (name, m), o in tested.outcomes.by_test.items() if name == test.name}
         scores = {measure: outcome.score for measure, outcome in outcomes.items() if outcome.score is not None}
         found.append(Column(test.name, tested.one.name, scores, tested.one.ranked))
@@ -157,7 +157,7 @@ def _networks_record(tested: Tested) -> BenchNetworksRecord:
         "n_rows": len(networks[0].labels),
         "sample_size": min(tested.one.sample, len(networks[0].labels)),
         "accuracy": shares_over_seeds(accuracies, len(networks[0].labels)).to_dict(),
-        "tests": [test.name for test in tested.outcomes.tests],
+        "tests": [test.name for test in tested.outcomes.tests.all],
     }
 
 
@@ -174,6 +174,7 @@ def _measure_records(
                 "name": name,
                 "kind": by_name[name].kind,
                 "needs": by_name[name].needs,
+                "maximum_match": by_name[name].maximum_match,
                 "yours": by_name[name].yours,
                 "rank": place.rank.to_dict(),
                 "won": place.won,

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rich.progress import Progress
 
 from .candidates import Candidate
+from .network_results import NetworkResults, network_results
 from .network_sets import Kind, NetworkSet
+from .protocols.decodability import Decodability
+from .protocols.deleted_components import DeletedComponents
 from .protocols.depth_order import DepthOrder
 from .protocols.groups import Groups
 from .protocols.outputs import ACCURACY, PREDICTIONS, PROBABILITIES
-from .protocols.protocol import PairTest, WithoutFurtherLayers
+from .protocols.probe_accuracy import ProbeAccuracy
+from .protocols.protocol import About, NetworkTest, PairTest
 from .protocols.same_layer import SameLayer
 from .representation import Representation
 from .scores import Score, scored
@@ -43,63 +47,99 @@ class Outcome:
     details: BenchDetails | None = None
 
 
+@dataclass(frozen=True)
+class Tests:
+    """The tests of a set of networks."""
+
+    of_pairs: Sequence[PairTest]
+    of_networks: Sequence[NetworkTest[Any]] = ()
+
+    @property
+    def all(self) -> list[About]:
+        """All tests."""
+        return [*self.of_pairs, *self.of_networks]
+
+    def chosen(self, names: Collection[str] | None) -> Tests:
+        """Return the tests of some names; all if there are no names."""
+        if not names:
+            return self
+        return Tests(
+            [test for test in self.of_pairs if test.name in names],
+            [test for test in self.of_networks if test.name in names],
+        )
+
+
 @dataclass
 class Outcomes:
     """How all measures did in all tests on a set of networks."""
 
-    tests: list[PairTest]
+    tests: Tests
     by_test: dict[tuple[str, str], Outcome] = field(default_factory=dict)
     """By test and measure."""
     seconds: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     """What each pair of layers took, by measure."""
 
 
-def tests_of(one: NetworkSet, networks: Sequence[Representation]) -> list[PairTest]:
+def tests_of(one: NetworkSet, networks: Sequence[Representation]) -> Tests:
     """Return the tests of a set of networks."""
     of_layers: list[PairTest] = [SameLayer(len(networks[0].layers)), DepthOrder()]
     if one.kind == "layers":
-        return of_layers
+        return Tests(of_layers)
     if one.kind == "seeds":
-        return [*of_layers, ACCURACY, PREDICTIONS, PROBABILITIES]
+        of_probes: list[PairTest] = [DeletedComponents(), ProbeAccuracy()]
+        return Tests([*of_layers, ACCURACY, PREDICTIONS, PROBABILITIES, *of_probes], [Decodability()])
     alike = [x.group == y.group for i, x in enumerate(networks) for y in networks[:i]]
-    return [Groups(one.kind, QUESTIONS[one.kind], float(np.mean(alike)))]
+    return Tests([Groups(one.kind, QUESTIONS[one.kind], float(np.mean(alike)))])
 
 
 def outcomes(
     one: NetworkSet,
     networks: Sequence[Representation],
-    tests: Sequence[PairTest],
+    tests: Tests,
     candidates: Sequence[Candidate],
     folder: Path,
     workers: int,
     bar: Progress,
 ) -> Outcomes:
     """Return how measures do in tests on a set of networks."""
-    found = Outcomes(list(tests))
+    found = Outcomes(tests)
     applicable = [c for c in candidates if one.rows != "flattened" or c.rotatable]
-    for group in _sharing_layers(tests):
-        prepared = group[0].prepared(networks)
-        keys = [key for test in group for key in test.pairs(prepared)]
-        place = folder / (group[0].name if len(group) == 1 else "layers")
-        results = similarities(applicable, prepared, keys, one.sample, place, workers, bar)
+    for place, prepared in _sharing_layers(networks, tests.of_pairs):
+        keys = [key for test, of_test in prepared for key in test.pairs(of_test)]
+        results = similarities(applicable, prepared[0][1], keys, one.sample, folder / place, workers, bar)
         for candidate in applicable:
             found.seconds[candidate.name] += results[candidate.name].seconds
-            for test in group:
-                found.by_test[test.name, candidate.name] = _outcome(test, results[candidate.name], prepared)
+            for test, of_test in prepared:
+                found.by_test[test.name, candidate.name] = _outcome(test, results[candidate.name], of_test)
+    for network_test in tests.of_networks:
+        by_measure = network_results(network_test, applicable, networks, folder / network_test.name, workers, bar)
+        for name, of_measure in by_measure.items():
+            found.by_test[network_test.name, name] = _outcome_over_networks(network_test, of_measure, len(networks))
     return found
 
 
-def _sharing_layers(tests: Sequence[PairTest]) -> Iterator[Sequence[PairTest]]:
-    """Return tests in groups that need similarities of the same layers."""
-    together: list[PairTest] = [test for test in tests if isinstance(test, WithoutFurtherLayers)]
-    if together:
-        yield together
-    yield from ([test] for test in tests if not isinstance(test, WithoutFurtherLayers))
+def _sharing_layers(
+    networks: Sequence[Representation], tests: Sequence[PairTest]
+) -> Iterator[tuple[str, list[tuple[PairTest, list[Representation]]]]]:
+    """Return tests with their networks, together if they need similarities of the same layers, and a name for them."""
+    together: dict[tuple[str, ...], list[tuple[PairTest, list[Representation]]]] = defaultdict(list)
+    for test in tests:
+        prepared = test.prepared(networks)
+        together[tuple(prepared[0].layers)].append((test, prepared))
+    for layers, of_layers in together.items():
+        yield "layers" if layers == tuple(networks[0].layers) else of_layers[0][0].name, of_layers
 
 
 def _outcome(test: PairTest, results: Similarities, networks: Sequence[Representation]) -> Outcome:
-    """Return the outcome of a test for a measure."""
+    """Return the outcome of a test of pairs of layers for a measure."""
     score = scored(lambda some: test.score(results.values, some), networks)
     if np.isnan(score.value) or np.isnan(score.without).any():
         return Outcome(None, results.reason or "it is defined for too few pairs of layers")
     return Outcome(score, "", test.details(results.values, networks))
+
+
+def _outcome_over_networks(test: NetworkTest[Any], results: NetworkResults, n_networks: int) -> Outcome:
+    """Return the outcome of a test of one network at a time for a measure, which must be defined on all."""
+    if len(results.results) < n_networks:
+        return Outcome(None, results.reason)
+    return Outcome(scored(test.score, results.results), "", test.details(results.results))

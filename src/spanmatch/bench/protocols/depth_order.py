@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..representation import PairKey, Representation
-from .protocol import Values, WithoutFurtherLayers
+from .protocol import OfLayersAsTheyAre, Values
 
 if TYPE_CHECKING:
     from ...schema import BenchDetails
 
 
 @dataclass(frozen=True)
-class DepthOrder(WithoutFurtherLayers):
+class DepthOrder(OfLayersAsTheyAre):
     """For layers i < j < k of a network, is s(i, j) > s(i, k) and s(j, k) > s(i, k)?
 
     The score is the share of triples for which both hold, over triples and networks.

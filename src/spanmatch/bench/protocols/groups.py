@@ -11,14 +11,14 @@ import numpy as np
 from sklearn.metrics import average_precision_score
 
 from ..representation import PairKey, Representation
-from .protocol import MOST_POINTS, Values, WithoutFurtherLayers, pairs_at_last_hidden, thinned
+from .protocol import MOST_POINTS, OfLayersAsTheyAre, Values, pairs_at_last_hidden, thinned
 
 if TYPE_CHECKING:
     from ...schema import BenchDetails
 
 
 @dataclass(frozen=True)
-class Groups(WithoutFurtherLayers):
+class Groups(OfLayersAsTheyAre):
     """Are networks of one group, which differ in their seed alone, more similar than those of two groups?
 
     The score is the average precision with which the similarity at the last hidden layer tells pairs

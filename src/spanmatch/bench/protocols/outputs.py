@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import rel_entr
 
+from ..rank_correlation import rank_correlation
 from ..representation import PairKey, Representation
-from .protocol import Values, WithoutFurtherLayers, pairs_at_last_hidden, rank_correlation
+from .protocol import OfLayersAsTheyAre, Values, pairs_at_last_hidden
 
 if TYPE_CHECKING:
     from ...schema import BenchDetails
@@ -20,7 +21,7 @@ Difference = Callable[[Representation, Representation], float]
 
 
 @dataclass(frozen=True)
-class Outputs(WithoutFurtherLayers):
+class Outputs(OfLayersAsTheyAre):
     """Does the dissimilarity of two networks at their last hidden layer go with how much their outputs differ?
 
     The score is Spearman's correlation over all pairs of networks.

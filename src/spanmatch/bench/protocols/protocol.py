@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from ..candidates import Candidate
 from ..representation import PairKey, Representation
@@ -59,7 +58,7 @@ class PairTest(About, Protocol):
     """A test of the similarities of pairs of layers."""
 
     def prepared(self, networks: Sequence[Representation]) -> list[Representation]:
-        """Return the networks with the further layers that the test makes of theirs."""
+        """Return the networks with what the test makes of their layers."""
 
     def pairs(self, networks: Sequence[Representation]) -> Iterable[PairKey]:
         """Return the pairs of layers whose similarities the test needs."""
@@ -84,14 +83,6 @@ class NetworkTest(About, Protocol[Result]):
         """Return what is behind the score."""
 
 
-class WithoutFurtherLayers:
-    """A test of the layers that networks have."""
-
-    def prepared(self, networks: Sequence[Representation]) -> list[Representation]:
-        """Return the networks as they are."""
-        return list(networks)
-
-
 def last_hidden(network: Representation) -> str:
     """Return the last layer before the output."""
     layers = list(network.layers)
@@ -104,16 +95,15 @@ def pairs_at_last_hidden(networks: Sequence[Representation]) -> Iterator[PairKey
         yield (x.network, last_hidden(x)), (y.network, last_hidden(y))
 
 
-def rank_correlation(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
-    """Return Spearman's correlation, 0 if all values of one are equal; nan for fewer than three values."""
-    if len(x) < 3:
-        return float("nan")
-    ranks = [rankdata(values) - (len(values) + 1) / 2 for values in (x, y)]
-    norms = [float(np.linalg.norm(centred)) for centred in ranks]
-    return float(ranks[0] @ ranks[1] / norms[0] / norms[1]) if all(norms) else 0.0
-
-
 def thinned(values: NDArray[np.float64], most: int) -> list[float]:
     """Return values sorted, at most so many, evenly spaced in rank."""
     places = np.linspace(0, max(len(values) - 1, 0), min(most, len(values))).astype(int)
     return [float(value) for value in np.sort(values)[places]]
+
+
+class OfLayersAsTheyAre:
+    """A test that makes nothing of the layers of networks."""
+
+    def prepared(self, networks: Sequence[Representation]) -> list[Representation]:
+        """Return the networks as they are."""
+        return list(networks)

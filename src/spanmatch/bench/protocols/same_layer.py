@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..representation import PairKey, Representation
-from .protocol import Values, WithoutFurtherLayers
+from .protocol import OfLayersAsTheyAre, Values
 
 if TYPE_CHECKING:
     from ...schema import BenchDetails
 
 
 @dataclass(frozen=True)
-class SameLayer(WithoutFurtherLayers):
+class SameLayer(OfLayersAsTheyAre):
     """For each layer of network A, is the most similar layer of network B the same one?
 
     The score is the share of layers for which it is, over layers and ordered pairs of networks. Of k
