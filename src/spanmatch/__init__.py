@@ -19,6 +19,7 @@ from .alignment import (
     sparse_map,
     universality,
 )
+from .bench import Bench, run_bench
 from .comparison import Changes, Comparison, LayerChange, PairResult, compare
 from .errors import SpanmatchError, SpanmatchWarning
 from .evidence import (
@@ -110,6 +111,7 @@ from .tracking import LayerSimilarity, TrackedStep, Tracker
 __all__ = [
     "CCA",
     "Alignment",
+    "Bench",
     "Changes",
     "Cluster",
     "Clusters",
@@ -215,6 +217,7 @@ __all__ = [
     "ridge_regression",
     "rows_needed",
     "rsa",
+    "run_bench",
     "run_study",
     "second_order_cosine",
     "shape_distance",

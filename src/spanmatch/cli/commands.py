@@ -1,4 +1,4 @@
-"""The command line: spanmatch demo, compare, study, report, layers."""
+"""The command line: spanmatch demo, compare, study, bench, report, layers."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from ..comparison.listed_eps import EPS
 from ..errors import BadArgument, SpanmatchError, SpanmatchWarning
 
 if TYPE_CHECKING:
+    from ..bench import Bench
     from ..comparison import Comparison
     from ..study import Study
 
@@ -137,21 +138,80 @@ def study(
 
 
 @app.command()
+def bench(
+    tests: Annotated[
+        list[str] | None, typer.Option(help="Tests, by name, separated by commas; by default all.", metavar="NAMES")
+    ] = None,
+    measures: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Measures, by name, separated by commas; or file.py:function of your own, a function of a pair or of "
+            "two arrays, which without names is tested beside all others.",
+            metavar="NAMES",
+        ),
+    ] = None,
+    networks: Annotated[
+        list[str] | None,
+        typer.Option(help="Sets of networks, by name, separated by commas; by default all.", metavar="NAMES"),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="A folder or an archive of images, one folder for each class, to train further networks on."),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the results, and what is kept for the next run.")] = Path(
+        "spanmatch-bench"
+    ),
+    quick: Annotated[bool, typer.Option("--quick", help="Few networks and examples: to try it.")] = False,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Number of processes; by default the number of cores.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON instead of a table.")] = False,
+    wide: Annotated[bool, typer.Option("--wide", help="Print the scores in all tests too.")] = False,
+) -> None:
+    """Test measures of similarity, your own among them, where the answer is known.
+
+    Trains networks first. Resumable: rerun to continue.
+    """
+    with _exit_codes(kept="finished work is kept; rerun the command to continue"):
+        from ..activations.code_names import is_code
+        from ..activations.from_names import function
+        from ..bench import run_bench
+
+        named = [function(name) if is_code(name) else name for name in _listed(measures)]
+        _finish_bench(
+            run_bench(
+                named,
+                tests=_listed(tests),
+                networks=_listed(networks),
+                data=data,
+                out=out,
+                quick=quick,
+                workers=workers,
+            ),
+            as_json,
+            wide,
+        )
+
+
+@app.command()
 def report(
-    folder: Annotated[Path, typer.Argument(help="The folder of a comparison or a study.")],
+    folder: Annotated[Path, typer.Argument(help="The folder of a comparison, a study or a benchmark.")],
 ) -> None:
     """Rebuild the report from saved results."""
     with _exit_codes():
+        from ..bench import Bench
         from ..report import render
         from ..saved_results import read_comparison
         from ..study import Study
 
         if not folder.is_dir():
-            raise SpanmatchError(f"{folder}: no such folder; give the folder of a comparison or a study")
+            raise SpanmatchError(f"{folder}: no such folder; give the folder of a comparison, a study or a benchmark")
         with writing(folder) as written:
             path = written / "report.html"
             if (folder / "study.json").is_file():
                 Study.load(folder).report(path)
+            elif (folder / "bench.json").is_file():
+                Bench.load(folder).report(path)
             else:
                 write_text(path, render(read_comparison(folder)))
         Console(highlight=False).print(f"Report: {escape(str(folder / path.name))}", soft_wrap=True)
@@ -604,6 +664,25 @@ def _finish_study(study: Study, as_json: bool, wide: bool) -> None:
         _print_warnings(console, tables.refusals_of_transplants(comparison["transplants"]))
     _print_warnings(console, tables.missing_accuracies(study))
     _print_report(console, study.folder)
+
+
+def _finish_bench(result: Bench, as_json: bool, wide: bool) -> None:
+    if as_json:
+        sys.stdout.write((result.folder / "bench.json").read_text(encoding="utf-8"))
+        return
+    from . import bench_tables
+
+    console = _console(wide)
+    for table in bench_tables.of_bench(result, wide=wide):
+        console.print(table)
+    for note in bench_tables.notes_of(result):
+        console.print(note, style="dim")
+    _print_report(console, result.folder)
+
+
+def _listed(values: Iterable[str] | None) -> list[str]:
+    """Return the names in options that can be repeated, each with names between commas."""
+    return [name.strip() for value in values or () for name in value.split(",") if name.strip()]
 
 
 def _console(wide: bool) -> Console:
