@@ -13,6 +13,7 @@ from ...errors import SpanmatchError
 from ...moments.moments import Moments
 from ...moments.pairs import Pair
 from ..candidates import Candidate
+from ..components import components
 from ..representation import Array, Representation
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ STEPS = 18
 """The most steps of an ascent, with those that do not raise the score."""
 STEP = 0.5
 """The length of a step in growth, and of finite differences; halved whenever a step does not raise the score."""
+LONGEST = 2.0
+"""The longest one, for measures that do not tell a little growth from noise."""
 LIMIT = 3.0
 """The largest growth of a component: R^2 = 0.99."""
 FOLDS = 4
@@ -123,19 +126,16 @@ def decodability(growth: Array) -> Array:
 
 def _target(rows: Array, n_components: int, n_rows: int, rng: np.random.Generator, name: str) -> Target:
     """Return a layer's first components over some rows, in the axes of as many neurons, and noise."""
-    chosen = np.sort(rng.permutation(len(rows))[:n_rows])
-    centred = rows[chosen] - rows[chosen].mean(axis=0)
-    U, spread, _ = np.linalg.svd(centred, full_matrices=False)
-    rank = int(np.sum(spread > spread[0] * max(centred.shape) * np.finfo(float).eps))
-    K = min(n_components, rank, (len(centred) - 1) // 2)
+    chosen = rows[np.sort(rng.permutation(len(rows))[:n_rows])]
+    of_layer, n = components(chosen), len(chosen)
+    K = min(n_components, of_layer.rank, (n - 1) // 2)
     if K == 0:
-        raise SpanmatchError(f"decodability: layer {name!r} never varies over {len(centred)} rows; it needs 3 rows")
-    scale, U = np.sqrt(len(centred)), U[:, :K]
-    noise = rng.standard_normal((len(centred), K))
-    basis = np.linalg.qr(np.column_stack([np.ones(len(centred)), U, noise]))[0]
+        raise SpanmatchError(f"decodability: layer {name!r} never varies over {n} rows; at least 3 are needed")
+    directions, noise = np.sqrt(n) * of_layer.scores[:, :K], rng.standard_normal((n, K))
+    noise = np.sqrt(n) * np.linalg.qr(np.column_stack([np.ones(n), directions, noise]))[0][:, K + 1 :]
     axes = np.linalg.qr(rng.standard_normal((K, K)))[0]
-    spread = spread[:K] / np.sqrt(np.mean(spread[:K] ** 2))
-    return Target(scale * U, scale * basis[:, K + 1 :], axes, (scale * spread * U) @ axes)
+    spreads = of_layer.spreads[:K] / np.sqrt(np.mean(of_layer.spreads[:K] ** 2))
+    return Target(directions, noise, axes, (spreads * directions) @ axes)
 
 
 def _ascent(candidate: Candidate, target: Target) -> Ascent:
@@ -146,14 +146,17 @@ def _ascent(candidate: Candidate, target: Target) -> Ascent:
     for _ in range(STEPS if itself > noise else 0):
         gains = _gains(candidate, target, growth, noise + scores[-1] * (itself - noise), length)
         if not gains.any():
-            break
+            if len(steps) > 1 or length >= LONGEST:
+                break
+            length *= 2
+            continue
         proposal = np.clip(growth + length * gains / np.linalg.norm(gains), 0.0, LIMIT)
         (value,) = _similarities(candidate, target, [proposal])
         score = float(value - noise) / (itself - noise)
         if not score > scores[-1]:
             length /= 2
             continue
-        growth = proposal
+        growth, length = proposal, min(length, STEP)
         scores.append(score)
         steps.append(growth)
         if score >= HIGH:

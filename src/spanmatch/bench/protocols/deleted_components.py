@@ -6,8 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-import numpy as np
-
+from ..components import components
 from ..probes import with_probes
 from ..representation import Array, LayerKey, PairKey, Representation
 from .probe_differences import Cases, cases, mean_correlation
@@ -125,8 +124,6 @@ def reduced_layers(name: str, rows: Array) -> dict[str, Array]:
     -----
     Cost: one singular value decomposition.
     """
-    mean = rows.mean(axis=0)
-    U, spread, V = np.linalg.svd(rows - mean, full_matrices=False)
-    rank = int(np.sum(spread > spread[0] * max(rows.shape) * np.finfo(float).eps))
-    kept = [rank >> halvings for halvings in range(1, rank.bit_length())]
-    return {f"{name}, {k} of {rank} components": mean + (U[:, :k] * spread[:k]) @ V[:k] for k in kept}
+    full = components(rows)
+    kept = [full.rank >> halvings for halvings in range(1, full.rank.bit_length())]
+    return {f"{name}, {count} of {full.rank} components": full.first(count) for count in kept}
