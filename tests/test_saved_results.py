@@ -333,7 +333,7 @@ def test_a_benchmark_with_any_other_field_is_refused_or_drawn(tmp_path, no_scrip
 )
 def test_the_first_field_of_a_benchmark_that_is_wrong_is_named(tmp_path, where, value, message):
     bad = small_bench()
-    assert [measure["name"] for measure in bad["measures"]][0] == "debiased cka"
+    assert bad["measures"][0]["name"] == "debiased cka"
     at(bad, where[:-1])[where[-1]] = value
     (tmp_path / "bench.json").write_text(json.dumps(bad))
     with pytest.raises(sm.SpanmatchError) as caught:

@@ -63,7 +63,7 @@ def bench_in_words(bench: BenchRecord) -> str:
     ranked = [measure for measure in bench["measures"] if measure["rank"]["value"] is not None]
     if not ranked:
         return f"None of {_counted(len(bench['measures']), 'measure')} has a score."
-    tests, sets = (len({score[of] for score in bench["scores"]}) for of in ("test", "networks"))  # type: ignore[literal-required]
+    tests, sets = (len({score[of] for score in bench["scores"]}) for of in ("test", "networks"))
     places = {measure["name"]: _place(measure, ranked) for measure in ranked}
     first = [_with_rank(measure) for measure in ranked[:FIRST]]
     of = _counted(len(ranked), "measure")
