@@ -179,7 +179,7 @@ def test_what_is_behind_a_score_is_shown_and_compared(bench, path, browser):
         assert elements.count() == count
         assert cell(page, "digits cnn", test, "cka").get_attribute("aria-selected") == "true"
         panel.locator("#with").select_option("match area")
-        assert panel.locator("figure").count() == 2 and elements.count() == 2 * count
+        assert page.locator("#cell > figure").count() == 2 and elements.count() == 2 * count
         rows = opened.table("#cell")
         assert [row[0] for row in rows] == ["cka", "match area"]
         score = score_of(bench, "digits cnn", test, "match area")
