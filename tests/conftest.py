@@ -29,7 +29,9 @@ SLOW = (
     "match/test_exactness.py",
     "moments/test_dask_and_ranks.py",
     "reliability/",
+    "report/test_bench_page.py",
     "report/test_page.py",
+    "test_saved_results.py::test_a_benchmark_with_any_other_field",
     "test_saved_results.py::test_a_comparison_with_any_other_field",
 )
 """Folders, files and tests that take seconds: what their names begin with."""

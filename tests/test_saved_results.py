@@ -11,14 +11,17 @@ from typing import get_args, get_type_hints
 import layers
 import numpy as np
 import pytest
+from bench_records import bench_record
 from typer.testing import CliRunner
 
 import spanmatch as sm
 from spanmatch import saved_results, schema
 from spanmatch.cli.commands import app
-from spanmatch.report import page, render, render_study
+from spanmatch.report import page, render, render_bench, render_study
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\u2028\u2029\x00\x1b[31m{{ 7 * 7 }}"
+DETAILS = ("bars", "strips", "scatter", "curves")
+"""What may be behind the score of a measure."""
 VALUES = [
     None,
     True,
@@ -108,10 +111,21 @@ def test_a_study_fits_the_schema(small_study):
         assert found == step and made_from["runs"]
 
 
+def test_a_benchmark_fits_the_schema(tmp_path):
+    bench = bench_record()
+    (tmp_path / "bench.json").write_text(json.dumps(bench))
+    assert saved_results.read_bench(tmp_path) == bench
+    # What this test is worth: nothing that can be null or empty is so everywhere.
+    assert {score["details"]["kind"] for score in bench["scores"] if score["details"]} == set(DETAILS)
+    assert {score["value"] is None for score in bench["scores"]} == {True, False}
+    assert {score["low"] is None for score in bench["scores"] if score["value"] is not None} == {True, False}
+
+
 def test_versions_are_those_of_the_schema():
     for (kind, version), record in (
         (saved_results.COMPARISON, schema.ComparisonRecord),
         (saved_results.STUDY, schema.StudyRecord),
+        (saved_results.BENCH, schema.BenchRecord),
     ):
         fields = get_type_hints(record)
         assert get_args(fields["format"]) == (kind,) and get_args(fields["version"]) == (version,)
@@ -260,6 +274,80 @@ def test_the_first_field_that_is_wrong_is_named(tmp_path, made, where, value, me
     with pytest.raises(sm.SpanmatchError) as caught:
         saved_results.read_comparison(tmp_path)
     assert str(caught.value).startswith(f"{tmp_path / 'comparison.json'}: ") and message in str(caught.value)
+
+
+def small_bench(kind=""):
+    """Return a benchmark of few measures, with short details, of one kind alone unless none is given."""
+    bench = bench_record(n_measures=3, n_sets=2)
+    for score in bench["scores"]:
+        details = score["details"]
+        score["details"] = details if kind == "" or (details and details["kind"] == kind) else None
+        for name in {"values", "x", "y"} & set(details or {}):
+            if details["kind"] == "bars":
+                details["labels"] = details["labels"][:2]
+            numbers = details[name][:2]
+            details[name] = [some[:2] if isinstance(some, list) else some for some in numbers]
+            if "labels" in details:
+                details["labels"] = details["labels"][:2]
+    return bench
+
+
+@pytest.mark.parametrize("kind", DETAILS)
+def test_a_benchmark_with_any_other_field_is_refused_or_drawn(tmp_path, no_scripts, kind):
+    only = "" if kind == "bars" else "scores"
+    refused, drawn = check_mutants(
+        tmp_path / "bench.json",
+        small_bench(kind),
+        only,
+        lambda folder: render_bench(saved_results.read_bench(folder)),
+    )
+    assert refused > 2 * drawn > 0
+
+
+@pytest.mark.parametrize(
+    ("where", "value", "message"),
+    [
+        (("scores", 0, "value"), math.inf, "scores[0].value: Infinity should be a finite number"),
+        (("scores", 0, "value"), None, "scores[0].reason: is given where there is no value"),
+        (("scores", 0, "reason"), "none", "scores[0].reason: is given where there is no value"),
+        (("scores", 0, "low"), None, "scores[0]: has an interval without both ends, or without a value"),
+        (("scores", 0, "low"), 3.0, "scores[0].low: 3.0 should not be above high, "),
+        (("scores", 0, "rank"), None, "scores[0].rank: is given where there is a value"),
+        (("scores", 0, "rank"), 0.5, "scores[0].rank: 0.5 should be from 1 to 3"),
+        (("scores", 0, "measure"), "ck", 'scores[0].measure: "ck" is no measure; there is '),
+        (("scores", 0, "networks"), "ck", 'scores[0].networks: "ck" is no set of networks; there is "digits cnn"'),
+        (("scores", 0, "test"), "ck", 'scores[0].test: "ck" is no test of these networks; there is "same layer"'),
+        (("scores", 1, "measure"), "debiased cka", "scores[1]: is of the same measure, test and networks"),
+        (("scores", 0, "details", "labels"), ["a"], "scores[0].details.values: 2 values, but 1 in labels"),
+        (("scores", 0, "details", "labels", 1), "conv1", 'details.labels[1]: "conv1" stands there twice'),
+        (("scores", 0, "details", "kind"), "pies", "scores[0].details.kind: \"pies\" should be 'bars', 'strips'"),
+        (("measures", 0, "seconds"), 0.0, "measures[0].seconds: 0.0 should be greater than 0"),
+        (("measures", 0, "rank", "low"), None, "measures[0].rank: has one end of an interval"),
+        (("measures", 0, "rank", "value"), 99.0, "measures[1].rank.value: "),
+        (("measures", 1, "name"), "debiased cka", 'the names of measures[1]: "debiased cka" stands there twice'),
+        (("tests", 0, "chance"), 1.0, "tests[0].perfect: 1.0 is also the score by chance"),
+        (("networks", 0, "tests", 0), "ck", 'networks[0].tests[0]: "ck" is no test'),
+        (("networks", 0, "accuracy", "high"), None, "networks[0].accuracy: has one end of an interval"),
+        (("settings", "seeds"), math.nan, "settings.seeds: NaN should be a finite number"),
+    ],
+)
+def test_the_first_field_of_a_benchmark_that_is_wrong_is_named(tmp_path, where, value, message):
+    bad = small_bench()
+    assert bad["measures"][0]["name"] == "debiased cka"
+    at(bad, where[:-1])[where[-1]] = value
+    (tmp_path / "bench.json").write_text(json.dumps(bad))
+    with pytest.raises(sm.SpanmatchError) as caught:
+        saved_results.read_bench(tmp_path)
+    assert str(caught.value).startswith(f"{tmp_path / 'bench.json'}: ") and message in str(caught.value)
+
+
+def test_a_measure_without_a_value_is_not_among_the_best(tmp_path):
+    bad = bench_record()
+    i = next(i for i, score in enumerate(bad["scores"]) if score["value"] is None)
+    bad["scores"][i]["among_best"] = True
+    (tmp_path / "bench.json").write_text(json.dumps(bad))
+    with pytest.raises(sm.SpanmatchError, match=rf"scores\[{i}\]\.among_best: true, but there is no value"):
+        saved_results.read_bench(tmp_path)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", "[" * 10**5, '{"format": NaN}', "\ud800", "9" * 5000])

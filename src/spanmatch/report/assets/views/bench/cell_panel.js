@@ -52,10 +52,14 @@ function scoresTable(view, column, scores) {
   const rows = scores.map((score) => [
     score.measure,
     score.value === null ? MISSING : [number(score.value), h("small", {}, inBrackets(score, 3).trim())],
-    score.rank === null ? MISSING : `${significant(score.rank)} of ${tested.length}`,
-    score.among_best ? "among the best" : "",
+    score.rank === null ? MISSING : [`${significant(score.rank)} of ${tested.length}`, best(score)],
   ]);
-  return table("The scores", ["Measure", "Score", "Rank", ""], rows);
+  return table("The scores", ["Measure", "Score", "Rank"], rows);
+}
+
+/** @param {BenchScoreRecord} score */
+function best({ among_best: isBest }) {
+  return isBest ? h("small", {}, "among the best") : null;
 }
 
 /**

@@ -7,6 +7,8 @@ import { layersAxis, layersMargin } from "../../display/scales.js";
 import { number } from "../../display/text.js";
 
 const HEIGHT = 230;
+// The room for names of layers that stand level.
+const LEVEL = 34;
 const STRIP = 62;
 // How far points of a strip are spread, of the distance between strips; and the steps between them, which fill it evenly.
 const SPREAD = 0.42;
@@ -36,12 +38,14 @@ export function drawDetails(figure, details, test, colour) {
 function drawBars(figure, { labels, values }, { score, chance, perfect }, colour) {
   const rows = labels.map((label, i) => ({ label, value: values[i] }));
   const missing = rows.filter(({ value }) => value === null);
+  const marginBottom = layersMargin(labels, LEVEL);
   const domain = d3.extent([0, chance, perfect, ...values.filter((value) => value !== null)]).map((end) => end ?? 0);
   place(
     figure,
     Plot.plot({
-      ...frame(figure, HEIGHT),
-      marginBottom: layersMargin(labels, 34),
+      ...frame(figure, HEIGHT - LEVEL + marginBottom),
+      marginBottom,
+      marginRight: 52,
       x: layersAxis(labels),
       y: { domain, label: score, grid: true, ticks: 5 },
       marks: [
@@ -59,10 +63,9 @@ function drawBars(figure, { labels, values }, { score, chance, perfect }, colour
           y: (value) => value,
           text: () => "chance",
           frameAnchor: "right",
-          dy: -6,
-          fill: token("--ink"),
-          stroke: token("--paper"),
-          textAnchor: "end",
+          dx: 5,
+          fill: token("--soft"),
+          textAnchor: "start",
         }),
       ],
     }),

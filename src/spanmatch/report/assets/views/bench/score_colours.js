@@ -3,12 +3,14 @@ import { DARK } from "../../display/charts.js";
 
 // As far below chance as colours tell apart, where 1 is the distance from chance to perfect.
 const LOWEST = -0.5;
-// Colours from the lowest over chance to perfect, and where they stand; texts are dark or light, whichever is read better.
+// Colours from the lowest over chance to perfect, and where they stand.
 const STOPS = [LOWEST, 0, 0.5, 0.8, 1];
 const THEMES = {
-  light: { colours: ["#d9730d", "#f4f6f8", "#b5d4ea", "#6aaed6", "#2171b5"], inks: ["#111418", "#ffffff"] },
-  dark: { colours: ["#d9730d", "#1a2129", "#1f4e70", "#35719c", "#9bd0ff"], inks: ["#ffffff", "#0b0e12"] },
+  light: ["#d9730d", "#f4f6f8", "#b5d4ea", "#6aaed6", "#2171b5"],
+  dark: ["#d9730d", "#1a2129", "#1f4e70", "#35719c", "#9bd0ff"],
 };
+// Of black and white, one has a contrast of at least 4.58 with any colour.
+const [BLACK, WHITE] = ["#000000", "#ffffff"];
 
 /** @typedef {(position: number) => { background: string, ink: string }} ScoreColours */
 
@@ -17,12 +19,11 @@ const THEMES = {
  * @returns {ScoreColours}
  */
 export function scoreColours() {
-  const { colours, inks } = matchMedia(DARK).matches && !matchMedia("print").matches ? THEMES.dark : THEMES.light;
-  const scale = d3.scaleLinear(STOPS, colours).clamp(true);
-  const [first, second] = inks;
+  const isDark = matchMedia(DARK).matches && !matchMedia("print").matches;
+  const scale = d3.scaleLinear(STOPS, isDark ? THEMES.dark : THEMES.light).clamp(true);
   return (position) => {
     const background = scale(position);
-    return { background, ink: contrast(background, first) >= contrast(background, second) ? first : second };
+    return { background, ink: contrast(background, BLACK) >= contrast(background, WHITE) ? BLACK : WHITE };
   };
 }
 
