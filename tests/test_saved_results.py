@@ -325,10 +325,8 @@ def test_a_benchmark_with_any_other_field_is_refused_or_drawn(tmp_path, no_scrip
         (("measures", 0, "rank", "low"), None, "measures[0].rank: has one end of an interval"),
         (("measures", 0, "rank", "value"), 99.0, "measures[1].rank.value: "),
         (("measures", 1, "name"), "debiased cka", 'the names of measures[1]: "debiased cka" stands there twice'),
-        (("tests", 0, "chance"), 1.0, "tests[0].perfect: 1.0 is also the score by chance"),
         (("networks", 0, "tests", 0), "ck", 'networks[0].tests[0]: "ck" is no test'),
         (("networks", 0, "accuracy", "high"), None, "networks[0].accuracy: has one end of an interval"),
-        (("settings", "seeds"), math.nan, "settings.seeds: NaN should be a finite number"),
     ],
 )
 def test_the_first_field_of_a_benchmark_that_is_wrong_is_named(tmp_path, where, value, message):

@@ -24,13 +24,14 @@ function measure(name, rank, seconds, needs = "moments") {
 }
 
 function score(networks, test, measure, rank) {
-  return { networks, test, measure, value: rank === null ? null : 1 / rank, low: null, high: null, rank };
+  const chance = test === "second" ? 0 : 0.5;
+  return { networks, test, measure, chance, value: rank === null ? null : 1 / rank, low: null, high: null, rank };
 }
 
 const BENCH = {
   tests: [
-    { name: "a|b", chance: 0.5, perfect: 1 },
-    { name: "second", chance: 0, perfect: -1 },
+    { name: "a|b", perfect: 1 },
+    { name: "second", perfect: -1 },
   ],
   networks: [
     { name: "small & few", tests: ["second", "a|b"] },
@@ -72,11 +73,11 @@ test("measures are ordered by a quantity, those without it last", () => {
 
 test("a score lies between chance and perfect, whichever is larger", () => {
   assert.deepEqual(
-    [1, 0.5, 0.25].map((value) => positionOf(value, BENCH.tests[0])),
+    [1, 0.5, 0.25].map((value) => positionOf(value, { ...BENCH.tests[0], chance: 0.5 })),
     [1, 0, -0.5],
   );
   assert.deepEqual(
-    [-1, 0.5].map((value) => positionOf(value, BENCH.tests[1])),
+    [-1, 0.5].map((value) => positionOf(value, { ...BENCH.tests[1], chance: 0 })),
     [1, -0.5],
   );
 });

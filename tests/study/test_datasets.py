@@ -38,14 +38,6 @@ def test_digits_are_split_once_and_for_all():
     assert (len(few.train), len(few.test)) == (100, 25)
 
 
-def test_random_labels_have_nothing_to_do_with_the_images():
-    true, random = read_data(DataSettings()), read_data(DataSettings(labels="random"))
-    assert torch.equal(true.train, random.train)
-    agreement = (true.train_labels == random.train_labels).float().mean()
-    assert 0.06 < float(agreement) < 0.14
-    assert torch.equal(random.train_labels, read_data(DataSettings(labels="random")).train_labels)
-
-
 def cifar_parts(name: str, count: int = 3) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     random = np.random.default_rng(0)
     files = [f"data_batch_{i}" for i in range(1, 6)] + ["test_batch"] if name == "cifar10" else ["train", "test"]
@@ -311,5 +303,3 @@ def test_text_is_cut_into_examples_and_the_next_characters(tmp_path):
     assert own.train.shape == (50, 64)
     with pytest.raises(sm.SpanmatchError, match="give at least"):
         read_data(DataSettings(name="text", path="a.txt", context=500), tmp_path)
-    with pytest.raises(sm.SpanmatchError, match="labels are the text itself"):
-        read_data(DataSettings(name="text", path="a.txt", context=20, labels="random"), tmp_path)

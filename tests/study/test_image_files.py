@@ -415,7 +415,7 @@ def test_images_are_decoded_once_until_they_change(tmp_path, monkeypatch, make):
     assert read(moved, cache=cache).digest == data.digest and read(moved).digest == data.digest
     assert len(decoded) == 2  # the second time without a cache
     read(moved, cache=cache, size=3)
-    read(moved, cache=cache, size=3, max_examples=2, labels="random")
+    read(moved, cache=cache, size=3, max_examples=2, random_labels=0.5, shortcut=0.5)
     assert len(decoded) == 3 and len(list(cache.iterdir())) == 2
     if make is not folder:
         moved.unlink()

@@ -46,6 +46,26 @@ def test_every_network_gives_logits_and_its_layers_are_there(name):
         assert network(data.prepared(data.train)).shape == (4, 10)
 
 
+def test_tiny10_has_the_ten_layers_of_its_paper():
+    data, network = noise(32), made("tiny10").eval()
+    x, shapes = data.prepared(data.train), {}
+    with torch.no_grad():
+        for name, module in network.named_children():
+            x = module(x)
+            shapes[name] = tuple(x.shape[1:])
+    expected = [(16, 32, 32)] * 2 + [(32, 16, 16)] * 3 + [(64, 8, 8), (64, 6, 6), (64, 6, 6)]
+    assert [shapes[f"relu{i}"] for i in range(1, 9)] == expected
+    assert shapes["pool"] == (64, 1, 1) and shapes["fc"] == (10,)
+    kernels = [module.kernel_size for module in network.modules() if isinstance(module, torch.nn.Conv2d)]
+    assert kernels == [(3, 3)] * 7 + [(1, 1)]
+    layers = sm.capture({"a": network}, [data.prepared(data.train)], layers=MAKERS["tiny10"].layers, null=False).layers
+    assert list(layers) == [f"a:{name}" for name in (*(f"relu{i}" for i in range(1, 9)), "pool", "fc")]
+    assert list(layers.values()) == [16, 16, 32, 32, 32, 64, 64, 64, 64, 10]
+    assert made("tiny10", noise(16), width=0.5).fc.in_features == 32
+    with pytest.raises(sm.SpanmatchError, match=r"15 x 15 is too small; set data\.size = 16"):
+        made("tiny10", noise(15))
+
+
 def test_a_residual_block_adds_what_it_was_given():
     data = noise(8)
     residual, plain = made("resnet20", data), made("plain20", data)

@@ -62,6 +62,18 @@ from = 'm.py:f'
         ("name = 'x'\ntraining.device = 'gpu'", ["line 2: training.device", "given: 'gpu'"]),
         ("name = 'x'\n[data]\noptions = {a = 1}", ["line 3: data.options: digits takes none"]),
         ("name = 'x'\n[data]\nname = 'digit'", ["line 3: data.name", "there is 'digits'", "file.py:function"]),
+        (
+            "name = 'x'\n[data]\nrandom_labels = 25",
+            ["line 3: data.random_labels", "equal to 1", "given: 25"],
+        ),
+        ("name = 'x'\n[data]\nlabels = 'random'", ["line 3: data.labels: unknown key; there is random_labels"]),
+        ("name = 'x'\ndata.shortcut = -0.1", ["line 2: data.shortcut", "greater than or equal to 0", "given: -0.1"]),
+        ("name = 'x'\n[data]\nname = 'text'\nshortcut = 0", ["line 4: data.shortcut: text has no pixels"]),
+        ("name = 'x'\ntraining.noise = -1", ["line 2: training.noise", "greater than or equal to 0", "given: -1"]),
+        (
+            "name = 'x'\ndata.name = 'text'\n[[variants]]\nname = 'a'\n[[variants]]\nname = 'b'\ntraining.noise = 0.5",
+            ["line 7: training.noise: noise is added to images, but the data are text"],
+        ),
         ("name = ", ["not TOML", "Invalid value"]),
         ("name = 'x'\nvariants = 3", ["line 2: variants", "given: 3"]),
         ("name = 'x'\nvariants = [3]", ["line 2: variants", "given: 3"]),
@@ -211,5 +223,5 @@ def test_every_setting_is_documented_in_its_section(section):
 
 def test_every_architecture_is_documented():
     text = DOCS.read_text()
-    for name in ("vgg11", "resnet20", "plain20", "mlp", "cnn", "transformer"):
+    for name in ("vgg11", "resnet20", "plain20", "mlp", "cnn", "tiny10", "transformer"):
         assert f"`{name}`" in text

@@ -64,11 +64,11 @@ def test_accuracy_and_loss_are_those_of_all_examples(tmp_path):
         assert last[f"{kind}_loss"] == pytest.approx(float(loss), rel=1e-4)
 
 
-@pytest.mark.parametrize("optimiser", ["sgd", "adamw"])
-def test_an_interrupted_run_ends_with_the_same_numbers(tmp_path, optimiser):
+@pytest.mark.parametrize(("optimiser", "noise"), [("sgd", 0.0), ("sgd", 0.5), ("adamw", 0.0)])
+def test_an_interrupted_run_ends_with_the_same_numbers(tmp_path, optimiser, noise):
     data = read_data(DataSettings(max_examples=200))
     uninterrupted, stopped = (
-        run_in(tmp_path / name, 0, (3,), epochs=3, optimiser=optimiser, lr=0.003) for name in "ab"
+        run_in(tmp_path / name, 0, (3,), epochs=3, optimiser=optimiser, lr=0.003, noise=noise) for name in "ab"
     )
     train(uninterrupted, data, lambda *_: None)
 
@@ -84,7 +84,7 @@ def test_an_interrupted_run_ends_with_the_same_numbers(tmp_path, optimiser):
     train(stopped, data, stop)  # nothing is left to do
     assert not leftover.exists()
     assert uninterrupted.history() == stopped.history()
-    assert all(torch.equal(a, b) for a, b in zip(weights(uninterrupted, data), weights(stopped, data), strict=True))
+    assert uninterrupted.weights().read_bytes() == stopped.weights().read_bytes()
 
 
 def test_a_folder_of_other_settings_is_refused(tmp_path):
@@ -114,10 +114,10 @@ def test_a_loss_that_is_not_finite_ends_the_run_and_its_batch_is_named(tmp_path,
 
 @pytest.mark.parametrize("optimiser", ["sgd", "adamw"])
 def test_training_is_the_loop_of_its_definition(tmp_path, optimiser):
-    """Batches, flips and crops are drawn in this order, on all examples at once, from the seed and the epoch."""
+    """Batches, flips, crops and noise are drawn in this order, on all examples at once, from the seed and the epoch."""
     data = read_data(DataSettings(max_examples=150))
     options = {"epochs": 2, "batch": 32, "lr": 0.01, "weight_decay": 1e-3, "clip": 1.0, "warmup": 0.5}
-    run = run_in(tmp_path, 3, (2,), optimiser=optimiser, augment=("flip", "crop"), **options)
+    run = run_in(tmp_path, 3, (2,), optimiser=optimiser, augment=("flip", "crop"), noise=0.3, **options)
     train(run, data, lambda *_: None)
 
     pixels = data.train.float() / 255
@@ -142,7 +142,8 @@ def test_training_is_the_loop_of_its_definition(tmp_path, optimiser):
             images = [image.flip(-1) if flip else image for image, flip in zip(inputs[indices], flips, strict=True)]
             padded = torch.nn.functional.pad(torch.stack(images), (4, 4, 4, 4))
             images = [image[:, i : i + 8, j : j + 8] for image, i, j in zip(padded, *corners, strict=True)]
-            logits = network(torch.stack(images).to(memory_format=torch.channels_last))
+            noisy = torch.stack(images) + 0.3 * torch.randn(len(indices), 1, 8, 8)
+            logits = network(noisy.to(memory_format=torch.channels_last))
             loss = torch.nn.functional.cross_entropy(logits, data.train_labels[indices])
             steps.zero_grad()
             loss.backward()
@@ -224,3 +225,25 @@ def test_crops_move_images_and_flips_mirror_them():
         flipped = augmented(images, TrainingSettings(augment=("flip",)))
         assert all(torch.equal(a, b) or torch.equal(a, b.flip(-1)) for a, b in zip(flipped, images, strict=True))
     assert torch.equal(augmented(images, TrainingSettings()), images)
+
+
+def test_noise_has_its_deviation_and_is_drawn_for_every_batch():
+    images = torch.randn(500, 3, 8, 8)
+    for noise in (0.5, 4.0):
+        first, second = (augmented(images, TrainingSettings(noise=noise)) - images for _ in range(2))
+        assert float(first.std()) == pytest.approx(noise, rel=0.02) and abs(float(first.mean())) < 0.02 * noise
+        assert abs(float(torch.corrcoef(torch.stack([first.flatten(), second.flatten()]))[0, 1])) < 0.02
+
+
+def test_no_noise_is_added_in_evaluation(tmp_path):
+    data = read_data(DataSettings(max_examples=150))
+    run = run_in(tmp_path, epochs=1, lr=1e-12, kept_epochs=(1,), noise=10.0)
+    train(run, data, lambda *_: None)
+    network, last = run.network(data), run.history()[-1]
+    with torch.no_grad():
+        train_loss, test_loss = (
+            float(torch.nn.functional.cross_entropy(network(data.prepared(inputs)), labels))
+            for inputs, labels in ((data.train, data.train_labels), (data.test, data.test_labels))
+        )
+    assert last["test_loss"] == pytest.approx(test_loss, rel=1e-5)
+    assert last["train_loss"] != pytest.approx(train_loss, rel=1e-3)

@@ -85,7 +85,7 @@ class DataSettings(_Section):
     random_labels: Probability = 0.0
     """The share of the training examples whose label is drawn at random, once, the same for every seed."""
     shortcut: Probability | None = None
-    """The share of the training images in which a pixel that says a class says the true one; by default there is none."""
+    """The share of the training images in which a pixel says the true class; by default there is no such pixel."""
 
     @field_validator("options")
     @classmethod
@@ -132,7 +132,7 @@ class TrainingSettings(_Section):
     """The largest norm of a gradient."""
     augment: tuple[Literal["flip", "crop"], ...] = ()
     noise: Annotated[float, Field(ge=0)] = 0.0
-    """The standard deviation of the Gaussian noise that is added to each training batch, whose images have variance 1."""
+    """The standard deviation of Gaussian noise on the images of each training batch, which have variance 1."""
     start: str | None = None
     """A variant whose trained networks, of the same seed, training starts from."""
     device: Annotated[str, Field(pattern=r"^(cpu|mps|cuda(:\d+)?)$")] = "cpu"
@@ -331,7 +331,11 @@ class Settings(_Section):
             if variant.training.noise > 0 and variant.data.name == "text":
                 raise _mistake(
                     ("variants", i, "training", "noise"),
+<<<<<<< HEAD
                     "noise is added to images, and the data are text; leave it out",
+=======
+                    "noise is added to images, but the data are text",
+>>>>>>> study19
                 )
         return self
 

@@ -230,7 +230,7 @@ def rate(training: TrainingSettings, epoch: float) -> float:
 
 
 def augmented(images: Tensor, training: TrainingSettings) -> Tensor:
-    """Return images (n, channels, size, size), flipped, moved by some pixels and with noise, at random as the settings ask.
+    """Return images (n, channels, size, size), at random flipped, moved and with noise, as the settings ask.
 
     What is random is drawn on the CPU, so that it is the same on every device.
     """

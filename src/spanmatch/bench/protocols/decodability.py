@@ -139,21 +139,26 @@ def _target(rows: Array, n_components: int, n_rows: int, rng: np.random.Generato
 
 
 def _ascent(candidate: Candidate, target: Target) -> Ascent:
-    """Return the decodability of components at each step of steepest ascent from noise."""
+    """Return the decodability of components at each step of steepest ascent from noise.
+
+    On a plateau, where growth of no single component raises the score, all grow alike.
+    """
     growth, length = np.zeros(len(target.axes)), STEP
     itself, noise = _ends(candidate, target, growth)
     scores, steps = [0.0], [growth]
     for _ in range(STEPS if itself > noise else 0):
         gains = _gains(candidate, target, growth, noise + scores[-1] * (itself - noise), length)
-        if not gains.any():
-            if len(steps) > 1 or length >= LONGEST:
-                break
+        is_plateau = not gains.any()
+        if is_plateau and len(steps) == 1 and length < LONGEST:
             length *= 2
             continue
-        proposal = np.clip(growth + length * gains / np.linalg.norm(gains), 0.0, LIMIT)
+        direction = np.ones(len(growth)) if is_plateau else gains
+        proposal = np.clip(growth + length * direction / np.linalg.norm(direction), 0.0, LIMIT)
+        if np.array_equal(proposal, growth):
+            break
         (value,) = _similarities(candidate, target, [proposal])
         score = float(value - noise) / (itself - noise)
-        if not score > scores[-1]:
+        if not (score >= scores[-1] if is_plateau else score > scores[-1]):
             length /= 2
             continue
         growth, length = proposal, min(length, STEP)

@@ -35,7 +35,7 @@ class BenchPage {
   show() {
     const { bench } = this.view;
     byId("facts").textContent = factsOf(bench);
-    byId("tests").lastElementChild?.replaceChildren(testsTable(bench));
+    byId("tests").lastElementChild?.replaceChildren(testsTable(this.view));
     byId("sets").lastElementChild?.replaceChildren(networksTable(bench));
     const sets = bench.networks.map(({ name }) => [name, name]);
     setOptions("networks", [["", "all"], ...sets]);

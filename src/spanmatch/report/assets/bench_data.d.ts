@@ -8,9 +8,7 @@ export interface BenchRecord {
   version: 1;
   spanmatch: string;
   torch: string;
-  settings: {
-    [k: string]: unknown;
-  };
+  quick: boolean;
   level: number;
   /**
    * @minItems 1
@@ -33,7 +31,6 @@ export interface BenchTestRecord {
   name: string;
   question: string;
   score: string;
-  chance: number;
   perfect: number;
 }
 /**
@@ -90,6 +87,7 @@ export interface BenchScoreRecord {
   value: number | null;
   low: number | null;
   high: number | null;
+  chance: number;
   rank: number | null;
   among_best: boolean;
   reason: string;

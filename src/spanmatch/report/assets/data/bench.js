@@ -3,7 +3,8 @@
 /** @import { Cell } from "./csv.js" */
 
 /** @typedef {NonNullable<BenchScoreRecord["details"]>} BenchDetails */
-/** @typedef {{ networks: string, test: BenchTestRecord, key: string }} Column */
+/** @typedef {BenchTestRecord & { chance: number }} Test a test, with the score by chance on the networks of a column */
+/** @typedef {{ networks: string, test: Test, key: string }} Column */
 /** @typedef {string} Order "rank", "seconds", "name", or the key of a column */
 /** @typedef {{ networks: string, needs: string, order: Order, cell: string, with: string }} Shown */
 
@@ -42,12 +43,16 @@ export function partsOf(key) {
 export function benchView(bench) {
   const tests = new Map(bench.tests.map((test) => [test.name, test]));
   const scores = new Map(bench.scores.map((score) => [keyOf(keyOf(score.networks, score.test), score.measure), score]));
+  const chances = new Map(bench.scores.map((score) => [keyOf(score.networks, score.test), score.chance]));
   const columns = bench.networks.flatMap((networks) =>
     bench.tests
       .filter(({ name }) => networks.tests.includes(name))
       .map(({ name }) => ({
         networks: networks.name,
-        test: /** @type {BenchTestRecord} */ (tests.get(name)),
+        test: {
+          .../** @type {BenchTestRecord} */ (tests.get(name)),
+          chance: chances.get(keyOf(networks.name, name)) ?? 0,
+        },
         key: keyOf(networks.name, name),
       })),
   );
@@ -90,7 +95,7 @@ function quantityOf(view, order) {
 /**
  * Where a score lies: 0 at chance, 1 if perfect, below 0 if worse than chance.
  * @param {number} value
- * @param {BenchTestRecord} test
+ * @param {Test} test
  */
 export function positionOf(value, { chance, perfect }) {
   return (value - chance) / (perfect - chance);

@@ -1,7 +1,6 @@
 // What is behind a score: bars, strips, a scatter, or curves.
 /** @import { BarsRecord, CurvesRecord, ScatterRecord, StripsRecord } from "../../bench_data.d.ts" */
-/** @import { BenchTestRecord } from "../../bench_data.d.ts" */
-/** @import { BenchDetails } from "../../data/bench.js" */
+/** @import { BenchDetails, Test } from "../../data/bench.js" */
 import { depthColours, frame, place, token } from "../../display/charts.js";
 import { layersAxis, layersMargin } from "../../display/scales.js";
 import { number } from "../../display/text.js";
@@ -19,7 +18,7 @@ const NAMED_CURVES = 8;
 /**
  * @param {HTMLElement} figure
  * @param {BenchDetails} details
- * @param {BenchTestRecord} test
+ * @param {Test} test
  * @param {string} colour
  */
 export function drawDetails(figure, details, test, colour) {
@@ -32,7 +31,7 @@ export function drawDetails(figure, details, test, colour) {
 /**
  * @param {HTMLElement} figure
  * @param {BarsRecord} details
- * @param {BenchTestRecord} test
+ * @param {Test} test
  * @param {string} colour
  */
 function drawBars(figure, { labels, values }, { score, chance, perfect }, colour) {

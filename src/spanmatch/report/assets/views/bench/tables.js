@@ -1,17 +1,20 @@
 // What the tests ask, and what the networks are.
 /** @import { BenchRecord } from "../../bench_data.d.ts" */
+/** @import { BenchView } from "../../data/bench.js" */
 import { h, table } from "../../display/elements.js";
 import { count, listed, percentWithInterval, significant } from "../../display/text.js";
 
-/** @param {BenchRecord} bench */
-export function testsTable({ tests, networks }) {
-  const rows = tests.map(({ name, question, score, chance, perfect }) => {
+/** @param {BenchView} view */
+export function testsTable({ bench: { tests, networks }, columns }) {
+  const rows = tests.map(({ name, question, score, perfect }) => {
     const sets = networks.filter((set) => set.tests.includes(name)).map((set) => set.name);
+    const chances = columns.filter(({ test }) => test.name === name).map(({ test }) => test.chance);
+    const ends = d3.extent(chances).map((chance) => significant(chance ?? 0));
     return [
       name,
       question,
       score,
-      significant(chance),
+      [...new Set(ends)].join(" to "),
       significant(perfect),
       sets.length === networks.length ? "all" : listed(sets),
     ];
