@@ -331,11 +331,7 @@ class Settings(_Section):
             if variant.training.noise > 0 and variant.data.name == "text":
                 raise _mistake(
                     ("variants", i, "training", "noise"),
-<<<<<<< HEAD
-                    "noise is added to images, and the data are text; leave it out",
-=======
                     "noise is added to images, but the data are text",
->>>>>>> study19
                 )
         return self
 
