@@ -160,6 +160,13 @@ def test_the_score_is_read_off_where_it_is_first_high():
     assert TEST.score([result, below]) == pytest.approx((0.4 + 0.3) / 0.9 / 2, abs=1e-12)
 
 
+def test_steps_become_shorter_where_the_score_falls():
+    result = TEST.run(Candidate("shape distance", sm.shape_distance, "distance"), network_of())
+    length = np.linalg.norm(np.diff(np.arctanh(np.sqrt(result["decodability"])), axis=0), axis=1)
+    assert length[0] == pytest.approx(0.5, abs=1e-9) and length[-1] < 0.26
+    assert set(np.round(length / 0.5, 6)) <= {1, 0.5, 0.25, 0.125, 0.0625}
+
+
 def test_a_measure_that_is_blind_to_weak_signals_is_raised_too():
     assert scored(lambda pair: max(truth(pair), 0.1)) == pytest.approx(1, abs=0.05)
 

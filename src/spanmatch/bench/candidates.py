@@ -200,11 +200,10 @@ def _source(function: Callable[..., object]) -> str:
 @cache
 def _code_of_spanmatch() -> str:
     """Return a digest of the code that the values of measures depend on."""
-    digest, package = hashlib.sha256(), Path(__file__).parents[1]
-    for folder in ("bench", "evidence", "match", "moments", "similarity"):
-        for path in sorted((package / folder).rglob("*.py")):
-            digest.update(path.read_bytes())
-    return digest.hexdigest()
+    here, package = Path(__file__).parent, Path(__file__).parents[1]
+    folders = [package / name for name in ("match", "moments", "similarity")] + [here / "protocols"]
+    files = [here / "candidates.py", here / "similarities.py", *(file for one in folders for file in one.rglob("*.py"))]
+    return hashlib.sha256(b"\0".join(file.read_bytes() for file in sorted(files))).hexdigest()
 
 
 def _digest(*parts: str) -> str:
