@@ -17,7 +17,7 @@ from .network_sets import Kind, NetworkSet
 from .protocols.decodability import Decodability
 from .protocols.deleted_components import DeletedComponents
 from .protocols.depth_order import DepthOrder
-from .protocols.groups import Groups
+from .protocols.groups import Groups, chance_of
 from .protocols.outputs import ACCURACY, PREDICTIONS, PROBABILITIES
 from .protocols.probe_accuracy import ProbeAccuracy
 from .protocols.protocol import About, NetworkTest, PairTest
@@ -88,8 +88,7 @@ def tests_of(one: NetworkSet, networks: Sequence[Representation]) -> Tests:
     if one.kind == "seeds":
         of_probes: list[PairTest] = [DeletedComponents(), ProbeAccuracy()]
         return Tests([*of_layers, ACCURACY, PREDICTIONS, PROBABILITIES, *of_probes], [Decodability()])
-    alike = [x.group == y.group for i, x in enumerate(networks) for y in networks[:i]]
-    return Tests([Groups(one.kind, QUESTIONS[one.kind], float(np.mean(alike)))])
+    return Tests([Groups(one.kind, QUESTIONS[one.kind], chance_of(networks))])
 
 
 def outcomes(

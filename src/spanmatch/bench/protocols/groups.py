@@ -22,7 +22,7 @@ class Groups(OfLayersAsTheyAre):
     """Are networks of one group, which differ in their seed alone, more similar than those of two groups?
 
     The score is the average precision with which the similarity at the last hidden layer tells pairs
-    within a group from pairs of two groups. Chance is the share of pairs within a group.
+    within a group from pairs of two groups. Its chance: `chance_of`.
 
     References
     ----------
@@ -33,6 +33,7 @@ class Groups(OfLayersAsTheyAre):
     name: str
     question: str
     chance: float
+    """See `chance_of`."""
     unit: str = "average precision"
     lowest: float = 0.0
     perfect: float = 1.0
@@ -65,6 +66,18 @@ class Groups(OfLayersAsTheyAre):
         if not len(within) or not len(across):
             return float("nan")
         return float(np.mean(across[:, None] > within) + np.mean(across[:, None] == within) / 2)
+
+
+def chance_of(networks: Sequence[Representation]) -> float:
+    """Return the expected average precision of a random order of all pairs of networks.
+
+    With m of n pairs within a group and H the n-th harmonic number, it is
+    H / n + (1 - H / n) (m - 1) / (n - 1).
+    """
+    alike = [x.group == y.group for x, y in combinations(networks, 2)]
+    n, m = len(alike), sum(alike)
+    first = float(np.sum(1 / np.arange(1, n + 1))) / n
+    return first + (1 - first) * (m - 1) / (n - 1)
 
 
 def _similarities(
