@@ -38,6 +38,7 @@ def run_bench(
         arrays (examples, neurons), that return a number, larger for more similar layers. Distances are
         given as `sm.Measure(name, function, frozenset(), kind="distance")`. Names of measures, as
         `sm.measures()` has them or "s(0.3)", choose among them: then only these are tested, with yours.
+        "file.py:function" is a function of your own in a file.
     tests : sequence of str, optional
         Names of tests: "same layer", "order of depth", "random labels", "augmentation", "shortcut",
         "accuracy", "predictions", "probabilities", "deleted components", "probe accuracy" and

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Literal, SupportsFloat
@@ -14,6 +14,8 @@ from uuid import uuid4
 import numpy as np
 from numpy.typing import NDArray
 
+from ..activations.code_names import is_code, parsed
+from ..activations.from_names import function as function_named
 from ..errors import BadArgument, SpanmatchError, among
 from ..match import match_profile
 from ..moments.pairs import Pair
@@ -77,8 +79,8 @@ def candidates_of(given: Sequence[Given] | None = None) -> list[Candidate]:
     Parameters
     ----------
     given : sequence of str, Measure or callable, optional
-        Names of measures, of which s(eps) is called "s(0.3)", and measures of the caller's own. Without
-        names, all measures are tested, with the caller's own.
+        Names of measures, of which s(eps) is called "s(0.3)", and measures of the caller's own, also as
+        "file.py:function". Without names, all measures are tested, with the caller's own.
 
     Returns
     -------
@@ -92,12 +94,13 @@ def candidates_of(given: Sequence[Given] | None = None) -> list[Candidate]:
     """
     known = {candidate.name: candidate for candidate in (*map(_declared, measures()), *map(_at, EPS))}
     given = list(given or ())
-    names = [item for item in given if isinstance(item, str)]
+    names = [item for item in given if isinstance(item, str) and not is_code(item)]
     for name in names:
         if name not in known:
             raise BadArgument(f"measures: no measure {name!r}{among(name, known)}")
     chosen = [known[name] for name in names] if names else list(known.values())
-    chosen += [_own(item) for item in given if not isinstance(item, str)]
+    own = [item for item in given if not isinstance(item, str) or is_code(item)]
+    chosen += [_coded(item) if isinstance(item, str) else _own(item) for item in own]
     _check_distinct(candidate.name for candidate in chosen)
     return chosen
 
@@ -159,6 +162,28 @@ def _own(measure: object) -> Candidate:
         yours=True,
         digest=digest,
     )
+
+
+@dataclass(frozen=True)
+class _Coded:
+    """A function in a file of code, which each process runs for itself."""
+
+    text: str
+
+    def __call__(self, *arguments: object) -> SupportsFloat:
+        """Call the function."""
+        value: SupportsFloat = function_named(self.text)(*arguments)
+        return value
+
+
+def _coded(text: str) -> Candidate:
+    """Return a function in a file of code as a candidate."""
+    candidate, code = _own(function_named(text)), parsed(text)
+    called = _Coded(text)
+    of_pair: OfPair = partial(_of_rows, called) if isinstance(candidate.function, partial) else called
+    source = Path(code.place).read_text(encoding="utf-8") if code.is_file else ""
+    digest = _digest(candidate.name, source, _code_of_spanmatch()) if source else candidate.digest
+    return replace(candidate, function=of_pair, digest=digest)
 
 
 def _n_arguments(name: str, function: Callable[..., object]) -> int:

@@ -173,14 +173,11 @@ def bench(
     Trains networks first. Resumable: rerun to continue.
     """
     with _exit_codes(kept="finished work is kept; rerun the command to continue"):
-        from ..activations.code_names import is_code
-        from ..activations.from_names import function
         from ..bench import run_bench
 
-        named = [function(name) if is_code(name) else name for name in _listed(measures)]
         _finish_bench(
             run_bench(
-                named,
+                _listed(measures),
                 tests=_listed(tests),
                 networks=_listed(networks),
                 data=data,
