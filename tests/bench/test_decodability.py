@@ -23,7 +23,7 @@ def network_of(name: str = "a", n: int = 150, neurons: int = 12, scale: float = 
     spreads = np.geomspace(1, 0.05, neurons)
     axes = np.linalg.qr(rng.standard_normal((neurons, neurons)))[0]
     layers = {name: scale * (rng.standard_normal((n, neurons)) * spreads @ axes + 0.3) for name in ("i", "j", "k")}
-    return Representation(name, "all", layers, np.zeros(n, dtype=int), np.ones((n, 1)))
+    return Representation(name, "all", 0, layers, np.zeros(n, dtype=int), np.ones((n, 1)))
 
 
 def target_of(network: Representation) -> Target:
@@ -119,7 +119,7 @@ def test_a_measure_that_is_not_defined_for_a_layer_with_itself_is_refused():
 
 def test_constant_layers_are_refused():
     network = network_of()
-    constant = Representation("a", "all", {"j": np.ones((50, 3))}, network.labels[:50], network.probabilities[:50])
+    constant = Representation("a", "all", 0, {"j": np.ones((50, 3))}, network.labels[:50], network.probabilities[:50])
     with pytest.raises(sm.SpanmatchError, match=r"layer 'a:j' never varies"):
         TEST.run(Candidate("cka", sm.cka), constant)
 

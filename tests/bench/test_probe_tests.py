@@ -32,7 +32,7 @@ def networks_of(count: int, n: int = 120) -> list[Representation]:
             f"layer {depth}": (codes[labels] + depth * rng.standard_normal((n, 8 + i))) * spreads @ axes + 1
             for depth in range(1, 6)
         }
-        networks.append(Representation(f"net {i}", "all", layers, labels, np.eye(4)[labels]))
+        networks.append(Representation(f"net {i}", "all", i, layers, labels, np.eye(4)[labels]))
     return networks
 
 
@@ -114,7 +114,7 @@ def test_the_score_of_probe_accuracy_by_hand():
     accuracies = {"a": {"i": 0.5, "j": 0.9, "k": 0.7}, "b": {"i": 0.95, "j": 0.6, "k": 0.6}}
     rows, labels = np.zeros((2, 1)), np.arange(2)
     networks = [
-        Representation(name, "all", dict.fromkeys(of_network, rows), labels, rows, of_network)
+        Representation(name, "all", 0, dict.fromkeys(of_network, rows), labels, rows, of_network)
         for name, of_network in accuracies.items()
     ]
     to_aj = {("a", "i"): 0.2, ("a", "k"): 0.9, ("b", "i"): 0.8, ("b", "j"): 0.1, ("b", "k"): 0.3}
@@ -134,7 +134,7 @@ def test_the_score_of_deleted_components_by_hand():
     rows, labels = np.zeros((2, 1)), np.arange(2)
     of_a, of_b = {"i": 0.9, "i/2": 0.8, "i/1": 0.3}, {"i": 0.85, "i/2": 0.9, "i/1": 0.2}
     networks = [
-        Representation(name, "all", dict.fromkeys(some, rows), labels, rows, some, {"i": ["i/2", "i/1"]})
+        Representation(name, "all", 0, dict.fromkeys(some, rows), labels, rows, some, {"i": ["i/2", "i/1"]})
         for name, some in (("a", of_a), ("b", of_b))
     ]
     test, a, b = DeletedComponents(), ("a", "i"), ("b", "i")

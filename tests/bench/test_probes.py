@@ -47,7 +47,7 @@ def test_probes_of_what_holds_nothing():
 
 def test_a_layer_is_probed_once():
     rows, labels = classes(np.random.default_rng(3))
-    network = Representation("a", "a", {"x": rows, "y": rows}, labels, rows, {"x": 0.25})
+    network = Representation("a", "a", 0, {"x": rows, "y": rows}, labels, rows, {"x": 0.25})
     probed = with_probes(network, network.layers)
     assert probed.probe_accuracies == {"x": 0.25, "y": probe_accuracy(rows, labels)}
 

@@ -111,6 +111,7 @@ def networks_of(count=2):
         Representation(
             f"net {i}",
             "all",
+            i,
             {f"l{j}": shared @ rng.standard_normal((4, 6)) + rng.standard_normal((80, 6)) for j in range(3)},
             np.zeros(80, dtype=int),
             np.ones((80, 1)),

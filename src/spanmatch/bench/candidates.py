@@ -226,7 +226,7 @@ def _source(function: Callable[..., object]) -> str:
 def _code_of_spanmatch() -> str:
     """Return a digest of the code that the values of measures depend on."""
     here, package = Path(__file__).parent, Path(__file__).parents[1]
-    files = [here / name for name in ("candidates.py", "similarities.py", "protocols/decodability.py")]
+    files = [here / name for name in ("similarities.py", "protocols/decodability.py")]
     files += [file for name in ("match", "moments", "similarity") for file in (package / name).rglob("*.py")]
     return hashlib.sha256(b"\0".join(file.read_bytes() for file in sorted(files))).hexdigest()
 

@@ -44,7 +44,7 @@ MLP = ("relu*", "fc6")
 CNN = ("relu*", "fc")
 CNN_WITH_POOL = ("relu*", "pool", "fc")
 TEXT_LAYERS = ("blocks.*[0-9]", "head")
-FLATTENED_ROWS = 300
+FLATTENED_ROWS = 128
 """Of flattened feature maps as many examples are compared: the fewer, the more features outnumber them."""
 
 

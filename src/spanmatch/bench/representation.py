@@ -23,6 +23,8 @@ class Representation:
     """Its name."""
     group: str
     """The name of its group: networks of one group differ in their seed alone."""
+    seed: int
+    """Of its training: networks of one seed begin with the same weights, in all groups."""
     layers: Mapping[str, Array] = field(repr=False)
     """(n, neurons) the rows of each layer, from the input to the output; the same examples in all networks."""
     labels: NDArray[np.int64] = field(repr=False)

@@ -38,7 +38,9 @@ def representations(one: NetworkSet, variants: Mapping[str, TrainedVariant]) -> 
             inputs = [examples for examples, _ in batches]
             layers = _layers(one, network, inputs, len(labels))
             name = f"{group} {run.short_name}" if len(variants) > 1 else run.short_name
-            yield Representation(name, group, layers, labels.astype(np.int64), _probabilities(network, inputs))
+            yield Representation(
+                name, group, run.seed or 0, layers, labels.astype(np.int64), _probabilities(network, inputs)
+            )
 
 
 def _layers(one: NetworkSet, network: nn.Module, inputs: list[torch.Tensor], n: int) -> dict[str, Array]:

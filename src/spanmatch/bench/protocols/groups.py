@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.metrics import average_precision_score
 
 from ..representation import PairKey, Representation
-from .protocol import MOST_POINTS, OfLayersAsTheyAre, Values, pairs_at_last_hidden, thinned
+from .protocol import MOST_POINTS, OfLayersAsTheyAre, Values, last_hidden, thinned
 
 if TYPE_CHECKING:
     from ...schema import BenchDetails
@@ -22,7 +22,8 @@ class Groups(OfLayersAsTheyAre):
     """Are networks of one group, which differ in their seed alone, more similar than those of two groups?
 
     The score is the average precision with which the similarity at the last hidden layer tells pairs
-    within a group from pairs of two groups. Its chance: `chance_of`.
+    within a group from pairs of two groups. Networks of one seed, which began with the same weights,
+    are not compared. Its chance: `chance_of`.
 
     References
     ----------
@@ -39,8 +40,9 @@ class Groups(OfLayersAsTheyAre):
     perfect: float = 1.0
 
     def pairs(self, networks: Sequence[Representation]) -> Iterator[PairKey]:
-        """Return the last hidden layer of every two networks."""
-        return pairs_at_last_hidden(networks)
+        """Return the last hidden layer of every two networks that are compared."""
+        for x, y in _compared(networks):
+            yield (x.network, last_hidden(x)), (y.network, last_hidden(y))
 
     def score(self, values: Values, networks: Sequence[Representation]) -> float:
         """Return the average precision; nan if no pair of a kind is left for which the measure is defined."""
@@ -74,7 +76,7 @@ def chance_of(networks: Sequence[Representation]) -> float:
     With m of n pairs within a group and H the n-th harmonic number, it is
     H / n + (1 - H / n) (m - 1) / (n - 1).
     """
-    alike = [x.group == y.group for x, y in combinations(networks, 2)]
+    alike = [x.group == y.group for x, y in _compared(networks)]
     n, m = len(alike), sum(alike)
     first = float(np.sum(1 / np.arange(1, n + 1))) / n
     return first + (1 - first) * (m - 1) / (n - 1)
@@ -83,8 +85,14 @@ def chance_of(networks: Sequence[Representation]) -> float:
 def _similarities(
     values: Values, networks: Sequence[Representation]
 ) -> tuple[np.ndarray[tuple[int], np.dtype[np.float64]], np.ndarray[tuple[int], np.dtype[np.bool_]]]:
-    """Return the similarities of every two networks, and whether both are of one group."""
-    similarities = np.array([values[key] for key in pairs_at_last_hidden(networks)])
-    alike = np.array([x.group == y.group for x, y in combinations(networks, 2)])
+    """Return the similarities of networks that are compared, and whether both are of one group."""
+    pairs = _compared(networks)
+    similarities = np.array([values[(x.network, last_hidden(x)), (y.network, last_hidden(y))] for x, y in pairs])
+    alike = np.array([x.group == y.group for x, y in pairs])
     defined = ~np.isnan(similarities)
     return similarities[defined], alike[defined]
+
+
+def _compared(networks: Sequence[Representation]) -> list[tuple[Representation, Representation]]:
+    """Return every two networks of different seeds."""
+    return [(x, y) for x, y in combinations(networks, 2) if x.seed != y.seed]
