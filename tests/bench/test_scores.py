@@ -41,6 +41,7 @@ def test_an_interval_stays_within_bounds_and_there_is_none_of_equal_values():
     low, high = score.interval(0, 1)
     assert 0 < low < 0.97 < high < 1
     assert np.isnan(Score(0.5, np.full(4, 0.5)).interval(0, 1)).all()
+    assert np.isnan(Score(0.5, np.array([0.4, np.nan, 0.6])).interval(0, 1)).all()
     assert np.isnan(Score(1.0, np.array([1.0, 0.9, 1.0])).interval(0, 1)).all()
 
 
@@ -52,6 +53,7 @@ def test_a_difference_is_judged_by_its_own_error():
     assert not low.exceeds(high)
     assert not Score(0.5, together[::-1] + 0.05).exceeds(low)
     assert not low.exceeds(low)
+    assert not Score(0.9, np.array([0.9, np.nan, 0.9, 0.9])).exceeds(low)
     assert not Score(0.45 + 1e-15, together).exceeds(low)
 
 

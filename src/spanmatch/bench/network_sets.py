@@ -174,7 +174,7 @@ def network_sets(names: Sequence[str] | None, data: Path_ | None, *, quick: bool
 def _fewer(one: NetworkSet) -> NetworkSet:
     """Return a set of fewer networks, rows and sampled examples."""
     variants = one.variants and (one.variants[0], one.variants[2], one.variants[-1])
-    return replace(one, variants=variants, n_rows=300, sample=100, seeds=3)
+    return replace(one, variants=variants, n_rows=300, sample=100, seeds=4 if one.kind in ("seeds", "layers") else 3)
 
 
 def settings_of(one: NetworkSet, data: Path_ | None) -> Settings:

@@ -25,11 +25,11 @@ class Score:
 
     value: float
     without: NDArray[np.float64]
-    """(networks,) the score with each network left out in turn."""
+    """(networks,) the score with each network left out in turn; nan where too little is left."""
 
     @property
     def error(self) -> float:
-        """The jackknife's standard error."""
+        """The jackknife's standard error; nan if the score is not defined without some network."""
         n = len(self.without)
         return float(np.sqrt((n - 1) / n * np.square(self.without - self.without.mean()).sum()))
 
@@ -43,7 +43,8 @@ class Score:
         difference.
         """
         difference = Score(self.value - other.value, self.without - other.without)
-        return bool(difference.value > max(ROUNDING, reach_of(LEVEL, len(self.without)) * difference.error))
+        reach = reach_of(LEVEL, len(self.without)) * difference.error
+        return bool(difference.value > ROUNDING and difference.value > reach)
 
 
 def scored(score: Callable[[Sequence[Item]], float], items: Sequence[Item]) -> Score:

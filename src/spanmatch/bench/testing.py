@@ -132,7 +132,7 @@ def _sharing_layers(
 def _outcome(test: PairTest, results: Similarities, networks: Sequence[Representation]) -> Outcome:
     """Return the outcome of a test of pairs of layers for a measure."""
     score = scored(lambda some: test.score(results.values, some), networks)
-    if np.isnan(score.value) or np.isnan(score.without).any():
+    if np.isnan(score.value):
         return Outcome(None, results.reason or "it is defined for too few pairs of layers")
     return Outcome(score, "", test.details(results.values, networks))
 
