@@ -58,12 +58,13 @@ def weighted_area(pair: sm.Pair) -> float:
     return float(weights @ (1 - levels_of(profile))) / 2
 
 
-def held_out_area(pair: sm.Pair) -> float:
-    """The area under the share of neurons that stay within eps on rows that were not fitted to."""
-    return float(np.mean(sm.profile_evidence(pair).held_out))
+def held_out_share(pair: sm.Pair) -> float:
+    """The share of neurons that stay within eps on rows that were not fitted to, a mean over three eps."""
+    matches = [sm.match_profile(pair).at(eps) for eps in (0.3, 0.5, 0.7)]
+    return float(np.mean([m.similarity and m.similarity * sm.held_out(pair, m).share for m in matches]))
 
 
-VARIANTS = (area_to_a_half, area_from_a_half, squared_area, centred_area, corrected_area, weighted_area, held_out_area)
+VARIANTS = (area_to_a_half, area_from_a_half, squared_area, centred_area, corrected_area, weighted_area, held_out_share)
 
 
 def mean_ranks(bench: sm.Bench, tests: set[str]) -> dict[str, float]:
