@@ -5,13 +5,13 @@ BIN := .venv/bin
 TORCH := torch==2.13.0
 NODE_TOOLS := $(if $(shell command -v npm 2>/dev/null),node_modules/.ready)
 
-.PHONY: demo test test-fast check format types benchmarks vendor clean
+.PHONY: demo test test-fast check quick-bench format types benchmarks vendor clean
 
 demo: .venv/ready
 	$(BIN)/spanmatch demo
 
 test: .venv/ready $(NODE_TOOLS)
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --dist worksteal
 	$(if $(NODE_TOOLS),npm test)
 
 # Everything but the tests that train networks, start processes or open a browser: see tests/conftest.py.
@@ -29,6 +29,10 @@ format: .venv/ready $(NODE_TOOLS)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	$(if $(NODE_TOOLS),npm run format)
+
+# Every measure in tests with known answers, on few networks: about two minutes.
+quick-bench: .venv/ready
+	$(BIN)/spanmatch bench --quick --out build/bench
 
 # The types of the page's scripts, from the schema.
 types: .venv/ready node_modules/.ready

@@ -21,6 +21,7 @@ SLOW = (
     "activations/test_transformers.py",
     "alignment/test_one_to_one.py::test_information_is_scikit_learns_on_the_same_bins",
     "alignment/test_one_to_one.py::test_triangles_that_close_by_shared_factors_close_under_the_null",
+    "bench/test_run_bench.py",
     "cli/test_cli.py::test_a_study_is_written_checked_and_run",
     "cli/test_cli.py::test_ctrl_c_exits_with_130_and_leaves_nothing",
     "comparison/test_compare.py::test_simple_matches_are_saved_where_asked_for",
