@@ -92,7 +92,7 @@ def test_a_second_run_reads_what_is_kept(bench, folder):
 
 def test_one_more_measure_takes_its_own_time_alone(bench, folder):
     """A measure that reads the truth from the layers' names wins, and nothing else is computed."""
-    path = next((folder / "similarities" / "digits-mlp" / "layers").glob("*.json"))
+    path = next((folder / "similarities" / "digits-mlp-quick" / "layers").glob("*.json"))
     before = json.loads(path.read_text())["results"]
     again = sm.run_bench([*FEW["measures"], truth_of_layers], tests=["same layer", "order of depth"],
                          networks=["digits-mlp"], quick=True, out=folder)  # fmt: skip

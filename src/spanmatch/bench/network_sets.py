@@ -70,6 +70,8 @@ class NetworkSet:
     """How many networks of each variant; by default all."""
     ranked: bool = True
     """Whether ranks over all tests count it: not if some measures cannot be applied."""
+    kept_as: str = ""
+    """The folder of what measures gave, if it is not called as the set is."""
     needs_data: bool = False
     """Whether it is trained on images that the caller gives."""
 
@@ -174,7 +176,14 @@ def network_sets(names: Sequence[str] | None, data: Path_ | None, *, quick: bool
 def _fewer(one: NetworkSet) -> NetworkSet:
     """Return a set of fewer networks, rows and sampled examples."""
     variants = one.variants and (one.variants[0], one.variants[2], one.variants[-1])
-    return replace(one, variants=variants, n_rows=300, sample=100, seeds=4 if one.kind in ("seeds", "layers") else 3)
+    return replace(
+        one,
+        kept_as=f"{one.name}-quick",
+        variants=variants,
+        n_rows=300,
+        sample=100,
+        seeds=4 if one.kind in ("seeds", "layers") else 3,
+    )
 
 
 def settings_of(one: NetworkSet, data: Path_ | None) -> Settings:

@@ -101,7 +101,7 @@ def _tested(
     tests = tests_of(one, networks).chosen(names)
     announce(f"{one.name} ({progress}): {len(candidates)} measures in {len(tests.all)} tests")
     with progress_bar() as bar:
-        place = folder / SIMILARITIES / one.name
+        place = folder / SIMILARITIES / (one.kept_as or one.name)
         return Tested(one, variants, networks, outcomes(one, networks, tests, candidates, place, workers, bar))
 
 

@@ -54,9 +54,10 @@ class Groups(OfLayersAsTheyAre):
     def details(self, values: Values, networks: Sequence[Representation]) -> BenchDetails:
         """Return the similarities within groups and of two groups."""
         similarities, alike = _similarities(values, networks)
+        rate = self.violations(values, networks)
         return {
             "kind": "strips",
-            "axis": "similarity",
+            "axis": f"similarity (a pair of two groups exceeds one of a group at a rate of {rate:.2f})",
             "labels": ["same group", "two groups"],
             "values": [thinned(similarities[alike], MOST_POINTS), thinned(similarities[~alike], MOST_POINTS)],
         }
