@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
 import spanmatch as sm
-from spanmatch.bench.candidates import candidates_of
+from spanmatch.bench.chosen_measures import chosen_measures as candidates_of
 from spanmatch.bench.tasks import ONCE
 
 X, Y = np.random.default_rng(0).standard_normal((2, 60, 5))
@@ -71,6 +74,11 @@ def test_a_distance_of_ones_own_is_declared():
         (["ckaa"], "no measure 'ckaa'; there is 'cka'"),
         (["cka", "cka"], "two are called 'cka'"),
         ([mine, mine], "two are called 'mine'"),
+        (mine, "give a list"),
+        ("cka", "give a list"),
+        ([lambda x, y: x + y], "called with two arrays .* TypeError"),
+        ([lambda x, y=None: x.T], "called with a pair .* AttributeError"),
+        ([lambda x, y: float("nan")], "its value is nan"),
         ([3], "3; give a name, or a function of a pair or of two arrays"),
         ([lambda a, b, c: 0], "needs a, b, c; give a function of a pair, or of two arrays"),
         ([lambda: 0], "needs no arguments"),
@@ -82,41 +90,77 @@ def test_what_cannot_be_tested_is_refused(given, message):
         candidates_of(given)
 
 
-def test_failures_of_ones_own_function_name_it():
-    def broken(x, y):
-        return x @ y
-
-    def undefined(x, y):
-        return float("nan")
-
-    for function, message in ((broken, "broken: ValueError"), (undefined, "undefined: its value is nan")):
-        with pytest.raises(sm.SpanmatchError, match=message):
-            candidates_of(["cka", function])[1].similarity(pair_of())
+FACTOR = 1.0
 
 
-def test_results_serve_again_only_if_the_code_is_the_same():
-    def first():
-        def measure(x, y):
-            return 1.0
+def scaled(x, y):
+    return FACTOR * float(np.abs(x).sum())
 
-        return measure
 
-    def second():
-        def measure(x, y):
-            return 2.0
+def through_another(x, y):
+    return scaled(x, y)
 
-        return measure
 
+class Scale:
+    def __init__(self, factor):
+        self.factor = factor
+
+    def measure(self, x, y):
+        return self.factor
+
+
+def digest(function):
+    return candidates_of(["cka", function])[1].digest
+
+
+def test_results_serve_again_only_if_all_that_a_function_uses_is_the_same(monkeypatch):
     def closed_over(factor):
         def measure(x, y):
             return factor
 
         return measure
 
-    digests = [candidates_of(["cka", function])[1].digest for function in (first(), first(), second())]
-    assert digests[0] == digests[1] != digests[2]
-    once = [candidates_of(["cka", closed_over(2)])[1].digest for _ in range(2)]
-    assert once[0] != once[1] and all(digest.startswith(ONCE) for digest in once)
+    assert digest(closed_over(2)) == digest(closed_over(2)) != digest(closed_over(3))
+    before = digest(scaled), digest(through_another)
+    assert before == (digest(scaled), digest(through_another))
+    assert not any(name.startswith(ONCE) for name in before)
+    monkeypatch.setattr(sys.modules[__name__], "FACTOR", 2.0)
+    assert all(new != old for new, old in zip((digest(scaled), digest(through_another)), before, strict=True))
+
+
+def test_results_of_what_is_not_known_serve_once():
+    several = [Scale(1).measure, functools.partial(lambda a, x, y: a, 1.0), lambda x, y, state=[]: len(state)]
+    for function in several:
+        one = sm.Measure("one", function, frozenset())
+        first, second = digest(one), digest(one)
+        assert first != second and first.startswith(ONCE)
+
+
+def test_a_distance_has_results_of_its_own():
+    kinds = [sm.Measure("far", mine, frozenset(), kind=kind) for kind in ("similarity", "distance")]
+    assert digest(kinds[0]) != digest(kinds[1])
+
+
+def test_files_beside_a_function_count(tmp_path):
+    script = (
+        "from spanmatch.bench.chosen_measures import chosen_measures as c; print(c(['cka', 'f.py:near'])[1].digest)"
+    )
+
+    def found():
+        command = [sys.executable, "-B", "-c", script]
+        return subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True).stdout
+
+    (tmp_path / "beside.py").write_text("def value():\n    return 1.0\n")
+    (tmp_path / "f.py").write_text("import beside\n\n\ndef near(x, y):\n    return beside.value()\n")
+    first, again = found(), found()
+    (tmp_path / "beside.py").write_text("def value():\n    return 222.0\n")
+    assert first == again != found()
+    assert not first.startswith(ONCE)
+
+
+def test_s_at_any_eps_is_tested():
+    (at,) = candidates_of(["s(0.41)"])
+    assert at.similarity(pair_of()) == sm.match_profile(pair_of()).similarity(0.41)
 
 
 def test_candidates_of_spanmatch_reach_other_processes():

@@ -131,7 +131,7 @@ class NoBar:
 
 
 def found_of(measures, networks, folder, keys, workers=1):
-    from spanmatch.bench.candidates import candidates_of
+    from spanmatch.bench.chosen_measures import chosen_measures as candidates_of
 
     return similarities(candidates_of(measures), networks, keys, 40, folder, workers, NoBar())
 

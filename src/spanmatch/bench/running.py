@@ -23,7 +23,8 @@ from .._values import short
 from ..errors import BadArgument, among
 from ..study.runs import TrainedVariant
 from ..study.seed_intervals import shares_over_seeds
-from .candidates import Candidate, Given, candidates_of
+from .candidates import Candidate, Given
+from .chosen_measures import chosen_measures
 from .network_sets import ROWS, TESTS, NetworkSet, network_sets, trained
 from .protocols.protocol import About
 from .ranking import Column, places
@@ -60,7 +61,7 @@ def run(
     workers: int | None,
 ) -> Bench:
     """Run a benchmark to its end, from where it was stopped; see `sm.run_bench`."""
-    candidates, folder = candidates_of(measures), Path(out)
+    candidates, folder = chosen_measures(measures), Path(out)
     sets = network_sets(networks, data, quick=quick)
     _check_tests(tests)
     workers = workers or os.cpu_count() or 1
