@@ -107,7 +107,14 @@ def _networks(random: np.random.Generator, name: str) -> dict:
     value = float(random.uniform(0.7, 0.98))
     spread = {"low": value - 0.01, "high": value + 0.01, "minimum": value - 0.02, "maximum": value + 0.02}
     return {
-        **{"name": name, "words": words, "rows": "one for each image", "layers": layers, "n_rows": 1797},
+        **{
+            "name": name,
+            "words": words,
+            "rows": "one for each image",
+            "layers": layers,
+            "n_rows": 1797,
+            "ranked": True,
+        },
         "networks": [f"{name} {seed}" for seed in range(SEEDS)],
         "sample_size": 1000,
         "accuracy": {"value": value, **spread},
@@ -148,7 +155,15 @@ def _score(random: np.random.Generator, measure: str, test: str, networks: str) 
     )
     facts = {"measure": measure, "test": test, "networks": networks, "chance": chance}
     if missing:
-        empty = {"value": None, "low": None, "high": None, "rank": None, "among_best": False, "details": None}
+        empty = {
+            "value": None,
+            "low": None,
+            "high": None,
+            "rank": None,
+            "among_best": False,
+            "defined": 0.5,
+            "details": None,
+        }
         return {**facts, **empty, "reason": REASON}
     quality = MEASURES[measure] * random.uniform(0.6, 1.05) + random.normal(0, 0.07)
     value = min(1.0, chance + (1 - chance) * quality)
@@ -161,6 +176,7 @@ def _score(random: np.random.Generator, measure: str, test: str, networks: str) 
         "high": min(1.0, value + error) if has_interval else None,
         "rank": 1.0,
         "among_best": False,
+        "defined": 1.0,
         "reason": "",
         "details": _details(random, kind, value, networks),
     }

@@ -732,6 +732,7 @@ class BenchNetworksRecord(TypedDict):
     n_rows: Positive
     sample_size: Positive
     accuracy: SpreadRecord
+    ranked: bool  # whether mean ranks, and means of scores over sets, count it
     tests: list[Text]
 
 
@@ -744,7 +745,7 @@ class BenchMeasureRecord(TypedDict):
     maximum_match: bool  # whether it is of the maximum match: match area or s(eps)
     yours: bool  # whether it was given by the caller, not one of sm.measures() or s(eps)
     rank: SpreadRecord  # mean rank over the tests, 1 the best; interval over tests
-    won: Count  # comparisons with another measure, over all tests, in which it is better by more than the error
+    won: Count  # comparisons with another measure, over tests and sets, in which it is significantly better
     lost: Count
     seconds: Annotated[float, Field(gt=0)] | None  # for one pair of layers, mean over all computed; null if none were
 
@@ -759,8 +760,9 @@ class BenchScoreRecord(TypedDict):
     low: float | None  # the ends of the interval over networks
     high: float | None
     chance: float  # the expected score of a measure that knows nothing
-    rank: float | None  # among the measures in this test on these networks, 1 the best; ties share their mean
-    among_best: bool  # whether no measure is better by more than the error
+    rank: float | None  # among the measures in this test on these networks, 1 the best; ties share their mean rank
+    among_best: bool  # the highest score, or not significantly below it
+    defined: Share  # the share of the pairs of layers for which the measure is defined
     reason: Text  # why there is no value; empty if there is one
     details: BenchDetails | None
 

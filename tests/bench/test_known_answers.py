@@ -100,11 +100,36 @@ def test_a_constant_has_a_score(test, truth):
 
 
 @pytest.mark.parametrize(("test", "truth"), CASES)
-def test_a_measure_that_is_nowhere_defined_has_none(test, truth):
+def test_where_a_measure_is_not_defined_it_finds_nothing(test, truth):
     networks = networks_for(test)
     values = by(lambda *_: np.nan, test, networks)
-    assert np.isnan(test.score(values, networks))
+    score = test.score(values, networks)
+    assert score == 0 if isinstance(test, SameLayer | DepthOrder) else np.isnan(score)
     test.details(values, networks)
+
+
+@pytest.mark.parametrize("test", [SameLayer(len(LAYERS)), DepthOrder()], ids=["same layer", "order of depth"])
+def test_a_measure_gains_nothing_by_being_undefined(test):
+    networks, rng = networks_for(test), np.random.default_rng(7)
+    values = by(nearness, test, networks)
+    partly = {key: np.nan if rng.random() < 0.3 else value for key, value in values.items()}
+    assert test.score(partly, networks) < test.score(values, networks)
+
+
+def test_orders_of_two_networks_do_not_matter():
+    """A measure that sees one network only: in one order alone it would tell groups apart."""
+    for test in (GROUPS, PREDICTIONS):
+        networks = networks_for(test)
+        values = by(lambda x, i, y, j: x.accuracy, test, networks)
+        assert test.score(values, networks) == pytest.approx(test.score(values, networks[::-1]))
+
+
+def test_values_that_differ_by_rounding_are_ties():
+    networks, rng = networks_of(), np.random.default_rng(8)
+    for test in (SameLayer(len(LAYERS)), DepthOrder()):
+        constant = by(lambda *_: 1.0, test, networks)
+        rounded = {key: value + 1e-14 * rng.standard_normal() for key, value in constant.items()}
+        assert test.score(rounded, networks) == pytest.approx(test.score(constant, networks))
 
 
 def test_a_layer_is_found_if_it_is_the_most_similar_one():
@@ -135,7 +160,8 @@ def test_groups_are_told_apart_by_average_precision_at_the_last_hidden_layer():
     networks, rng = networks_of(3, 3), np.random.default_rng(4)
     values = by(lambda *_: rng.random(), GROUPS, networks)
     pairs = [(x, y) for x, y in combinations(networks, 2) if x.seed != y.seed]
-    numbers = [values[(x.network, "relu4"), (y.network, "relu4")] for x, y in pairs]
+    keys = [((x.network, "relu4"), (y.network, "relu4")) for x, y in pairs]
+    numbers = [(values[key] + values[key[::-1]]) / 2 for key in keys]
     alike = [x.group == y.group for x, y in pairs]
     assert GROUPS.score(values, networks) == pytest.approx(average_precision_score(alike, numbers))
     within, across = np.array(numbers)[alike], np.array(numbers)[~np.array(alike)]
@@ -156,5 +182,6 @@ def test_the_score_of_outputs_is_spearmans_correlation():
     networks, rng = networks_of(), np.random.default_rng(5)
     values = by(lambda *_: rng.random(), PREDICTIONS, networks)
     differences = [PREDICTIONS.difference(x, y) for x, y in combinations(networks, 2)]
-    expected = spearmanr([-value for value in values.values()], differences).statistic
+    keys = [((x.network, "relu4"), (y.network, "relu4")) for x, y in combinations(networks, 2)]
+    expected = spearmanr([-values[key] - values[key[::-1]] for key in keys], differences).statistic
     assert PREDICTIONS.score(values, networks) == pytest.approx(expected)

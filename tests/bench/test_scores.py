@@ -13,7 +13,7 @@ from spanmatch.bench.scores import Score, scored
 
 def test_the_error_of_a_mean_is_its_standard_error():
     values = np.random.default_rng(0).standard_normal(9)
-    score = scored(lambda some: float(np.mean(some)), list(values))
+    score = scored(lambda some: float(np.mean(some)), list(values), list(map(str, range(9))))
     assert score.value == pytest.approx(values.mean())
     assert score.error == pytest.approx(sem(values))
     half_width = student.ppf(0.975, 8) * sem(values)
@@ -28,7 +28,7 @@ def test_the_error_over_pairs_accounts_for_shared_networks():
         some = np.asarray(some)
         return float(np.mean([a * b for i, a in enumerate(some) for b in some[:i]]))
 
-    score = scored(mean_over_pairs, list(numbers))
+    score = scored(mean_over_pairs, list(numbers), list(map(str, range(40))))
     by_bootstrap = bootstrap(
         (numbers,), mean_over_pairs, vectorized=False, n_resamples=300, rng=np.random.default_rng(0)
     ).standard_error
@@ -61,9 +61,9 @@ def column(test: str, networks: str = "mlp", ranked: bool = True, **values: floa
     return Column(test, networks, {name: Score(value, np.full(3, value)) for name, value in values.items()}, ranked)
 
 
-def test_ranks_share_ties_and_leave_out_what_is_not_defined():
+def test_ranks_share_ties_and_what_is_not_defined_is_last():
     one = column("x", a=0.9, b=0.5, c=0.5)
-    assert one.ranks == {"a": 1, "b": 2.5, "c": 2.5}
+    assert one.ranks(["a", "b", "c", "d", "e"]) == {"a": 1, "b": 2.5, "c": 2.5, "d": 4.5, "e": 4.5}
     assert one.best == {"a"}
     assert (one.won("a"), one.lost("a"), one.won("b"), one.lost("c"), one.won("d")) == (2, 0, 0, 1, 0)
 
@@ -76,9 +76,26 @@ def test_mean_ranks_are_over_tests_and_those_over_their_sets_of_networks():
         column("y", "flattened", ranked=False, a=1, b=2, c=3),
     ]
     found = places(["c", "b", "a", "d"], columns)
-    assert {name: place.rank.value for name, place in found.items() if name != "d"} == {"a": 1.5, "b": 2, "c": 2}
-    assert next(iter(found)) == "a"
-    assert list(found)[-1] == "d" and np.isnan(found["d"].rank.value)
+    # In x, a and c are first on one set and third on the other; in y, c and d have no score.
+    assert {name: place.rank.value for name, place in found.items()} == {"a": 1.5, "b": 2, "c": 2.75, "d": 3.75}
+    assert list(found) == ["a", "b", "c", "d"]
     assert (found["a"].won, found["a"].lost) == (2 + 0 + 1, 0 + 2 + 0)
     low, high = found["a"].rank.low, found["a"].rank.high
-    assert 1 <= low < 1.5 < high <= 5
+    assert 1 <= low < 1.5 < high <= 4
+
+
+def test_networks_of_one_seed_are_left_out_together():
+    values = np.random.default_rng(2).standard_normal(6)
+    score = scored(lambda some: float(np.mean(some)), list(values), list("abcabc"))
+    expected = [np.delete(values, [i, i + 3]).mean() for i in range(3)]
+    assert score.without == pytest.approx(expected)
+
+
+def test_among_the_best_are_those_that_the_highest_does_not_exceed():
+    def score(value, spread):
+        return Score(value, value + spread * np.array([-1.0, 0.0, 1.0]))
+
+    scores = {"top": score(0.9, 0.01), "near": score(0.89, -0.01), "far": score(0.5, 0.01)}
+    scores["unknown"] = Score(0.2, np.array([0.2, np.nan, 0.2]))
+    assert Column("x", "mlp", scores).best == {"top", "near"}
+    assert Column("x", "mlp", {}).best == set()

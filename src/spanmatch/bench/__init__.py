@@ -21,24 +21,24 @@ def run_bench(
     tests: Sequence[str] | None = None,
     networks: Sequence[str] | None = None,
     data: Path_ | None = None,
-    out: Path_ = "spanmatch-bench",
+    out: Path_ | None = None,
     quick: bool = False,
     workers: int | None = None,
 ) -> Bench:
     """Test measures where the answer is known: which layers correspond, which networks are alike, and more.
 
     Networks are trained once (minutes), then each measure is applied to thousands of pairs of their
-    layers. Everything is kept in the folder of the results: a run that was stopped is continued, and
-    one more measure costs only its own time.
+    layers. What is computed is kept in the folder of the results: a run that was stopped is continued,
+    and one more measure costs only its own time.
 
     Parameters
     ----------
     measures : sequence of str, Measure or callable, optional
-        Measures of your own, which are tested beside all others: functions of a `Pair`, or of two
-        arrays (examples, neurons), that return a number, larger for more similar layers. Distances are
-        given as `sm.Measure(name, function, frozenset(), kind="distance")`. Names of measures, as
-        `sm.measures()` has them or "s(0.3)", choose among them: then only these are tested, with yours.
-        "file.py:function" is a function of your own in a file.
+        Measures of your own, which are tested beside all others: functions of a `Pair`, of all rows, or
+        of two arrays (examples, neurons), the sampled rows, that return a number, larger for more
+        similar layers. Distances are given as `sm.Measure(name, function, frozenset(), kind="distance")`,
+        a function of a file as "file.py:function". Names of measures, as `sm.measures()` has them or
+        "s(0.3)", choose among them: then only these are tested, with yours.
     tests : sequence of str, optional
         Names of tests: "same layer", "order of depth", "random labels", "augmentation", "shortcut",
         "accuracy", "predictions", "probabilities", "deleted components", "probe accuracy" and
@@ -49,8 +49,9 @@ def run_bench(
         and with `data` "images-cnn" and "images-cnn-flattened". By default all.
     data : path, optional
         A folder or an archive of images, one folder for each class, to train further networks on.
-    out : path, default "spanmatch-bench"
-        The folder of the results, of trained networks, and of what is kept.
+    out : path, optional
+        The folder of the results, of trained networks, and of what is kept; by default "spanmatch-bench",
+        of a quick run "spanmatch-bench-quick". The tables and the page are those of the last run.
     quick : bool, default False
         Take few networks, on digits alone, and few examples: to try the command, or a measure.
     workers : int, optional
@@ -64,8 +65,8 @@ def run_bench(
     Raises
     ------
     BadArgument
-        If there is no measure, test or set of networks of a name, or a measure is no function of a pair
-        or two arrays.
+        If there is no measure, test or set of networks of a name, or a measure is not a function of a pair
+        or of two arrays, fails on random layers, or cannot be sent to other processes.
     SpanmatchError
         If data are missing, or the results cannot be written. Finished work is kept.
 
@@ -75,10 +76,12 @@ def run_bench(
 
     Notes
     -----
-    The error of each score is the delete-one jackknife's over networks; a measure is better than another
-    in a test if the difference of their scores is larger than its error at 95%. The tests, and what is
-    found: docs/bench.md. Processes import the calling script: in a script, call this function under
-    `if __name__ == "__main__":`.
+    The error of each score is the delete-one jackknife's over networks, of groups over seeds; the
+    difference of two measures is significant if its own interval at 95% excludes 0, each for itself. A
+    measure that is defined for fewer than 90% of the pairs of layers of a test has no score there, and
+    the last rank. What a measure of your own gives is kept if all that it uses is known: its code,
+    constants, and functions that it calls. The tests, and what is found: docs/bench.md. Processes
+    import the calling script: in a script, call this function under `if __name__ == "__main__":`.
 
     References
     ----------
@@ -99,4 +102,4 @@ def run_bench(
     needs_torch()
     from .running import run
 
-    return run(measures, tests, networks, data, out, quick, workers)
+    return run(measures, tests, networks, data, out or f"spanmatch-bench{'-quick' if quick else ''}", quick, workers)

@@ -162,6 +162,8 @@ def network_sets(names: Sequence[str] | None, data: Path_ | None, *, quick: bool
         If there is no set of a name, or it needs data.
     """
     known = {one.name: one for one in (*DIGITS, *TEXT, *IMAGES)}
+    if isinstance(names, str):
+        raise BadArgument(f"networks={names!r}: give a list")
     for name in names or ():
         if name not in known:
             raise BadArgument(f"networks: none are called {name!r}{among(name, known)}")

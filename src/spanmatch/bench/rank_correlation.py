@@ -1,4 +1,4 @@
-"""Spearman's rank correlation, of values that are equal but for rounding as ties."""
+"""Ranks and Spearman's correlation, of values that are equal but for rounding as ties."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ def rank_correlation(x: ArrayLike, y: ArrayLike) -> float:
     """
     if np.size(x) < FEWEST:
         return float("nan")
-    a, b = (ranks - ranks.mean() for ranks in map(_ranks, (x, y)))
+    a, b = (ranks - ranks.mean() for ranks in (rankdata(levels(x)), rankdata(levels(y))))
     norms = np.sqrt(np.sum(a**2) * np.sum(b**2))
     return float(np.clip(np.sum(a * b) / norms, -1, 1)) if norms else 0.0
 
 
-def _ranks(values: ArrayLike) -> NDArray[np.float64]:
-    """Return the ranks of values; those that are equal but for rounding share their mean rank."""
+def levels(values: ArrayLike) -> NDArray[np.int64]:
+    """Return the order of values as whole numbers, the same for values that are equal but for rounding."""
     values = np.asarray(values, dtype=float)
     order = np.argsort(values, kind="stable")
-    steps = np.diff(values[order], prepend=values[order[0]]) > ROUNDING * np.abs(values).max()
-    levels = np.empty(len(values))
-    levels[order] = np.cumsum(steps)
-    return np.asarray(rankdata(levels))
+    steps = np.diff(values[order], prepend=values[order[:1]]) > ROUNDING * np.abs(values).max(initial=0)
+    found = np.empty(len(values), dtype=np.int64)
+    found[order] = np.cumsum(steps)
+    return found

@@ -58,8 +58,8 @@ class Bench(Displayed):
         -------
         list of dict
             The measure; its mean rank over tests (1 the best) with its interval over tests; how often it
-            is better, or worse, than another measure by more than the error; its scores by test, means
-            over sets of networks, None where it is not defined; and seconds for one pair of layers.
+            is significantly better, or worse, than another measure; its scores by test, means over sets
+            of networks, None where it has no score on one of them; and seconds for one pair of layers.
         """
         return [
             {
@@ -113,23 +113,26 @@ class Bench(Displayed):
         return self.folder
 
     def _scores(self, measure: str) -> Mapping[str, float | None]:
-        """Return the score of a measure in each test, the mean over sets of networks in which it is defined."""
+        """Return the score of a measure in each test, the mean over the ranked sets of networks."""
+        ranked = {one["name"] for one in self.results["networks"] if one["ranked"]}
+        counted = ranked or {one["name"] for one in self.results["networks"]}
         means: dict[str, float | None] = {}
         for test in self.results["tests"]:
             values = [
                 score["value"]
                 for score in self.results["scores"]
-                if score["measure"] == measure and score["test"] == test["name"] and score["value"] is not None
+                if score["measure"] == measure and score["test"] == test["name"] and score["networks"] in counted
             ]
-            means[test["name"]] = sum(values) / len(values) if values else None
+            known = [value for value in values if value is not None]
+            means[test["name"]] = sum(known) / len(known) if known and len(known) == len(values) else None
         return means
 
     def _summary(self) -> str:
         results = self.results
         best = results["measures"][0]["name"]
         return (
-            f"{len(results['measures'])} measures in {len(results['tests'])} tests on {len(results['networks'])} sets "
-            f"of networks; best mean rank: {best}"
+            f"measures: {len(results['measures'])}, tests: {len(results['tests'])}, sets of networks: "
+            f"{len(results['networks'])}; best mean rank: {best}"
         )
 
     def _records(self) -> list[dict[str, object]]:

@@ -7,24 +7,25 @@ time.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 
 from .. import __about__
-from .._files import Path_
+from .._files import Path_, locked
 from .._progress import announce, progress_bar
 from .._values import short
-from ..errors import BadArgument, among
+from ..errors import BadArgument, SpanmatchError, among
 from ..study.runs import TrainedVariant
 from ..study.seed_intervals import shares_over_seeds
 from .candidates import Candidate, Given
 from .chosen_measures import chosen_measures
+from .costs import seconds_of
 from .network_sets import ROWS, TESTS, NetworkSet, network_sets, trained
 from .protocols.protocol import About
 from .ranking import Column, places
@@ -37,6 +38,8 @@ from .testing import Outcome, Outcomes, outcomes, tests_of
 if TYPE_CHECKING:
     from ..schema import BenchMeasureRecord, BenchNetworksRecord, BenchRecord, BenchScoreRecord
 
+RUNNING = ".spanmatch-bench"
+"""The lock of a run."""
 NETWORKS, SIMILARITIES = "networks", "similarities"
 """In the folder of the results: trained networks, and what is kept of each measure."""
 
@@ -62,23 +65,39 @@ def run(
 ) -> Bench:
     """Run a benchmark to its end, from where it was stopped; see `sm.run_bench`."""
     candidates, folder = chosen_measures(measures), Path(out)
-    sets = network_sets(networks, data, quick=quick)
     _check_tests(tests)
+    sets = [one for one in network_sets(networks, data, quick=quick) if not tests or set(tests) & set(one.tests)]
+    if not sets:
+        raise BadArgument(f"tests: {', '.join(tests or ())}: none of them is a test of the chosen sets of networks")
     workers = workers or os.cpu_count() or 1
-    tested = []
-    for i, one in enumerate(sets, 1):
-        if found := _tested(one, candidates, tests, data, folder, workers, f"{i} of {len(sets)}"):
-            tested.append(found)
-    if not tested:
-        raise BadArgument(f"tests: none of {', '.join(tests or ())} is one of {', '.join(one.name for one in sets)}")
-    bench = Bench(folder, _record(candidates, tested, quick=quick))
-    bench.save()
+    with _alone_in(folder):
+        tested = [
+            _tested(one, candidates, tests, data, folder, workers, f"{i} of {len(sets)}")
+            for i, one in enumerate(sets, 1)
+        ]
+        announce("seconds for one pair of layers")
+        seconds = seconds_of(candidates, tested[0].networks, tested[0].one.sample)
+        bench = Bench(folder, _record(candidates, tested, seconds, quick=quick))
+        bench.save()
     return bench
+
+
+@contextlib.contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Keep other runs out of a folder, which is made if it is missing.  Raises SpanmatchError if that cannot be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SpanmatchError(f"{folder}: {error.strerror}; give another folder") from error
+    with locked(folder / RUNNING, folder):
+        yield
 
 
 def _check_tests(tests: Sequence[str] | None) -> None:
     """Raise BadArgument if there is no test of a name."""
     known = list(dict.fromkeys(name for names in TESTS.values() for name in names))
+    if isinstance(tests, str):
+        raise BadArgument(f"tests={tests!r}: give a list")
     for name in tests or ():
         if name not in known:
             raise BadArgument(f"tests: none is called {name!r}{among(name, known)}")
@@ -92,10 +111,8 @@ def _tested(
     folder: Path,
     workers: int,
     progress: str,
-) -> Tested | None:
-    """Return how measures do on a set of networks; None if none of the tests is one of it."""
-    if names and not set(names) & set(one.tests):
-        return None
+) -> Tested:
+    """Return how measures do on a set of networks."""
     announce(f"{one.name} ({progress}): networks")
     variants = trained(one, data, folder / NETWORKS, workers)
     networks = list(representations(one, variants))
@@ -106,7 +123,9 @@ def _tested(
         return Tested(one, variants, networks, outcomes(one, networks, tests, candidates, place, workers, bar))
 
 
-def _record(candidates: Sequence[Candidate], tested: Sequence[Tested], *, quick: bool) -> BenchRecord:
+def _record(
+    candidates: Sequence[Candidate], tested: Sequence[Tested], seconds: Mapping[str, float], *, quick: bool
+) -> BenchRecord:
     """Return everything that bench.json holds."""
     columns = [column for of_set in tested for column in _columns(of_set)]
     tests: dict[str, About] = {test.name: test for of_set in tested for test in of_set.outcomes.tests.all}
@@ -122,7 +141,7 @@ def _record(candidates: Sequence[Candidate], tested: Sequence[Tested], *, quick:
             for test in tests.values()
         ],
         "networks": [_networks_record(of_set) for of_set in tested],
-        "measures": _measure_records(candidates, tested, columns),
+        "measures": _measure_records(candidates, columns, seconds),
         "scores": [
             record
             for of_set, of_columns in ((of_set, _columns(of_set)) for of_set in tested)
@@ -157,19 +176,19 @@ def _networks_record(tested: Tested) -> BenchNetworksRecord:
         "layers": list(networks[0].layers),
         "n_rows": len(networks[0].labels),
         "sample_size": min(tested.one.sample, len(networks[0].labels)),
+        "ranked": tested.one.ranked,
         "accuracy": shares_over_seeds(accuracies, len(networks[0].labels)).to_dict(),
         "tests": [test.name for test in tested.outcomes.tests.all],
     }
 
 
 def _measure_records(
-    candidates: Sequence[Candidate], tested: Sequence[Tested], columns: Sequence[Column]
+    candidates: Sequence[Candidate], columns: Sequence[Column], seconds: Mapping[str, float]
 ) -> list[BenchMeasureRecord]:
     """Return the measures with their places and costs, the best first."""
     by_name = {candidate.name: candidate for candidate in candidates}
     records: list[BenchMeasureRecord] = []
     for name, place in places(list(by_name), columns).items():
-        seconds = [second for of_set in tested for second in of_set.outcomes.seconds.get(name, ())]
         records.append(
             {
                 "name": name,
@@ -180,7 +199,7 @@ def _measure_records(
                 "rank": place.rank.to_dict(),
                 "won": place.won,
                 "lost": place.lost,
-                "seconds": short(float(np.mean(seconds))) if seconds else None,
+                "seconds": short(seconds[name]) if name in seconds else None,
             }
         )
     return records
@@ -190,9 +209,10 @@ def _score_records(
     candidates: Sequence[Candidate], tested: Tested, test: About, column: Column
 ) -> Iterator[BenchScoreRecord]:
     """Return the scores of measures in one test on one set of networks."""
-    ranks, best = column.ranks, column.best
+    names, best = [candidate.name for candidate in candidates], column.best
+    ranks = column.ranks(names)
     for candidate in candidates:
-        outcome = tested.outcomes.by_test.get((test.name, candidate.name), Outcome(None, NOT_ROTATABLE))
+        outcome = tested.outcomes.by_test.get((test.name, candidate.name), Outcome(None, NOT_ROTATABLE, 0.0))
         score = outcome.score
         low, high = (None, None) if score is None else map(short, score.interval(test.lowest, test.perfect))
         yield {
@@ -203,8 +223,9 @@ def _score_records(
             "low": low,
             "high": high,
             "chance": test.chance,
-            "rank": ranks.get(candidate.name),
+            "rank": None if score is None else ranks[candidate.name],
             "among_best": candidate.name in best,
+            "defined": short(outcome.defined),
             "reason": outcome.reason,
             "details": outcome.details,
         }

@@ -25,7 +25,7 @@ class Score:
 
     value: float
     without: NDArray[np.float64]
-    """(networks,) the score with each network left out in turn; nan where too little is left."""
+    """(units,) the score with each network left out in turn, or all of one seed; nan where too little is left."""
 
     @property
     def error(self) -> float:
@@ -47,8 +47,8 @@ class Score:
         return bool(difference.value > ROUNDING and difference.value > reach)
 
 
-def scored(score: Callable[[Sequence[Item]], float], items: Sequence[Item]) -> Score:
-    """Return a score over all networks, or over a result for each, and with each left out in turn.
+def scored(score: Callable[[Sequence[Item]], float], items: Sequence[Item], units: Sequence[str]) -> Score:
+    """Return a score over all networks, or over a result for each, and with parts of them left out.
 
     Parameters
     ----------
@@ -56,6 +56,8 @@ def scored(score: Callable[[Sequence[Item]], float], items: Sequence[Item]) -> S
         The score of some of the networks.
     items : sequence
         The networks, or a result for each.
+    units : sequence of str
+        What each belongs to: those of one unit, such as networks of one seed, are left out together.
 
     Returns
     -------
@@ -63,10 +65,12 @@ def scored(score: Callable[[Sequence[Item]], float], items: Sequence[Item]) -> S
 
     Notes
     -----
-    The error is that of the delete-one jackknife over networks: with m(-i) the score without network i
-    of n, error^2 = (n - 1) / n sum_i (m(-i) - mean_j m(-j))^2; intervals are Student's with n - 1 degrees
-    of freedom. Each network is in many pairs: leaving it out removes all of them.
+    The error is that of the delete-one jackknife over the n units: with m(-i) the score without unit i,
+    error^2 = (n - 1) / n sum_i (m(-i) - mean_j m(-j))^2; intervals are Student's with n - 1 degrees of
+    freedom. Each network is in many pairs: leaving it out removes all of them.
     """
-    items = list(items)
-    without = np.array([score(items[:i] + items[i + 1 :]) for i in range(len(items))])
-    return Score(score(items), without)
+    without = [
+        score([item for item, unit in zip(items, units, strict=True) if unit != left_out])
+        for left_out in dict.fromkeys(units)
+    ]
+    return Score(score(list(items)), np.array(without))

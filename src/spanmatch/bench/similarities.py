@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,7 +18,7 @@ from ..errors import SpanmatchError
 from ..moments.moments import Moments
 from ..moments.pairs import Pair
 from .candidates import Candidate
-from .representation import Array, PairKey, Representation
+from .representation import Array, LayerKey, PairKey, Representation
 from .tasks import ResultsFile, run_tasks
 
 FOLDS = 4
@@ -30,12 +29,10 @@ MOST_PAIRS = 64
 
 @dataclass
 class Similarities:
-    """The similarities by one measure, what they cost, and why there are none."""
+    """The similarities by one measure, and why there are none."""
 
     values: dict[PairKey, float] = field(default_factory=dict)
     """Larger for more similar layers; nan where the measure is not defined."""
-    seconds: list[float] = field(default_factory=list)
-    """How long each pair of layers took."""
     reason: str = ""
     """Why the measure is not defined for the first pair for which it is not."""
 
@@ -43,7 +40,6 @@ class Similarities:
         """Add the result for a pair of layers."""
         value, reason = result["value"], result["reason"]
         self.values[key] = NAN if value is None else float(value)  # type: ignore[arg-type]
-        self.seconds.append(float(result["seconds"]))  # type: ignore[arg-type]
         self.reason = self.reason or str(reason)
 
 
@@ -98,7 +94,7 @@ class _PairTask:
     """The similarities of layers of two networks, or of one, by all measures."""
 
     candidates: Sequence[Candidate]
-    layers: Mapping[tuple[str, str], Array]
+    layers: Mapping[LayerKey, Array]
     keys: Sequence[PairKey]
     sample: int
     file: ResultsFile
@@ -124,29 +120,37 @@ class _PairTask:
         unordered = list(dict.fromkeys(min(key, key[::-1]) for key in keys))
         for start in range(0, len(unordered), MOST_PAIRS):
             some = unordered[start : start + MOST_PAIRS]
-            layers = {layer for key in some for layer in key}
-            names = {layer: f"{i}:{layer[1]}" for i, layer in enumerate(sorted(layers))}
-            pairs = [(names[x], names[y]) for x, y in some]
-            moments = Moments(pairs=pairs, folds=FOLDS, null=False, sample=self.sample, method="qr")
-            moments.update({names[layer]: self.layers[layer] for layer in sorted(layers)})
-            for x, y in some:
-                pair = moments.pair(names[x], names[y])
+            for (x, y), pair in _pairs_of(some, self.layers, self.sample):
                 yield from ((key, pair if key == (x, y) else pair.swapped) for key in ((x, y), (y, x)) if key in keys)
 
 
+def pair_of_layers(key: PairKey, layers: Mapping[LayerKey, Array], sample: int) -> Pair:
+    """Return a pair of layers, given their rows."""
+    ((_, pair),) = _pairs_of([key], layers, sample)
+    return pair
+
+
+def _pairs_of(keys: Sequence[PairKey], layers: Mapping[LayerKey, Array], sample: int) -> Iterator[tuple[PairKey, Pair]]:
+    """Return pairs of layers from the same moments."""
+    used = sorted({layer for key in keys for layer in key})
+    names = {layer: f"{i}:{layer[1]}" for i, layer in enumerate(used)}
+    pairs = [(names[x], names[y]) for x, y in keys]
+    moments = Moments(pairs=pairs, folds=FOLDS, null=False, sample=sample, method="qr")
+    moments.update({names[layer]: layers[layer] for layer in used})
+    yield from ((key, moments.pair(names[key[0]], names[key[1]])) for key in keys)
+
+
 def _result(candidate: Candidate, pair: Pair) -> dict[str, Json]:
-    """Return the similarity by a measure, or why there is none, and how long it took."""
-    start = time.perf_counter()
+    """Return the similarity by a measure, or why there is none."""
     value, reason = None, ""
     with as_many_as_help(sum(pair.neurons)):
         try:
             value = candidate.similarity(pair)
         except SpanmatchError as error:
             reason = str(error)
-    seconds = time.perf_counter() - start
     if value is not None and not np.isfinite(value):
         value, reason = None, f"{candidate.name}: its value is {value}"
-    return {"value": value, "seconds": seconds, "reason": reason}
+    return {"value": value, "reason": reason}
 
 
 def _tasks(

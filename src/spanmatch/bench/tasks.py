@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,7 +55,7 @@ def _done_one_by_one(tasks: Sequence[Task], workers: int) -> Iterator[None]:
     """Do all tasks, and yield after each."""
     if workers == 1 or len(tasks) < 2:
         for task in tasks:
-            task()
+            _done(task)
             yield
         return
     with parallel_config(backend="loky", inner_max_num_threads=1):
@@ -64,7 +66,9 @@ def _done_one_by_one(tasks: Sequence[Task], workers: int) -> Iterator[None]:
 
 
 def _done(task: Task) -> None:
-    task()
+    """Do a task; what a measure prints does not stand among the results."""
+    with contextlib.redirect_stdout(sys.stderr):
+        task()
 
 
 @dataclass(frozen=True)
@@ -81,9 +85,10 @@ class ResultsFile:
             contents = json.loads(self.path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return {}
-        if not isinstance(contents, dict) or contents.get("made_from") != self.made_from:
+        is_known = isinstance(contents, dict) and contents.get("made_from") == self.made_from
+        results = contents.get("results") if is_known else None
+        if not isinstance(results, dict) or not all(isinstance(by_case, dict) for by_case in results.values()):
             return {}
-        results: Kept = contents["results"]
         return results
 
     def add(self, results: Mapping[str, Mapping[str, Json]]) -> None:

@@ -29,6 +29,8 @@ from .similarities import Similarities, similarities
 if TYPE_CHECKING:
     from ..schema import BenchDetails
 
+LEAST_DEFINED = 0.9
+"""A measure has a score if it is defined for at least so large a share of the pairs of layers of a test."""
 QUESTIONS: Mapping[Kind, str] = {
     "random labels": "Are networks trained with one share of random labels more similar than those of two shares?",
     "augmentation": "Are networks trained with one strength of noise more similar than those of two strengths?",
@@ -44,6 +46,8 @@ class Outcome:
     """None if the measure is not defined."""
     reason: str = ""
     """Why not."""
+    defined: float = 1.0
+    """The share of the pairs of layers for which the measure is defined."""
     details: BenchDetails | None = None
 
 
@@ -76,8 +80,6 @@ class Outcomes:
     tests: Tests
     by_test: dict[tuple[str, str], Outcome] = field(default_factory=dict)
     """By test and measure."""
-    seconds: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
-    """What each pair of layers took, by measure."""
 
 
 def tests_of(one: NetworkSet, networks: Sequence[Representation]) -> Tests:
@@ -107,7 +109,6 @@ def outcomes(
         keys = [key for test, of_test in prepared for key in test.pairs(of_test)]
         results = similarities(applicable, prepared[0][1], keys, one.sample, folder / place, workers, bar)
         for candidate in applicable:
-            found.seconds[candidate.name] += results[candidate.name].seconds
             for test, of_test in prepared:
                 found.by_test[test.name, candidate.name] = _outcome(test, results[candidate.name], of_test)
     for network_test in tests.of_networks:
@@ -131,14 +132,21 @@ def _sharing_layers(
 
 def _outcome(test: PairTest, results: Similarities, networks: Sequence[Representation]) -> Outcome:
     """Return the outcome of a test of pairs of layers for a measure."""
-    score = scored(lambda some: test.score(results.values, some), networks)
+    keys = list(test.pairs(networks))
+    defined = float(np.mean([not np.isnan(results.values[key]) for key in keys]))
+    if defined < LEAST_DEFINED:
+        return Outcome(None, f"not defined for {1 - defined:.0%} of the pairs of layers: {results.reason}", defined)
+    units = [str(network.seed) if isinstance(test, Groups) else network.network for network in networks]
+    score = scored(lambda some: test.score(results.values, some), networks, units)
     if np.isnan(score.value):
-        return Outcome(None, results.reason or "it is defined for too few pairs of layers")
-    return Outcome(score, "", test.details(results.values, networks))
+        return Outcome(None, "there are too few networks or layers", defined)
+    return Outcome(score, "", defined, test.details(results.values, networks))
 
 
 def _outcome_over_networks(test: NetworkTest[Any], results: NetworkResults, n_networks: int) -> Outcome:
     """Return the outcome of a test of one network at a time for a measure, which must be defined on all."""
-    if len(results.results) < n_networks:
-        return Outcome(None, results.reason)
-    return Outcome(scored(test.score, results.results), "", test.details(results.results))
+    defined = len(results.results) / n_networks
+    if defined < 1:
+        return Outcome(None, f"not defined on {1 - defined:.0%} of the networks: {results.reason}", defined)
+    score = scored(test.score, results.results, list(map(str, range(n_networks))))
+    return Outcome(score, "", defined, test.details(results.results))

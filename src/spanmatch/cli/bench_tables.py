@@ -30,12 +30,22 @@ def of_bench(bench: Bench, *, wide: bool = False) -> Iterator[Table]:
 def notes_of(bench: Bench) -> Iterator[str]:
     """Yield what the columns mean, and where there is more."""
     yield (
-        "Mean rank: 1 is the best; its interval is over tests. Better, Worse: comparisons with another measure in a "
-        "test whose difference is larger than its error over networks."
+        "Mean rank: 1 is the best; its interval is over tests. Better, Worse: comparisons with another measure, in a "
+        "test on a set of networks, whose difference is significant at 95%, each for itself."
     )
     yield "Scores by test: --wide, ranking.csv, and the report."
     if bench.results["quick"]:
         yield "A quick run: too few networks for conclusions."
+
+
+def warnings_of(bench: Bench) -> Iterator[tuple[str, str]]:
+    """Yield the measures of the caller's own that have no score in some test, and why in the first."""
+    yours = [record["name"] for record in bench.results["measures"] if record["yours"]]
+    for name in yours:
+        missing = [score for score in bench.results["scores"] if score["measure"] == name and score["value"] is None]
+        if missing:
+            first, more = missing[0], f"; and in {len(missing) - 1} more" if len(missing) > 1 else ""
+            yield name, f"no score in {first['test']!r} on {first['networks']}: {first['reason']}{more}"
 
 
 def _name(record: BenchMeasureRecord) -> str:

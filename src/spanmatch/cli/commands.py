@@ -158,9 +158,13 @@ def bench(
         Path | None,
         typer.Option(help="A folder or an archive of images, one folder for each class, to train further networks on."),
     ] = None,
-    out: Annotated[Path, typer.Option(help="Folder for the results, and what is kept for the next run.")] = Path(
-        "spanmatch-bench"
-    ),
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for the results, and what is kept for the next run; by default spanmatch-bench, or "
+            "spanmatch-bench-quick."
+        ),
+    ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Few networks and examples: to try it.")] = False,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Number of processes; by default the number of cores.")
@@ -672,6 +676,7 @@ def _finish_bench(result: Bench, as_json: bool, wide: bool) -> None:
     console = _console(wide)
     for table in bench_tables.of_bench(result, wide=wide):
         console.print(table)
+    _print_warnings(console, bench_tables.warnings_of(result))
     for note in bench_tables.notes_of(result):
         console.print(note, style="dim")
     _print_report(console, result.folder)

@@ -62,13 +62,14 @@ def bench_in_words(bench: BenchRecord) -> str:
     """Return which measures come first overall, and where those of the maximum match stand, in two sentences."""
     ranked = [measure for measure in bench["measures"] if measure["rank"]["value"] is not None]
     if not ranked:
-        return f"None of {_counted(len(bench['measures']), 'measure')} has a score."
-    tests, sets = (len({score[of] for score in bench["scores"]}) for of in ("test", "networks"))
+        return "No measure has a score."
+    counted = [one for one in bench["networks"] if one["ranked"]] or bench["networks"]
+    tests, sets = len({test for one in counted for test in one["tests"]}), len(counted)
     places = {measure["name"]: _place(measure, ranked) for measure in ranked}
     first = [_with_rank(measure) for measure in ranked[:FIRST]]
     of = _counted(len(ranked), "measure")
     over = f"{_counted(tests, 'test')} on {_counted(sets, 'set')} of networks"
-    sentence = f"First of {of} by mean rank over {over}: {_listed(first)}{_as_good(ranked)}."
+    sentence = f"First of {of} by mean rank over {over}: {_listed(first)}."
     matches = [
         f"{measure['name']} {_ordinal(places[measure['name']])} ({_rank(measure):.1f})"
         for measure in ranked
@@ -92,20 +93,6 @@ def _rank(measure: BenchMeasureRecord) -> float:
 
 def _with_rank(measure: BenchMeasureRecord) -> str:
     return f"{measure['name']} ({_rank(measure):.1f})"
-
-
-def _as_good(ranked: Sequence[BenchMeasureRecord]) -> str:
-    """Return how many others have an interval that overlaps with that of the first; empty if there are no intervals."""
-    end = ranked[0]["rank"]["high"]
-    if end is None:
-        return ""
-    lows = [measure["rank"]["low"] for measure in ranked[1:]]
-    count = sum(low is not None and low <= end for low in lows)
-    return (
-        f"; the intervals of {count or 'no'} others overlap with that of the first"
-        if count != 1
-        else ("; the interval of one other overlaps with that of the first")
-    )
 
 
 def _listed(texts: Sequence[str]) -> str:

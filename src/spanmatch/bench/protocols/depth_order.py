@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..rank_correlation import levels
 from ..representation import PairKey, Representation
 from .protocol import OfLayersAsTheyAre, Values
 
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 class DepthOrder(OfLayersAsTheyAre):
     """For layers i < j < k of a network, is s(i, j) > s(i, k) and s(j, k) > s(i, k)?
 
-    The score is the share of triples for which both hold, over triples and networks.
+    The score is the share of triples for which both hold, over triples and networks. A triple for which
+    the measure is not defined is not in order.
 
     References
     ----------
@@ -42,9 +44,8 @@ class DepthOrder(OfLayersAsTheyAre):
                 yield (network.network, i), (network.network, j)
 
     def score(self, values: Values, networks: Sequence[Representation]) -> float:
-        """Return the share of triples in order; nan if there are none for which the measure is defined."""
-        shares = [share for network in networks if not np.isnan(share := self._share(values, network))]
-        return float(np.mean(shares)) if shares else float("nan")
+        """Return the share of triples in order; nan if networks have fewer than three layers."""
+        return float(np.mean([self._share(values, network) for network in networks]))
 
     def details(self, values: Values, networks: Sequence[Representation]) -> BenchDetails:
         """Return the share by network."""
@@ -56,7 +57,7 @@ class DepthOrder(OfLayersAsTheyAre):
         """Return the share of triples of a network in order."""
         in_order = []
         for i, j, k in combinations(network.layers, 3):
-            near, far, apart = (values[(network.network, a), (network.network, b)] for a, b in ((i, j), (j, k), (i, k)))
-            if not np.isnan(near + far + apart):
-                in_order.append(near > apart and far > apart)
+            three = [values[(network.network, a), (network.network, b)] for a, b in ((i, j), (j, k), (i, k))]
+            first, second, apart = levels(three)
+            in_order.append(not np.isnan(three).any() and first > apart and second > apart)
         return float(np.mean(in_order)) if in_order else float("nan")

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sklearn.metrics import average_precision_score
 
+from ..rank_correlation import levels
 from ..representation import PairKey, Representation
-from .protocol import MOST_POINTS, OfLayersAsTheyAre, Values, last_hidden, thinned
+from .protocol import MOST_POINTS, OfLayersAsTheyAre, Values, at_last_hidden, pairs_at_last_hidden, thinned
 
 if TYPE_CHECKING:
     from ...schema import BenchDetails
@@ -23,7 +24,7 @@ class Groups(OfLayersAsTheyAre):
 
     The score is the average precision with which the similarity at the last hidden layer tells pairs
     within a group from pairs of two groups. Networks of one seed, which began with the same weights,
-    are not compared. Its chance: `chance_of`.
+    are not compared. The similarity is the mean over both orders of two networks. Its chance: `chance_of`.
 
     References
     ----------
@@ -41,15 +42,14 @@ class Groups(OfLayersAsTheyAre):
 
     def pairs(self, networks: Sequence[Representation]) -> Iterator[PairKey]:
         """Return the last hidden layer of every two networks that are compared."""
-        for x, y in _compared(networks):
-            yield (x.network, last_hidden(x)), (y.network, last_hidden(y))
+        return pairs_at_last_hidden(_compared(networks))
 
     def score(self, values: Values, networks: Sequence[Representation]) -> float:
         """Return the average precision; nan if no pair of a kind is left for which the measure is defined."""
         similarities, alike = _similarities(values, networks)
         if alike.all() or not alike.any():
             return float("nan")
-        return float(average_precision_score(alike, similarities))
+        return float(average_precision_score(alike, levels(similarities)))
 
     def details(self, values: Values, networks: Sequence[Representation]) -> BenchDetails:
         """Return the similarities within groups and of two groups."""
@@ -88,7 +88,7 @@ def _similarities(
 ) -> tuple[np.ndarray[tuple[int], np.dtype[np.float64]], np.ndarray[tuple[int], np.dtype[np.bool_]]]:
     """Return the similarities of networks that are compared, and whether both are of one group."""
     pairs = _compared(networks)
-    similarities = np.array([values[(x.network, last_hidden(x)), (y.network, last_hidden(y))] for x, y in pairs])
+    similarities = at_last_hidden(values, pairs)
     alike = np.array([x.group == y.group for x, y in pairs])
     defined = ~np.isnan(similarities)
     return similarities[defined], alike[defined]

@@ -12,7 +12,7 @@ from scipy.special import rel_entr
 
 from ..rank_correlation import rank_correlation
 from ..representation import PairKey, Representation
-from .protocol import OfLayersAsTheyAre, Values, pairs_at_last_hidden
+from .protocol import OfLayersAsTheyAre, Values, at_last_hidden, pairs_at_last_hidden
 
 if TYPE_CHECKING:
     from ...schema import BenchDetails
@@ -24,7 +24,8 @@ Difference = Callable[[Representation, Representation], float]
 class Outputs(OfLayersAsTheyAre):
     """Does the dissimilarity of two networks at their last hidden layer go with how much their outputs differ?
 
-    The score is Spearman's correlation over all pairs of networks.
+    The score is Spearman's correlation over all pairs of networks. The similarity is the mean over both
+    orders of the two.
 
     References
     ----------
@@ -43,7 +44,7 @@ class Outputs(OfLayersAsTheyAre):
 
     def pairs(self, networks: Sequence[Representation]) -> Iterator[PairKey]:
         """Return the last hidden layer of every two networks."""
-        return pairs_at_last_hidden(networks)
+        return pairs_at_last_hidden(list(combinations(networks, 2)))
 
     def score(self, values: Values, networks: Sequence[Representation]) -> float:
         """Return Spearman's correlation; nan if the measure is defined for fewer than three pairs."""
@@ -64,7 +65,7 @@ class Outputs(OfLayersAsTheyAre):
         self, values: Values, networks: Sequence[Representation]
     ) -> tuple[np.ndarray[tuple[int], np.dtype[np.float64]], np.ndarray[tuple[int], np.dtype[np.float64]]]:
         pairs = list(combinations(networks, 2))
-        similarities = np.array([values[key] for key in self.pairs(networks)])
+        similarities = at_last_hidden(values, pairs)
         differences = np.array([self.difference(x, y) for x, y in pairs])
         defined = ~np.isnan(similarities)
         return -similarities[defined], differences[defined]

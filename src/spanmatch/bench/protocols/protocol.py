@@ -7,7 +7,6 @@ each network in turn.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import combinations
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
@@ -89,10 +88,21 @@ def last_hidden(network: Representation) -> str:
     return layers[-2] if len(layers) > 1 else layers[-1]
 
 
-def pairs_at_last_hidden(networks: Sequence[Representation]) -> Iterator[PairKey]:
-    """Return the last hidden layer of every two networks."""
-    for x, y in combinations(networks, 2):
-        yield (x.network, last_hidden(x)), (y.network, last_hidden(y))
+Pairs = Sequence[tuple[Representation, Representation]]
+
+
+def pairs_at_last_hidden(pairs: Pairs) -> Iterator[PairKey]:
+    """Return the last hidden layers of pairs of networks, in both orders."""
+    for x, y in pairs:
+        key = (x.network, last_hidden(x)), (y.network, last_hidden(y))
+        yield from (key, key[::-1])
+
+
+def at_last_hidden(values: Values, pairs: Pairs) -> NDArray[np.float64]:
+    """Return the similarity of the last hidden layers of pairs of networks, the mean over both orders."""
+    similarities = np.array([values[key] for key in pairs_at_last_hidden(pairs)]).reshape(-1, 2)
+    mean: NDArray[np.float64] = similarities.mean(axis=1)
+    return mean
 
 
 def thinned(values: NDArray[np.float64], most: int) -> list[float]:

@@ -8,7 +8,9 @@ from itertools import permutations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
+from ..rank_correlation import levels
 from ..representation import PairKey, Representation
 from .protocol import OfLayersAsTheyAre, Values
 
@@ -21,7 +23,8 @@ class SameLayer(OfLayersAsTheyAre):
     """For each layer of network A, is the most similar layer of network B the same one?
 
     The score is the share of layers for which it is, over layers and ordered pairs of networks. Of k
-    layers that are equally similar, the right one counts 1 / k.
+    layers that are equally similar, the right one counts 1 / k; one for which the measure is not
+    defined counts 0.
 
     References
     ----------
@@ -48,14 +51,13 @@ class SameLayer(OfLayersAsTheyAre):
                     yield (x.network, i), (y.network, j)
 
     def score(self, values: Values, networks: Sequence[Representation]) -> float:
-        """Return the share of layers that are found; nan if a measure is defined for no layer."""
-        found = [share for shares in self._found(values, networks).values() for share in shares]
-        return float(np.mean(found)) if found else float("nan")
+        """Return the share of layers that are found."""
+        return float(np.mean(list(self._found(values, networks).values())))
 
     def details(self, values: Values, networks: Sequence[Representation]) -> BenchDetails:
         """Return the share by layer."""
         found = self._found(values, networks)
-        shares = [float(np.mean(shares)) if shares else None for shares in found.values()]
+        shares: list[float | None] = [float(np.mean(shares)) for shares in found.values()]
         return {"kind": "bars", "labels": list(found), "values": shares}
 
     def _found(self, values: Values, networks: Sequence[Representation]) -> Mapping[str, list[float]]:
@@ -65,7 +67,13 @@ class SameLayer(OfLayersAsTheyAre):
         for x, y in permutations(networks, 2):
             for layer in layers:
                 similarities = np.array([values[(x.network, layer), (y.network, other)] for other in layers])
-                if not np.isnan(similarities[layers.index(layer)]):
-                    best = similarities == np.nanmax(similarities)
-                    found[layer].append(float(best[layers.index(layer)] / best.sum()))
+                found[layer].append(_found(similarities, layers.index(layer)))
         return found
+
+
+def _found(similarities: NDArray[np.float64], right: int) -> float:
+    """Return 1 if the right layer is the most similar one, 1 / k if it is one of k; 0 if it is not, or not defined."""
+    defined = np.flatnonzero(~np.isnan(similarities))
+    order = levels(similarities[defined])
+    best = defined[order == order.max(initial=0)]
+    return float(np.isin(right, best) / max(1, len(best)))

@@ -51,6 +51,7 @@ export interface BenchNetworksRecord {
   n_rows: number;
   sample_size: number;
   accuracy: SpreadRecord;
+  ranked: boolean;
   tests: string[];
 }
 /**
@@ -90,6 +91,7 @@ export interface BenchScoreRecord {
   chance: number;
   rank: number | null;
   among_best: boolean;
+  defined: number;
   reason: string;
   details: (BarsRecord | StripsRecord | ScatterRecord | CurvesRecord) | null;
 }

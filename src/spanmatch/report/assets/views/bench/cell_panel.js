@@ -4,7 +4,7 @@
 import { detailsCsv, partsOf } from "../../data/bench.js";
 import { token } from "../../display/charts.js";
 import { appendFigure, appendNote, download, h, table } from "../../display/elements.js";
-import { inBrackets, MISSING, number, significant } from "../../display/text.js";
+import { inBrackets, MISSING, number, percent, significant } from "../../display/text.js";
 import { drawDetails } from "./details_chart.js";
 
 const COLOURS = ["--x", "--y"];
@@ -30,7 +30,12 @@ export function fillCellPanel(panel, view, shown, change, close) {
     scoresTable(view, column, scores),
     h("p", { class: "note" }, scoreInWords(column)),
   );
-  for (const score of scores.filter(({ reason }) => reason)) appendNote(panel, `${score.measure}: ${score.reason}.`);
+  for (const score of scores) {
+    if (score.reason) appendNote(panel, `${score.measure}: ${score.reason}.`);
+    else if (score.defined < 1) {
+      appendNote(panel, `${score.measure} is defined for ${percent(score.defined)} of the pairs of layers.`);
+    }
+  }
   const [first, ...others] = scores;
   if (first) appendDetails(panel, first, column, COLOURS[0]);
   panel.append(h("label", {}, "Compare with ", comparedSelect(view, column, measure, shown.with, change)));

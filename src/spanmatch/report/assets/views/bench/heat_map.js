@@ -163,7 +163,7 @@ function arranged(tests, facts, isNarrow) {
   return isNarrow ? [...tests, ...facts] : [...facts, ...tests];
 }
 
-const WON = "Comparisons with another measure in a test in which this one is better, or worse, by more than the error";
+const WON = "Comparisons with another measure in a test in which this one is significantly better, or worse";
 
 /**
  * The class of a column that is the first of its set of networks.
