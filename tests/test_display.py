@@ -10,6 +10,7 @@ import layers
 import numpy as np
 import pytest
 import torch
+from bench_records import bench_record
 
 import spanmatch as sm
 from spanmatch._display import Displayed, shortened
@@ -58,6 +59,7 @@ def results() -> list[object]:
     layer_list = sm.layers(network, torch.zeros(3, 6))
     row = {"layer": LONG, "neurons": 6, "quantity": "s(0.5)", "eps": 0.5, "estimate": "in sample", "value": 0.2}
     step = {"name": "seeds", "kind": "seeds", "rows": [row, row], "transplants": []}
+    bench = sm.Bench(Path("bench"), bench_record(n_measures=3, n_sets=1))
     study = sm.Study(Path("study"), {"name": "first", "runs": [], "steps": [step]})
     return [
         *(
@@ -83,7 +85,7 @@ def results() -> list[object]:
         *(pair.sample, comparison.significance("mutual knn", 9)),
         *(measure(pair) for measure in sm.measures()),
         *(sm.cka(pair), *sm.measures(), sm.TopInputs.none(4, 2), transplant),
-        *(transplant["ablation"], transplant.difference("ablation"), layer_list, layer_list[0], study, tracker),
+        *(transplant["ablation"], transplant.difference("ablation"), layer_list, layer_list[0], study, bench, tracker),
         *(*tracker.steps, *tracker.steps[-1].layers.values(), sm.over_seeds([0.1, 0.2, 0.3]), universality()),
     ]
 

@@ -156,6 +156,9 @@ CALLS = {
     "permutation_test": lambda w: sm.permutation_test(w.pair, sm.cka),
     "adjusted_pillai": lambda w: sm.adjusted_pillai(w.pair),
     "adjusted_linear_regression": lambda w: sm.adjusted_linear_regression(w.pair),
+    "run_bench": lambda w: sm.run_bench(
+        ["cka"], networks=["digits-mlp"], tests=["accuracy"], out=w.folder / "bench", quick=True, workers=1
+    ),
     "run_study": studied,
     "shares_over_seeds": lambda w: sm.shares_over_seeds([0.9, 0.8, 1.0], 10),
     "simple_matches": lambda w: sm.simple_matches(w.pair, 0.9),
@@ -169,7 +172,7 @@ CALLS = {
 MADE_BY_FUNCTIONS = {
     name for name in sm.__all__ if inspect.isclass(getattr(sm, name)) and name not in ("Moments", "SpanmatchError")
 }
-SLOW = {"run_study"}
+SLOW = {"run_bench", "run_study"}
 
 
 def hooks_of(module: nn.Module) -> list[object]:
