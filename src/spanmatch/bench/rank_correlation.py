@@ -40,8 +40,8 @@ def rank_correlation(x: ArrayLike, y: ArrayLike) -> float:
 def levels(values: ArrayLike) -> NDArray[np.int64]:
     """Return the order of values as whole numbers, the same for values that are equal but for rounding."""
     values = np.asarray(values, dtype=float)
-    order = np.argsort(values, kind="stable")
-    steps = np.diff(values[order], prepend=values[order[:1]]) > ROUNDING * np.abs(values).max(initial=0)
-    found = np.empty(len(values), dtype=np.int64)
-    found[order] = np.cumsum(steps)
+    order = values.argsort(kind="stable")
+    ascending = values[order]
+    found = np.zeros(len(values), dtype=np.int64)
+    found[order[1:]] = (ascending[1:] - ascending[:-1] > ROUNDING * np.abs(values).max(initial=0)).cumsum()
     return found

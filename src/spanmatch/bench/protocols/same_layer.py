@@ -76,4 +76,4 @@ def _found(similarities: NDArray[np.float64], right: int) -> float:
     defined = np.flatnonzero(~np.isnan(similarities))
     order = levels(similarities[defined])
     best = defined[order == order.max(initial=0)]
-    return float(np.isin(right, best) / max(1, len(best)))
+    return 1 / len(best) if right in best else 0.0
