@@ -1,6 +1,7 @@
 """Variants of the match area, tested as measures: does another range of eps, centring, held-out rows or weights help?
 
-python benchmarks/match_variants.py FOLDER    continues the benchmark of measures in a folder
+python benchmarks/match_variants.py FOLDER               continues the benchmark of measures in a folder
+python benchmarks/match_variants.py FOLDER SET [SET ...]   on some sets of networks
 
 The best variant is chosen by its mean rank on some tests, and reported on the others, and the other way round.
 """
@@ -77,7 +78,7 @@ def mean_ranks(bench: sm.Bench, tests: set[str]) -> dict[str, float]:
 
 
 def main() -> None:
-    bench = sm.run_bench(list(VARIANTS), networks=NETWORKS, out=sys.argv[1])
+    bench = sm.run_bench(list(VARIANTS), networks=sys.argv[2:] or NETWORKS, out=sys.argv[1])
     tests = {test["name"] for test in bench.results["tests"]}
     names = ["match area", *(variant.__name__ for variant in VARIANTS)]
     for chosen_on in (tests & set(LAYERS), tests - set(LAYERS)):
