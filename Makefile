@@ -11,7 +11,7 @@ demo: .venv/ready
 	$(BIN)/spanmatch demo
 
 test: .venv/ready $(NODE_TOOLS)
-	$(BIN)/pytest -n auto --dist worksteal
+	$(BIN)/pytest
 	$(if $(NODE_TOOLS),npm test)
 
 # Everything but the tests that train networks, start processes or open a browser: see tests/conftest.py.

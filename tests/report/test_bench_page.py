@@ -76,7 +76,7 @@ def test_words_of_few_measures():
     assert bench_in_words(bench).endswith(f" The measures of the maximum match: {b} 1st (1.0).")
     for measure in bench["measures"]:
         measure["rank"] = dict.fromkeys(measure["rank"])
-    assert bench_in_words(bench) == "None of 2 measures has a score."
+    assert bench_in_words(bench) == "No measure has a score."
 
 
 def test_the_page_holds_its_data_and_asks_for_nothing(bench, path):
