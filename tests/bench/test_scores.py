@@ -57,8 +57,8 @@ def test_a_difference_is_judged_by_its_own_error():
     assert not Score(0.45 + 1e-15, together).exceeds(low)
 
 
-def column(test: str, networks: str = "mlp", ranked: bool = True, **values: float) -> Column:
-    return Column(test, networks, {name: Score(value, np.full(3, value)) for name, value in values.items()}, ranked)
+def column(test: str, ranked: bool = True, **values: float) -> Column:
+    return Column(test, {name: Score(value, np.full(3, value)) for name, value in values.items()}, ranked)
 
 
 def test_ranks_share_ties_and_what_is_not_defined_is_last():
@@ -70,10 +70,10 @@ def test_ranks_share_ties_and_what_is_not_defined_is_last():
 
 def test_mean_ranks_are_over_tests_and_those_over_their_sets_of_networks():
     columns = [
-        column("x", "mlp", a=3, b=2, c=1),
-        column("x", "cnn", a=1, b=2, c=3),
-        column("y", "mlp", a=3, b=2),
-        column("y", "flattened", ranked=False, a=1, b=2, c=3),
+        column("x", a=3, b=2, c=1),
+        column("x", a=1, b=2, c=3),
+        column("y", a=3, b=2),
+        column("y", ranked=False, a=1, b=2, c=3),
     ]
     found = places(["c", "b", "a", "d"], columns)
     # In x, a and c are first on one set and third on the other; in y, c and d have no score.
@@ -97,5 +97,5 @@ def test_among_the_best_are_those_that_the_highest_does_not_exceed():
 
     scores = {"top": score(0.9, 0.01), "near": score(0.89, -0.01), "far": score(0.5, 0.01)}
     scores["unknown"] = Score(0.2, np.array([0.2, np.nan, 0.2]))
-    assert Column("x", "mlp", scores).best == {"top", "near"}
-    assert Column("x", "mlp", {}).best == set()
+    assert Column("x", scores).best == {"top", "near"}
+    assert Column("x", {}).best == set()

@@ -161,7 +161,7 @@ def network_sets(names: Sequence[str] | None, data: Path_ | None, *, quick: bool
     BadArgument
         If there is no set of a name, or it needs data.
     """
-    known = {one.name: one for one in (*DIGITS, *TEXT, *IMAGES)}
+    known = {network_set.name: network_set for network_set in (*DIGITS, *TEXT, *IMAGES)}
     if isinstance(names, str):
         raise BadArgument(f"networks={names!r}: give a list")
     for name in names or ():
@@ -170,32 +170,38 @@ def network_sets(names: Sequence[str] | None, data: Path_ | None, *, quick: bool
         if known[name].needs_data and data is None:
             raise BadArgument(f"networks: {name} are trained on images; give data=, a folder or an archive of images")
     if not names:
-        names = QUICK if quick else [one.name for one in (*DIGITS, *TEXT, *(IMAGES if data is not None else ()))]
+        names = (
+            QUICK
+            if quick
+            else [network_set.name for network_set in (*DIGITS, *TEXT, *(IMAGES if data is not None else ()))]
+        )
     chosen = [known[name] for name in dict.fromkeys(names)]
-    return [_fewer(one) for one in chosen] if quick else chosen
+    return [_fewer(network_set) for network_set in chosen] if quick else chosen
 
 
-def _fewer(one: NetworkSet) -> NetworkSet:
+def _fewer(network_set: NetworkSet) -> NetworkSet:
     """Return a set of fewer networks, rows and sampled examples."""
-    variants = one.variants and (one.variants[0], one.variants[2], one.variants[-1])
+    variants = network_set.variants and (network_set.variants[0], network_set.variants[2], network_set.variants[-1])
     return replace(
-        one,
-        kept_as=f"{one.name}-quick",
+        network_set,
+        kept_as=f"{network_set.name}-quick",
         variants=variants,
         n_rows=300,
         sample=100,
-        seeds=4 if one.kind in ("seeds", "layers") else 3,
+        seeds=4 if network_set.kind in ("seeds", "layers") else 3,
     )
 
 
-def settings_of(one: NetworkSet, data: Path_ | None) -> Settings:
+def settings_of(network_set: NetworkSet, data: Path_ | None) -> Settings:
     """Return the settings of the study that trains a set of networks."""
-    with as_file(files("spanmatch.bench") / "studies" / f"{one.study}.toml") as path:
+    with as_file(files("spanmatch.bench") / "studies" / f"{network_set.study}.toml") as path:
         settings = read_settings(path)
-    variants = [variant for variant in settings.variants if not one.variants or variant.name in one.variants]
-    if one.needs_data:
+    variants = [
+        variant for variant in settings.variants if not network_set.variants or variant.name in network_set.variants
+    ]
+    if network_set.needs_data:
         variants = [_with_data(variant, data) for variant in variants]
-    return settings.model_copy(update={"variants": tuple(variants), "seeds": settings.seeds[: one.seeds]})
+    return settings.model_copy(update={"variants": tuple(variants), "seeds": settings.seeds[: network_set.seeds]})
 
 
 def _with_data(variant: Variant, data: Path_ | None) -> Variant:
@@ -204,12 +210,12 @@ def _with_data(variant: Variant, data: Path_ | None) -> Variant:
     return variant.model_copy(update={"data": variant.data.model_copy(update={"path": path})})
 
 
-def trained(one: NetworkSet, data: Path_ | None, folder: Path, workers: int) -> dict[str, TrainedVariant]:
+def trained(network_set: NetworkSet, data: Path_ | None, folder: Path, workers: int) -> dict[str, TrainedVariant]:
     """Return the trained networks of a set by variant, trained now as far as they are not.
 
     Parameters
     ----------
-    one : NetworkSet
+    network_set : NetworkSet
         The set.
     data : path, optional
         The images of a set that needs some.
@@ -218,7 +224,7 @@ def trained(one: NetworkSet, data: Path_ | None, folder: Path, workers: int) -> 
     workers : int
         How many networks to train at once.
     """
-    settings, place = settings_of(one, data), folder / one.study
+    settings, place = settings_of(network_set, data), folder / network_set.study
     variants = variants_of(settings, place, Path())
     place.mkdir(parents=True, exist_ok=True)
     runs = [run for variant in variants.values() for run in variant.runs if isinstance(run, Run)]

@@ -18,7 +18,6 @@ class Column:
     """The scores of all measures in one test on one set of networks."""
 
     test: str
-    networks: str
     scores: Mapping[str, Score]
     """By measure; those that are defined."""
     ranked: bool = True

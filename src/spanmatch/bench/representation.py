@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -35,6 +35,8 @@ class Representation:
     """The accuracy of a linear probe of each layer that a test has probed; see `probes.py`."""
     reduced_layers: Mapping[str, Sequence[str]] = field(default_factory=dict, repr=False)
     """The names of the layers that were made of a layer by deleting principal components, by its name."""
+    results: dict[Hashable, object] = field(default_factory=dict, repr=False)
+    """Cached results of functions of this network, see `remembered`."""
 
     @property
     def accuracy(self) -> float:

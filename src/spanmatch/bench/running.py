@@ -48,7 +48,7 @@ NETWORKS, SIMILARITIES = "networks", "similarities"
 class Tested:
     """A set of networks with how measures did on it."""
 
-    one: NetworkSet
+    network_set: NetworkSet
     variants: Mapping[str, TrainedVariant]
     networks: Sequence[Representation]
     outcomes: Outcomes
@@ -66,17 +66,21 @@ def run(
     """Run a benchmark to its end, from where it was stopped; see `sm.run_bench`."""
     candidates, folder = chosen_measures(measures), Path(out)
     _check_tests(tests)
-    sets = [one for one in network_sets(networks, data, quick=quick) if not tests or set(tests) & set(one.tests)]
+    sets = [
+        network_set
+        for network_set in network_sets(networks, data, quick=quick)
+        if not tests or set(tests) & set(network_set.tests)
+    ]
     if not sets:
         raise BadArgument(f"tests: {', '.join(tests or ())}: none of them is a test of the chosen sets of networks")
     workers = workers or os.cpu_count() or 1
     with _alone_in(folder):
         tested = [
-            _tested(one, candidates, tests, data, folder, workers, f"{i} of {len(sets)}")
-            for i, one in enumerate(sets, 1)
+            _tested(network_set, candidates, tests, data, folder, workers, f"{i} of {len(sets)}")
+            for i, network_set in enumerate(sets, 1)
         ]
         announce("seconds for one pair of layers")
-        seconds = seconds_of(candidates, tested[0].networks, tested[0].one.sample)
+        seconds = seconds_of(candidates, tested[0].networks, tested[0].network_set.sample)
         bench = Bench(folder, _record(candidates, tested, seconds, quick=quick))
         bench.save()
     return bench
@@ -104,7 +108,7 @@ def _check_tests(tests: Sequence[str] | None) -> None:
 
 
 def _tested(
-    one: NetworkSet,
+    network_set: NetworkSet,
     candidates: Sequence[Candidate],
     names: Sequence[str] | None,
     data: Path_ | None,
@@ -113,21 +117,23 @@ def _tested(
     progress: str,
 ) -> Tested:
     """Return how measures do on a set of networks."""
-    announce(f"{one.name} ({progress}): networks")
-    variants = trained(one, data, folder / NETWORKS, workers)
-    networks = list(representations(one, variants))
-    tests = tests_of(one, networks).chosen(names)
-    announce(f"{one.name} ({progress}): {len(candidates)} measures in {len(tests.all)} tests")
+    announce(f"{network_set.name} ({progress}): networks")
+    variants = trained(network_set, data, folder / NETWORKS, workers)
+    networks = list(representations(network_set, variants))
+    tests = tests_of(network_set, networks).chosen(names)
+    announce(f"{network_set.name} ({progress}): {len(candidates)} measures in {len(tests.all)} tests")
     with progress_bar() as bar:
-        place = folder / SIMILARITIES / (one.kept_as or one.name)
-        return Tested(one, variants, networks, outcomes(one, networks, tests, candidates, place, workers, bar))
+        place = folder / SIMILARITIES / (network_set.kept_as or network_set.name)
+        return Tested(
+            network_set, variants, networks, outcomes(network_set, networks, tests, candidates, place, workers, bar)
+        )
 
 
 def _record(
     candidates: Sequence[Candidate], tested: Sequence[Tested], seconds: Mapping[str, float], *, quick: bool
 ) -> BenchRecord:
     """Return everything that bench.json holds."""
-    columns = [column for of_set in tested for column in _columns(of_set)]
+    columns = [_columns(of_set) for of_set in tested]
     tests: dict[str, About] = {test.name: test for of_set in tested for test in of_set.outcomes.tests.all}
     return {
         "format": "spanmatch.bench",
@@ -141,10 +147,10 @@ def _record(
             for test in tests.values()
         ],
         "networks": [_networks_record(of_set) for of_set in tested],
-        "measures": _measure_records(candidates, columns, seconds),
+        "measures": _measure_records(candidates, [column for of_set in columns for column in of_set], seconds),
         "scores": [
             record
-            for of_set, of_columns in ((of_set, _columns(of_set)) for of_set in tested)
+            for of_set, of_columns in zip(tested, columns, strict=True)
             for test, column in zip(of_set.outcomes.tests.all, of_columns, strict=True)
             for record in _score_records(candidates, of_set, test, column)
         ],
@@ -157,7 +163,7 @@ def _columns(tested: Tested) -> list[Column]:
     for test in tested.outcomes.tests.all:
         outcomes = {m: o for (name, m), o in tested.outcomes.by_test.items() if name == test.name}
         scores = {measure: outcome.score for measure, outcome in outcomes.items() if outcome.score is not None}
-        found.append(Column(test.name, tested.one.name, scores, tested.one.ranked))
+        found.append(Column(test.name, scores, tested.network_set.ranked))
     return found
 
 
@@ -169,14 +175,14 @@ def _networks_record(tested: Tested) -> BenchNetworksRecord:
         words += f"; {len(variants)} groups: {', '.join(tested.variants)}"
     accuracies = [network.accuracy for network in networks]
     return {
-        "name": tested.one.name,
+        "name": tested.network_set.name,
         "words": words,
-        "rows": ROWS[tested.one.rows],
+        "rows": ROWS[tested.network_set.rows],
         "networks": [network.network for network in networks],
         "layers": list(networks[0].layers),
         "n_rows": len(networks[0].labels),
-        "sample_size": min(tested.one.sample, len(networks[0].labels)),
-        "ranked": tested.one.ranked,
+        "sample_size": min(tested.network_set.sample, len(networks[0].labels)),
+        "ranked": tested.network_set.ranked,
         "accuracy": shares_over_seeds(accuracies, len(networks[0].labels)).to_dict(),
         "tests": [test.name for test in tested.outcomes.tests.all],
     }
@@ -218,7 +224,7 @@ def _score_records(
         yield {
             "measure": candidate.name,
             "test": test.name,
-            "networks": tested.one.name,
+            "networks": tested.network_set.name,
             "value": None if score is None else short(score.value),
             "low": low,
             "high": high,

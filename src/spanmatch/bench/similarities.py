@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -110,12 +110,12 @@ class _PairTask:
         if not missing:
             return
         new: dict[str, dict[str, Json]] = defaultdict(dict)
-        for key, pair in self._pairs(list(missing)):
+        for key, pair in self._pairs(missing):
             for candidate in missing[key]:
                 new[candidate.digest][_case(key)] = _result(candidate, pair)
         self.file.add(new)
 
-    def _pairs(self, keys: Sequence[PairKey]) -> Iterator[tuple[PairKey, Pair]]:
+    def _pairs(self, keys: Collection[PairKey]) -> Iterator[tuple[PairKey, Pair]]:
         """Return pairs of layers with their moments, some at a time."""
         unordered = list(dict.fromkeys(min(key, key[::-1]) for key in keys))
         for start in range(0, len(unordered), MOST_PAIRS):

@@ -82,19 +82,19 @@ class Outcomes:
     """By test and measure."""
 
 
-def tests_of(one: NetworkSet, networks: Sequence[Representation]) -> Tests:
+def tests_of(network_set: NetworkSet, networks: Sequence[Representation]) -> Tests:
     """Return the tests of a set of networks."""
     of_layers: list[PairTest] = [SameLayer(len(networks[0].layers)), DepthOrder()]
-    if one.kind == "layers":
+    if network_set.kind == "layers":
         return Tests(of_layers)
-    if one.kind == "seeds":
+    if network_set.kind == "seeds":
         of_probes: list[PairTest] = [DeletedComponents(), ProbeAccuracy()]
         return Tests([*of_layers, ACCURACY, PREDICTIONS, PROBABILITIES, *of_probes], [Decodability()])
-    return Tests([Groups(one.kind, QUESTIONS[one.kind], chance_of(networks))])
+    return Tests([Groups(network_set.kind, QUESTIONS[network_set.kind], chance_of(networks))])
 
 
 def outcomes(
-    one: NetworkSet,
+    network_set: NetworkSet,
     networks: Sequence[Representation],
     tests: Tests,
     candidates: Sequence[Candidate],
@@ -104,10 +104,10 @@ def outcomes(
 ) -> Outcomes:
     """Return how measures do in tests on a set of networks."""
     found = Outcomes(tests)
-    applicable = [c for c in candidates if one.rows != "flattened" or c.rotatable]
+    applicable = [c for c in candidates if network_set.rows != "flattened" or c.rotatable]
     for place, prepared in _sharing_layers(networks, tests.of_pairs):
         keys = [key for test, of_test in prepared for key in test.pairs(of_test)]
-        results = similarities(applicable, prepared[0][1], keys, one.sample, folder / place, workers, bar)
+        results = similarities(applicable, prepared[0][1], keys, network_set.sample, folder / place, workers, bar)
         for candidate in applicable:
             for test, of_test in prepared:
                 found.by_test[test.name, candidate.name] = _outcome(test, results[candidate.name], of_test)
@@ -136,8 +136,8 @@ def _outcome(test: PairTest, results: Similarities, networks: Sequence[Represent
     defined = float(np.mean([not np.isnan(results.values[key]) for key in keys]))
     if defined < LEAST_DEFINED:
         return Outcome(None, f"not defined for {1 - defined:.0%} of the pairs of layers: {results.reason}", defined)
-    units = [str(network.seed) if isinstance(test, Groups) else network.network for network in networks]
-    score = scored(lambda some: test.score(results.values, some), networks, units)
+    seeds = [str(network.seed) for network in networks]
+    score = scored(lambda some: test.score(results.values, some), networks, seeds)
     if np.isnan(score.value):
         return Outcome(None, "there are too few networks or layers", defined)
     return Outcome(score, "", defined, test.details(results.values, networks))

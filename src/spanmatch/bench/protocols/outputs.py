@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import rel_entr
 
+from ...moments.remembered import remembered
 from ..rank_correlation import rank_correlation
 from ..representation import PairKey, Representation
 from .protocol import OfLayersAsTheyAre, Values, at_last_hidden, pairs_at_last_hidden
@@ -82,7 +82,7 @@ def of_predictions(x: Representation, y: Representation) -> float:
     return float(np.mean(x.probabilities.argmax(axis=1) != y.probabilities.argmax(axis=1)))
 
 
-@lru_cache(maxsize=1000)
+@remembered
 def of_probabilities(x: Representation, y: Representation) -> float:
     """Return the mean Jensen-Shannon divergence of the probabilities that two networks give to the classes, in nats."""
     middle = (x.probabilities + y.probabilities) / 2
