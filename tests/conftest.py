@@ -1,8 +1,9 @@
-"""Trained networks, once for all tests; the same random numbers in every test; the tests that are slow."""
+"""Trained networks and a browser, once for all tests; the same random numbers in every test; the slow tests."""
 
 from __future__ import annotations
 
 import random
+import shutil
 import sys
 from pathlib import Path
 
@@ -15,8 +16,8 @@ from studies import SMALL, written
 
 threadpool_limits(1, user_api="blas")  # for the small matrices that tests are made of
 
-TRAINED = {"demo_study", "small_study", "trained_layers"}
-"""Fixtures that train networks."""
+SLOW_FIXTURES = {"browser", "demo_study", "small_study", "trained_layers"}
+"""Fixtures that train networks or open a browser."""
 SLOW = (
     "activations/test_transformers.py",
     "alignment/test_one_to_one.py::test_information_is_scikit_learns_on_the_same_bins",
@@ -39,10 +40,10 @@ SLOW = (
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark as slow the tests that are listed as such, and those for which networks are trained."""
+    """Mark as slow the tests that are listed as such, and those that use a slow fixture."""
     for item in items:
         path = item.path.relative_to(Path(__file__).parent).as_posix()
-        if f"{path}::{item.name}".startswith(SLOW) or TRAINED & set(getattr(item, "fixturenames", ())):
+        if f"{path}::{item.name}".startswith(SLOW) or SLOW_FIXTURES & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.slow)
 
 
@@ -53,6 +54,20 @@ def _same_random_numbers_in_every_test() -> None:
     np.random.seed(0)  # noqa: NPY002
     if "torch" in sys.modules:
         sys.modules["torch"].manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Chromium: one for all tests, as a second one cannot be opened while the first one's event loop runs."""
+    from playwright.sync_api import sync_playwright
+
+    executable = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if executable is None:
+        pytest.skip("no Chromium here: install Debian's package chromium")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox", "--disable-gpu"])
+        yield chromium
+        chromium.close()
 
 
 @pytest.fixture(scope="session")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 from safetensors.torch import save_file
 from torch import nn
 from typer.testing import CliRunner
@@ -199,26 +198,21 @@ def test_it_is_loaded_and_its_networks_are_those_given(study):
     assert (study.folder / "figures" / "networks" / "depth.pdf").exists()
 
 
-def test_the_page_shows_networks(study, tmp_path):
-    executable = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if executable is None:
-        pytest.skip("no Chromium here: install Debian's package chromium")
+def test_the_page_shows_networks(study, tmp_path, browser):
     path, wrong = study.report(tmp_path / "report.html"), []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox", "--disable-gpu"])
-        page = browser.new_page()
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.goto(path.as_uri())
-        expect(page.locator("#study")).to_contain_text("95% intervals over networks")
-        expect(page.locator("#study")).to_contain_text("a, b, c")
-        expect(page.locator("#over-all")).to_contain_text("Layers, with intervals over networks")
-        assert page.locator("#comparison option").all_inner_texts() == [
-            "networks",
-            "networks of others",
-            "main against others",
-        ]
-        assert "seed" not in page.locator("main").inner_text()
-        browser.close()
+    page = browser.new_page()
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.goto(path.as_uri())
+    expect(page.locator("#study")).to_contain_text("95% intervals over networks")
+    expect(page.locator("#study")).to_contain_text("a, b, c")
+    expect(page.locator("#over-all")).to_contain_text("Layers, with intervals over networks")
+    assert page.locator("#comparison option").all_inner_texts() == [
+        "networks",
+        "networks of others",
+        "main against others",
+    ]
+    assert "seed" not in page.locator("main").inner_text()
+    page.close()
     assert not wrong
 
 
