@@ -10,8 +10,9 @@ NODE_TOOLS := $(if $(shell command -v npm 2>/dev/null),node_modules/.ready)
 demo: .venv/ready
 	$(BIN)/spanmatch demo
 
+# In two processes: tests of one file stay together, see tests/conftest.py.
 test: .venv/ready $(NODE_TOOLS)
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadgroup
 	$(if $(NODE_TOOLS),npm test)
 
 # Everything but the tests that train networks, start processes or open a browser: see tests/conftest.py.
