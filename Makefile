@@ -5,7 +5,7 @@ BIN := .venv/bin
 TORCH := torch==2.13.0
 NODE_TOOLS := $(if $(shell command -v npm 2>/dev/null),node_modules/.ready)
 
-.PHONY: demo test test-fast check quick-bench format types benchmarks vendor package-check release-check audit clean
+.PHONY: demo test test-fast check quick-bench format types benchmarks vendor package-check release-check test-oldest audit clean
 
 demo: .venv/ready
 	$(BIN)/spanmatch demo
@@ -93,6 +93,20 @@ package-check: .venv/ready
 # The same with every extra and each supported Python of this machine: some minutes.
 release-check: .venv/ready
 	$(BIN)/python tools/release_check.py --torch $(TORCH) $(if $(TORCH_INDEX),--torch-index $(TORCH_INDEX)) $(RELEASE_OPTIONS)
+
+# The core's tests with the oldest versions of its dependencies that pyproject.toml allows. What these warn of is no
+# fault of ours. PYTHON should be the oldest supported one.
+test-oldest: build/oldest/ready
+	PYTHONPATH=tools build/oldest/bin/python -m pytest -m "not slow" -n 2 --dist loadgroup -p skip_without_extras \
+		-W ignore::DeprecationWarning -W ignore::FutureWarning
+
+build/oldest/ready: pyproject.toml constraints.txt .venv/ready
+	rm -rf build/oldest && $(PYTHON) -m venv build/oldest
+	$(BIN)/python tools/oldest_versions.py >build/oldest/constraints.txt
+	grep -E '^(hypothesis|packaging|pytest|pytest-xdist|PyYAML)==' constraints.txt >build/oldest/requirements.txt
+	build/oldest/bin/pip install --quiet --disable-pip-version-check --constraint build/oldest/constraints.txt \
+		--requirement build/oldest/requirements.txt --editable .
+	touch $@
 
 # Known vulnerabilities of the pinned versions. It needs the database of advisories: see SECURITY.md.
 audit: build/audit/bin/pip-audit
