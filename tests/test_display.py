@@ -9,7 +9,6 @@ from pathlib import Path
 import layers
 import numpy as np
 import pytest
-import torch
 from bench_records import bench_record
 
 import spanmatch as sm
@@ -45,6 +44,8 @@ class Tags(HTMLParser):
 @pytest.fixture(scope="module")
 def results() -> list[object]:
     """One result of every public class."""
+    import torch
+
     X, Y = layers.correlated(n=240, p=6, q=5)
     two = {"a": {LONG: X}, "b": {LONG: Y}}
     comparison = sm.compare(two, bins=3, sparse="*", simple_eps=[0.9], evidence=True, pairs="all", top=2)
