@@ -63,6 +63,7 @@ benchmarks: .venv/ready
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/tracker.py
 	$(BIN)/python benchmarks/calls.py
+	$(BIN)/python benchmarks/start.py
 	$(BIN)/python benchmarks/exactness.py
 	$(BIN)/python benchmarks/kills.py
 
