@@ -5,7 +5,7 @@ BIN := .venv/bin
 TORCH := torch==2.13.0
 NODE_TOOLS := $(if $(shell command -v npm 2>/dev/null),node_modules/.ready)
 
-.PHONY: demo test test-fast check quick-bench format types benchmarks vendor clean
+.PHONY: demo test test-fast check quick-bench docs format types benchmarks vendor clean
 
 demo: .venv/ready
 	$(BIN)/spanmatch demo
@@ -33,6 +33,10 @@ format: .venv/ready $(NODE_TOOLS)
 # Every measure in tests with known answers, on few networks: about two minutes.
 quick-bench: .venv/ready
 	$(BIN)/spanmatch bench --quick --out build/bench
+
+# The site, in site/: warnings are errors. SPHINX_OPTIONS="-D plot_gallery=0 -D nb_execution_mode=off" runs no examples.
+docs: .venv/ready
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going -b html -d build/doctrees $(SPHINX_OPTIONS) docs site
 
 # The types of the page's scripts, from the schema.
 types: .venv/ready node_modules/.ready
@@ -86,4 +90,4 @@ vendor:
 	cp build/vendor/observablehq-plot-0.6.17/package/dist/plot.umd.min.js src/spanmatch/report/vendor/
 
 clean:
-	rm -rf .venv node_modules build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv node_modules build dist site docs/api docs/gallery docs/project .mypy_cache .ruff_cache .pytest_cache .hypothesis
