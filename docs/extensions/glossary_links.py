@@ -16,8 +16,33 @@ from sphinx.environment import BuildEnvironment
 
 GLOSSARY = "glossary"
 EVERYDAY = frozenset(
-    "example,row,run,pair,clear,identical,metric,margin,baseline,similarity,distance,"
-    "sample,study,rank,fold,refused,variant,kernel,corrected,other examples,in sample,semi,layer,match,cluster".split(",")
+    (
+        "example",
+        "row",
+        "run",
+        "pair",
+        "clear",
+        "identical",
+        "metric",
+        "margin",
+        "baseline",
+        "similarity",
+        "distance",
+        "sample",
+        "study",
+        "rank",
+        "fold",
+        "refused",
+        "variant",
+        "kernel",
+        "corrected",
+        "semi",
+        "layer",
+        "match",
+        "cluster",
+        "other examples",
+        "in sample",
+    )
 )
 """Terms that are also everyday words, or are in every sentence: they are not linked."""
 PLAIN = (nodes.paragraph,)
@@ -44,7 +69,7 @@ def read_terms(app: Sphinx, doctree: nodes.document) -> None:
 
 
 def _terms(text: str) -> list[str]:
-    without_notes = re.sub(r"\s*\(.*?\)", "", text)
+    without_notes = re.sub(r"\s+\(.*?\)", "", text)
     return [term.strip() for term in without_notes.split(",")]
 
 
