@@ -148,6 +148,31 @@ class Bench(Displayed):
         write_text(path, render_bench(self.results))
         return Path(path)
 
+    def show(self, path: Path_ | None = None, *, height: int = 800) -> None:
+        """Show the report: in a notebook below the cell, from a script in the browser.
+
+        Parameters
+        ----------
+        path : path, optional
+            Where to save it. By default it is not saved in a notebook, and from a script in the folder of
+            temporary files.
+        height : int
+            Height in a notebook, in pixels.
+
+        Raises
+        ------
+        SpanmatchError
+            If the file cannot be written.
+
+        Warns
+        -----
+        SpanmatchWarning
+            If no browser can be opened; it says where the file is.
+        """
+        from ..report import render_bench, show
+
+        show(render_bench(self.results), path, height)
+
     def save(self) -> Path:
         """Write bench.json, ranking.csv, scores.csv and report.html.
 

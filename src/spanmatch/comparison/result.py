@@ -503,6 +503,31 @@ class Comparison(Displayed):
         write_text(path, render(self.to_dict()))
         return Path(path)
 
+    def show(self, path: Path_ | None = None, *, height: int = 800) -> None:
+        """Show the report: in a notebook below the cell, from a script in the browser.
+
+        Parameters
+        ----------
+        path : path, optional
+            Where to save it. By default it is not saved in a notebook, and from a script in the folder of
+            temporary files.
+        height : int
+            Height in a notebook, in pixels.
+
+        Raises
+        ------
+        SpanmatchError
+            If the file cannot be written.
+
+        Warns
+        -----
+        SpanmatchWarning
+            If no browser can be opened; it says where the file is.
+        """
+        from ..report import render, show
+
+        show(render(self.to_dict()), path, height)
+
     def save(self, folder: Path_) -> Path:
         """Write comparison.json, the tables as CSV, moments.safetensors and report.html.
 

@@ -205,6 +205,31 @@ class Study(Displayed):
         write_text(path, render_study(self.results, self.comparisons))
         return Path(path)
 
+    def show(self, path: Path_ | None = None, *, height: int = 800) -> None:
+        """Show the report: in a notebook below the cell, from a script in the browser.
+
+        Parameters
+        ----------
+        path : path, optional
+            Where to save it. By default it is not saved in a notebook, and from a script in the folder of
+            temporary files.
+        height : int
+            Height in a notebook, in pixels.
+
+        Raises
+        ------
+        SpanmatchError
+            If the file cannot be written.
+
+        Warns
+        -----
+        SpanmatchWarning
+            If no browser can be opened; it says where the file is.
+        """
+        from ..report import render_study, show
+
+        show(render_study(self.results, self.comparisons), path, height)
+
     def save(self) -> Path:
         """Write study.json, runs.csv, layers.csv, report.html, and epochs.csv, alternatives.csv and transplants.csv as
         far as the study has them.
