@@ -5,7 +5,7 @@ BIN := .venv/bin
 TORCH := torch==2.13.0
 NODE_TOOLS := $(if $(shell command -v npm 2>/dev/null),node_modules/.ready)
 
-.PHONY: demo test test-fast check quick-bench format types benchmarks vendor package-check release-check test-oldest audit clean
+.PHONY: demo test test-fast check quick-bench docs format types benchmarks vendor package-check release-check test-oldest audit clean
 
 demo: .venv/ready
 	$(BIN)/spanmatch demo
@@ -35,6 +35,10 @@ format: .venv/ready $(NODE_TOOLS)
 quick-bench: .venv/ready
 	$(BIN)/spanmatch bench --quick --out build/bench
 
+# The site, in site/: warnings are errors. SPHINX_OPTIONS="-D plot_gallery=0 -D nb_execution_mode=off" runs no examples.
+docs: .venv/ready
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going -b html -d build/doctrees $(SPHINX_OPTIONS) docs site
+
 # The types of the page's scripts, from the schema.
 types: .venv/ready node_modules/.ready
 	$(BIN)/python tools/page_types.py
@@ -63,6 +67,7 @@ benchmarks: .venv/ready
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/tracker.py
 	$(BIN)/python benchmarks/calls.py
+	$(BIN)/python benchmarks/start.py
 	$(BIN)/python benchmarks/exactness.py
 	$(BIN)/python benchmarks/kills.py
 
@@ -122,4 +127,4 @@ build/audit/bin/pip-audit:
 	build/audit/bin/pip install --quiet --disable-pip-version-check pip-audit==2.10.1
 
 clean:
-	rm -rf .venv node_modules build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv node_modules build dist site docs/api docs/gallery docs/project .mypy_cache .ruff_cache .pytest_cache .hypothesis

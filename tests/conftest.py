@@ -35,6 +35,9 @@ SLOW = (
     "reliability/",
     "report/test_bench_page.py",
     "report/test_page.py",
+    "test_pictures.py::test_layers_are_drawn_with_their_null",
+    "test_pictures.py::test_names_of_forty_layers_do_not_overlap",
+    "test_pictures.py::test_pictures_are_drawn_into_the_axes_given",
     "test_saved_results.py::test_a_benchmark_with_any_other_field",
     "test_saved_results.py::test_a_comparison_with_any_other_field",
 )
