@@ -134,10 +134,11 @@ def test_what_is_matched_is_said_in_words(browser, tmp_path):
     opened = Opened(browser, comparison.report(tmp_path / "few.html"))
     opened.eps(0.05)
     words = opened.page.locator("#in-words")
-    expect(words).to_have_text("Matched at eps 0.050, estimated for the population: all of same; 50% of part.")
+    shares = "all of the neurons of same and 50% of part"
+    population = f"At eps 0.050, the match holds {shares} (estimated for the population); under the null, nothing."
+    expect(words).to_have_text(population)
     opened.page.locator("#estimate").select_option("sample")
-    start = "Matched at eps 0.050 in this sample"
-    expect(words).to_have_text(f"{start}: all of same; 50% of part. Under the null: nothing.")
+    expect(words).to_have_text(population.replace("estimated for the population", "in this sample"))
     # The neuron that matches best is looked at first.
     assert opened.page.locator("#x-neurons [aria-selected]").count() == 1
     assert "Neuron 0 of a:same" in opened.page.locator("#neuron").text_content()
@@ -145,9 +146,207 @@ def test_what_is_matched_is_said_in_words(browser, tmp_path):
     many = {name: {f"l{i}": X if i < 7 else own for i in range(10)} for name, own in (("a", X), ("b", Y))}
     opened = Opened(browser, sm.compare(many).report(tmp_path / "many.html"))
     opened.eps(0.05)
-    shares = "from 0% of l7 to 100% of l0; half or more of 7 of the 10 layers"
+    shares = "from 0% of the neurons of l7 to 100% of l0, and half or more of 7 of the 10 layers"
     words = opened.page.locator("#in-words")
-    expect(words).to_have_text(f"Matched at eps 0.050, estimated for the population: {shares}.")
+    expect(words).to_have_text(
+        f"At eps 0.050, the match holds {shares} (estimated for the population); under the null, nothing."
+    )
+    opened.done()
+
+
+@pytest.mark.parametrize(("width", "height"), [(1400, 900), (390, 844)])
+def test_the_first_screen_holds_the_answer_the_overview_and_the_controls(comparison, browser, tmp_path, width, height):
+    opened = Opened(browser, comparison.report(tmp_path / "report.html"), width, height=height)
+    page = opened.page
+    order = [page.locator(f"#{name}").bounding_box() for name in ("in-words", "crumbs", "eps", "depth")]
+    assert [box["y"] for box in order] == sorted(box["y"] for box in order)
+    # At least the upper half of the chart, which holds the lines of what matches.
+    assert order[-1]["y"] + order[-1]["height"] / (1 if width > 1000 else 2) <= height
+    chart = page.locator("#depth")
+    assert chart.locator("path.mean").count() == chart.locator("path.null").count() == 1
+    legend = chart.locator(".legend").text_content()
+    assert "s(eps) under the null, in sample" in legend and "debiased cka" in legend
+    assert chart.locator("[aria-label=dot] path, [aria-label=dot] rect").count() == 3
+    page.locator("#beside").select_option("cka")
+    assert "debiased" not in chart.locator(".legend").text_content()
+    page.locator("#beside").select_option("")
+    assert "cka" not in chart.locator(".legend").text_content()
+    # Where the numbers come from stands after them.
+    assert page.locator("#facts").bounding_box()["y"] > page.locator("#one-layer").bounding_box()["y"]
+    opened.done()
+
+
+def test_the_address_holds_what_is_shown(comparison, browser, tmp_path):
+    opened = Opened(browser, comparison.report(tmp_path / "report.html"))
+    page = opened.page
+    crumbs = page.locator("#crumbs a")
+    name = comparison.pairs[2].name
+    assert crumbs.nth(0).text_content() == "Overview" and crumbs.nth(0).get_attribute("aria-current") == "location"
+    page.locator("#layers button", has_text="few").click()
+    expect(page.locator("#crumbs [aria-current]")).to_have_text(name)
+    expect(page.locator("#layer-title")).to_be_in_viewport()
+    expect(page).to_have_url(re.compile(r"#at=layer&layer=few$"))
+    page.locator("#y-neurons .cell[data-neuron='4']").click()
+    expect(page.locator("#crumbs [aria-current]")).to_have_text("neuron 4 of b:few")
+    expect(page).to_have_url(re.compile(r"#at=neuron&layer=few&neuron=y4$"))
+    opened.eps(0.42)
+    expect(page).to_have_url(re.compile(r"eps=0\.42"))
+    address = page.url
+    crumbs.nth(0).click()
+    expect(page.locator("h1")).to_be_in_viewport()
+    expect(page).to_have_url(re.compile(r"#layer=few&eps=0\.42$"))
+    opened.done()
+    # Someone else opens the link.
+    opened = Opened(browser, opened.path, fragment=address[address.index("#") :])
+    page = opened.page
+    assert "Neuron 4 of b:few" in page.locator("#neuron h3").text_content()
+    expect(page.locator("#neuron h3")).to_be_in_viewport()
+    assert page.locator("#eps-value").text_content() == "0.420"
+    assert page.locator("#crumbs [aria-current]").text_content() == "neuron 4 of b:few"
+    page.evaluate("location.hash = '#at=layer&layer=first'")
+    expect(page.locator("#layer-title")).to_have_text(comparison.pairs[0].name)
+    opened.done()
+
+
+@pytest.mark.parametrize(
+    "fragment", ["#layer=none&neuron=x9999&eps=7&estimate=best&at=moon", "#neuron=x-1&eps=x", "#results"]
+)
+def test_an_address_of_something_else_shows_the_page_as_at_first(comparison, browser, tmp_path, fragment):
+    opened = Opened(browser, comparison.report(tmp_path / "report.html"), fragment=fragment)
+    assert opened.page.locator("#layer").input_value() == "first"
+    assert opened.page.locator("#crumbs [aria-current]").text_content() == "Overview"
+    opened.done()
+
+
+def test_a_link_within_the_page_changes_nothing_that_is_shown(comparison, browser, tmp_path):
+    opened = Opened(browser, comparison.report(tmp_path / "report.html"))
+    opened.page.locator("#layer").select_option("few")
+    opened.page.locator(".skip").focus()
+    opened.page.keyboard.press("Enter")
+    expect(opened.page).to_have_url(re.compile("#results$"))
+    assert opened.page.locator("#layer").input_value() == "few"
+    opened.done()
+
+
+@pytest.mark.parametrize("sandbox", [None, "allow-scripts"])
+def test_in_a_notebook_s_frame(comparison, browser, tmp_path, sandbox):
+    """A page in a srcdoc has no address that could be set, and may have no clipboard."""
+    from html import escape
+
+    attribute = "" if sandbox is None else f' sandbox="{sandbox}"'
+    frame = f'<!doctype html><iframe{attribute} width=1000 height=700 srcdoc="{escape(render(comparison.to_dict()))}">'
+    (path := tmp_path / "notebook.html").write_text(frame, encoding="utf-8")
+    context = browser.new_context(viewport={"width": 1100, "height": 800}, offline=True)
+    page = context.new_page()
+    problems = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.goto(path.as_uri())
+    inner = page.frame_locator("iframe")
+    inner.locator("html[data-ready]").wait_for()
+    inner.locator("#layers button", has_text="few").click()
+    inner.locator("#y-neurons .cell[data-neuron='4']").click()
+    expect(inner.locator("#crumbs [aria-current]")).to_have_text("neuron 4 of b:few")
+    inner.locator("#crumbs a").first.click()
+    expect(inner.locator("h1")).to_be_in_viewport()
+    page.wait_for_timeout(400)  # until the address would be set
+    assert not problems
+    context.close()
+
+
+def test_pointing_at_a_neuron_shows_its_partner(browser, tmp_path):
+    X, Y, _ = layers.partners(p=7, q=8)
+    comparison = sm.compare({"a": {"l": X}, "b": {"l": Y}})
+    opened = Opened(browser, comparison.report(tmp_path / "report.html"))
+    page = opened.page
+    aligned = comparison.pairs[0].alignment.bipartite
+    k = int(np.flatnonzero(aligned.x == 5)[0])
+    dot = page.locator("#x-neurons .cell[data-neuron='5']")
+    dot.scroll_into_view_if_needed()
+    page.wait_for_timeout(100)
+    box = dot.bounding_box()
+    # Near is enough, as dots may be small.
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] + 1)
+    tip = page.locator("#levels .tip")
+    expect(tip).to_contain_text(f"Neuron 5 of a:l\nlevel {comparison.pairs[0].profile.x_levels[5]:.3f}")
+    expect(tip).to_contain_text(f"partner {aligned.y[k]} of b:l, correlation {aligned.strength[k]:.3f}")
+    start, end = page.locator("path.partner:not(.chosen)").evaluate(
+        "path => [0, path.getTotalLength()].map(at => path.getPointAtLength(at)).map(({ x, y }) => [x, y])"
+    )
+    centre = "dot => [+dot.getAttribute('cx'), +dot.getAttribute('cy')]"
+    assert start == pytest.approx(dot.evaluate(centre), abs=0.2)
+    partner = page.locator(f"#y-neurons .cell[data-neuron='{aligned.y[k]}']").evaluate(centre)
+    assert np.hypot(end[0] - partner[0], end[1] - partner[1]) == pytest.approx(7, abs=0.2)
+    page.mouse.move(5, 5)
+    expect(tip).to_be_hidden()
+    assert not page.locator("path.partner:not(.chosen)").get_attribute("d")
+    opened.done()
+
+
+def test_what_to_do_next(browser, tmp_path):
+    few = np.random.default_rng(0).standard_normal((60, 40))
+    X, _ = layers.correlated(n=60, p=5, q=4)
+    networks = {"a": {"few": few, "enough": X[:, :2]}, "b": {"few": few[::-1], "enough": X[:, 1:3]}}
+    comparison = sm.compare(networks)
+    opened = Opened(browser, comparison.report(tmp_path / "report.html"))
+    page = opened.page
+    lacking = [pair for pair in comparison if not pair.evidence.rows.enough]
+    assert [pair.layer for pair in lacking] == ["few"]
+    rows = lacking[0].evidence.rows
+    steps = page.locator("#next li")
+    expect(steps.first).to_contain_text("1 of 2 layers has fewer rows than needed: few (")
+    expect(steps.first).to_contain_text(f" of {rows.needed:,}), as effective sample sizes.")
+    opened.eps(0.9)
+    expect(page.locator("#next")).to_contain_text("no more than unrelated data at this eps: few")
+    opened.eps(0.0)
+    expect(page.locator("#next")).not_to_contain_text("unrelated data")
+    page.locator("#next button").click()
+    expect(page.locator("#layer-title")).to_be_in_viewport()
+    opened.done()
+    comparison = sm.compare(networks, evidence=False)
+    opened = Opened(browser, comparison.report(tmp_path / "report.html"))
+    expect(opened.page.locator("#next li").first).to_contain_text("2 of 2 layers have no evidence")
+    opened.done()
+
+
+def test_results_can_be_cited(comparison, browser, tmp_path):
+    opened = Opened(browser, comparison.report(tmp_path / "report.html"))
+    page = opened.page
+    opened.eps(0.45)
+    page.evaluate(
+        "Object.defineProperty(navigator, 'clipboard', { value: { writeText: async (text) => { copied = text; } } })"
+    )
+    page.locator("#copy-citation").click()
+    expect(page.locator("#copy-citation")).to_have_text("Copied")
+    text = page.evaluate("copied")
+    assert text == page.locator("#citation").text_content()
+    assert f"spanmatch {sm.__version__}." in text and "s(eps) at eps 0.450" in text and "Wang, L." in text
+    assert f"{comparison.pairs[0].provenance.rows} rows per layer" in text and f"{HOSTILE}: {HOSTILE}" in text
+    # Without a clipboard it is selected.
+    opened.done()
+
+
+@pytest.mark.parametrize("clipboard", ["undefined", "{ writeText: async () => { throw new Error('not allowed'); } }"])
+def test_without_a_clipboard_the_citation_is_selected(comparison, browser, tmp_path, clipboard):
+    opened = Opened(browser, comparison.report(tmp_path / "report.html"))
+    page = opened.page
+    page.evaluate(f"Object.defineProperty(navigator, 'clipboard', {{ value: {clipboard} }})")
+    page.locator("#copy-citation").click()
+    expect(page.locator("#copy-citation")).to_contain_text("Selected")
+    # Spaces are as the browser copies them.
+    assert page.evaluate("getSelection().toString()").split() == page.locator("#citation").text_content().split()
+    opened.done()
+
+
+def test_tables_can_be_taken_as_latex(comparison, browser, tmp_path):
+    opened = Opened(browser, comparison.report(tmp_path / "report.html"))
+    opened.eps(0.45)
+    text = opened.file("[data-latex=layers]")
+    assert r"\begin{tabular}" in text and r"\toprule" in text and text.count(r"\\") == 1 + 3
+    row = next(line for line in text.splitlines() if line.startswith("first & "))
+    similarity = comparison.pairs[0].profile.similarity(0.45)
+    assert float(row.split(" & ")[4]) == pytest.approx(similarity, rel=1e-3)
+    for name in ("profiles", "neurons"):
+        assert r"\bottomrule" in opened.file(f"[data-latex={name}]")
     opened.done()
 
 
@@ -318,7 +517,7 @@ def test_evidence_and_matrix(browser, tmp_path):
     knn = found["mutual knn"]
     test = [f"{knn.p_value:.3f} ({knn.permutations})", f"{knn.calibrated:.3f}"]
     assert shown["mutual knn"] == [f"{knn.value:.3f}", "in sample", f"{knn.null_value:.3f}", *test]
-    titles = opened.part("Evidence").locator("h4.group").all_text_contents()
+    titles = opened.part("Evidence").locator("h3.group").all_text_contents()
     assert titles == ["Of all rows", f"Of all 20 examples ({KINDS[comparison.pairs[0].sample.x_rows]})"]
     assert "Calibrated: how far the sample's value is above" in opened.part("Evidence").text_content()
     biased = [measure for measure in found.measures if "is biased" in measure.reason]

@@ -41,9 +41,11 @@ export function place(figure, first, ...others) {
   return first;
 }
 
+/** @typedef {{ mark: "line" | "dashed" | "dotted" | "dots" | "band", colour: string, text: string }} LegendItem */
+
 /**
  * A legend for marks of different kinds.
- * @param {{ mark: "line" | "dashed" | "dotted" | "dots" | "band", colour: string, text: string }[]} items
+ * @param {LegendItem[]} items
  */
 export function legend(items) {
   return h(

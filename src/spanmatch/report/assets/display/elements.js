@@ -1,6 +1,7 @@
 // Elements of the page: anything with attributes and children, tables, and sections that can be drawn again.
 /** @import { Cell } from "../data/csv.js" */
 import { csvText } from "../data/csv.js";
+import { latexText } from "../data/latex.js";
 
 /** @typedef {string | number | boolean | null | undefined | ((event: Event) => void)} Attribute */
 /** @typedef {Node | string | number | null | undefined} Leaf */
@@ -160,14 +161,29 @@ export function foldedSection(title, draw, open = false) {
   return { element, redraw };
 }
 
+/** @typedef {[name: string, heads: string[], rows: Cell[][]]} TableFile a table with the name of its file, without its end */
+
 /**
  * Download a table as CSV.
- * @param {string} name
- * @param {string[]} heads
- * @param {Cell[][]} rows
+ * @param {TableFile} table
  */
-export function download(name, heads, rows) {
-  const file = new Blob([csvText(heads, rows)], { type: "text/csv" });
+export function downloadCsv([name, heads, rows]) {
+  downloadFile(`${name}.csv`, new Blob([csvText(heads, rows)], { type: "text/csv" }));
+}
+
+/**
+ * Download a table as LaTeX.
+ * @param {TableFile} table
+ */
+export function downloadLatex([name, heads, rows]) {
+  downloadFile(`${name}.tex`, new Blob([latexText(name, heads, rows)], { type: "text/x-tex" }));
+}
+
+/**
+ * @param {string} name
+ * @param {Blob} file
+ */
+export function downloadFile(name, file) {
   const link = h("a", { href: URL.createObjectURL(file), download: name });
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 1000);

@@ -99,5 +99,5 @@ function componentBars({ layers, first_component: shares }, { width, margin }) {
  * @returns {[string, string[], Cell[][]]}
  */
 export function matrixCsv({ layers, values }) {
-  return ["matrix.csv", ["layer", ...layers], values.map((row, i) => [layers[i], ...row])];
+  return ["matrix", ["layer", ...layers], values.map((row, i) => [layers[i], ...row])];
 }

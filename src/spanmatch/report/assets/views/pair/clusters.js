@@ -95,5 +95,5 @@ function correlationMatrix(title, pair, percent, xEnds, yEnds) {
       Plot.ruleY(xEnds, { stroke: token("--y") }),
     ],
   });
-  return h("div", {}, h("h4", {}, title), chart);
+  return h("div", {}, h("h3", { class: "group" }, title), chart);
 }

@@ -26,7 +26,7 @@ export function evidenceViews(pair) {
       appendNote(body, profileInWords(evidence.profile));
     }
     for (const [title, measures] of groupsOf(pair)) {
-      body.append(h("h4", { class: "group" }, title));
+      body.append(h("h3", { class: "group" }, title));
       body.append(
         evidence
           ? assessed(`Measures of ${name}, ${title}`, measures, evidence.level)
