@@ -7,11 +7,14 @@ import gzip
 import json
 import re
 from dataclasses import replace
+from pathlib import Path
+from xml.etree import ElementTree
 
 import layers
 import numpy as np
 import pytest
 from opened import Opened
+from PIL import Image
 from playwright.sync_api import expect
 from typer.testing import CliRunner
 
@@ -264,8 +267,7 @@ def test_pointing_at_a_neuron_shows_its_partner(browser, tmp_path):
     dot.scroll_into_view_if_needed()
     page.wait_for_timeout(100)
     box = dot.bounding_box()
-    # Near is enough, as dots may be small.
-    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] + 1)
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     tip = page.locator("#levels .tip")
     expect(tip).to_contain_text(f"Neuron 5 of a:l\nlevel {comparison.pairs[0].profile.x_levels[5]:.3f}")
     expect(tip).to_contain_text(f"partner {aligned.y[k]} of b:l, correlation {aligned.strength[k]:.3f}")
@@ -347,6 +349,70 @@ def test_tables_can_be_taken_as_latex(comparison, browser, tmp_path):
     assert float(row.split(" & ")[4]) == pytest.approx(similarity, rel=1e-3)
     for name in ("profiles", "neurons"):
         assert r"\bottomrule" in opened.file(f"[data-latex={name}]")
+    opened.done()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_figure_can_be_taken_as_svg_and_png(comparison, all_pairs, browser, tmp_path, scheme):
+    for name, compared, count in (("few", comparison, 5), ("all", all_pairs, 6)):
+        opened = Opened(browser, compared.report(tmp_path / f"{name}.html"), scheme=scheme)
+        page = opened.page
+        page.evaluate("document.querySelectorAll('details').forEach((part) => (part.open = true))")
+        page.wait_for_timeout(50)
+        figures = page.locator("figure:visible:not(figure figure)")
+        assert figures.count() >= count
+        # Each figure is followed by its buttons.
+        followed = "figures => figures.filter(f => f.nextElementSibling?.className === 'export').length"
+        assert figures.evaluate_all(followed) == figures.count()
+        for kind in ("SVG", "PNG"):
+            assert page.locator(".export button", has_text=kind).count() == figures.count()
+        for button in page.locator(".export button", has_text="SVG").all():
+            with page.expect_download() as waiting:
+                button.click()
+            text = Path(waiting.value.path()).read_text(encoding="utf-8")
+            root = ElementTree.fromstring(text)  # it is XML
+            assert root.tag == "{http://www.w3.org/2000/svg}svg" and len(list(root.iter())) > 10
+            # It needs neither the page's style nor its script, nor anything from elsewhere.
+            assert not re.search(r"var\(|currentColor|<script|<style|\bclass=|href=\"(?!data:|#)", text)
+        opened.done()
+
+
+def test_a_drawing_is_of_what_is_shown(comparison, browser, tmp_path):
+    opened = Opened(browser, comparison.report(tmp_path / "report.html"))
+    page = opened.page
+    text = opened.file("[aria-label='similarity by layer as SVG']")
+    assert "s(eps) under the null, in sample" in text and ">first<" in text  # of the legend, of the axis
+    accent = page.locator("#depth path.mean").evaluate("path => getComputedStyle(path).stroke")
+    assert f'stroke="{accent}"' in text
+    with page.expect_download() as waiting:
+        page.locator("[aria-label='neurons by level as PNG']").click()
+    assert waiting.value.suggested_filename == "neurons-by-level.png"
+    drawn = np.asarray(Image.open(waiting.value.path()).convert("RGB")).astype(int)
+    box = page.locator("#levels").bounding_box()
+    assert drawn.shape[1] == pytest.approx(3 * (box["width"] + 16), abs=3)
+    for side in "xy":
+        colour = page.locator(f"#{side}-neurons").evaluate("list => getComputedStyle(list).fill")
+        wanted = [int(part) for part in re.findall(r"\d+", colour)]
+        assert (np.abs(drawn - wanted).sum(-1) < 12).sum() > 100
+    opened.done()
+
+
+def test_every_table_can_be_taken_as_csv_and_latex(comparison, browser, tmp_path):
+    opened = Opened(browser, comparison.report(tmp_path / "report.html"))
+    page = opened.page
+    part = opened.part("One-to-one alignment")
+    name = comparison.pairs[0].name
+    rows = opened.csv(f"[aria-label='Partners of {name} as CSV']")
+    aligned = comparison.pairs[0].alignment.bipartite
+    assert len(rows) == len(aligned.x) and [row["a:first"] for row in rows] == [str(i) for i in aligned.x]
+    latex = opened.file(f"[aria-label='Partners of {name} as LaTeX']")
+    assert latex.count("\\\\\n") == 1 + len(rows)
+    page.evaluate("document.querySelectorAll('details').forEach((part) => (part.open = true))")
+    page.wait_for_timeout(50)
+    tables = page.locator("table").count() - 1  # that of layers has its buttons above
+    for kind in ("CSV", "LaTeX"):
+        assert page.locator(".export button", has_text=kind).count() == tables
+    assert part.locator("table").count() == 1
     opened.done()
 
 
@@ -548,6 +614,93 @@ def test_evidence_and_matrix(browser, tmp_path):
     opened.done()
 
 
+@pytest.fixture(scope="module")
+def all_pairs():
+    """Two networks of three layers of which the last two are swapped in the second."""
+    X, _ = layers.random(n=200, p=6, q=6)
+    Y, Z = layers.random(n=200, p=5, q=4, seed=3)
+    return sm.compare({"a": {"l": X, "m": Y, "n": Z}, "b": {"l": X, "m": Z, "n": Y}}, pairs="all", clusters=False)
+
+
+def test_the_map_of_all_layers_is_read_by_pointer_and_by_keyboard(all_pairs, browser, tmp_path):
+    opened = Opened(browser, all_pairs.report(tmp_path / "report.html"))
+    page = opened.page
+    matrix = all_pairs.matrix("debiased cka")
+    value = {(x, y): matrix.values[i, j] for i, x in enumerate(matrix.layers) for j, y in enumerate(matrix.layers)}
+    cells = page.locator("#matrix g[aria-label=cell] rect")
+    # Each network's name stands once along each side.
+    names = page.locator("#matrix .network").all_text_contents()
+    assert cells.count() == 36 and names == ["a", "b", "a", "b"]
+    labels = page.locator("#matrix .labels g").first.locator("text").all_text_contents()
+    assert labels == ["l", "m", "n"] * 2
+    cells.nth(3).hover()  # of the first row
+    expect(page.locator("#cell")).to_have_text(f"a:l and b:l: debiased cka {value['a:l', 'b:l']:.3f}")
+    assert page.locator("#matrix .at").all_text_contents() == ["l", "l"]
+    page.mouse.move(2, 2)
+    expect(page.locator("#cell")).to_contain_text("Point at a cell")
+    page.locator("#matrix .map").focus()
+    for key in ("ArrowRight", "ArrowDown", "ArrowRight", "End", "ArrowDown"):
+        page.keyboard.press(key)
+    expect(page.locator("#cell")).to_have_text(f"b:n and b:n: debiased cka {value['b:n', 'b:n']:.3f}")
+    for key in ("Home", "ArrowRight", "ArrowRight", "ArrowRight"):
+        page.keyboard.press(key)
+    page.keyboard.press("Enter")
+    expect(page.locator("#layer-title")).to_have_text(all_pairs.pairs[0].name)
+    expect(page.locator("#layer-title")).to_be_in_viewport()
+    opened.done()
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_two_networks_and_two_measures_of_the_map_can_be_chosen(all_pairs, browser, tmp_path, width):
+    opened = Opened(browser, all_pairs.report(tmp_path / "report.html"), width)
+    page = opened.page
+    page.locator("#blocks").select_option(label="a \N{MULTIPLICATION SIGN} b")
+    assert page.locator("#matrix g[aria-label=cell] rect").count() == 9
+    assert page.locator("#matrix .network").all_text_contents() == ["a", "b"]
+    assert page.locator("#components [aria-label=rect] rect").count() == 3
+    page.locator("#second-measure").select_option("cka")
+    figures = page.locator("#matrix figure")
+    assert figures.count() == 2 and page.locator("#matrix g[aria-label=cell] rect").count() == 18
+    left, right = (figures.nth(i).bounding_box() for i in (0, 1))
+    assert (left["y"] == right["y"]) == (width > 1000)
+    figures.nth(1).locator("g[aria-label=cell] rect").nth(1).hover()
+    one, two = (all_pairs.matrix(name) for name in ("debiased cka", "cka"))
+    i, j = one.layers.index("a:l"), one.layers.index("b:m")
+    text = f"a:l and b:m: debiased cka {one.values[i, j]:.3f}, cka {two.values[i, j]:.3f}"
+    expect(page.locator("#cell")).to_have_text(text.replace("-0.000", "0.000"))
+    # Both maps mark the cell.
+    assert page.locator("#matrix .cursor:not([display=none])").count() == 2
+    opened.done()
+
+
+def test_a_large_map_is_one_picture_for_each_two_networks(all_pairs, browser, tmp_path):
+    data = json.loads(json.dumps(all_pairs.to_dict()))
+    layers_of = [f"{name}:l{i}" for name in ("a", "b") for i in range(40)]
+    for matrix in data["matrices"]:
+        values = np.random.default_rng(0).random((80, 80))
+        matrix |= {"layers": layers_of, "values": values.tolist(), "first_component": [0.5] * 80}
+    (path := tmp_path / "report.html").write_text(render(data), encoding="utf-8")
+    opened = Opened(browser, path)
+    page = opened.page
+    assert page.locator("#matrix .heat image").count() == 4 and page.locator("#matrix g[aria-label=cell]").count() == 0
+    shown = page.locator("#matrix .labels g").first.locator("text:not(.thinned)").all_text_contents()
+    assert 10 < len(shown) < 80 and shown[0] == "l0"
+    page.locator("#matrix .heat image").nth(1).hover(position={"x": 1, "y": 1})
+    expect(page.locator("#cell")).to_contain_text(f"a:l0 and b:l0: debiased cka {values[0, 40]:.3f}")
+    opened.done()
+
+
+def test_counterparts_are_drawn(all_pairs, browser, tmp_path):
+    opened = Opened(browser, all_pairs.report(tmp_path / "report.html"))
+    section = opened.page.locator("#correspondence")
+    expect(section.locator("p").first).to_contain_text(
+        "1 of 3 layers of a is most similar to the layer of b with which it is compared"
+    )
+    titles = section.locator(".links title").all_text_contents()
+    assert [title.split(",")[0] for title in titles] == ["a:l: b:l", "a:m: b:n", "a:n: b:m"]
+    opened.done()
+
+
 def test_transplants_stand_beside_their_controls(browser, tmp_path):
     X, Y = layers.correlated(p=12, q=10)
 
@@ -684,7 +837,7 @@ def test_inputs_that_excite_a_neuron_most(browser, tmp_path):
 
 
 def _place(shown: dict, example: int) -> str:
-    i, scale = shown["examples"].index(example), 44 / max(shown["width"], shown["height"])
+    i, scale = shown["examples"].index(example), 72 / max(shown["width"], shown["height"])
     x, y = -(i % shown["columns"]) * shown["width"] * scale, -(i // shown["columns"]) * shown["height"] * scale
     return " ".join("0px" if v == 0 else f"{v:.6g}px" for v in (x, y))
 

@@ -4,7 +4,8 @@
 import { AT_FIRST, benchView, hashOf, measuresCsv, scoresCsv, shownIn } from "./data/bench.js";
 import { unpackBench } from "./data/unpack.js";
 import { DARK } from "./display/charts.js";
-import { byId, downloadCsv, h, selectById } from "./display/elements.js";
+import { byId, h, selectById } from "./display/elements.js";
+import { downloadCsv } from "./display/files.js";
 import { showTips } from "./display/tip.js";
 import { fillCellPanel } from "./views/bench/cell_panel.js";
 import { costChart } from "./views/bench/cost.js";

@@ -1,7 +1,8 @@
 // The page: what is chosen, and the views that follow from it.
 /** @import { Address, Level } from "./data/address.js" */
 /** @import { Estimate, Pair, Side } from "./data/pair.js" */
-/** @import { Section, TableFile } from "./display/elements.js" */
+/** @import { Section } from "./display/elements.js" */
+/** @import { TableFile } from "./display/files.js" */
 /** @import { PageComparison, PageData } from "./page_data.d.ts" */
 import { addressIn, hashOf, setHash } from "./data/address.js";
 import { citationOf } from "./data/citation.js";
@@ -13,19 +14,22 @@ import {
   similarityInWords,
   warningsOf,
 } from "./data/comparison.js";
+import { blockChoices } from "./data/matrix.js";
 import { neuronTable } from "./data/neurons.js";
 import { nextSteps } from "./data/next_steps.js";
 import { layerOf } from "./data/pair.js";
 import { unpack } from "./data/unpack.js";
 import { DARK } from "./display/charts.js";
 import { copyText } from "./display/copy.js";
-import { byId, downloadCsv, downloadLatex, h, inputById, selectById } from "./display/elements.js";
+import { byId, h, inputById, selectById } from "./display/elements.js";
+import { downloadCsv, downloadLatex } from "./display/files.js";
 import { number, percent } from "./display/text.js";
 import { fillBreadcrumb } from "./views/breadcrumb.js";
-import { drawAllLayers, matrixCsv } from "./views/comparison/all_layers.js";
+import { drawAllLayers, drawComponents, matrixCsv } from "./views/comparison/all_layers.js";
 import { changesView, correspondenceView } from "./views/comparison/correspondence.js";
 import { fillLayersTable, layersCsv, profilesCsv } from "./views/comparison/layers_table.js";
 import { fillNextSteps } from "./views/comparison/next_steps.js";
+import { drawSideBySide } from "./views/comparison/side_by_side.js";
 import { drawSimilarityByEps } from "./views/comparison/similarity_by_eps.js";
 import { drawSimilarityByLayer } from "./views/comparison/similarity_by_layer.js";
 import { transplantsView } from "./views/comparison/transplants.js";
@@ -93,6 +97,8 @@ class Page {
     this.byLayer = null;
     /** @type {ReturnType<typeof drawSimilarityByEps> | null} */
     this.byEps = null;
+    /** @type {ReturnType<typeof drawSideBySide>} */
+    this.sideBySide = null;
     /** @type {ReturnType<typeof fillLayersTable> | null} */
     this.table = null;
     /** @type {ReturnType<typeof drawSwarm> | null} */
@@ -188,6 +194,11 @@ class Page {
     byId("beside-label").hidden = !measures.length;
     const names = comparison.matrices.map((matrix) => matrix.name);
     setOptions("measure", names, names[0]);
+    setOptions("second-measure", ["", ...names], "", "nothing");
+    byId("second-label").hidden = names.length < 2;
+    const blocks = blockChoices(comparison).map(([name], i) => h("option", { value: i }, name));
+    byId("blocks").replaceChildren(...blocks);
+    byId("blocks-label").hidden = comparison.networks.length < 2;
     byId("all-layers").hidden = !names.length;
   }
 
@@ -278,12 +289,30 @@ class Page {
     const beside = selectById("beside").value;
     this.byLayer = drawSimilarityByLayer(byId("depth"), view, estimate, layer, networks, beside);
     this.byEps = drawSimilarityByEps(byId("curves"), view, estimate, layer, networks);
+    this.drawSideBySide();
     const choose = (/** @type {string} */ chosen) => this.openLayer(chosen);
     this.table = fillLayersTable(byId("layers"), view, estimate, layer, networks, choose);
   }
 
+  drawSideBySide() {
+    const comparisons = this.views.map((view) => ({ view, title: this.comparisonTitle(view.comparison.name) }));
+    const beside = selectById("beside").value;
+    const choose = (/** @type {string} */ name) => {
+      this.chooseComparison(name);
+      /** @type {HTMLElement | null} */ (byId("side-by-side").querySelector("[aria-pressed=true]"))?.focus();
+    };
+    this.sideBySide = drawSideBySide(byId("side-by-side"), comparisons, this.view, this.estimate, beside, choose);
+  }
+
   drawMatrix() {
-    if (this.matrix) drawAllLayers(byId("matrix"), this.matrix, (x, y) => this.chooseCell(x, y));
+    const { matrix, view } = this;
+    if (!matrix) return;
+    const second = view.comparison.matrices.find(({ name }) => name === selectById("second-measure").value);
+    const matrices = second ? [matrix, second] : [matrix];
+    const [, networks] = blockChoices(view.comparison)[Number(selectById("blocks").value)];
+    const choose = (/** @type {string} */ x, /** @type {string} */ y) => this.chooseCell(x, y);
+    const layout = drawAllLayers(byId("matrix"), byId("cell"), matrices, networks, choose);
+    drawComponents(byId("components"), matrix, networks, layout);
   }
 
   showPairSections() {
@@ -356,7 +385,7 @@ class Page {
     const { eps, pair, view } = this;
     inputById("eps").value = String(eps);
     byId("eps-value").textContent = eps.toFixed(3);
-    for (const chart of [this.byLayer, this.byEps, this.table]) chart?.move(eps);
+    for (const chart of [this.byLayer, this.byEps, this.table, this.sideBySide]) chart?.move(eps);
     const [x, y] = this.swarm?.move(eps) ?? [0, 0];
     byId("in-words").textContent = similarityInWords(view, this.estimate, eps);
     byId("layer-summary").textContent = pairInWords(pair, eps, x, y);
@@ -388,7 +417,8 @@ class Page {
       this.drawComparison();
       this.move();
     });
-    byId("measure").addEventListener("change", () => this.drawMatrix());
+    for (const id of ["measure", "second-measure", "blocks"])
+      byId(id).addEventListener("change", () => this.drawMatrix());
     const copy = byId("copy-citation");
     copy.addEventListener("click", () => copyText(copy, byId("citation")));
     const slider = inputById("eps");

@@ -3,7 +3,8 @@
 /** @import { BenchView, Column, Shown } from "../../data/bench.js" */
 import { detailsCsv, partsOf } from "../../data/bench.js";
 import { token } from "../../display/charts.js";
-import { appendFigure, appendNote, downloadCsv, h, table } from "../../display/elements.js";
+import { appendFigure, appendNote, h, table } from "../../display/elements.js";
+import { downloadCsv } from "../../display/files.js";
 import { inBrackets, MISSING, number, percent, significant } from "../../display/text.js";
 import { drawDetails } from "./details_chart.js";
 

@@ -35,18 +35,19 @@ const NULL = d3.line().defined(([, y]) => Number.isFinite(y));
  * @param {string} chosenLayer
  * @param {string} chosenNetworks
  * @param {string} beside a measure that is drawn beside s(eps); empty for none
+ * @param {boolean} [isSmall] whether it is one of several: without legend and lines at other eps
  */
-export function drawSimilarityByLayer(figure, view, estimate, chosenLayer, chosenNetworks, beside) {
+export function drawSimilarityByLayer(figure, view, estimate, chosenLayer, chosenNetworks, beside, isSmall = false) {
   const { layers, pairs } = view;
-  const rows = layers.flatMap((layer) =>
-    view.eps.map((eps) => ({ layer, eps, similarity: view.meanAt(estimate, layer, eps) })),
-  );
+  const rows = isSmall
+    ? []
+    : layers.flatMap((layer) => view.eps.map((eps) => ({ layer, eps, similarity: view.meanAt(estimate, layer, eps) })));
   const measured = beside ? layers.map((layer) => ({ layer, value: view.meanOf(beside, layer) })) : [];
   const second = token("--y");
   const chart = Plot.plot({
-    ...frame(figure, widthOf(figure) < NARROW ? 260 : 330),
+    ...frame(figure, isSmall ? 220 : widthOf(figure) < NARROW ? 260 : 330),
     marginBottom: layersMargin(layers, 40),
-    marginRight: 72,
+    marginRight: isSmall ? 16 : 72,
     x: { ...layersAxis(layers), type: "point" },
     y: {
       domain: unitDomain(measured.map(({ value }) => value)),
@@ -56,7 +57,7 @@ export function drawSimilarityByLayer(figure, view, estimate, chosenLayer, chose
     },
     marks: [
       Plot.ruleY([0]),
-      Plot.ruleX([chosenLayer], { stroke: token("--accent"), strokeOpacity: 0.25, strokeWidth: 14 }),
+      Plot.ruleX(chosenLayer ? [chosenLayer] : [], { stroke: token("--accent"), strokeOpacity: 0.25, strokeWidth: 14 }),
       Plot.lineY(rows, { x: "layer", y: "similarity", z: "eps", stroke: "currentColor", strokeOpacity: 0.18 }),
       Plot.text(epsLabels(rows, layers[layers.length - 1]), {
         x: "layer",
@@ -71,7 +72,8 @@ export function drawSimilarityByLayer(figure, view, estimate, chosenLayer, chose
       Plot.dot(measured, { x: "layer", y: "value", stroke: second, fill: token("--paper"), symbol: "square", r: 4 }),
     ],
   });
-  place(figure, legend(legendItems(view, beside)), chart);
+  if (isSmall) place(figure, chart);
+  else place(figure, legend(legendItems(view, beside)), chart);
   const [x, y] = [scaleOf(chart, "x").apply, scaleOf(chart, "y").apply];
   const svg = d3.select(chart);
   const range = svg.append("path").attr("class", "band");
