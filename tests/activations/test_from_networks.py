@@ -28,7 +28,7 @@ def test_folds_and_null_keep_positions_of_one_example_together():
 
 
 def test_kinds_of_batches():
-    network, x = nn.Sequential(nn.Linear(4, 3)), torch.randn(600, 4)
+    network, x = nn.Sequential(nn.Linear(4, 3)).double(), torch.randn(600, 4, dtype=torch.float64)
     networks = {"a": network, "b": network}
     expected = sm.capture(networks, [x]).pair("a:0", "b:0")
     loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(x, torch.zeros(600)), batch_size=50)
