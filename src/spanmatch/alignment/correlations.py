@@ -94,6 +94,8 @@ def correlation(pair: Pair) -> Correlation:
 
     Notes
     -----
+    Each is Pearson's coefficient:
+
         c_ij = sum (x_i - mean)(y_j - mean) / sqrt(sum (x_i - mean)^2 sum (y_j - mean)^2)
 
     Cost: (p + q)^2 operations. It makes no pass over the rows.

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from .. import __about__
+from .._defaults import EPS
 from .._display import Displayed
 from .._files import Path_, write_text, writing
 from .._plotting import axes_for, depth_colours, depth_legend, label, legend, name_ticks, reach_of_ends, series_style
@@ -32,7 +33,6 @@ from ..moments.provenance import network_and_layer
 from ..similarity import Correspondence, LayerMatrix, NetworkScore, correspondence_of, network_score
 from . import csv_tables
 from .changes import Changes, are_near
-from .listed_eps import EPS
 from .pair_result import PairResult
 from .pairing import Match, checked_similarity, matrix_of, named_measure, networks_of
 
