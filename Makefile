@@ -5,13 +5,14 @@ BIN := .venv/bin
 TORCH := torch==2.13.0
 NODE_TOOLS := $(if $(shell command -v npm 2>/dev/null),node_modules/.ready)
 
-.PHONY: demo test test-fast check quick-bench docs format types benchmarks vendor clean
+.PHONY: demo test test-fast check quick-bench docs format types benchmarks vendor package-check release-check test-oldest audit clean
 
 demo: .venv/ready
 	$(BIN)/spanmatch demo
 
+# In two processes: tests of one file stay together, see tests/conftest.py.
 test: .venv/ready $(NODE_TOOLS)
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadgroup
 	$(if $(NODE_TOOLS),npm test)
 
 # Everything but the tests that train networks, start processes or open a browser: see tests/conftest.py.
@@ -66,6 +67,7 @@ benchmarks: .venv/ready
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/tracker.py
 	$(BIN)/python benchmarks/calls.py
+	$(BIN)/python benchmarks/start.py
 	$(BIN)/python benchmarks/exactness.py
 	$(BIN)/python benchmarks/kills.py
 
@@ -88,6 +90,36 @@ vendor:
 	cd build/vendor && npm pack --silent d3@7.9.0 @observablehq/plot@0.6.17 && for f in *.tgz; do tar xzf $$f --one-top-level; done
 	cp build/vendor/d3-7.9.0/package/dist/d3.min.js src/spanmatch/report/vendor/
 	cp build/vendor/observablehq-plot-0.6.17/package/dist/plot.umd.min.js src/spanmatch/report/vendor/
+
+# The wheel and the source distribution, built, checked and tried without extras: about a minute.
+package-check: .venv/ready
+	$(BIN)/python tools/release_check.py --core-only
+
+# The same with every extra and each supported Python of this machine: some minutes.
+release-check: .venv/ready
+	$(BIN)/python tools/release_check.py --torch $(TORCH) $(if $(TORCH_INDEX),--torch-index $(TORCH_INDEX)) $(RELEASE_OPTIONS)
+
+# The core's tests with the oldest versions of its dependencies that pyproject.toml allows. What these warn of is no
+# fault of ours. PYTHON should be the oldest supported one.
+test-oldest: build/oldest/ready
+	PYTHONPATH=tools build/oldest/bin/python -m pytest -m "not slow" -n 2 --dist loadgroup -p skip_without_extras \
+		-W ignore::DeprecationWarning -W ignore::FutureWarning
+
+build/oldest/ready: pyproject.toml constraints.txt .venv/ready
+	rm -rf build/oldest && $(PYTHON) -m venv build/oldest
+	$(BIN)/python tools/oldest_versions.py >build/oldest/constraints.txt
+	grep -E '^(hypothesis|packaging|pytest|pytest-xdist|PyYAML)==' constraints.txt >build/oldest/requirements.txt
+	build/oldest/bin/pip install --quiet --disable-pip-version-check --constraint build/oldest/constraints.txt \
+		--requirement build/oldest/requirements.txt --editable .
+	touch $@
+
+# Known vulnerabilities of the pinned versions. It needs the database of advisories: see SECURITY.md.
+audit: build/audit/bin/pip-audit
+	build/audit/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip --strict
+
+build/audit/bin/pip-audit:
+	$(PYTHON) -m venv build/audit
+	build/audit/bin/pip install --quiet --disable-pip-version-check pip-audit==2.10.1
 
 clean:
 	rm -rf .venv node_modules build dist site docs/api docs/gallery docs/project .mypy_cache .ruff_cache .pytest_cache .hypothesis

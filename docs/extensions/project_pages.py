@@ -17,7 +17,10 @@ def write_pages(app: Sphinx) -> None:
     """Write the pages, if they changed."""
     FOLDER.mkdir(exist_ok=True)
     for source, page in COPIED.items():
-        _write(page, (ROOT / source).read_text().replace("](docs/", "](../"))
+        text = (ROOT / source).read_text().replace("](docs/", "](../")
+        for other, page_of_other in COPIED.items():
+            text = text.replace(f"]({other}", f"]({page_of_other}")
+        _write(page, text)
     _write("studies.md", _studies())
 
 
