@@ -1,7 +1,7 @@
 """Print constraints that hold dependencies at the oldest versions that pyproject.toml allows.
 
-python tools/oldest_versions.py             the core's dependencies
-python tools/oldest_versions.py EXTRA ...   those of extras as well
+python tools/oldest_versions.py               the core's dependencies
+python tools/oldest_versions.py plot,frames   those of extras as well
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def _lower_bound(requirement: Requirement) -> str:
 def main() -> None:
     """Print the constraints, one a line."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    print("\n".join(oldest_versions(project, sys.argv[1:])))
+    print("\n".join(oldest_versions(project, [name for name in "".join(sys.argv[1:]).split(",") if name])))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { addressIn, hashOf } from "../../src/spanmatch/report/assets/data/address.js";
+import { citationOf } from "../../src/spanmatch/report/assets/data/citation.js";
 import {
   comparisonView,
   factsOf,
@@ -9,6 +11,7 @@ import {
   warningsOf,
 } from "../../src/spanmatch/report/assets/data/comparison.js";
 import { csvText } from "../../src/spanmatch/report/assets/data/csv.js";
+import { escaped, latexText } from "../../src/spanmatch/report/assets/data/latex.js";
 import {
   fewPredictorsOf,
   minimumMatchOf,
@@ -16,6 +19,7 @@ import {
   orderByLevel,
   partnerOf,
 } from "../../src/spanmatch/report/assets/data/neurons.js";
+import { nextSteps } from "../../src/spanmatch/report/assets/data/next_steps.js";
 import { preparePair } from "../../src/spanmatch/report/assets/data/pair.js";
 import { fromColumns, unpack } from "../../src/spanmatch/report/assets/data/unpack.js";
 import { comparisonRecord, pairRecord } from "./records.js";
@@ -98,19 +102,22 @@ test("similarity in words: few layers by share, of many the extremes", () => {
   const levels = { all: [0.1, 0.1], half: [0.1, 0.9], none: [0.9, 0.9] };
   const pairs = Object.entries(levels).map(([layer, values]) => pairRecord(values, values, { layer }));
   const text = similarityInWords(comparisonView(comparisonRecord(pairs)), "sample", 0.5);
-  assert.equal(text, "Matched at eps 0.500 in this sample: all of all; 50% of half; nothing of none.");
+  assert.equal(
+    text,
+    "At eps 0.500, the match holds all of the neurons of all, 50% of half and nothing of none (in this sample).",
+  );
   const many = d3.range(9).map((i) => pairRecord([i / 10], [i / 10], { layer: `l${i}` }));
   const range = similarityInWords(comparisonView(comparisonRecord(many)), "sample", 0.3);
-  const extremes = "from 0% of l4 to 100% of l0; half or more of 4 of the 9 layers.";
-  assert.equal(range, `Matched at eps 0.300 in this sample: ${extremes}`);
+  const extremes = "from 0% of the neurons of l4 to 100% of l0, and half or more of 4 of the 9 layers";
+  assert.equal(range, `At eps 0.300, the match holds ${extremes} (in this sample).`);
   const unresolved = pairRecord([0.01], [0.01], { resolution: 0.5, layer: "flat" });
   const unknown = similarityInWords(comparisonView(comparisonRecord([unresolved])), "sample", 0.1);
-  assert.equal(unknown, "Matched at eps 0.100 in this sample: an unresolved share of flat.");
+  assert.equal(unknown, "At eps 0.100, the match holds an unresolved share of the neurons of flat (in this sample).");
   const evidence = { rows: { enough: true }, profile: { eps: [0.1], null: [0.2] } };
   const withNull = comparisonView(comparisonRecord([pairRecord([0.1], [0.1], { evidence })]));
   assert.equal(
     similarityInWords(withNull, "sample", 0.5),
-    "Matched at eps 0.500 in this sample: all of l. Under the null: at most 20% of a layer.",
+    "At eps 0.500, the match holds all of the neurons of l (in this sample); under the null, at most 20% of a layer in sample.",
   );
 });
 
@@ -133,7 +140,7 @@ test("what is estimated for the population comes from corrected levels, and what
   assert.deepEqual(good.curve("population").at(-1), { eps: 1, similarity: 0.5 });
   assert.equal(
     similarityInWords(view, "population", 0.5),
-    "Matched at eps 0.500, estimated for the population: 25% of good.",
+    "At eps 0.500, the match holds 25% of the neurons of good (estimated for the population).",
   );
   assert.deepEqual(notEstimatedInWords(view), [
     "No estimate for the population of few: too few rows.",
@@ -225,4 +232,79 @@ test("the table of neurons has a row for each neuron of both layers", () => {
 test("CSV: quotes where they are needed, nothing for what is missing", () => {
   const text = csvText(["a", 'b "c"'], [[1, null], ["x,y", undefined], ["line\nbreak", true]]); // prettier-ignore
   assert.equal(text, 'a,"b ""c"""\n1,\n"x,y",\n"line\nbreak",true\n');
+});
+
+test("an address comes back from its hash, and what cannot be read is as at first", () => {
+  const first = {
+    at: "overview",
+    comparison: null,
+    networks: null,
+    layer: null,
+    neuron: null,
+    eps: null,
+    estimate: null,
+  };
+  assert.equal(hashOf(first), "");
+  assert.deepEqual(addressIn(""), first);
+  const address = {
+    ...first,
+    at: "neuron",
+    networks: "a & b ~ c=#",
+    layer: "層",
+    neuron: { side: "y", index: 12 },
+    eps: 0,
+    estimate: "sample",
+  };
+  assert.deepEqual(addressIn(`#${hashOf(address)}`), address);
+  assert.deepEqual(addressIn("#at=toString&neuron=z3&eps=1&estimate=constructor"), first);
+  assert.deepEqual(addressIn("#neuron=x-1&eps=-0.5"), first);
+});
+
+test("a table as LaTeX: numbers to the right, special characters as text", () => {
+  const text = latexText("50% of a_b", ["name", "value"], [["x & y", 0.123456], ["~", null]]); // prettier-ignore
+  assert.ok(text.includes("\\begin{tabular}{lr}"));
+  assert.ok(text.includes("x \\& y & 0.1235 \\\\\n"));
+  assert.ok(text.includes("\\textasciitilde{} & -- \\\\\n"));
+  assert.ok(text.includes("\\caption{50\\% of a\\_b}"));
+  assert.equal(escaped("\\{$#^}<\n"), "\\textbackslash{}\\{\\$\\#\\textasciicircum{}\\}$<$ ");
+});
+
+const COMPUTED = { transplants: [{}], matrices: [{}], inputs: {}, match: "name", networks: ["a", "b"], spanmatch: "0" };
+
+test("what to do next: few rows first, then a match by chance, then the layer that differs most", () => {
+  const rows = (size) => ({ enough: size >= 500, effective_sample_size: size, needed: 500 });
+  const evidence = (size, share) => ({ rows: rows(size), profile: { eps: [0.5], null: [share] }, level: 0.95 });
+  const pairs = [
+    pairRecord([0.1, 0.9], [0.1, 0.9], { layer: "few", evidence: evidence(100, 0.5) }),
+    pairRecord([0.1, 0.1], [0.1, 0.9], { layer: "good", evidence: evidence(500, 0) }),
+  ];
+  const view = comparisonView(comparisonRecord(pairs, COMPUTED));
+  const steps = nextSteps(view, 0.5, true);
+  assert.deepEqual(
+    steps.map(({ what }) => what),
+    [
+      "1 of 2 layers has fewer rows than needed",
+      "1 of 2 layers matches no more than unrelated data at this eps",
+      "The networks differ most in few",
+    ],
+  );
+  assert.ok(steps[0].why.startsWith("few (100 of 500), as effective sample sizes. Compare over about 5 times as many"));
+  assert.equal(steps[2].layer, "few");
+  const bare = comparisonView(
+    comparisonRecord([pairRecord([0.1], [0.1])], { ...COMPUTED, transplants: [], matrices: [], inputs: null }),
+  );
+  const options = nextSteps(bare, 0.5, false).map(({ option }) => option);
+  assert.deepEqual(options, ["--evidence", undefined, "--transplant EPS --labels LABELS", "--top 9"]);
+});
+
+test("a citation has versions, settings and the shares at this eps", () => {
+  const pair = pairRecord([0.1, 0.9], [0.1, 0.9], { layout: "rows as given" });
+  const notes = { Data: "digits" };
+  const view = comparisonView(comparisonRecord([pair], { ...COMPUTED, notes, method: "gram", spanmatch: "1.2" }));
+  const text = citationOf({ name: "demo", torch: "2.0" }, view, "sample", 0.5);
+  assert.ok(text.startsWith("Similarity of a and b (demo), 1 pair"));
+  assert.ok(text.includes("s(eps) at eps 0.500, in sample: l 50.0%."));
+  assert.ok(text.includes("spanmatch 1.2 and PyTorch 2.0."));
+  assert.ok(text.includes("10 rows per layer (rows as given); activations centred; moments kept as gram"));
+  assert.ok(text.includes("no evidence; Data: digits."));
 });

@@ -28,7 +28,8 @@ import {
   rowsInWords,
   sampleInWords,
 } from "../../src/spanmatch/report/assets/views/pair/evidence.js";
-import { placeAfterKey } from "../../src/spanmatch/report/assets/views/pair/neuron_grid.js";
+import { placeAfterKey } from "../../src/spanmatch/report/assets/views/pair/swarm.js";
+import { swarmOf } from "../../src/spanmatch/report/assets/views/pair/swarm_layout.js";
 import { visible } from "../../src/spanmatch/report/assets/views/pair/top_inputs.js";
 import { stepName } from "../../src/spanmatch/report/assets/views/study/steps.js";
 
@@ -220,4 +221,19 @@ test("a transplant shows what it has, with its own controls", () => {
   assert.deepEqual(differenceRow(transplant, "stitch"), ["a:l from b:l", "–", "+25.0 (10.0 to 40.0)", "–", "–"]);
   // Nothing was transplanted neuron by neuron.
   assert.deepEqual(outcomeRow(transplant, "transplant").slice(1, 4), ["–", "–", "90.0% (0.50)"]);
+});
+
+test("dots stand at their places, apart, and the more there are the smaller they get", () => {
+  const far = swarmOf([0, 50, 100], 100, 10);
+  assert.deepEqual([far.radius, far.places, new Set(far.heights).size], [6, [0, 50, 100], 1]);
+  for (const count of [30, 300, 1000]) {
+    const wanted = d3.range(count).map((i) => (i % 7 === 0 ? 200 : 100 + (i % 3)));
+    const { radius, places, heights, height } = swarmOf(wanted, 120, 25);
+    for (let i = 0; i < count; i++)
+      for (let j = 0; j < i; j++)
+        assert.ok(Math.hypot(places[i] - places[j], heights[i] - heights[j]) > 2 * radius, `${i} and ${j} overlap`);
+    assert.ok(height <= 121 && heights.every((value) => value <= height));
+    assert.ok(count > 30 ? radius < 6 : places.every((place, i) => Math.abs(place - wanted[i]) <= 25));
+  }
+  assert.equal(swarmOf([], 100, 10).radius, 6);
 });

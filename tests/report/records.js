@@ -26,6 +26,7 @@ export function pairRecord(xLevels, yLevels, fields = {}) {
     y_neurons: yLevels.length,
     resolution: 0,
     warnings: [],
+    measures: [],
     simple: [],
     alignment: ALIGNMENT,
     evidence: null,

@@ -7,11 +7,14 @@ import gzip
 import json
 import re
 from dataclasses import replace
+from pathlib import Path
+from xml.etree import ElementTree
 
 import layers
 import numpy as np
 import pytest
 from opened import Opened
+from PIL import Image
 from playwright.sync_api import expect
 from typer.testing import CliRunner
 
@@ -134,10 +137,11 @@ def test_what_is_matched_is_said_in_words(browser, tmp_path):
     opened = Opened(browser, comparison.report(tmp_path / "few.html"))
     opened.eps(0.05)
     words = opened.page.locator("#in-words")
-    expect(words).to_have_text("Matched at eps 0.050, estimated for the population: all of same; 50% of part.")
+    shares = "all of the neurons of same and 50% of part"
+    population = f"At eps 0.050, the match holds {shares} (estimated for the population); under the null, nothing."
+    expect(words).to_have_text(population)
     opened.page.locator("#estimate").select_option("sample")
-    start = "Matched at eps 0.050 in this sample"
-    expect(words).to_have_text(f"{start}: all of same; 50% of part. Under the null: nothing.")
+    expect(words).to_have_text(population.replace("estimated for the population", "in this sample"))
     # The neuron that matches best is looked at first.
     assert opened.page.locator("#x-neurons [aria-selected]").count() == 1
     assert "Neuron 0 of a:same" in opened.page.locator("#neuron").text_content()
@@ -145,9 +149,270 @@ def test_what_is_matched_is_said_in_words(browser, tmp_path):
     many = {name: {f"l{i}": X if i < 7 else own for i in range(10)} for name, own in (("a", X), ("b", Y))}
     opened = Opened(browser, sm.compare(many).report(tmp_path / "many.html"))
     opened.eps(0.05)
-    shares = "from 0% of l7 to 100% of l0; half or more of 7 of the 10 layers"
+    shares = "from 0% of the neurons of l7 to 100% of l0, and half or more of 7 of the 10 layers"
     words = opened.page.locator("#in-words")
-    expect(words).to_have_text(f"Matched at eps 0.050, estimated for the population: {shares}.")
+    expect(words).to_have_text(
+        f"At eps 0.050, the match holds {shares} (estimated for the population); under the null, nothing."
+    )
+    opened.done()
+
+
+@pytest.mark.parametrize(("width", "height"), [(1400, 900), (390, 844)])
+def test_the_first_screen_holds_the_answer_the_overview_and_the_controls(comparison, browser, tmp_path, width, height):
+    opened = Opened(browser, comparison.report(tmp_path / "report.html"), width, height=height)
+    page = opened.page
+    order = [page.locator(f"#{name}").bounding_box() for name in ("in-words", "crumbs", "eps", "depth")]
+    assert [box["y"] for box in order] == sorted(box["y"] for box in order)
+    # At least the upper half of the chart, which holds the lines of what matches.
+    assert order[-1]["y"] + order[-1]["height"] / (1 if width > 1000 else 2) <= height
+    chart = page.locator("#depth")
+    assert chart.locator("path.mean").count() == chart.locator("path.null").count() == 1
+    legend = chart.locator(".legend").text_content()
+    assert "s(eps) under the null, in sample" in legend and "debiased cka" in legend
+    assert chart.locator("[aria-label=dot] path, [aria-label=dot] rect").count() == 3
+    page.locator("#beside").select_option("cka")
+    assert "debiased" not in chart.locator(".legend").text_content()
+    page.locator("#beside").select_option("")
+    assert "cka" not in chart.locator(".legend").text_content()
+    # Where the numbers come from stands after them.
+    assert page.locator("#facts").bounding_box()["y"] > page.locator("#one-layer").bounding_box()["y"]
+    opened.done()
+
+
+def test_the_address_holds_what_is_shown(comparison, browser, tmp_path):
+    opened = Opened(browser, comparison.report(tmp_path / "report.html"))
+    page = opened.page
+    crumbs = page.locator("#crumbs a")
+    name = comparison.pairs[2].name
+    assert crumbs.nth(0).text_content() == "Overview" and crumbs.nth(0).get_attribute("aria-current") == "location"
+    page.locator("#layers button", has_text="few").click()
+    expect(page.locator("#crumbs [aria-current]")).to_have_text(name)
+    expect(page.locator("#layer-title")).to_be_in_viewport()
+    expect(page).to_have_url(re.compile(r"#at=layer&layer=few$"))
+    page.locator("#y-neurons .cell[data-neuron='4']").click()
+    expect(page.locator("#crumbs [aria-current]")).to_have_text("neuron 4 of b:few")
+    expect(page).to_have_url(re.compile(r"#at=neuron&layer=few&neuron=y4$"))
+    opened.eps(0.42)
+    expect(page).to_have_url(re.compile(r"eps=0\.42"))
+    address = page.url
+    crumbs.nth(0).click()
+    expect(page.locator("h1")).to_be_in_viewport()
+    expect(page).to_have_url(re.compile(r"#layer=few&eps=0\.42$"))
+    opened.done()
+    # Someone else opens the link.
+    opened = Opened(browser, opened.path, fragment=address[address.index("#") :])
+    page = opened.page
+    assert "Neuron 4 of b:few" in page.locator("#neuron h3").text_content()
+    expect(page.locator("#neuron h3")).to_be_in_viewport()
+    assert page.locator("#eps-value").text_content() == "0.420"
+    assert page.locator("#crumbs [aria-current]").text_content() == "neuron 4 of b:few"
+    page.evaluate("location.hash = '#at=layer&layer=first'")
+    expect(page.locator("#layer-title")).to_have_text(comparison.pairs[0].name)
+    opened.done()
+
+
+@pytest.mark.parametrize(
+    "fragment", ["#layer=none&neuron=x9999&eps=7&estimate=best&at=moon", "#neuron=x-1&eps=x", "#results"]
+)
+def test_an_address_of_something_else_shows_the_page_as_at_first(comparison, browser, tmp_path, fragment):
+    opened = Opened(browser, comparison.report(tmp_path / "report.html"), fragment=fragment)
+    assert opened.page.locator("#layer").input_value() == "first"
+    assert opened.page.locator("#crumbs [aria-current]").text_content() == "Overview"
+    opened.done()
+
+
+def test_a_link_within_the_page_changes_nothing_that_is_shown(comparison, browser, tmp_path):
+    opened = Opened(browser, comparison.report(tmp_path / "report.html"))
+    opened.page.locator("#layer").select_option("few")
+    opened.page.locator(".skip").focus()
+    opened.page.keyboard.press("Enter")
+    expect(opened.page).to_have_url(re.compile("#results$"))
+    assert opened.page.locator("#layer").input_value() == "few"
+    opened.done()
+
+
+@pytest.mark.parametrize("sandbox", [None, "allow-scripts"])
+def test_in_a_notebook_s_frame(comparison, browser, tmp_path, sandbox):
+    """A page in a srcdoc has no address that could be set, and may have no clipboard."""
+    from html import escape
+
+    attribute = "" if sandbox is None else f' sandbox="{sandbox}"'
+    frame = f'<!doctype html><iframe{attribute} width=1000 height=700 srcdoc="{escape(render(comparison.to_dict()))}">'
+    (path := tmp_path / "notebook.html").write_text(frame, encoding="utf-8")
+    context = browser.new_context(viewport={"width": 1100, "height": 800}, offline=True)
+    page = context.new_page()
+    problems = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.goto(path.as_uri())
+    inner = page.frame_locator("iframe")
+    inner.locator("html[data-ready]").wait_for()
+    inner.locator("#layers button", has_text="few").click()
+    inner.locator("#y-neurons .cell[data-neuron='4']").click()
+    expect(inner.locator("#crumbs [aria-current]")).to_have_text("neuron 4 of b:few")
+    inner.locator("#crumbs a").first.click()
+    expect(inner.locator("h1")).to_be_in_viewport()
+    page.wait_for_timeout(400)  # until the address would be set
+    assert not problems
+    context.close()
+
+
+def test_pointing_at_a_neuron_shows_its_partner(browser, tmp_path):
+    X, Y, _ = layers.partners(p=7, q=8)
+    comparison = sm.compare({"a": {"l": X}, "b": {"l": Y}})
+    opened = Opened(browser, comparison.report(tmp_path / "report.html"))
+    page = opened.page
+    aligned = comparison.pairs[0].alignment.bipartite
+    k = int(np.flatnonzero(aligned.x == 5)[0])
+    dot = page.locator("#x-neurons .cell[data-neuron='5']")
+    dot.scroll_into_view_if_needed()
+    page.wait_for_timeout(100)
+    box = dot.bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    tip = page.locator("#levels .tip")
+    expect(tip).to_contain_text(f"Neuron 5 of a:l\nlevel {comparison.pairs[0].profile.x_levels[5]:.3f}")
+    expect(tip).to_contain_text(f"partner {aligned.y[k]} of b:l, correlation {aligned.strength[k]:.3f}")
+    start, end = page.locator("path.partner:not(.chosen)").evaluate(
+        "path => [0, path.getTotalLength()].map(at => path.getPointAtLength(at)).map(({ x, y }) => [x, y])"
+    )
+    centre = "dot => [+dot.getAttribute('cx'), +dot.getAttribute('cy')]"
+    assert start == pytest.approx(dot.evaluate(centre), abs=0.2)
+    partner = page.locator(f"#y-neurons .cell[data-neuron='{aligned.y[k]}']").evaluate(centre)
+    assert np.hypot(end[0] - partner[0], end[1] - partner[1]) == pytest.approx(7, abs=0.2)
+    page.mouse.move(5, 5)
+    expect(tip).to_be_hidden()
+    assert not page.locator("path.partner:not(.chosen)").get_attribute("d")
+    opened.done()
+
+
+def test_what_to_do_next(browser, tmp_path):
+    few = np.random.default_rng(0).standard_normal((60, 40))
+    X, _ = layers.correlated(n=60, p=5, q=4)
+    networks = {"a": {"few": few, "enough": X[:, :2]}, "b": {"few": few[::-1], "enough": X[:, 1:3]}}
+    comparison = sm.compare(networks)
+    opened = Opened(browser, comparison.report(tmp_path / "report.html"))
+    page = opened.page
+    lacking = [pair for pair in comparison if not pair.evidence.rows.enough]
+    assert [pair.layer for pair in lacking] == ["few"]
+    rows = lacking[0].evidence.rows
+    steps = page.locator("#next li")
+    expect(steps.first).to_contain_text("1 of 2 layers has fewer rows than needed: few (")
+    expect(steps.first).to_contain_text(f" of {rows.needed:,}), as effective sample sizes.")
+    opened.eps(0.9)
+    expect(page.locator("#next")).to_contain_text("no more than unrelated data at this eps: few")
+    opened.eps(0.0)
+    expect(page.locator("#next")).not_to_contain_text("unrelated data")
+    page.locator("#next button").click()
+    expect(page.locator("#layer-title")).to_be_in_viewport()
+    opened.done()
+    comparison = sm.compare(networks, evidence=False)
+    opened = Opened(browser, comparison.report(tmp_path / "report.html"))
+    expect(opened.page.locator("#next li").first).to_contain_text("2 of 2 layers have no evidence")
+    opened.done()
+
+
+def test_results_can_be_cited(comparison, browser, tmp_path):
+    opened = Opened(browser, comparison.report(tmp_path / "report.html"))
+    page = opened.page
+    opened.eps(0.45)
+    page.evaluate(
+        "Object.defineProperty(navigator, 'clipboard', { value: { writeText: async (text) => { copied = text; } } })"
+    )
+    page.locator("#copy-citation").click()
+    expect(page.locator("#copy-citation")).to_have_text("Copied")
+    text = page.evaluate("copied")
+    assert text == page.locator("#citation").text_content()
+    assert f"spanmatch {sm.__version__}." in text and "s(eps) at eps 0.450" in text and "Wang, L." in text
+    assert f"{comparison.pairs[0].provenance.rows} rows per layer" in text and f"{HOSTILE}: {HOSTILE}" in text
+    # Without a clipboard it is selected.
+    opened.done()
+
+
+@pytest.mark.parametrize("clipboard", ["undefined", "{ writeText: async () => { throw new Error('not allowed'); } }"])
+def test_without_a_clipboard_the_citation_is_selected(comparison, browser, tmp_path, clipboard):
+    opened = Opened(browser, comparison.report(tmp_path / "report.html"))
+    page = opened.page
+    page.evaluate(f"Object.defineProperty(navigator, 'clipboard', {{ value: {clipboard} }})")
+    page.locator("#copy-citation").click()
+    expect(page.locator("#copy-citation")).to_contain_text("Selected")
+    # Spaces are as the browser copies them.
+    assert page.evaluate("getSelection().toString()").split() == page.locator("#citation").text_content().split()
+    opened.done()
+
+
+def test_tables_can_be_taken_as_latex(comparison, browser, tmp_path):
+    opened = Opened(browser, comparison.report(tmp_path / "report.html"))
+    opened.eps(0.45)
+    text = opened.file("[data-latex=layers]")
+    assert r"\begin{tabular}" in text and r"\toprule" in text and text.count(r"\\") == 1 + 3
+    row = next(line for line in text.splitlines() if line.startswith("first & "))
+    similarity = comparison.pairs[0].profile.similarity(0.45)
+    assert float(row.split(" & ")[4]) == pytest.approx(similarity, rel=1e-3)
+    for name in ("profiles", "neurons"):
+        assert r"\bottomrule" in opened.file(f"[data-latex={name}]")
+    opened.done()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_figure_can_be_taken_as_svg_and_png(comparison, all_pairs, browser, tmp_path, scheme):
+    for name, compared, count in (("few", comparison, 5), ("all", all_pairs, 6)):
+        opened = Opened(browser, compared.report(tmp_path / f"{name}.html"), scheme=scheme)
+        page = opened.page
+        page.evaluate("document.querySelectorAll('details').forEach((part) => (part.open = true))")
+        page.wait_for_timeout(50)
+        figures = page.locator("figure:visible:not(figure figure)")
+        assert figures.count() >= count
+        # Each figure is followed by its buttons.
+        followed = "figures => figures.filter(f => f.nextElementSibling?.className === 'export').length"
+        assert figures.evaluate_all(followed) == figures.count()
+        for kind in ("SVG", "PNG"):
+            assert page.locator(".export button", has_text=kind).count() == figures.count()
+        for button in page.locator(".export button", has_text="SVG").all():
+            with page.expect_download() as waiting:
+                button.click()
+            text = Path(waiting.value.path()).read_text(encoding="utf-8")
+            root = ElementTree.fromstring(text)  # it is XML
+            assert root.tag == "{http://www.w3.org/2000/svg}svg" and len(list(root.iter())) > 10
+            # It needs neither the page's style nor its script, nor anything from elsewhere.
+            assert not re.search(r"var\(|currentColor|<script|<style|\bclass=|href=\"(?!data:|#)", text)
+        opened.done()
+
+
+def test_a_drawing_is_of_what_is_shown(comparison, browser, tmp_path):
+    opened = Opened(browser, comparison.report(tmp_path / "report.html"))
+    page = opened.page
+    text = opened.file("[aria-label='similarity by layer as SVG']")
+    assert "s(eps) under the null, in sample" in text and ">first<" in text  # of the legend, of the axis
+    accent = page.locator("#depth path.mean").evaluate("path => getComputedStyle(path).stroke")
+    assert f'stroke="{accent}"' in text
+    with page.expect_download() as waiting:
+        page.locator("[aria-label='neurons by level as PNG']").click()
+    assert waiting.value.suggested_filename == "neurons-by-level.png"
+    drawn = np.asarray(Image.open(waiting.value.path()).convert("RGB")).astype(int)
+    box = page.locator("#levels").bounding_box()
+    assert drawn.shape[1] == pytest.approx(3 * (box["width"] + 16), abs=3)
+    for side in "xy":
+        colour = page.locator(f"#{side}-neurons").evaluate("list => getComputedStyle(list).fill")
+        wanted = [int(part) for part in re.findall(r"\d+", colour)]
+        assert (np.abs(drawn - wanted).sum(-1) < 12).sum() > 100
+    opened.done()
+
+
+def test_every_table_can_be_taken_as_csv_and_latex(comparison, browser, tmp_path):
+    opened = Opened(browser, comparison.report(tmp_path / "report.html"))
+    page = opened.page
+    part = opened.part("One-to-one alignment")
+    name = comparison.pairs[0].name
+    rows = opened.csv(f"[aria-label='Partners of {name} as CSV']")
+    aligned = comparison.pairs[0].alignment.bipartite
+    assert len(rows) == len(aligned.x) and [row["a:first"] for row in rows] == [str(i) for i in aligned.x]
+    latex = opened.file(f"[aria-label='Partners of {name} as LaTeX']")
+    assert latex.count("\\\\\n") == 1 + len(rows)
+    page.evaluate("document.querySelectorAll('details').forEach((part) => (part.open = true))")
+    page.wait_for_timeout(50)
+    tables = page.locator("table").count() - 1  # that of layers has its buttons above
+    for kind in ("CSV", "LaTeX"):
+        assert page.locator(".export button", has_text=kind).count() == tables
+    assert part.locator("table").count() == 1
     opened.done()
 
 
@@ -318,7 +583,7 @@ def test_evidence_and_matrix(browser, tmp_path):
     knn = found["mutual knn"]
     test = [f"{knn.p_value:.3f} ({knn.permutations})", f"{knn.calibrated:.3f}"]
     assert shown["mutual knn"] == [f"{knn.value:.3f}", "in sample", f"{knn.null_value:.3f}", *test]
-    titles = opened.part("Evidence").locator("h4.group").all_text_contents()
+    titles = opened.part("Evidence").locator("h3.group").all_text_contents()
     assert titles == ["Of all rows", f"Of all 20 examples ({KINDS[comparison.pairs[0].sample.x_rows]})"]
     assert "Calibrated: how far the sample's value is above" in opened.part("Evidence").text_content()
     biased = [measure for measure in found.measures if "is biased" in measure.reason]
@@ -346,6 +611,93 @@ def test_evidence_and_matrix(browser, tmp_path):
     values = opened.csv("[data-csv=matrix]")
     matrix = comparison.matrix("debiased cka")
     assert float(values[0]["b:l"]) == pytest.approx(matrix.values[0, matrix.layers.index("b:l")], rel=1e-9)
+    opened.done()
+
+
+@pytest.fixture(scope="module")
+def all_pairs():
+    """Two networks of three layers of which the last two are swapped in the second."""
+    X, _ = layers.random(n=200, p=6, q=6)
+    Y, Z = layers.random(n=200, p=5, q=4, seed=3)
+    return sm.compare({"a": {"l": X, "m": Y, "n": Z}, "b": {"l": X, "m": Z, "n": Y}}, pairs="all", clusters=False)
+
+
+def test_the_map_of_all_layers_is_read_by_pointer_and_by_keyboard(all_pairs, browser, tmp_path):
+    opened = Opened(browser, all_pairs.report(tmp_path / "report.html"))
+    page = opened.page
+    matrix = all_pairs.matrix("debiased cka")
+    value = {(x, y): matrix.values[i, j] for i, x in enumerate(matrix.layers) for j, y in enumerate(matrix.layers)}
+    cells = page.locator("#matrix g[aria-label=cell] rect")
+    # Each network's name stands once along each side.
+    names = page.locator("#matrix .network").all_text_contents()
+    assert cells.count() == 36 and names == ["a", "b", "a", "b"]
+    labels = page.locator("#matrix .labels g").first.locator("text").all_text_contents()
+    assert labels == ["l", "m", "n"] * 2
+    cells.nth(3).hover()  # of the first row
+    expect(page.locator("#cell")).to_have_text(f"a:l and b:l: debiased cka {value['a:l', 'b:l']:.3f}")
+    assert page.locator("#matrix .at").all_text_contents() == ["l", "l"]
+    page.mouse.move(2, 2)
+    expect(page.locator("#cell")).to_contain_text("Point at a cell")
+    page.locator("#matrix .map").focus()
+    for key in ("ArrowRight", "ArrowDown", "ArrowRight", "End", "ArrowDown"):
+        page.keyboard.press(key)
+    expect(page.locator("#cell")).to_have_text(f"b:n and b:n: debiased cka {value['b:n', 'b:n']:.3f}")
+    for key in ("Home", "ArrowRight", "ArrowRight", "ArrowRight"):
+        page.keyboard.press(key)
+    page.keyboard.press("Enter")
+    expect(page.locator("#layer-title")).to_have_text(all_pairs.pairs[0].name)
+    expect(page.locator("#layer-title")).to_be_in_viewport()
+    opened.done()
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_two_networks_and_two_measures_of_the_map_can_be_chosen(all_pairs, browser, tmp_path, width):
+    opened = Opened(browser, all_pairs.report(tmp_path / "report.html"), width)
+    page = opened.page
+    page.locator("#blocks").select_option(label="a \N{MULTIPLICATION SIGN} b")
+    assert page.locator("#matrix g[aria-label=cell] rect").count() == 9
+    assert page.locator("#matrix .network").all_text_contents() == ["a", "b"]
+    assert page.locator("#components [aria-label=rect] rect").count() == 3
+    page.locator("#second-measure").select_option("cka")
+    figures = page.locator("#matrix figure")
+    assert figures.count() == 2 and page.locator("#matrix g[aria-label=cell] rect").count() == 18
+    left, right = (figures.nth(i).bounding_box() for i in (0, 1))
+    assert (left["y"] == right["y"]) == (width > 1000)
+    figures.nth(1).locator("g[aria-label=cell] rect").nth(1).hover()
+    one, two = (all_pairs.matrix(name) for name in ("debiased cka", "cka"))
+    i, j = one.layers.index("a:l"), one.layers.index("b:m")
+    text = f"a:l and b:m: debiased cka {one.values[i, j]:.3f}, cka {two.values[i, j]:.3f}"
+    expect(page.locator("#cell")).to_have_text(text.replace("-0.000", "0.000"))
+    # Both maps mark the cell.
+    assert page.locator("#matrix .cursor:not([display=none])").count() == 2
+    opened.done()
+
+
+def test_a_large_map_is_one_picture_for_each_two_networks(all_pairs, browser, tmp_path):
+    data = json.loads(json.dumps(all_pairs.to_dict()))
+    layers_of = [f"{name}:l{i}" for name in ("a", "b") for i in range(40)]
+    for matrix in data["matrices"]:
+        values = np.random.default_rng(0).random((80, 80))
+        matrix |= {"layers": layers_of, "values": values.tolist(), "first_component": [0.5] * 80}
+    (path := tmp_path / "report.html").write_text(render(data), encoding="utf-8")
+    opened = Opened(browser, path)
+    page = opened.page
+    assert page.locator("#matrix .heat image").count() == 4 and page.locator("#matrix g[aria-label=cell]").count() == 0
+    shown = page.locator("#matrix .labels g").first.locator("text:not(.thinned)").all_text_contents()
+    assert 10 < len(shown) < 80 and shown[0] == "l0"
+    page.locator("#matrix .heat image").nth(1).hover(position={"x": 1, "y": 1})
+    expect(page.locator("#cell")).to_contain_text(f"a:l0 and b:l0: debiased cka {values[0, 40]:.3f}")
+    opened.done()
+
+
+def test_counterparts_are_drawn(all_pairs, browser, tmp_path):
+    opened = Opened(browser, all_pairs.report(tmp_path / "report.html"))
+    section = opened.page.locator("#correspondence")
+    expect(section.locator("p").first).to_contain_text(
+        "1 of 3 layers of a is most similar to the layer of b with which it is compared"
+    )
+    titles = section.locator(".links title").all_text_contents()
+    assert [title.split(",")[0] for title in titles] == ["a:l: b:l", "a:m: b:n", "a:n: b:m"]
     opened.done()
 
 
@@ -485,7 +837,7 @@ def test_inputs_that_excite_a_neuron_most(browser, tmp_path):
 
 
 def _place(shown: dict, example: int) -> str:
-    i, scale = shown["examples"].index(example), 44 / max(shown["width"], shown["height"])
+    i, scale = shown["examples"].index(example), 72 / max(shown["width"], shown["height"])
     x, y = -(i % shown["columns"]) * shown["width"] * scale, -(i // shown["columns"]) * shown["height"] * scale
     return " ".join("0px" if v == 0 else f"{v:.6g}px" for v in (x, y))
 

@@ -390,7 +390,8 @@ def _solutions(pair: Pair, grid: Array, step: Callable[[], object]) -> tuple[Arr
     span = pair.spans(x, y, centred=True)[0]
     weights[-1][np.ix_(x, y)] = span.dual.T @ span.inside
     gap = 0.0
-    with ignoring(ConvergenceWarning):  # the result carries the gap
+    without_penalty = "Coordinate descent without L1"  # a warning of older versions of scikit-learn
+    with ignoring(ConvergenceWarning), ignoring(message=without_penalty):  # the result carries the gap
         for j, path, target_gap in _paths(within, between, grid, pair.rounding[0]):
             weights[1:-1, x, y[j]] = path.T
             gap = max(gap, target_gap)

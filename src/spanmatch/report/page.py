@@ -35,14 +35,7 @@ EXPORT = re.compile(r"^export (?:async )?(?:const|function|class) (\w+)", re.MUL
 
 def render(comparison: ComparisonRecord) -> str:
     """Return the page of a comparison, given as in comparison.json."""
-    *first, last = comparison["networks"]
-    names = f"{', '.join(first)} and {last}" if first else last
-    count = len(comparison["pairs"])
-    lead = (
-        f"To what extent do they represent the same things? {count} {'pair' if count == 1 else 'pairs'} of layers "
-        "compared over the same data."
-    )
-    return _page(names, lead, comparison["spanmatch"], page_data(None, {"": comparison}))
+    return _page(_names(comparison["networks"]), "", comparison["spanmatch"], page_data(None, {"": comparison}))
 
 
 def render_study(study: StudyRecord, comparisons: Mapping[str, ComparisonRecord]) -> str:
@@ -50,10 +43,17 @@ def render_study(study: StudyRecord, comparisons: Mapping[str, ComparisonRecord]
     return _page(study["name"], study["about"], study["spanmatch"], page_data(study, comparisons))
 
 
-def _page(title: str, lead: str, version: str, data: PageData) -> str:
+def _names(networks: Sequence[str]) -> str:
+    *first, last = networks
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def _page(title: str, about: str, version: str, data: PageData) -> str:
+    count = sum(len(comparison["pairs"]) for comparison in data["comparisons"])
+    lead = f"Do they represent the same things? {count} {'pair' if count == 1 else 'pairs'} of layers, the same data."
     comparisons = [{**comparison, "pairs": columns(comparison["pairs"])} for comparison in data["comparisons"]]
     packed = {"study": data["study"], "comparisons": comparisons}
-    return filled("page", ["page"], packed, title=title, lead=lead, version=version)
+    return filled("page", ["page"], packed, title=title, lead=lead, about=about, version=version)
 
 
 def filled(name: str, styles: Sequence[str], data: Mapping[str, object], **texts: str) -> str:

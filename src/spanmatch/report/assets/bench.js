@@ -4,7 +4,8 @@
 import { AT_FIRST, benchView, hashOf, measuresCsv, scoresCsv, shownIn } from "./data/bench.js";
 import { unpackBench } from "./data/unpack.js";
 import { DARK } from "./display/charts.js";
-import { byId, download, h, selectById } from "./display/elements.js";
+import { byId, h, selectById } from "./display/elements.js";
+import { downloadCsv } from "./display/files.js";
 import { showTips } from "./display/tip.js";
 import { fillCellPanel } from "./views/bench/cell_panel.js";
 import { costChart } from "./views/bench/cost.js";
@@ -112,7 +113,7 @@ class BenchPage {
     const { bench } = this.view;
     const tables = { scores: () => scoresCsv(bench), measures: () => measuresCsv(bench) };
     for (const [name, table] of Object.entries(tables))
-      document.querySelector(`[data-csv=${name}]`)?.addEventListener("click", () => download(...table()));
+      document.querySelector(`[data-csv=${name}]`)?.addEventListener("click", () => downloadCsv(table()));
     byId("cell").addEventListener("keydown", ({ key }) => {
       if (key === "Escape") this.closeCell();
     });

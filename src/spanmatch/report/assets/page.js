@@ -1,8 +1,11 @@
 // The page: what is chosen, and the views that follow from it.
-/** @import { Cell } from "./data/csv.js" */
+/** @import { Address, Level } from "./data/address.js" */
 /** @import { Estimate, Pair, Side } from "./data/pair.js" */
 /** @import { Section } from "./display/elements.js" */
+/** @import { TableFile } from "./display/files.js" */
 /** @import { PageComparison, PageData } from "./page_data.d.ts" */
+import { addressIn, hashOf, setHash } from "./data/address.js";
+import { citationOf } from "./data/citation.js";
 import {
   comparisonView,
   factsOf,
@@ -11,27 +14,33 @@ import {
   similarityInWords,
   warningsOf,
 } from "./data/comparison.js";
+import { blockChoices } from "./data/matrix.js";
 import { neuronTable } from "./data/neurons.js";
+import { nextSteps } from "./data/next_steps.js";
 import { layerOf } from "./data/pair.js";
 import { unpack } from "./data/unpack.js";
 import { DARK } from "./display/charts.js";
-import { byId, download, h, inputById, selectById } from "./display/elements.js";
+import { copyText } from "./display/copy.js";
+import { byId, h, inputById, selectById } from "./display/elements.js";
+import { downloadCsv, downloadLatex } from "./display/files.js";
 import { number, percent } from "./display/text.js";
-import { drawAllLayers, matrixCsv } from "./views/comparison/all_layers.js";
+import { fillBreadcrumb } from "./views/breadcrumb.js";
+import { drawAllLayers, drawComponents, matrixCsv } from "./views/comparison/all_layers.js";
 import { changesView, correspondenceView } from "./views/comparison/correspondence.js";
 import { fillLayersTable, layersCsv, profilesCsv } from "./views/comparison/layers_table.js";
+import { fillNextSteps } from "./views/comparison/next_steps.js";
+import { drawSideBySide } from "./views/comparison/side_by_side.js";
 import { drawSimilarityByEps } from "./views/comparison/similarity_by_eps.js";
 import { drawSimilarityByLayer } from "./views/comparison/similarity_by_layer.js";
 import { transplantsView } from "./views/comparison/transplants.js";
 import { universalityView } from "./views/comparison/universality.js";
 import { clusterViews } from "./views/pair/clusters.js";
 import { evidenceViews } from "./views/pair/evidence.js";
-import { drawLevels } from "./views/pair/levels.js";
 import { minimumMatchViews } from "./views/pair/minimum_matches.js";
 import { neuronCard } from "./views/pair/neuron_card.js";
-import { fillNeuronGrid } from "./views/pair/neuron_grid.js";
 import { oneToOneViews } from "./views/pair/one_to_one.js";
 import { sparsePredictionViews } from "./views/pair/sparse_prediction.js";
+import { drawSwarm } from "./views/pair/swarm.js";
 import { alternativesView } from "./views/study/alternatives.js";
 import { blocksView } from "./views/study/blocks.js";
 import { duringTrainingView } from "./views/study/during_training.js";
@@ -55,6 +64,14 @@ const PAIR_VIEWS = [evidenceViews, oneToOneViews, sparsePredictionViews, cluster
 
 // The most pairs of layers that a warning names.
 const NAMED_PAIRS = 3;
+// The measure that is drawn beside s(eps) at first.
+const FIRST_MEASURE = "debiased cka";
+// Milliseconds until the address follows: browsers refuse changes that are too frequent.
+const ADDRESS_DELAY = 250;
+// The height in the window at which one reads.
+const READING_LINE = 0.25;
+// The element at which each level begins.
+const PLACES = /** @type {const} */ ({ overview: "overview", layer: "one-layer", neuron: "neuron" });
 
 class Page {
   /** @param {PageData} data */
@@ -62,10 +79,13 @@ class Page {
     this.study = study;
     this.views = comparisons.map(comparisonView);
     this.view = this.views[0];
-    this.eps = mostTellingEps(this.view, this.view.isEstimated ? "population" : "sample");
+    this.firstEps = mostTellingEps(this.view, this.view.isEstimated ? "population" : "sample");
+    this.eps = this.firstEps;
     this.layer = this.view.layers[0];
     this.networks = this.view.networks[0];
-    /** @type {{ side: Side, index: number } | null} */
+    /** @type {Level} */
+    this.level = "overview";
+    /** @type {{ side: Side, index: number } | null} the neuron that was chosen, if any was */
     this.neuron = null;
     this.overview = present([study && trainingView(study)]);
     this.studySections = present(study ? STUDY_VIEWS.map((view) => view(study)) : []);
@@ -77,13 +97,14 @@ class Page {
     this.byLayer = null;
     /** @type {ReturnType<typeof drawSimilarityByEps> | null} */
     this.byEps = null;
+    /** @type {ReturnType<typeof drawSideBySide>} */
+    this.sideBySide = null;
     /** @type {ReturnType<typeof fillLayersTable> | null} */
     this.table = null;
-    /** @type {ReturnType<typeof drawLevels> | null} */
-    this.levels = null;
-    /** @type {Record<Side, ReturnType<typeof fillNeuronGrid>> | null} */
-    this.grids = null;
+    /** @type {ReturnType<typeof drawSwarm> | null} */
+    this.swarm = null;
     this.requestedMove = 0;
+    this.requestedAddress = 0;
   }
 
   get pair() {
@@ -100,6 +121,11 @@ class Page {
     return matrices.find((matrix) => matrix.name === selectById("measure").value) ?? matrices[0];
   }
 
+  // The neuron that is shown: of those of the first layer the one that matches best, until one is chosen.
+  get shownNeuron() {
+    return this.neuron ?? { side: /** @type {const} */ ("x"), index: this.swarm?.first ?? 0 };
+  }
+
   show() {
     replaceSections("study", this.overview);
     replaceSections("over-all", this.studySections);
@@ -109,7 +135,7 @@ class Page {
     byId("comparison-label").hidden = names.length < 2;
     this.listen();
     this.drawStudy();
-    this.chooseComparison(names[0]);
+    this.restore(addressIn(location.hash));
   }
 
   /** @param {string} name */
@@ -120,26 +146,60 @@ class Page {
 
   // What is chosen ----------------------------------------------------------------------------------------------------
 
-  /** @param {string} name */
-  chooseComparison(name) {
+  /**
+   * Show what an address holds; what these results do not have is as at first.
+   * @param {Address} address
+   */
+  restore({ at, comparison, networks, layer, neuron, eps, estimate }) {
+    const view = this.views.find((candidate) => candidate.comparison.name === comparison) ?? this.views[0];
+    this.layer = view.layers.find((name) => name === layer) ?? view.layers[0];
+    this.networks = view.networks.find((name) => name === networks) ?? view.networks[0];
+    this.eps = eps ?? this.firstEps;
+    selectById("estimate").value = estimate ?? "population";
+    this.chooseComparison(view.comparison.name, neuron);
+    if (at !== "overview") this.go(at);
+  }
+
+  /**
+   * @param {string} name
+   * @param {{ side: Side, index: number } | null} [neuron]
+   */
+  chooseComparison(name, neuron = null) {
     this.view = this.views.find(({ comparison }) => comparison.name === name) ?? this.views[0];
     const { comparison, layers, networks, pairs } = this.view;
     if (!layers.includes(this.layer)) this.layer = layers[0];
     if (!networks.includes(this.networks)) this.networks = networks[0];
-    this.neuron = null;
+    const isThere = neuron && neuron.index < layerOf(this.pair, neuron.side).levels.length;
+    this.neuron = isThere ? neuron : null;
+    selectById("comparison").value = comparison.name;
     setOptions("networks", networks, this.networks);
     setOptions("layer", layers, this.layer);
     byId("networks-label").hidden = networks.length < 2;
     byId("estimate-label").hidden = !this.view.isEstimated;
-    const measures = comparison.matrices.map((matrix) => matrix.name);
-    setOptions("measure", measures, measures[0]);
-    byId("all-layers").hidden = !measures.length;
+    this.offerMeasures();
     showFacts(comparison);
     showWarnings(pairs);
     this.comparisonSections = present(COMPARISON_VIEWS.map((view) => view(comparison)));
     replaceSections("rest", this.comparisonSections);
     this.showPairSections();
     this.drawAll();
+  }
+
+  // The measures that can be drawn beside s(eps), and those of all layers against all.
+  offerMeasures() {
+    const { comparison, measures } = this.view;
+    const before = selectById("beside").value;
+    const beside = before && measures.includes(before) ? before : measures.find((name) => name === FIRST_MEASURE);
+    setOptions("beside", ["", ...measures], beside ?? "", "nothing");
+    byId("beside-label").hidden = !measures.length;
+    const names = comparison.matrices.map((matrix) => matrix.name);
+    setOptions("measure", names, names[0]);
+    setOptions("second-measure", ["", ...names], "", "nothing");
+    byId("second-label").hidden = names.length < 2;
+    const blocks = blockChoices(comparison).map(([name], i) => h("option", { value: i }, name));
+    byId("blocks").replaceChildren(...blocks);
+    byId("blocks-label").hidden = comparison.networks.length < 2;
+    byId("all-layers").hidden = !names.length;
   }
 
   /**
@@ -156,16 +216,35 @@ class Page {
     this.move();
   }
 
+  /** @param {string} layer */
+  openLayer(layer) {
+    this.chooseLayer(layer);
+    this.go("layer");
+  }
+
   /**
    * @param {Side} side
    * @param {number} index
    */
   chooseNeuron(side, index) {
+    const wasInCard = byId("neuron").contains(document.activeElement);
     this.neuron = { side, index };
-    this.grids?.x.select(side === "x" ? index : null);
-    this.grids?.y.select(side === "y" ? index : null);
-    const choose = this.chooseNeuron.bind(this);
-    byId("neuron").replaceChildren(...neuronCard(this.view.comparison, this.pair, side, index, choose));
+    this.level = "neuron";
+    this.showNeuron();
+    this.showAddress();
+    if (wasInCard) byId("neuron").focus({ preventScroll: true });
+  }
+
+  /**
+   * Go to the place of a level.
+   * @param {Level} level
+   */
+  go(level) {
+    this.level = level;
+    if (level === "overview") scrollTo({ top: 0 });
+    else byId(PLACES[level]).scrollIntoView({ block: "start" });
+    byId(level === "layer" ? "layer-title" : PLACES[level]).focus({ preventScroll: true });
+    this.showAddress();
   }
 
   /**
@@ -180,6 +259,7 @@ class Page {
     const layer = x.slice(x.indexOf(":") + 1);
     if (pair) this.chooseLayer(pair.layer, pair.networks);
     else if (this.view.layers.includes(layer)) this.chooseLayer(layer);
+    this.go("layer");
   }
 
   /** @param {number} eps */
@@ -206,14 +286,33 @@ class Page {
   drawComparison() {
     const { view, estimate, layer, networks } = this;
     this.sayEstimate();
-    this.byLayer = drawSimilarityByLayer(byId("depth"), view, estimate, layer, networks);
+    const beside = selectById("beside").value;
+    this.byLayer = drawSimilarityByLayer(byId("depth"), view, estimate, layer, networks, beside);
     this.byEps = drawSimilarityByEps(byId("curves"), view, estimate, layer, networks);
-    const choose = (/** @type {string} */ chosen) => this.chooseLayer(chosen);
+    this.drawSideBySide();
+    const choose = (/** @type {string} */ chosen) => this.openLayer(chosen);
     this.table = fillLayersTable(byId("layers"), view, estimate, layer, networks, choose);
   }
 
+  drawSideBySide() {
+    const comparisons = this.views.map((view) => ({ view, title: this.comparisonTitle(view.comparison.name) }));
+    const beside = selectById("beside").value;
+    const choose = (/** @type {string} */ name) => {
+      this.chooseComparison(name);
+      /** @type {HTMLElement | null} */ (byId("side-by-side").querySelector("[aria-pressed=true]"))?.focus();
+    };
+    this.sideBySide = drawSideBySide(byId("side-by-side"), comparisons, this.view, this.estimate, beside, choose);
+  }
+
   drawMatrix() {
-    if (this.matrix) drawAllLayers(byId("matrix"), this.matrix, (x, y) => this.chooseCell(x, y));
+    const { matrix, view } = this;
+    if (!matrix) return;
+    const second = view.comparison.matrices.find(({ name }) => name === selectById("second-measure").value);
+    const matrices = second ? [matrix, second] : [matrix];
+    const [, networks] = blockChoices(view.comparison)[Number(selectById("blocks").value)];
+    const choose = (/** @type {string} */ x, /** @type {string} */ y) => this.chooseCell(x, y);
+    const layout = drawAllLayers(byId("matrix"), byId("cell"), matrices, networks, choose);
+    drawComponents(byId("components"), matrix, networks, layout);
   }
 
   showPairSections() {
@@ -224,17 +323,50 @@ class Page {
   drawPair() {
     const { pair } = this;
     byId("layer-title").textContent = pair.name;
-    this.levels = drawLevels(byId("levels"), pair);
-    this.grids = { x: this.fillGrid("x"), y: this.fillGrid("y") };
-    const { side, index } = this.neuron ?? { side: /** @type {const} */ ("x"), index: this.grids.x.first };
-    this.chooseNeuron(side, index);
+    byId("x-name").textContent = pair.x_layer;
+    byId("y-name").textContent = pair.y_layer;
+    this.swarm = drawSwarm(byId("levels"), pair, (side, index) => this.chooseNeuron(side, index));
+    this.showNeuron();
   }
 
-  /** @param {Side} side */
-  fillGrid(side) {
-    const { name, levels } = layerOf(this.pair, side);
-    byId(`${side}-name`).textContent = name;
-    return fillNeuronGrid(byId(`${side}-neurons`), levels, name, (index) => this.chooseNeuron(side, index));
+  showNeuron() {
+    const { side, index } = this.shownNeuron;
+    this.swarm?.select(side, index);
+    const choose = this.chooseNeuron.bind(this);
+    byId("neuron").replaceChildren(...neuronCard(this.view.comparison, this.pair, side, index, choose));
+  }
+
+  // Where one is: in the line of levels, and in the page's address once changes have ended.
+  showAddress() {
+    const { pair, shownNeuron, level } = this;
+    const neuron = `neuron ${shownNeuron.index} of ${layerOf(pair, shownNeuron.side).name}`;
+    const crumbs = [
+      { level: /** @type {const} */ ("overview"), text: "Overview", hash: this.hash("overview") },
+      { level: /** @type {const} */ ("layer"), text: pair.name, hash: this.hash("layer") },
+      { level: /** @type {const} */ ("neuron"), text: neuron, hash: this.hash("neuron") },
+    ];
+    fillBreadcrumb(byId("crumbs"), crumbs, level, (chosen) => this.go(chosen));
+    clearTimeout(this.requestedAddress);
+    this.requestedAddress = setTimeout(() => setHash(this.hash(this.level)), ADDRESS_DELAY);
+  }
+
+  /**
+   * The hash of what is shown, at one of its levels.
+   * @param {Level} at
+   */
+  hash(at) {
+    const { view, layer, networks, eps, estimate } = this;
+    const isFirst = view === this.views[0];
+    const neuron = at === "neuron" ? this.shownNeuron : this.neuron;
+    return hashOf({
+      at,
+      comparison: isFirst ? null : view.comparison.name,
+      networks: networks === view.networks[0] ? null : networks,
+      layer: layer === view.layers[0] ? null : layer,
+      neuron: at === "overview" ? null : neuron,
+      eps: eps === this.firstEps ? null : eps,
+      estimate: estimate === "sample" && view.isEstimated ? estimate : null,
+    });
   }
 
   // What is said of the estimate that the charts show.
@@ -250,15 +382,18 @@ class Page {
 
   // Everything that follows eps.
   move() {
-    const { eps, pair } = this;
+    const { eps, pair, view } = this;
     inputById("eps").value = String(eps);
     byId("eps-value").textContent = eps.toFixed(3);
-    for (const chart of [this.byLayer, this.byEps, this.table, this.levels]) chart?.move(eps);
-    const [x, y] = [this.grids?.x.move(eps), this.grids?.y.move(eps)];
-    byId("in-words").textContent = similarityInWords(this.view, this.estimate, eps);
-    byId("layer-summary").textContent = pairInWords(pair, eps, x ?? 0, y ?? 0);
+    for (const chart of [this.byLayer, this.byEps, this.table, this.sideBySide]) chart?.move(eps);
+    const [x, y] = this.swarm?.move(eps) ?? [0, 0];
+    byId("in-words").textContent = similarityInWords(view, this.estimate, eps);
+    byId("layer-summary").textContent = pairInWords(pair, eps, x, y);
+    fillNextSteps(byId("next"), nextSteps(view, eps, this.study !== null), (layer) => this.openLayer(layer));
+    byId("citation").textContent = citationOf(this.study, view, this.estimate, eps);
     const matched = `${percent(pair.similarityAt(this.estimate, eps))} of ${pair.layer} matched`;
     byId("eps").setAttribute("aria-valuetext", `${eps.toFixed(3)}: ${matched}`);
+    this.showAddress();
   }
 
   // What is listened to -----------------------------------------------------------------------------------------------
@@ -278,20 +413,32 @@ class Page {
       this.drawComparison();
       this.move();
     });
-    byId("measure").addEventListener("change", () => this.drawMatrix());
+    byId("beside").addEventListener("change", () => {
+      this.drawComparison();
+      this.move();
+    });
+    for (const id of ["measure", "second-measure", "blocks"])
+      byId(id).addEventListener("change", () => this.drawMatrix());
+    const copy = byId("copy-citation");
+    copy.addEventListener("click", () => copyText(copy, byId("citation")));
     const slider = inputById("eps");
     slider.addEventListener("input", () => this.chooseEps(Number(slider.value)));
     slider.addEventListener("change", () => (byId("said").textContent = byId("layer-summary").textContent));
-    /** @type {Record<string, () => [string, string[], Cell[][]]>} */
+    this.listenToDownloads();
+  }
+
+  listenToDownloads() {
+    /** @type {Record<string, () => TableFile>} */
     const tables = {
       layers: () => layersCsv(this.view, this.eps),
       profiles: () => profilesCsv(this.view),
       matrix: () => matrixCsv(this.matrix),
-      neurons: () => ["neurons.csv", ...neuronTable(this.pair, this.eps)],
+      neurons: () => ["neurons", ...neuronTable(this.pair, this.eps)],
     };
-    for (const [name, table] of Object.entries(tables))
-      for (const button of document.querySelectorAll(`[data-csv=${name}]`))
-        button.addEventListener("click", () => download(...table()));
+    for (const [name, table] of Object.entries(tables)) {
+      document.querySelector(`[data-csv=${name}]`)?.addEventListener("click", () => downloadCsv(table()));
+      document.querySelector(`[data-latex=${name}]`)?.addEventListener("click", () => downloadLatex(table()));
+    }
   }
 
   listenToCharts() {
@@ -326,6 +473,11 @@ class Page {
       this.drawAll();
     };
     matchMedia(DARK).addEventListener("change", redraw);
+    addEventListener("hashchange", () => {
+      // Not so for a link to a place of the page.
+      if (location.hash.includes("=") || !location.hash) this.restore(addressIn(location.hash));
+    });
+    this.followScrolling();
     let width = document.body.clientWidth;
     new ResizeObserver(() => {
       if (document.body.clientWidth === width) return;
@@ -333,6 +485,21 @@ class Page {
       redraw();
     }).observe(document.body);
     this.listenToPrinting();
+  }
+
+  // The level is that of the part of the page that one reads.
+  followScrolling() {
+    let requested = 0;
+    const follow = () => {
+      const level = levelInView();
+      if (level === this.level) return;
+      this.level = level;
+      this.showAddress();
+    };
+    addEventListener("scroll", () => {
+      cancelAnimationFrame(requested);
+      requested = requestAnimationFrame(follow);
+    });
   }
 
   // A printed page has every section open.
@@ -373,9 +540,10 @@ function replaceSections(id, sections) {
  * @param {string} id
  * @param {string[]} names
  * @param {string | undefined} chosen
+ * @param {string} [none] what the empty name is called
  */
-function setOptions(id, names, chosen) {
-  const options = names.map((name) => h("option", { value: name, selected: name === chosen }, name));
+function setOptions(id, names, chosen, none = "") {
+  const options = names.map((name) => h("option", { value: name, selected: name === chosen }, name || none));
   byId(id).replaceChildren(...options);
 }
 
@@ -385,14 +553,30 @@ function showFacts(comparison) {
   byId("facts").replaceChildren(...facts);
 }
 
+/**
+ * The level whose part of the page one reads.
+ * @returns {Level}
+ */
+function levelInView() {
+  const line = READING_LINE * innerHeight;
+  const isRead = (/** @type {string} */ id) => {
+    const { top, bottom } = byId(id).getBoundingClientRect();
+    return top <= line && line < bottom;
+  };
+  return /** @type {const} */ (["neuron", "layer"]).find((level) => isRead(PLACES[level])) ?? "overview";
+}
+
 /** @param {Pair[]} pairs */
 function showWarnings(pairs) {
-  const items = warningsOf(pairs).map(([text, names]) => {
+  const warnings = warningsOf(pairs);
+  const items = warnings.map(([text, names]) => {
     const others = names.length > NAMED_PAIRS ? ` and ${names.length - NAMED_PAIRS} more` : "";
     return h("li", {}, h("strong", {}, names.slice(0, NAMED_PAIRS).join("; ") + others), `: ${text}.`);
   });
   byId("warnings").hidden = !items.length;
-  byId("warnings").replaceChildren(h("h2", {}, "Warnings"), h("ul", {}, items));
+  const about = new Set(warnings.flatMap(([, names]) => names)).size;
+  const title = `${items.length} ${items.length === 1 ? "warning" : "warnings"}, about ${about} of ${pairs.length} pairs of layers`;
+  byId("warnings").replaceChildren(h("summary", {}, title), h("ul", {}, items));
 }
 
 /**

@@ -162,7 +162,7 @@ export function scoresCsv({ scores }) {
     "among_best",
     "reason",
   ]);
-  return ["scores.csv", [...heads], scores.map((score) => heads.map((head) => score[head]))];
+  return ["scores", [...heads], scores.map((score) => heads.map((head) => score[head]))];
 }
 
 /**
@@ -176,7 +176,7 @@ export function measuresCsv({ measures }) {
     ...[name, kind, needs, yours, rank.value, rank.low, rank.high],
     ...[won, lost, seconds],
   ]);
-  return ["measures.csv", heads, rows];
+  return ["measures", heads, rows];
 }
 
 /**
@@ -185,7 +185,7 @@ export function measuresCsv({ measures }) {
  * @returns {[string, string[], Cell[][]]}
  */
 export function detailsCsv(details) {
-  const name = "details.csv";
+  const name = "details";
   if (details.kind === "bars")
     return [name, ["name", "value"], details.labels.map((label, i) => [label, details.values[i]])];
   if (details.kind === "scatter") return [name, [details.x_axis, details.y_axis], d3.zip(details.x, details.y)];

@@ -21,6 +21,10 @@ const NO_EVIDENCE = "evidence was not computed";
  * @property {(layer: string) => Pair[]} pairsOf
  * @property {boolean} isEstimated whether s(eps) is estimated for the population, of some pair
  * @property {(estimate: Estimate, layer: string, eps: number) => number | undefined} meanAt mean s(eps) over pairs of networks
+ * @property {(layer: string, eps: number) => number | undefined} nullAt mean s(eps) in sample under the null
+ * @property {boolean} hasNull whether s(eps) under the null is known, of some pair
+ * @property {(measure: string, layer: string) => number | null} meanOf mean of a measure over pairs of networks
+ * @property {string[]} measures similarities that some pair has a value of, as they come
  * @property {(layer: string, networks: string | null) => Pair} pair of two networks, or the layer's first
  */
 
@@ -41,8 +45,32 @@ export function comparisonView(comparison) {
     pairsOf,
     isEstimated: pairs.some((pair) => pair.isEstimated),
     meanAt: (estimate, layer, eps) => d3.mean(pairsOf(layer), (pair) => pair.similarityAt(estimate, eps)),
+    nullAt: (layer, eps) => d3.mean(pairsOf(layer), (pair) => pair.nullAt(eps)),
+    hasNull: pairs.some((pair) => pair.nullAt(0.5) !== null),
+    meanOf: (measure, layer) => d3.mean(pairsOf(layer), (pair) => valueOf(pair, measure)) ?? null,
+    measures: similaritiesOf(pairs),
     pair: (layer, networks) => pairsOf(layer).find((pair) => pair.networks === networks) ?? pairsOf(layer)[0],
   };
+}
+
+/**
+ * The value of a measure of a pair of layers.
+ * @param {Pair} pair
+ * @param {string} measure
+ */
+function valueOf(pair, measure) {
+  return pair.measures.find(({ name }) => name === measure)?.value;
+}
+
+/**
+ * The similarities that some pair has a value of.
+ * @param {Pair[]} pairs
+ */
+function similaritiesOf(pairs) {
+  const known = pairs.flatMap((pair) =>
+    pair.measures.filter(({ kind, value }) => kind === "similarity" && value !== null),
+  );
+  return [...new Set(known.map(({ name }) => name))];
 }
 
 /**
@@ -56,7 +84,7 @@ export function mostTellingEps(view, estimate) {
 }
 
 /**
- * How much of each layer is matched at eps, in a sentence; of many layers the extremes.
+ * How much of the layers is matched at eps, and under the null, in one sentence; of many layers the extremes.
  * @param {ComparisonView} view
  * @param {Estimate} estimate
  * @param {number} eps
@@ -65,22 +93,38 @@ export function similarityInWords(view, estimate, eps) {
   const isSample = estimate === "sample";
   const layers = view.layers.filter((layer) => isSample || view.pairsOf(layer).some((pair) => pair.isEstimated));
   const rows = layers.map((layer) => ({ layer, share: view.meanAt(estimate, layer, eps) }));
-  const start = `Matched at eps ${eps.toFixed(3)}${isSample ? " in this sample" : ", estimated for the population"}:`;
-  const end = isSample ? nullInWords(d3.max(view.pairs, (pair) => pair.nullAt(eps))) : "";
-  if (rows.length > NAMED_LAYERS) {
-    const known = rows.filter((row) => row.share !== undefined);
-    const [lowest, highest] = [d3.least(known, (row) => row.share), d3.greatest(known, (row) => row.share)];
-    const half = known.filter((row) => (row.share ?? 0) >= 0.5).length;
-    if (!lowest || !highest) return `${start} an unresolved share.${end}`;
-    const range = `from ${percent(lowest.share)} of ${lowest.layer} to ${percent(highest.share)} of ${highest.layer}`;
-    return `${start} ${range}; half or more of ${half} of the ${rows.length} layers.${end}`;
-  }
+  const several = view.networks.length > 1 ? `, mean over ${view.networks.length} pairs of networks` : "";
+  const of = isSample ? "in this sample" : "estimated for the population";
+  const shares = rows.length > NAMED_LAYERS ? extremesInWords(rows) : sharesInWords(rows);
+  return `At eps ${eps.toFixed(3)}, the match holds ${shares} (${of}${several})${nullInWords(view, eps)}.`;
+}
+
+/** @typedef {{ layer: string, share: number | undefined }} LayerShare */
+
+/**
+ * Layers with what is matched of them, most first.
+ * @param {LayerShare[]} rows
+ */
+function sharesInWords(rows) {
   const groups = d3.groups(
     d3.sort(rows, (row) => -(row.share ?? NaN)),
     (row) => shareInWords(row.share),
   );
-  const parts = groups.map(([share, layers]) => `${share} of ${listed(layers.map((row) => row.layer))}`);
-  return `${start} ${parts.join("; ")}.${end}`;
+  const parts = groups.map(([share, layers]) => [share, listed(layers.map((row) => row.layer))]);
+  return listed(parts.map(([share, layers], i) => `${share} of ${i ? "" : "the neurons of "}${layers}`));
+}
+
+/**
+ * The layers of which the least and the most is matched.
+ * @param {LayerShare[]} rows
+ */
+function extremesInWords(rows) {
+  const known = rows.filter((row) => row.share !== undefined);
+  const [lowest, highest] = [d3.least(known, (row) => row.share), d3.greatest(known, (row) => row.share)];
+  if (!lowest || !highest) return "an unresolved share of the neurons";
+  const half = known.filter((row) => (row.share ?? 0) >= 0.5).length;
+  const range = `from ${percent(lowest.share)} of the neurons of ${lowest.layer} to ${percent(highest.share)} of ${highest.layer}`;
+  return `${range}, and half or more of ${half} of the ${rows.length} layers`;
 }
 
 /** @param {number | undefined} share */
@@ -106,10 +150,14 @@ export function notEstimatedInWords(view) {
   });
 }
 
-/** @param {number | undefined} share */
-function nullInWords(share) {
+/**
+ * @param {ComparisonView} view
+ * @param {number} eps
+ */
+function nullInWords({ pairs }, eps) {
+  const share = d3.max(pairs, (pair) => pair.nullAt(eps));
   if (share === undefined) return "";
-  return ` Under the null: ${share < 0.005 ? "nothing" : `at most ${percent(share)} of a layer`}.`;
+  return `; under the null, ${share < 0.005 ? "nothing" : `at most ${percent(share)} of a layer in sample`}`;
 }
 
 /**

@@ -1,6 +1,7 @@
 // What charts by Observable Plot share: their frame, their colours, and lines that follow eps.
 /** @import { Scale } from "@observablehq/plot" */
 import { h } from "./elements.js";
+import { offerFigure } from "./files.js";
 
 /** @typedef {ReturnType<typeof Plot.plot>} Chart */
 
@@ -28,7 +29,7 @@ export function frame(figure, height = HEIGHT) {
 }
 
 /**
- * Replace what a figure held.
+ * Replace what a figure held, and offer it as a file.
  * @template {Element} First
  * @param {HTMLElement} figure
  * @param {First} first
@@ -38,12 +39,15 @@ export function place(figure, first, ...others) {
   figure.replaceChildren(first, ...others);
   // Plot names its marks, which takes a role.
   for (const mark of figure.querySelectorAll("svg :is(g, rect)[aria-label]")) mark.setAttribute("role", "group");
+  offerFigure(figure);
   return first;
 }
 
+/** @typedef {{ mark: "line" | "dashed" | "dotted" | "dots" | "band", colour: string, text: string }} LegendItem */
+
 /**
  * A legend for marks of different kinds.
- * @param {{ mark: "line" | "dashed" | "dotted" | "dots" | "band", colour: string, text: string }[]} items
+ * @param {LegendItem[]} items
  */
 export function legend(items) {
   return h(

@@ -1,6 +1,6 @@
 // Elements of the page: anything with attributes and children, tables, and sections that can be drawn again.
 /** @import { Cell } from "../data/csv.js" */
-import { csvText } from "../data/csv.js";
+import { tableButtons } from "./files.js";
 
 /** @typedef {string | number | boolean | null | undefined | ((event: Event) => void)} Attribute */
 /** @typedef {Node | string | number | null | undefined} Leaf */
@@ -82,27 +82,43 @@ export function fillTable(element, heads, rows) {
 }
 
 /**
- * A table that scrolls in its frame.
+ * A table that scrolls in its frame, with buttons that download it.
  * @param {string} label
  * @param {string[]} heads
  * @param {Child[][]} rows
- * @param {string} [kind]
+ * @param {{ kind?: string, most?: number }} [options] kind: a class; most: rows that are shown, all of which are in the files
  */
-export function table(label, heads, rows, kind = "") {
+export function table(label, heads, rows, { kind = "", most = Infinity } = {}) {
   const element = h("table");
-  fillTable(element, heads, rows);
-  return h("div", { class: `scroll ${kind}`, tabindex: 0, role: "region", "aria-label": label }, element);
+  fillTable(element, heads, rows.slice(0, most));
+  const frame = h("div", { class: `scroll ${kind}`, tabindex: 0, role: "region", "aria-label": label }, element);
+  return h(
+    "div",
+    {},
+    frame,
+    tableButtons(label, () => [heads, rows.map((row) => row.map(cellOf))]),
+  );
 }
 
 /**
- * Append the first rows of a table that may be long.
+ * What a table's cell says.
+ * @param {Child} child
+ * @returns {Cell}
+ */
+function cellOf(child) {
+  if (Array.isArray(child)) return child.map(cellOf).join("");
+  return child instanceof Node ? child.textContent : child;
+}
+
+/**
+ * Append a table of which the first rows are shown.
  * @param {HTMLElement} body
  * @param {string} label
  * @param {string[]} heads
  * @param {Child[][]} rows
  */
 export function appendLongTable(body, label, heads, rows) {
-  body.append(table(label, heads, rows.slice(0, ROWS), "tall"));
+  body.append(table(label, heads, rows, { kind: "tall", most: ROWS }));
   if (rows.length > ROWS) appendNote(body, `The first ${ROWS} of ${rows.length}; all are in the CSV files.`);
 }
 
@@ -158,17 +174,4 @@ export function foldedSection(title, draw, open = false) {
     show();
   };
   return { element, redraw };
-}
-
-/**
- * Download a table as CSV.
- * @param {string} name
- * @param {string[]} heads
- * @param {Cell[][]} rows
- */
-export function download(name, heads, rows) {
-  const file = new Blob([csvText(heads, rows)], { type: "text/csv" });
-  const link = h("a", { href: URL.createObjectURL(file), download: name });
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
 }

@@ -100,3 +100,11 @@ export function short(name) {
 export function networkOf(layer) {
   return layer.slice(0, layer.indexOf(":"));
 }
+
+/**
+ * The name that a layer has in its network.
+ * @param {string} layer
+ */
+export function layerNameOf(layer) {
+  return layer.slice(layer.indexOf(":") + 1);
+}

@@ -4,22 +4,39 @@ import { h } from "./elements.js";
 const GAP = 8;
 
 /**
- * Show texts about elements in a box, on hover and on focus; Escape hides them. Screen readers get the elements' labels.
+ * A box for texts beside elements. Screen readers get the elements' labels instead.
+ * @param {HTMLElement} box
+ */
+export function tipIn(box) {
+  const tip = h("div", { class: "tip", "aria-hidden": "true", hidden: true });
+  box.append(tip);
+  return {
+    /**
+     * @param {string} text
+     * @param {Element} element
+     */
+    show(text, element) {
+      tip.textContent = text;
+      tip.toggleAttribute("hidden", false);
+      placeBeside(tip, element);
+    },
+    hide: () => tip.toggleAttribute("hidden", true),
+  };
+}
+
+/**
+ * Show texts about elements, on hover and on focus; Escape hides them.
  * @param {HTMLElement} box
  * @param {(element: Element) => string | null} textOf what is said of an element, if anything
  */
 export function showTips(box, textOf) {
-  const tip = h("div", { class: "tip", "aria-hidden": "true", hidden: true });
-  box.append(tip);
-  const hide = () => tip.toggleAttribute("hidden", true);
-  const show = (/** @type {Event} */ { target }) => {
+  const { show, hide } = tipIn(box);
+  const showOf = (/** @type {Event} */ { target }) => {
     const text = target instanceof Element ? textOf(target) : null;
     if (!text) return hide();
-    tip.textContent = text;
-    tip.toggleAttribute("hidden", false);
-    placeBeside(tip, /** @type {Element} */ (target).closest("[data-tip]") ?? box);
+    show(text, /** @type {Element} */ (target).closest("[data-tip]") ?? box);
   };
-  for (const kind of ["pointerover", "focusin"]) box.addEventListener(kind, show);
+  for (const kind of ["pointerover", "focusin"]) box.addEventListener(kind, showOf);
   for (const kind of ["pointerleave", "focusout", "scroll", "click"]) box.addEventListener(kind, hide, true);
   addEventListener("scroll", hide);
   box.addEventListener("keydown", ({ key }) => {

@@ -3,7 +3,8 @@
 /** @import { BenchView, Column, Shown } from "../../data/bench.js" */
 import { detailsCsv, partsOf } from "../../data/bench.js";
 import { token } from "../../display/charts.js";
-import { appendFigure, appendNote, download, h, table } from "../../display/elements.js";
+import { appendFigure, appendNote, h, table } from "../../display/elements.js";
+import { downloadCsv } from "../../display/files.js";
 import { inBrackets, MISSING, number, percent, significant } from "../../display/text.js";
 import { drawDetails } from "./details_chart.js";
 
@@ -92,7 +93,7 @@ function comparedSelect(view, column, measure, chosen, change) {
  */
 function appendDetails(panel, { measure, details }, { test, networks }, colour) {
   if (!details) return;
-  const csv = h("button", { type: "button", onclick: () => download(...detailsCsv(details)) }, "CSV");
+  const csv = h("button", { type: "button", onclick: () => downloadCsv(detailsCsv(details)) }, "CSV");
   panel.append(h("div", { class: "head" }, h("h3", {}, measure), csv));
   const label = `What is behind the score of ${measure} in ${test.name} on ${networks}; the numbers can be downloaded as CSV.`;
   drawDetails(appendFigure(panel, label), details, test, token(colour));

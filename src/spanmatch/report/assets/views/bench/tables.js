@@ -19,7 +19,7 @@ export function testsTable({ bench: { tests, networks }, columns }) {
       sets.length === networks.length ? "all" : listed(sets),
     ];
   });
-  return table("Tests", ["Test", "Question", "Score", "Chance", "Perfect", "On"], rows, "words");
+  return table("Tests", ["Test", "Question", "Score", "Chance", "Perfect", "On"], rows, { kind: "words" });
 }
 
 /** @param {BenchRecord} bench */
@@ -34,5 +34,5 @@ export function networksTable({ networks }) {
     percentWithInterval(set.accuracy),
   ]);
   const heads = ["Networks", "What they are", "How many", "Layers", "Rows", "Sampled rows", "Accuracy"];
-  return table("Sets of networks", heads, rows, "words");
+  return table("Sets of networks", heads, rows, { kind: "words" });
 }

@@ -146,7 +146,7 @@ export function layersCsv(view, eps) {
     pair.rows,
     pair.evidence?.rows?.effective_sample_size,
   ]);
-  return ["layers.csv", heads, rows];
+  return ["layers", heads, rows];
 }
 
 /**
@@ -160,5 +160,5 @@ export function profilesCsv(view) {
       pair.curve(estimate).map(({ eps, similarity }) => [pair.layer, pair.networks, estimate, eps, similarity]),
     ),
   );
-  return ["profiles.csv", ["layer", "networks", "estimate", "eps", "similarity"], rows];
+  return ["profiles", ["layer", "networks", "estimate", "eps", "similarity"], rows];
 }

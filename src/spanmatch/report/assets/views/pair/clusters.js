@@ -30,7 +30,9 @@ export function clusterViews(pair) {
     const heads = ["Match at", "|c| between", "|c| outside", pair.x_layer, pair.y_layer];
     appendLongTable(body, `Clusters of ${pair.name}`, heads, clusterRows(clusters));
   };
-  return [foldedSection("Clusters (many-to-many)", draw)];
+  const both = clusters.eps.filter((_, k) => clusters.sizes.x[k] && clusters.sizes.y[k]).length;
+  const title = `Clusters (many-to-many): ${clusters.eps.length}, of which ${both} ${both === 1 ? "has" : "have"} neurons of both networks`;
+  return [foldedSection(title, draw)];
 }
 
 /** @param {PageClusters} clusters */
@@ -95,5 +97,5 @@ function correlationMatrix(title, pair, percent, xEnds, yEnds) {
       Plot.ruleY(xEnds, { stroke: token("--y") }),
     ],
   });
-  return h("div", {}, h("h4", {}, title), chart);
+  return h("div", {}, h("h3", { class: "group" }, title), chart);
 }

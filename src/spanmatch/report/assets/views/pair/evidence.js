@@ -26,7 +26,7 @@ export function evidenceViews(pair) {
       appendNote(body, profileInWords(evidence.profile));
     }
     for (const [title, measures] of groupsOf(pair)) {
-      body.append(h("h4", { class: "group" }, title));
+      body.append(h("h3", { class: "group" }, title));
       body.append(
         evidence
           ? assessed(`Measures of ${name}, ${title}`, measures, evidence.level)
@@ -48,7 +48,16 @@ export function evidenceViews(pair) {
     appendNote(body, `Neurons and rows: ${pair.layout}.`);
     for (const [names, reason] of missingReasons(pair.refusals)) appendNote(body, `Missing, ${names}: ${reason}.`);
   };
-  return [foldedSection(evidence ? "Evidence" : "Measures", draw, true)];
+  return [foldedSection(titleOf(pair), draw, true)];
+}
+
+/** @param {Pair} pair */
+function titleOf({ evidence, measures }) {
+  if (!evidence) return `Measures: ${measures.length} values, without evidence`;
+  const { rows } = evidence;
+  if (!rows || rows.effective_sample_size === null) return "Evidence: how many rows are needed is unknown";
+  const sizes = `${count(rows.effective_sample_size)} effective, ${count(rows.needed)} needed`;
+  return `Evidence: ${rows.enough ? "enough rows" : "fewer rows than needed"} (${sizes})`;
 }
 
 /**

@@ -12,8 +12,18 @@ const NAMED = 12;
 /** @param {Pair} pair */
 export function minimumMatchViews(pair) {
   return pair.simple.map((simple) =>
-    foldedSection(`Minimum matches at eps ${simple.eps}`, (body) => drawMinimumMatches(body, pair, simple)),
+    foldedSection(`Minimum matches at eps ${simple.eps}: ${matchesInWords(simple)}`, (body) =>
+      drawMinimumMatches(body, pair, simple),
+    ),
   );
+}
+
+/** @param {PageSimple} simple */
+function matchesInWords({ count, minimum_sizes: sizes }) {
+  if (!count) return "nothing matches";
+  const [smallest, largest] = d3.extent(sizes);
+  const range = smallest === largest ? `${smallest}` : `${smallest} to ${largest}`;
+  return `${count} simple ${count === 1 ? "match" : "matches"} found, minimum ones of ${range} neurons`;
 }
 
 /**

@@ -17,7 +17,9 @@ export function oneToOneViews(pair) {
       h("em", {}, "Semi"),
       ": each neuron takes its best, which others may take too. Where the two curves part, neurons have no partner of their own. ",
       h("em", {}, "Within"),
-      `: the same matching inside one network. Unrelated neurons reach about ${number(alignment.chance_correlation, 2)}.`,
+      ": the same matching inside one network. ",
+      h("em", {}, "Clear"),
+      `: each is the other's best, and above chance. Unrelated neurons reach about ${number(alignment.chance_correlation, 2)}.`,
       constantInWords(alignment, xLayer, yLayer),
       informationInWords(alignment),
     );
@@ -25,7 +27,20 @@ export function oneToOneViews(pair) {
     const heads = [xLayer, yLayer, "Correlation", "Margin", "Next best", "Margin of partner", "Next best of partner"];
     appendLongTable(body, `Partners of ${name}`, heads, partnerRows(alignment));
   };
-  return [foldedSection("One-to-one alignment", draw)];
+  return [foldedSection(`One-to-one alignment: ${clearInWords(pair)}`, draw)];
+}
+
+/**
+ * How many neurons have a clear partner: each is the other's best, and above what unrelated neurons reach.
+ * @param {Pair} pair
+ */
+export function clearInWords({ alignment, x_neurons: p, y_neurons: q }) {
+  const { strength, margin, back_margin: backMargin } = alignment.bipartite;
+  const isClear = (/** @type {number} */ i) =>
+    strength[i] > alignment.chance_correlation && (margin[i] ?? 0) > 0 && (backMargin[i] ?? 0) > 0;
+  const clear = strength.filter((_, i) => isClear(i)).length;
+  const of = p === q ? `${clear} of ${p}` : `${clear} of ${p} and of ${q}`;
+  return `${of} neurons have a clear partner`;
 }
 
 /**

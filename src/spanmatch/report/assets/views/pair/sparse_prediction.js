@@ -20,7 +20,20 @@ export function sparsePredictionViews({ alignment, name }) {
     const heads = ["Penalty", ...maps.flatMap((map) => [`${map.to}: predictors`, "error", "held out"])];
     appendLongTable(body, `Sparse predictions of ${name}`, heads, errorRows(maps));
   };
-  return [foldedSection("Sparse prediction (few-to-one)", draw)];
+  return [foldedSection(`Sparse prediction (few-to-one): ${errorsInWords(maps)}`, draw)];
+}
+
+/**
+ * The mean errors from one neuron and from all.
+ * @param {PageSparse[]} maps
+ */
+function errorsInWords(maps) {
+  const errorOf = (/** @type {number | null} */ penalty) =>
+    number(
+      d3.mean(maps, ({ table }) => table.find((row) => row.penalty === penalty)?.error),
+      2,
+    );
+  return `error ${errorOf(null)} from the best neuron, ${errorOf(0)} from all`;
 }
 
 /** @param {PageSparse[]} maps */

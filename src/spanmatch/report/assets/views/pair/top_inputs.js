@@ -6,7 +6,7 @@ import { significant } from "../../display/text.js";
 // Tokens of a text that are shown on each side of the one that excites the neuron.
 const CONTEXT = 24;
 // Pixels of the longer side of a picture.
-const PICTURE = 44;
+const PICTURE = 72;
 
 /** @typedef {{ example: number, value: number | null, place: number | undefined }} TopInput */
 
@@ -21,23 +21,40 @@ export function topInputs({ layers, shown }, layer, neuron, title) {
   const inputs = examples[neuron]
     .map((example, i) => ({ example, value: values[neuron][i], place: places?.[neuron][i] }))
     .filter(({ example }) => example >= 0);
-  const items = inputs.map((input) => h("li", {}, inputElements(shown, input)));
+  const largest = d3.max(inputs, ({ value }) => value ?? undefined) ?? 0;
+  const items = inputs.map((input) => h("li", {}, inputElements(shown, input, largest)));
   const list = h("ol", { class: shown?.kind ?? "numbers" }, items);
   const content = items.length ? list : h("p", { class: "note" }, "None were kept.");
-  return h("div", { class: "inputs" }, h("h4", {}, title), content);
+  const scale = items.length ? `${title}: bars show activations, from 0 to ${significant(largest)}` : title;
+  return h("div", { class: "inputs" }, h("h4", {}, scale), content);
 }
 
 /**
  * @param {PicturesRecord | TextsRecord | null} shown
  * @param {TopInput} input
+ * @param {number} largest activation of the neuron
  */
-function inputElements(shown, { example, value, place }) {
+function inputElements(shown, { example, value, place }, largest) {
   const label = `example ${example}, activation ${significant(value)}`;
   const i = shown ? d3.bisectLeft(shown.examples, example) : -1;
-  if (!shown || shown.examples[i] !== example) return label;
+  if (!shown || shown.examples[i] !== example) return [bar(value, largest), label];
+  const activation = h("span", { class: "value" }, significant(value));
   if (shown.kind === "texts")
-    return [h("span", { class: "value" }, significant(value)), " ", inContext(shown.tokens[i], place ?? 0)];
-  return picture(shown, i, label);
+    return [
+      h("span", { class: "scale", title: label }, bar(value, largest), activation),
+      inContext(shown.tokens[i], place ?? 0),
+    ];
+  return [picture(shown, i, label), bar(value, largest), activation];
+}
+
+/**
+ * An activation as a bar; nothing of one that is not positive.
+ * @param {number | null} value
+ * @param {number} largest
+ */
+function bar(value, largest) {
+  const share = largest > 0 ? Math.max(0, value ?? 0) / largest : 0;
+  return h("span", { class: "bar", "aria-hidden": "true" }, h("span", { style: `width:${(100 * share).toFixed(1)}%` }));
 }
 
 /**
