@@ -33,7 +33,7 @@ extensions = [
 ]
 exclude_patterns = ["extensions", "_templates", "gallery/**/*.ipynb", "gallery/**/*.py", "**.ipynb_checkpoints"]
 templates_path = ["_templates"]
-suppress_warnings = ["config.cache"]
+suppress_warnings = ["config.cache", "toc.empty_glob"]
 
 # Pages in Markdown, and notebooks. Pages of the gallery and of the reference are generated.
 myst_enable_extensions = ["colon_fence"]
