@@ -33,7 +33,7 @@ extensions = [
 ]
 exclude_patterns = ["extensions", "_templates", "gallery/**/*.ipynb", "gallery/**/*.py", "**.ipynb_checkpoints"]
 templates_path = ["_templates"]
-suppress_warnings = ["config.cache", "toc.empty_glob"]
+suppress_warnings = ["config.cache"]
 
 # Pages in Markdown, and notebooks. Pages of the gallery and of the reference are generated.
 myst_enable_extensions = ["colon_fence"]
@@ -71,6 +71,7 @@ sphinx_gallery_conf = {
     "image_scrapers": ("matplotlib",),
     "download_all_examples": False,
     "show_signature": False,
+    "write_computation_times": False,  # its pages load scripts from other hosts
     "remove_config_comments": True,
     "abort_on_example_error": True,
     "min_reported_time": 1,
