@@ -124,7 +124,8 @@ def _package_problems(wheel: str, package: dict[str, bytes], root: Path) -> list
     problems += [
         f"{wheel}: {name} is not the file of the tree" for name in shared if files[name].read_bytes() != package[name]
     ]
-    problems += [f"{wheel}: no file {PACKAGE}/{name}" for name in NEEDED if f"{PACKAGE}/{name}" not in package]
+    needed = {f"{PACKAGE}/{name}" for name in NEEDED}
+    problems += [f"{wheel}: no file {name}, in the tree neither" for name in sorted(needed - files.keys())]
     vendored = [PurePosixPath(name).name for name in package if "/vendor/" in name and name.endswith(".js")]
     licences = package.get(f"{PACKAGE}/{LICENCES}", b"").decode()
     return problems + [f"{wheel}: {LICENCES} does not name {name}" for name in unnamed_scripts(vendored, licences)]

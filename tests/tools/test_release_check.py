@@ -121,6 +121,12 @@ def test_a_wheel_without_a_file_is_refused(tmp_path, contents, name):
     assert any(name in text for text in problems)
 
 
+def test_a_tree_without_a_needed_file_is_refused(tmp_path, contents, monkeypatch):
+    monkeypatch.setattr("release_contents.NEEDED", ("py.typed", "gone.html"))
+    problems = wheel_problems(wheel(tmp_path, contents), ROOT)
+    assert problems == ["spanmatch.whl: no file spanmatch/gone.html, in the tree neither"]
+
+
 @pytest.mark.parametrize("name", ["tests/conftest.py", "docs/start.md", "spanmatch/notes.txt", "spanmatch/x.pyc"])
 def test_a_wheel_with_another_file_is_refused(tmp_path, contents, name):
     assert wheel_problems(wheel(tmp_path, {**contents, name: b""}), ROOT) == [f"spanmatch.whl: contains {name}"]
