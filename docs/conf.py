@@ -84,6 +84,7 @@ html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_show_sourcelink = False
 html_copy_source = False
+html_show_search_summary = False  # it is fetched, which pages on disk may not
 html_theme_options = {
     "logo": {"text": "spanmatch"},
     "show_prev_next": False,
