@@ -24,7 +24,7 @@ extensions = [
     "sphinx_copybutton",
     "sphinx_design",
     "sphinxcontrib.bibtex",
-    *(["sphinx_gallery.gen_gallery"] if (DOCS.parent / "examples").is_dir() else []),
+    "sphinx_gallery.gen_gallery",
     "project_pages",
     "plain_docstrings",
     "public_names",
