@@ -82,6 +82,7 @@ html_theme = "pydata_sphinx_theme"
 html_title = "spanmatch"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_context = {"default_mode": "auto"}
 html_show_sourcelink = False
 html_copy_source = False
 html_show_search_summary = False  # it is fetched, which pages on disk may not
