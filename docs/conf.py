@@ -71,6 +71,7 @@ sphinx_gallery_conf = {
     "image_scrapers": ("matplotlib",),
     "download_all_examples": False,
     "show_signature": False,
+    "capture_repr": ("_repr_html_",),
     "write_computation_times": False,  # its pages load scripts from other hosts
     "remove_config_comments": True,
     "abort_on_example_error": True,
