@@ -38,6 +38,7 @@ quick-bench: .venv/ready
 # The site, in site/: warnings are errors. SPHINX_OPTIONS="-D plot_gallery=0 -D nb_execution_mode=off" runs no examples.
 docs: .venv/ready
 	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going -b html -d build/doctrees $(SPHINX_OPTIONS) docs site
+	$(BIN)/python tools/check_site.py site
 
 # The types of the page's scripts, from the schema.
 types: .venv/ready node_modules/.ready

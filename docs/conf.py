@@ -72,6 +72,7 @@ sphinx_gallery_conf = {
     "download_all_examples": False,
     "show_signature": False,
     "capture_repr": ("_repr_html_",),
+    "write_computation_times": False,  # its pages load scripts from other hosts
     "remove_config_comments": True,
     "abort_on_example_error": True,
     "min_reported_time": 1,

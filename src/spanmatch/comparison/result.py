@@ -85,6 +85,18 @@ def measured_by_layer(pairs: Sequence[PairResult], name: str) -> tuple[list[Row]
 class Comparison(Displayed):
     """A comparison of networks: a sequence of `PairResult`s, with the moments that they were
     computed from.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import spanmatch as sm
+    >>> X, noise = np.random.default_rng(0).standard_normal((2, 500, 4))
+    >>> networks = {"a": {"fc1": X, "fc2": X**2}, "b": {"fc1": X + noise, "fc2": X**2}}
+    >>> comparison = sm.compare(networks, evidence=False)
+    >>> len(comparison), comparison.networks
+    (2, ['a', 'b'])
+    >>> comparison["fc1"].provenance.rows
+    500
     """
 
     pairs: tuple[PairResult, ...]

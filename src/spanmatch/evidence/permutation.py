@@ -40,7 +40,18 @@ EQUAL = 1e-10
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class PermutationTest(Result):
-    """A test of whether the similarity of two layers is more than chance."""
+    """A test of whether the similarity of two layers is more than chance.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import spanmatch as sm
+    >>> X, noise = np.random.default_rng(0).standard_normal((2, 500, 4))
+    >>> pair = sm.pair(X, X + noise)
+    >>> test = sm.permutation_test(pair, sm.cka, permutations=99)
+    >>> test.p_value, round(test.threshold, 2)
+    (0.01, 0.01)
+    """
 
     name: str
     """The measure's name."""
@@ -179,7 +190,8 @@ def permutation_test(
 
     Examples
     --------
-    >>> import numpy as np, spanmatch as sm
+    >>> import numpy as np
+    >>> import spanmatch as sm
     >>> X, Y = np.random.default_rng(0).standard_normal((2, 500, 10))
     >>> sm.permutation_test(sm.pair(X, Y), sm.procrustes).p_value > 0.05
     True

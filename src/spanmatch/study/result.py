@@ -43,7 +43,14 @@ def needs_torch() -> None:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Study(Displayed):
-    """The results of a study: everything is in its folder, and `results` is what study.json holds."""
+    """The results of a study: everything is in its folder, and `results` is what study.json holds.
+
+    Examples
+    --------
+    >>> import spanmatch as sm
+    >>> study = sm.Study.load("digits-vgg")  # doctest: +SKIP
+    >>> study.to_frame()  # doctest: +SKIP
+    """
 
     folder: Path
     """The folder of the results."""
