@@ -11,6 +11,7 @@ import {
   factsOf,
   mostTellingEps,
   notEstimatedInWords,
+  severalInWords,
   similarityInWords,
   warningsOf,
 } from "./data/comparison.js";
@@ -126,7 +127,17 @@ class Page {
     return this.neuron ?? { side: /** @type {const} */ ("x"), index: this.swarm?.first ?? 0 };
   }
 
+  // Whether these are results of several folders.
+  get areSeveral() {
+    return !this.study && this.views.length > 1;
+  }
+
+  get named() {
+    return this.views.map((view) => ({ view, title: this.comparisonTitle(view.comparison.name) }));
+  }
+
   show() {
+    if (this.areSeveral) byId("by-depth").before(byId("side-by-side"));
     replaceSections("study", this.overview);
     replaceSections("over-all", this.studySections);
     const names = this.views.map(({ comparison }) => comparison.name);
@@ -294,8 +305,17 @@ class Page {
     this.table = fillLayersTable(byId("layers"), view, estimate, layer, networks, choose);
   }
 
+  // The answer; of results that stand side by side, first that of all of them.
+  sayAnswer() {
+    const { view, estimate, eps, named } = this;
+    const answer = similarityInWords(view, estimate, eps);
+    byId("in-words").textContent = this.areSeveral ? severalInWords(named, estimate, eps) : answer;
+    byId("chosen-in-words").hidden = !this.areSeveral;
+    byId("chosen-in-words").textContent = `${this.comparisonTitle(view.comparison.name)}: ${answer}`;
+  }
+
   drawSideBySide() {
-    const comparisons = this.views.map((view) => ({ view, title: this.comparisonTitle(view.comparison.name) }));
+    const comparisons = this.named;
     const beside = selectById("beside").value;
     const choose = (/** @type {string} */ name) => {
       this.chooseComparison(name);
@@ -387,7 +407,7 @@ class Page {
     byId("eps-value").textContent = eps.toFixed(3);
     for (const chart of [this.byLayer, this.byEps, this.table, this.sideBySide]) chart?.move(eps);
     const [x, y] = this.swarm?.move(eps) ?? [0, 0];
-    byId("in-words").textContent = similarityInWords(view, this.estimate, eps);
+    this.sayAnswer();
     byId("layer-summary").textContent = pairInWords(pair, eps, x, y);
     fillNextSteps(byId("next"), nextSteps(view, eps, this.study !== null), (layer) => this.openLayer(layer));
     byId("citation").textContent = citationOf(this.study, view, this.estimate, eps);

@@ -7,6 +7,9 @@ const LONGER = 5;
 const TICKS = [0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000];
 // The most layers whose names stand level.
 const LEVEL_NAMES = 6;
+// Pixels that names aslant need: of any length, and for each letter.
+const NAMES_BASE = 22;
+const NAMES_LETTER = 4.6;
 
 /**
  * An axis of layers, with their names aslant where there are many.
@@ -23,7 +26,8 @@ export function layersAxis(layers) {
  * @param {number} level the room for names that stand level
  */
 export function layersMargin(layers, level) {
-  return layers.length > LEVEL_NAMES ? 90 : level;
+  if (layers.length <= LEVEL_NAMES) return level;
+  return Math.max(level, NAMES_BASE + NAMES_LETTER * (d3.max(layers, (layer) => short(layer).length) ?? 0));
 }
 
 /**
