@@ -5,13 +5,14 @@ BIN := .venv/bin
 TORCH := torch==2.13.0
 NODE_TOOLS := $(if $(shell command -v npm 2>/dev/null),node_modules/.ready)
 
-.PHONY: demo test test-fast check quick-bench format types benchmarks vendor clean
+.PHONY: demo test test-fast check quick-bench docs format types benchmarks vendor package-check release-check test-oldest audit clean
 
 demo: .venv/ready
 	$(BIN)/spanmatch demo
 
+# In two processes: tests of one file stay together, see tests/conftest.py.
 test: .venv/ready $(NODE_TOOLS)
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadgroup
 	$(if $(NODE_TOOLS),npm test)
 
 # Everything but the tests that train networks, start processes or open a browser: see tests/conftest.py.
@@ -33,6 +34,10 @@ format: .venv/ready $(NODE_TOOLS)
 # Every measure in tests with known answers, on few networks: about two minutes.
 quick-bench: .venv/ready
 	$(BIN)/spanmatch bench --quick --out build/bench
+
+# The site, in site/: warnings are errors. SPHINX_OPTIONS="-D plot_gallery=0 -D nb_execution_mode=off" runs no examples.
+docs: .venv/ready
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going -b html -d build/doctrees $(SPHINX_OPTIONS) docs site
 
 # The types of the page's scripts, from the schema.
 types: .venv/ready node_modules/.ready
@@ -62,6 +67,7 @@ benchmarks: .venv/ready
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/tracker.py
 	$(BIN)/python benchmarks/calls.py
+	$(BIN)/python benchmarks/start.py
 	$(BIN)/python benchmarks/exactness.py
 	$(BIN)/python benchmarks/kills.py
 
@@ -85,5 +91,40 @@ vendor:
 	cp build/vendor/d3-7.9.0/package/dist/d3.min.js src/spanmatch/report/vendor/
 	cp build/vendor/observablehq-plot-0.6.17/package/dist/plot.umd.min.js src/spanmatch/report/vendor/
 
+# The wheel and the source distribution, built, checked and tried without extras: about a minute.
+package-check: .venv/ready
+	$(BIN)/python tools/release_check.py --core-only
+
+# The same with every extra and each supported Python of this machine: some minutes.
+release-check: .venv/ready
+	$(BIN)/python tools/release_check.py --torch $(TORCH) $(if $(TORCH_INDEX),--torch-index $(TORCH_INDEX)) $(RELEASE_OPTIONS)
+
+# The tests that need no PyTorch, with the oldest versions of dependencies that pyproject.toml allows, in an environment
+# of their own. What these versions warn of is no fault of ours; those of SciPy import more, and pydantic's writes other
+# types. OLDEST_EXTRAS may be empty: then the core alone.
+OLDEST := build/oldest/bin/python
+OLDEST_EXTRAS ?= frames,plot,onnx,zarr,parquet,hdf5,dask
+test-oldest: build/oldest/ready
+	PYTHONPATH=tools $(OLDEST) -m pytest -m "not slow" -n 2 --dist loadgroup -p skip_without_extras \
+		-W ignore::DeprecationWarning --deselect tests/report/test_page_types.py \
+		--deselect tests/test_import.py::test_import_leaves_slow_parts_of_scipy_alone
+
+build/oldest/ready: pyproject.toml constraints.txt
+	rm -rf build/oldest && $(PYTHON) -m venv build/oldest
+	grep -E '^(hypothesis|packaging|pytest|pytest-xdist|PyYAML)==' constraints.txt >build/oldest/requirements.txt
+	$(OLDEST) -m pip install --quiet --disable-pip-version-check --requirement build/oldest/requirements.txt
+	$(OLDEST) tools/oldest_versions.py $(OLDEST_EXTRAS) >build/oldest/constraints.txt
+	$(OLDEST) -m pip install --quiet --disable-pip-version-check --constraint build/oldest/constraints.txt \
+		--editable '.[$(OLDEST_EXTRAS)]'
+	touch $@
+
+# Known vulnerabilities of the pinned versions. It needs the database of advisories: see SECURITY.md.
+audit: build/audit/bin/pip-audit
+	build/audit/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip --strict
+
+build/audit/bin/pip-audit:
+	$(PYTHON) -m venv build/audit
+	build/audit/bin/pip install --quiet --disable-pip-version-check pip-audit==2.10.1
+
 clean:
-	rm -rf .venv node_modules build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv node_modules build dist site docs/api docs/gallery docs/project .mypy_cache .ruff_cache .pytest_cache .hypothesis

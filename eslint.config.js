@@ -14,7 +14,7 @@ const ONE_SCRIPT = [
 ];
 
 export default [
-  { ignores: ["src/spanmatch/report/vendor/", "build/", "dist/", ".venv/"] },
+  { ignores: ["src/spanmatch/report/vendor/", "build/", "dist/", "site/", "docs/", ".venv/"] },
   js.configs.recommended,
   {
     files: ["src/spanmatch/report/assets/**/*.js"],

@@ -71,7 +71,9 @@ def of_the_library(study: sm.Study) -> None:
     for ax in axes:
         ax.legend(fontsize="xx-small")
     save("partners")
-    sm.clusters(pair).plot()
+    _, axes = plt.subplots(1, 2, figsize=(8.8, 3.6), layout="constrained")
+    for ax, by_cluster in zip(axes, (False, True), strict=True):
+        sm.clusters(pair).plot(ax, by_cluster=by_cluster)
     save("clusters")
     _, ax = plt.subplots(figsize=(8.8, 4.4), layout="constrained")
     comparison.plot(ax)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 import sys
@@ -15,6 +16,7 @@ import spanmatch as sm
 from studies import SMALL, written
 
 threadpool_limits(1, user_api="blas")  # for the small matrices that tests are made of
+os.environ["OMP_NUM_THREADS"] = "1"  # for PyTorch, also in the processes that tests start: small networks gain nothing
 
 SLOW_FIXTURES = {"browser", "demo_study", "small_study", "trained_layers"}
 """Fixtures that train networks or open a browser."""
@@ -33,18 +35,26 @@ SLOW = (
     "reliability/",
     "report/test_bench_page.py",
     "report/test_page.py",
+    "test_pictures.py::test_layers_are_drawn_with_their_null",
+    "test_pictures.py::test_names_of_forty_layers_do_not_overlap",
+    "test_pictures.py::test_pictures_are_drawn_into_the_axes_given",
     "test_saved_results.py::test_a_benchmark_with_any_other_field",
     "test_saved_results.py::test_a_comparison_with_any_other_field",
 )
 """Folders, files and tests that take seconds: what their names begin with."""
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark as slow the tests that are listed as such, and those that use a slow fixture."""
+    """Mark as slow the tests that are listed as such, and those that use a slow fixture; say which stay together."""
     for item in items:
         path = item.path.relative_to(Path(__file__).parent).as_posix()
-        if f"{path}::{item.name}".startswith(SLOW) or SLOW_FIXTURES & set(getattr(item, "fixturenames", ())):
+        fixtures = set(getattr(item, "fixturenames", ()))
+        if f"{path}::{item.name}".startswith(SLOW) or SLOW_FIXTURES & fixtures:
             item.add_marker(pytest.mark.slow)
+        # Tests of one file share its fixtures, so one process runs them; and what is trained is trained once.
+        trained = next((name for name in ("demo_study", "small_study") if name in fixtures), path)
+        item.add_marker(pytest.mark.xdist_group(trained))
 
 
 @pytest.fixture(autouse=True)

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
-import torch
+
+if TYPE_CHECKING:
+    import torch
 
 COARSE = 4 * 2.0**-24
-Layers = tuple[np.ndarray | torch.Tensor, np.ndarray | torch.Tensor]
+Layers: TypeAlias = "tuple[np.ndarray | torch.Tensor, np.ndarray | torch.Tensor]"
 
 
 def sizes(r: np.random.Generator, most: int = 16) -> tuple[int, int, int, int]:
@@ -141,6 +144,8 @@ def rounded(seed: int, dtype: str) -> Layers:
     n, p, q, k = sizes(r)
     X, Y = (np.maximum(view, 0).astype(np.float32) for view in views(r, n, p, q, k))
     if dtype == "bfloat16":
+        import torch
+
         return torch.from_numpy(X).bfloat16(), torch.from_numpy(Y).bfloat16()
     return X.astype(dtype), Y.astype(dtype)
 
@@ -170,7 +175,7 @@ def nearly_as_many_neurons_as_rows(seed: int) -> Layers:
 
 
 def as_float64(layer: np.ndarray | torch.Tensor) -> np.ndarray:
-    return layer.double().numpy() if isinstance(layer, torch.Tensor) else layer.astype(np.float64)
+    return layer.astype(np.float64) if isinstance(layer, np.ndarray) else layer.double().numpy()
 
 
 def cutoff(layer: np.ndarray | torch.Tensor) -> float:

@@ -1,15 +1,16 @@
-"""Small studies to test with, and the data and runs that they are made of."""
+"""Small studies to test with, and the data and runs that they are made of. It can be imported without PyTorch."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
+if TYPE_CHECKING:
+    import torch
 
-from spanmatch.study.datasets import Data
-from spanmatch.study.settings import NetworkSettings, TrainingSettings, Variant
-from spanmatch.study.train import Run
+    from spanmatch.study.datasets import Data
+    from spanmatch.study.train import Run
 
 STUDIES = Path(__file__).parents[1] / "studies"
 SMALL = """
@@ -37,6 +38,10 @@ def written(folder: Path, text: str, name: str = "small.toml") -> Path:
 
 def noise(size: int = 32, channels: int = 3, classes: int = 10, n: int = 4) -> Data:
     """Return images of noise, the same at every call."""
+    import torch
+
+    from spanmatch.study.datasets import Data
+
     random = torch.Generator().manual_seed(0)
     images = torch.randint(256, (n, channels, size, size), generator=random).to(torch.uint8)
     labels = torch.arange(n) % classes
@@ -47,6 +52,9 @@ def run_in(
     folder: Path, seed: int = 0, kept_epochs: tuple[int, ...] = (), made_from: str = "{}", **training: object
 ) -> Run:
     """Return a run of a small network for two epochs, if the options of its training say nothing else."""
+    from spanmatch.study.settings import NetworkSettings, TrainingSettings, Variant
+    from spanmatch.study.train import Run
+
     options = {"epochs": 2, "lr": 0.05, "batch": 32} | training
     network = NetworkSettings(name="cnn", options={"width": 0.25})
     return Run(Variant(network=network, training=TrainingSettings(**options)), seed, folder, kept_epochs, made_from)

@@ -16,7 +16,15 @@ from spanmatch.cli.commands import app
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
-PAGES = sorted([*DOCS.glob("*.md"), *DOCS.glob("bench/*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"])
+PAGES = sorted(
+    [
+        *DOCS.glob("*.md"),
+        *DOCS.glob("bench/*.md"),
+        *DOCS.glob("tasks/*.md"),
+        ROOT / "README.md",
+        ROOT / "CONTRIBUTING.md",
+    ]
+)
 COMMANDS = [
     command
     for page in ("commands.md", "sources.md", "scaling.md", "correspond.md")
@@ -25,7 +33,7 @@ COMMANDS = [
 FIRST_EXAMPLES = [
     ROOT / "README.md",
     *(DOCS / f"{name}.md" for name in ("start", "compare", "theory", "choosing", "measures", "evidence", "convergent")),
-    *(DOCS / f"{name}.md" for name in ("meaning", "files", "glossary", "tracking", "correspond", "commands")),
+    *(DOCS / f"{name}.md" for name in ("meaning", "files", "glossary", "tracking", "correspond", "commands", "plots")),
 ]
 
 
@@ -91,7 +99,7 @@ def test_the_first_example_of_a_page_runs(page, monkeypatch, tmp_path):
 def test_a_page_begins_with_a_sentence_and_an_example(page):
     heading, sentence, example = page.read_text().split("\n\n")[:3]
     assert heading.startswith("# ")
-    if page.parent in (DOCS, DOCS / "bench"):
+    if page.parent in (DOCS, DOCS / "bench", DOCS / "tasks") and page != DOCS / "index.md":
         assert sentence.endswith(".") and example.startswith("```")
 
 
@@ -119,7 +127,9 @@ def test_links_lead_somewhere(page):
 
 
 def _anchors(page: Path) -> list[str]:
-    """Return the anchors of a page's headings, as GitHub makes them."""
+    """Return the anchors of a page's headings, as GitHub makes them; the keys of a bibliography."""
+    if page.suffix == ".bib":
+        return re.findall(r"^@\w+\{([\w-]+),", page.read_text(), re.M)
     headings = re.findall(r"^#+ (.*)$", page.read_text(), re.M)
     return [re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings]
 

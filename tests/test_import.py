@@ -68,3 +68,16 @@ def test_missing_extras_are_named():
             f"try:\n    {code}\nexcept sm.SpanmatchError as error:\n    print(error)"
         )
         assert message in out
+
+
+def test_help_is_shown_before_anything_heavy_is_imported():
+    code = "import contextlib, sys\nfrom spanmatch.cli.commands import app\n"
+    code += "with contextlib.suppress(SystemExit):\n    app(['compare', '--help'])\n"
+    code += "print([m for m in ('numpy', 'scipy', 'safetensors', 'sklearn', 'jinja2') if m in sys.modules])"
+    assert run(code).strip().splitlines()[-1] == "[]"
+
+
+def test_the_stub_lists_what_the_modules_define():
+    assert sorted(sm.__all__) == sorted(dir(sm))
+    assert "__version__" in sm.__all__
+    assert all(getattr(sm, name).__module__.startswith("spanmatch.") for name in sm.__all__ if name != "__version__")

@@ -7,7 +7,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import torch
 import zarr
 from safetensors.numpy import save_file
 
@@ -86,6 +85,8 @@ def to_tensor_shards(path, stored):
 
 
 def to_torch(path, stored):
+    import torch
+
     torch.save({name: torch.from_numpy(np.array(array)) for name, array in stored.items()}, path.with_suffix(".pt"))
     return path.with_suffix(".pt")
 

@@ -28,7 +28,7 @@ def test_folds_and_null_keep_positions_of_one_example_together():
 
 
 def test_kinds_of_batches():
-    network, x = nn.Sequential(nn.Linear(4, 3)), torch.randn(600, 4)
+    network, x = nn.Sequential(nn.Linear(4, 3)).double(), torch.randn(600, 4, dtype=torch.float64)
     networks = {"a": network, "b": network}
     expected = sm.capture(networks, [x]).pair("a:0", "b:0")
     loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(x, torch.zeros(600)), batch_size=50)
@@ -43,9 +43,10 @@ def test_small_batches_are_put_together_and_none_is_left_alone_or_out(count, mon
     monkeypatch.setattr(from_networks, "ROWS_TOGETHER", 10)
     updates = []
     monkeypatch.setattr(sm.Moments, "describe", lambda self, how, **_: updates.append(self.rows.get("a:0", 0)))
-    network, x = nn.Sequential(nn.Linear(4, 3)), torch.randn(count, 4)
+    # In float64: in float32 an example's outputs depend on the other examples of its batch, by rounding.
+    network, x = nn.Sequential(nn.Linear(4, 3)).double(), torch.randn(count, 4, dtype=torch.float64)
     pair = sm.capture({"a": network, "b": network}, x.split(1)).pair("a:0", "b:0")
-    exact = network(x).detach().double().numpy()
+    exact = network(x).detach().numpy()
     np.testing.assert_allclose(pair.xx, oracles.co_moments(exact, exact), atol=1e-9)
     assert pair.rows == pair.null.rows == count
     assert len(updates) > 1

@@ -670,8 +670,11 @@ def test_results_of_an_alignment_are_plain_and_drawn():
     ax = a.plot()
     assert len(ax.lines) == 3
     sm.one_to_one(pair, method="semi").plot(ax)
-    before, after = a.plot_matrix()
+    before, after = a.plot_matrix(partners_first=False), a.plot_matrix()
     assert_allclose(before.images[0].get_array(), a.scores)
     assert_allclose(np.diagonal(after.images[0].get_array())[:6], a.strength)
-    assert len(sm.universality(three_networks()[0], "l").plot()) == 2
+    found = sm.universality(three_networks()[0], "l")
+    for of, counts in (("partners", found.partners), ("matched", found.matched)):
+        heights = [bar.get_height() for bar in found.plot(of=of).patches]
+        assert_allclose(heights[:3], np.bincount(counts["a"], minlength=3) / len(counts["a"]))
     plt.close("all")

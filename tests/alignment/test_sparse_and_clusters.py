@@ -363,7 +363,7 @@ def test_clusters_are_plain_and_drawn():
     X, Y, _ = layers.blocks()
     c = sm.clusters(sm.pair(X, Y), method="hierarchical")
     assert json.loads(json.dumps(c.to_dict(), allow_nan=False))["clusters"][0]["x"] == c.clusters[0].x.tolist()
-    after = c.plot()[1].images[0].get_array()
+    after = c.plot().images[0].get_array()
     first = len(c.clusters[0].x)
     assert after[:first, :first].mean() == pytest.approx(c.clusters[0].between)
     assert c.plot_tree().get_ylabel() == "1 - |correlation|"

@@ -11,8 +11,9 @@ import torch
 from torch import nn
 
 import spanmatch as sm
+from spanmatch._defaults import EPS
 from spanmatch.comparison.changes import told
-from spanmatch.comparison.listed_eps import EPS, _rounded_up, eps_from_levels
+from spanmatch.comparison.listed_eps import _rounded_up, eps_from_levels
 from spanmatch.similarity import one_minus_cka
 
 FAST = {"evidence": False, "clusters": False}

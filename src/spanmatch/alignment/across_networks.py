@@ -13,13 +13,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import combinations, permutations
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .._display import Displayed
-from .._plotting import row_of_axes
+from .._plotting import COLOURS, axes_for, label, legend
 from ..errors import SpanmatchError, among
 from ..match import maximum_match
 from ..moments.moments import Moments
@@ -120,29 +120,39 @@ class Universality(Displayed):
             for name, counts_of in (("partners", self.partners), ("matched", self.matched))
         }
 
-    def plot(self) -> list[Axes]:
-        """Draw the distribution of the numbers of other networks with a partner, and with a match.
+    def plot(self, ax: Axes | None = None, *, of: Literal["partners", "matched"] = "partners") -> Axes:
+        """Draw the share of each network's neurons that are found in 0, 1, ... other networks.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; by default new axes.
+        of : {"partners", "matched"}
+            Whether a neuron is found where it has a partner, or where it is in the maximum match.
 
         Returns
         -------
-        list of matplotlib.axes.Axes
+        matplotlib.axes.Axes
 
         Raises
         ------
         SpanmatchError
             If matplotlib is not installed.
         """
-        axes = row_of_axes("universality.plot", 2)
-        titles = f"partner of strength {self.min_correlation:g} or more", f"in the maximum match at eps {self.eps:g}"
-        others = np.arange(len(self.networks))
-        for ax, title, counts_of in zip(axes, titles, (self.partners, self.matched), strict=True):
-            for k, (network, counts) in enumerate(counts_of.items()):
-                width = 0.8 / len(counts_of)
-                share = np.bincount(counts, minlength=len(others)) / len(counts)
-                ax.bar(others + (k + 0.5) * width - 0.4, share, width, label=network)
-            ax.set(title=title, xlabel="other networks", ylabel="share of neurons", xticks=others, ylim=(0, 1))
-        axes[0].legend()
-        return axes
+        ax = axes_for("universality.plot", ax)
+        counts_of, found = {
+            "partners": (self.partners, f"a partner of {self.min_correlation:g} or more"),
+            "matched": (self.matched, f"a maximum match at eps {self.eps:g} with the neuron"),
+        }[of]
+        others, width = np.arange(len(self.networks)), 0.8 / len(counts_of)
+        for k, (network, counts) in enumerate(counts_of.items()):
+            share = np.bincount(counts, minlength=len(others)) / len(counts)
+            colour = COLOURS[k % len(COLOURS)]
+            ax.bar(others + (k + 0.5) * width - 0.4, share, 0.92 * width, label=network, color=colour)
+        ax.set(xticks=others, ylim=(0, 1))
+        label(ax, f"other networks with {found}", "share of neurons", self.layer)
+        legend(ax)
+        return ax
 
     def to_dict(self) -> UniversalityRecord:
         """Return everything as plain Python values."""

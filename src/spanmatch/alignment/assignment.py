@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from .._plotting import axes_for, draw_matrix, row_of_axes
+from .._plotting import NULL, axes_for, draw_matrix, label, legend, whole_ticks
 from .._threads import few_threads
 from .._values import Json
 from ..errors import SpanmatchError
@@ -146,32 +146,46 @@ class Alignment(AlignmentResult):
             If matplotlib is not installed.
         """
         ax = axes_for("alignment.plot", ax)
-        ax.plot(self.strength, **{"label": f"{self.method}: {self.x_layer} and {self.y_layer}"} | line)
-        for layer, baseline in ((self.x_layer, self.x_baseline), (self.y_layer, self.y_baseline)):
+        ranks = np.arange(1, len(self.strength) + 1)
+        ax.plot(ranks, self.strength, **{"label": f"{self.method}: {self.x_layer} and {self.y_layer}"} | line)
+        for layer, baseline, dashes in ((self.x_layer, self.x_baseline, "--"), (self.y_layer, self.y_baseline, ":")):
             if len(baseline):
-                ax.plot(baseline, label=f"{self.method} within {layer}", color="0.6", linewidth=1, linestyle="--")
-        ax.set(xlabel="neurons, strongest partner first", ylabel=_WORDS[self.by])
-        ax.legend()
+                ranks = np.arange(1, len(baseline) + 1)
+                name = f"{self.method} within {layer}"
+                ax.plot(ranks, baseline, label=name, color=NULL, linewidth=1, linestyle=dashes)
+        whole_ticks(ax, "x")
+        label(ax, "neurons, strongest partner first", _WORDS[self.by])
+        legend(ax)
         return ax
 
-    def plot_matrix(self) -> list[Axes]:
-        """Draw all strengths twice: with neurons in their original order, and with partners on the
-        diagonal.
+    def plot_matrix(self, ax: Axes | None = None, *, partners_first: bool = True) -> Axes:
+        """Draw the strength of every possible partnership as a heat map.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; by default new axes.
+        partners_first : bool
+            Whether to order the neurons so that partners are on the diagonal, the strongest first; else
+            they are in their original order.
 
         Returns
         -------
-        list of matplotlib.axes.Axes
+        matplotlib.axes.Axes
 
         Raises
         ------
         SpanmatchError
             If matplotlib is not installed.
         """
-        left, right = axes = row_of_axes("alignment.plot_matrix", 2)
-        x, y = np.append(self.x, self.x_unmatched), list(dict.fromkeys([*self.y.tolist(), *self.y_unmatched.tolist()]))
-        draw_matrix(left, self.scores, x=self.x_layer, y=self.y_layer, title=f"{_WORDS[self.by]}, in original order")
-        draw_matrix(right, self.scores[np.ix_(x, y)], x=self.x_layer, y=self.y_layer, title="partners on the diagonal")
-        return axes
+        ax = axes_for("alignment.plot_matrix", ax)
+        scores, title = self.scores, "in original order"
+        if partners_first:
+            x = np.append(self.x, self.x_unmatched)
+            y = list(dict.fromkeys([*self.y.tolist(), *self.y_unmatched.tolist()]))
+            scores, title = scores[np.ix_(x, y)], "partners on the diagonal"
+        draw_matrix(ax, scores, x=self.x_layer, y=self.y_layer, title=title, meaning=_WORDS[self.by])
+        return ax
 
     def to_dict(self) -> dict[str, Json]:
         """Return everything but the scores as plain Python values."""

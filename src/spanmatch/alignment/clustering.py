@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy.linalg import cholesky, eigvalsh, svdvals
 
 from .._display import Displayed
-from .._plotting import axes_for, draw_matrix, row_of_axes
+from .._plotting import NULL, TICK_SIZE, X, Y, axes_for, draw_matrix, label, legend, whole_ticks
 from .._threads import few_threads
 from .._values import Json
 from .._warnings import ignoring
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 Method = Literal["spectral", "hierarchical"]
 Labels = NDArray[np.intp]
+MOST_LEAVES = 60
+"""Neurons that a drawn tree names."""
 JITTER = 1e-4
 """Added to the diagonal of correlations, so that those of linearly dependent neurons can be
 factored.
@@ -163,27 +165,67 @@ class Clusters(AlignmentResult):
             for typicality, labels in zip(typicalities, (self.x_labels, self.y_labels), strict=True)
         )
 
-    def plot(self) -> list[Axes]:
-        """Draw |correlation| between the layers, in original order and by cluster.
+    def plot(self, ax: Axes | None = None, *, by_cluster: bool = True) -> Axes:
+        """Draw |correlation| between the layers as a heat map.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; by default new axes.
+        by_cluster : bool
+            Whether to order the neurons by cluster, with lines between clusters; else they are in their
+            original order.
 
         Returns
         -------
-        list of matplotlib.axes.Axes
+        matplotlib.axes.Axes
 
         Raises
         ------
         SpanmatchError
             If matplotlib is not installed.
         """
-        left, right = axes = row_of_axes("clusters.plot", 2)
+        ax = axes_for("clusters.plot", ax)
         strength, (x, y) = abs(self.correlations.between), self.order()
-        names = {"x": self.x_layer, "y": self.y_layer}
-        draw_matrix(left, strength, title="|correlation|, in original order", **names)
-        draw_matrix(right, strength[np.ix_(x, y)], title=f"{len(self)} clusters", **names)
+        names = {"x": self.x_layer, "y": self.y_layer, "meaning": "|correlation|"}
+        if not by_cluster:
+            draw_matrix(ax, strength, title="in original order", **names)
+            return ax
+        draw_matrix(ax, strength[np.ix_(x, y)], title=f"{len(self)} clusters", **names)
         for k in range(1, len(self)):
-            right.axhline(np.count_nonzero((self.x_labels >= 0) & (self.x_labels < k)) - 0.5, color="C1", linewidth=0.8)
-            right.axvline(np.count_nonzero((self.y_labels >= 0) & (self.y_labels < k)) - 0.5, color="C1", linewidth=0.8)
-        return axes
+            for labels, line in ((self.x_labels, ax.axhline), (self.y_labels, ax.axvline)):
+                line(np.count_nonzero((labels >= 0) & (labels < k)) - 0.5, color=Y, linewidth=0.8)
+        return ax
+
+    def plot_eigenvalues(self, ax: Axes | None = None) -> Axes:
+        """Draw the smallest eigenvalues of the Laplacian: there are as many clusters as before the gap.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; by default new axes.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+
+        Raises
+        ------
+        SpanmatchError
+            If matplotlib is not installed.
+        """
+        ax = axes_for("clusters.plot_eigenvalues", ax)
+        k = len(self)
+        shown = self.eigenvalues[: max(2 * k, 12)]
+        places = np.arange(1, len(shown) + 1)
+        ax.plot(places[:k], shown[:k], "o", color=X, markersize=5, label=f"of the {k} clusters")
+        ax.plot(places[k:], shown[k:], "o", color=X, markersize=5, markerfacecolor="none", label="others")
+        ax.axhline(self.null_eigenvalue, color=NULL, linestyle=":", label="bound under the null")
+        whole_ticks(ax, "x")
+        ax.set(ylim=(min(-0.02, float(shown.min(initial=0.0))), None))
+        label(ax, "number", "eigenvalue", f"gap after {k}: {self.gap:.2f}, {'clear' if self.clear else 'not clear'}")
+        legend(ax)
+        return ax
 
     def plot_tree(self, ax: Axes | None = None) -> Axes:
         """Draw the dendrogram.
@@ -210,8 +252,13 @@ class Clusters(AlignmentResult):
         ]
         from scipy.cluster.hierarchy import dendrogram
 
-        dendrogram(self.tree, labels=names, ax=ax)
-        ax.set(ylabel="1 - |correlation|")
+        drawn = dendrogram(self.tree, labels=names, ax=ax, no_labels=len(names) > MOST_LEAVES, color_threshold=0)
+        for leaf in ax.get_xticklabels():
+            leaf.set_color(X if leaf.get_text().startswith("x") else Y)
+        for collection in ax.collections:
+            collection.set_color(NULL)
+        ax.tick_params(axis="x", rotation=90, labelsize=TICK_SIZE)
+        label(ax, f"{len(drawn['leaves'])} neurons", "1 - |correlation|", f"{self.x_layer} (x) and {self.y_layer} (y)")
         return ax
 
     def to_dict(self) -> dict[str, Json]:

@@ -7,14 +7,19 @@ Source: Li, Yosinski, Clune, Lipson, Hopcroft, ICLR 2016, section 2; docs/conver
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from .._plotting import axes_for, heat_map, label
 from .._threads import few_threads
 from ..moments.pairs import Pair, checked_pair
 from ..moments.remembered import remembered
 from ..moments.spans import Array
 from .chance import AlignmentResult, alignment_fields, inverse
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
@@ -35,6 +40,35 @@ class Correlation(AlignmentResult):
     """(p,) standard deviation of each neuron of x."""
     y_deviation: Array = field(repr=False)
     """(q,) standard deviation of each neuron of y."""
+
+    def plot(self, ax: Axes | None = None, *, of: Literal["between", "within_x", "within_y"] = "between") -> Axes:
+        """Draw correlations as a heat map, red where positive and blue where negative.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; by default new axes.
+        of : {"between", "within_x", "within_y"}
+            Of which neurons.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+
+        Raises
+        ------
+        SpanmatchError
+            If matplotlib is not installed.
+        """
+        ax = axes_for("correlation.plot", ax)
+        x, y = {
+            "between": (self.x_layer, self.y_layer),
+            "within_x": (self.x_layer, self.x_layer),
+            "within_y": (self.y_layer, self.y_layer),
+        }[of]
+        heat_map(ax, getattr(self, of), "RdBu_r", "correlation", aspect="auto", vmin=-1, vmax=1)
+        label(ax, f"neurons of {y}", f"neurons of {x}")
+        return ax
 
 
 @remembered
@@ -60,6 +94,8 @@ def correlation(pair: Pair) -> Correlation:
 
     Notes
     -----
+    Each is Pearson's coefficient:
+
         c_ij = sum (x_i - mean)(y_j - mean) / sqrt(sum (x_i - mean)^2 sum (y_j - mean)^2)
 
     Cost: (p + q)^2 operations. It makes no pass over the rows.

@@ -10,11 +10,12 @@ Source: Li et al., ICLR 2016, section 3; Vinh, Epps, Bailey, JMLR 2010; docs/con
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._plotting import axes_for, heat_map, label
 from .._threads import few_threads
 from ..activations.pair_of_sources import pair as paired
 from ..errors import SpanmatchError
@@ -22,6 +23,9 @@ from ..moments.pairs import Pair
 from ..moments.spans import Array
 from .chance import AlignmentResult, alignment_fields
 from .contingency import chance_information, thinned
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
@@ -50,6 +54,28 @@ class Information(AlignmentResult):
     """(p, bins - 1) edges between the bins: the bin of a value is the number of edges below it."""
     y_edges: Array = field(repr=False)
     """(q, bins - 1) edges between the bins of each neuron of y."""
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the mutual information between the layers as a heat map.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; by default new axes.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+
+        Raises
+        ------
+        SpanmatchError
+            If matplotlib is not installed.
+        """
+        ax = axes_for("information.plot", ax)
+        heat_map(ax, self.between, "viridis", "mutual information (nats)", aspect="auto", vmin=0)
+        label(ax, f"neurons of {self.y_layer}", f"neurons of {self.x_layer}")
+        return ax
 
 
 @few_threads

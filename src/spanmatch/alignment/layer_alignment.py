@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .._plotting import X, Y, legend
 from .._threads import few_threads
 from .._values import coarse, short
 from ..moments.pairs import Pair
@@ -18,6 +19,8 @@ from .correlations import Correlation, correlation
 from .sparse import SparseMap, sparse_map
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from ..schema import AlignmentRecord, ClusterRecord, ClustersRecord, DrawnRecord, PartnersRecord
 
 DRAWN = 96
@@ -46,6 +49,29 @@ class LayerAlignment(AlignmentResult):
     """Sparse maps of y from x and of x from y; empty if not requested."""
     clusters: Clusters | None
     """Clusters of neurons of both layers; None if not requested."""
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the strengths of partners in decreasing order: each neuron taken once, and the best of each.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; by default new axes.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+
+        Raises
+        ------
+        SpanmatchError
+            If matplotlib is not installed.
+        """
+        ax = self.bipartite.plot(ax, color=X)
+        ranks = np.arange(1, len(self.semi.strength) + 1)
+        ax.plot(ranks, self.semi.strength, color=Y, label="semi: best partner of each neuron")
+        legend(ax)
+        return ax
 
     def to_dict(self) -> AlignmentRecord:
         """Return everything as plain Python values, to four digits; sparse maps as tables."""

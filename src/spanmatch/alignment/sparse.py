@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .._plotting import axes_for
+from .._plotting import axes_for, count_scale, label, legend
 from .._progress import progress_bar
 from .._threads import few_threads
 from .._values import Json, data_frame, plain, short
@@ -229,12 +229,14 @@ class SparseMap(AlignmentResult):
         one, *rows = [row for row in self.table() if row["predictors"] >= 1]
         values = [(row["predictors"], row["error"], row["held_out_error"]) for row in rows]
         counts, errors, held_out = np.array(values, dtype=np.float64).T
-        label = f"{self.y_layer} from {self.x_layer}"
-        (drawn,) = ax.plot(counts, errors, **{"label": label} | line)
-        ax.plot(counts, held_out, linestyle="--", color=drawn.get_color(), label=f"{label}, held out")
-        ax.plot([1], [one["error"] or 0.0], "o", color=drawn.get_color(), label=f"{label}, one neuron (least squares)")
-        ax.set(xscale="log", ylim=(0, None), xlabel="predictors", ylabel="error, 1 - R^2")
-        ax.legend()
+        name = f"{self.y_layer} from {self.x_layer}"
+        (drawn,) = ax.plot(counts, errors, **{"label": name} | line)
+        ax.plot(counts, held_out, linestyle="--", color=drawn.get_color(), label=f"{name}, held out")
+        ax.plot([1], [one["error"] or 0.0], "o", color=drawn.get_color(), label=f"{name}, one neuron (least squares)")
+        ax.set(ylim=(0, None))
+        count_scale(ax)
+        label(ax, "predictors of each neuron", "error, 1 - R$^2$")
+        legend(ax)
         return ax
 
     def to_dict(self) -> dict[str, Json | list[SparseRow]]:
@@ -368,7 +370,8 @@ def _solutions(pair: Pair, grid: Array, step: Callable[[], object]) -> tuple[Arr
     span = pair.spans(x, y, centred=True)[0]
     weights[-1][np.ix_(x, y)] = span.dual.T @ span.inside
     gap = 0.0
-    with ignoring(ConvergenceWarning):  # the result carries the gap
+    without_penalty = "Coordinate descent without L1"  # a warning of older versions of scikit-learn
+    with ignoring(ConvergenceWarning), ignoring(message=without_penalty):  # the result carries the gap
         for j, path, target_gap in _paths(within, between, grid, pair.rounding[0]):
             weights[1:-1, x, y[j]] = path.T
             gap = max(gap, target_gap)

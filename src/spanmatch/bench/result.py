@@ -8,12 +8,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from .._display import Displayed
 from .._files import Path_, write_text, writing
+from .._plotting import X, Y, axes_for, heat_map, interval_row, label, name_ticks, size_for_rows
 from .._values import data_frame
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
 
     from ..schema import BenchRecord
 
@@ -79,6 +83,60 @@ class Bench(Displayed):
         """Return a row for each measure, test and set of networks: the score, its interval and rank."""
         return [{name: value for name, value in score.items() if name != "details"} for score in self.results["scores"]]
 
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the mean rank of each measure over the tests with its interval, the best at the top.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; by default new axes.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+
+        Raises
+        ------
+        SpanmatchError
+            If matplotlib is not installed.
+        """
+        ranking = self.results["measures"]
+        ax = axes_for("bench.plot", ax, size_for_rows(len(ranking)))
+        for measure in ranking:
+            value, low, high = (np.float64(measure["rank"][key]) for key in ("value", "low", "high"))
+            colour = Y if measure["maximum_match"] else X
+            interval_row(ax, measure["name"], value, low, high, color=colour)
+        title = f"{len(self.results['tests'])} tests; orange: of the maximum match"
+        label(ax, "mean rank over the tests with its interval, 1 is the best", title=title)
+        return ax
+
+    def plot_scores(self, ax: Axes | None = None) -> Axes:
+        """Draw the score of each measure in each test as a heat map, means over sets of networks.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; by default new axes.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+
+        Raises
+        ------
+        SpanmatchError
+            If matplotlib is not installed.
+        """
+        tests = [test["name"] for test in self.results["tests"]]
+        names = [measure["name"] for measure in self.results["measures"]]
+        ax = axes_for("bench.plot_scores", ax, size_for_rows(len(names)))
+        scores = [list(self._scores(name).values()) for name in names]
+        heat_map(ax, np.array(scores, dtype=np.float64), "viridis", "score", aspect="auto")
+        name_ticks(ax, tests)
+        name_ticks(ax, names, "y")
+        label(ax, title="scores; grey: not defined")
+        return ax
+
     def to_frame(self) -> pd.DataFrame:
         """Return `ranking` as a data frame."""
         return data_frame("bench.to_frame", self.ranking())
@@ -89,6 +147,31 @@ class Bench(Displayed):
 
         write_text(path, render_bench(self.results))
         return Path(path)
+
+    def show(self, path: Path_ | None = None, *, height: int = 800) -> None:
+        """Show the report: in a notebook below the cell, from a script in the browser.
+
+        Parameters
+        ----------
+        path : path, optional
+            Where to save it. By default it is not saved in a notebook, and from a script in the folder of
+            temporary files.
+        height : int
+            Height in a notebook, in pixels.
+
+        Raises
+        ------
+        SpanmatchError
+            If the file cannot be written.
+
+        Warns
+        -----
+        SpanmatchWarning
+            If no browser can be opened; it says where the file is.
+        """
+        from ..report import render_bench, show
+
+        show(render_bench(self.results), path, height)
 
     def save(self) -> Path:
         """Write bench.json, ranking.csv, scores.csv and report.html.

@@ -17,9 +17,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from .. import __about__
-from .._files import write_text, writing
-from ..comparison.comparing import EVIDENCE_UP_TO
-from ..comparison.listed_eps import EPS
+from .._defaults import EPS, EVIDENCE_UP_TO
 from ..errors import BadArgument, SpanmatchError, SpanmatchWarning
 
 if TYPE_CHECKING:
@@ -217,6 +215,8 @@ def report(
 ) -> None:
     """Rebuild the report from saved results, or show several results side by side."""
     with _exit_codes():
+        from .._files import write_text, writing
+
         for folder in folders:
             if not folder.is_dir():
                 raise SpanmatchError(
@@ -237,6 +237,7 @@ def report(
 
 def _write_report(folder: Path, path: Path) -> None:
     """Write the report of the results in a folder."""
+    from .._files import write_text
     from ..bench import Bench
     from ..report import render
     from ..saved_results import read_comparison
@@ -449,6 +450,7 @@ def compare(
     """Compare two networks, or two sets of stored activations, layer by layer."""
     kept = "nothing was written" if checkpoint is None else f"rerun the command to continue from {checkpoint}"
     with _exit_codes(kept):
+        from .._files import writing
         from ..activations import from_names
         from ..activations.constants import parsed_constants
         from ..comparison import compare as run
@@ -766,6 +768,8 @@ def _print_report(console: Console, folder: Path) -> None:
 
 def _write_first(name: str, template: Path) -> None:
     """Write the commented study under a name.  Raises BadArgument if there is such a file."""
+    from .._files import write_text
+
     path = Path(name if name.endswith(".toml") else f"{name}.toml")
     if path.exists():
         raise BadArgument(f"{path} is there already; give another name")

@@ -9,8 +9,8 @@ import numpy as np
 from rich.console import RenderableType
 from rich.text import Text
 
+from .._defaults import EPS
 from ..comparison.changes import told
-from ..comparison.listed_eps import EPS
 from .heat_map import heat_maps
 from .layer_tables import Column, LayerTable
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .._defaults import EVIDENCE_UP_TO
 from ..activations.layer_list import cells
-from ..comparison.comparing import EVIDENCE_UP_TO
 from ..comparison.pair_result import is_above_chance
 from ..moments.provenance import network_and_layer
 from ..similarity import measures

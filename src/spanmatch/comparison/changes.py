@@ -13,17 +13,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .._display import Displayed
+from .._plotting import NULL, X, Y, axes_for, label, legend, name_ticks
 from .._values import data_frame, short
 from ..errors import SpanmatchError
 from ..match import MatchProfile
 from ..moments.pairs import PRODUCTS, Pair
-from ..moments.provenance import network_and_layer
+from ..moments.provenance import name_of_pair
 from ..moments.spans import UNIT, Array
 from ..similarity import one_minus_cka
 from .listed_eps import all_active
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
 
     from ..schema import ChangesRecord, LayerChangeRecord
 
@@ -67,7 +69,7 @@ class LayerChange(Displayed):
     @property
     def name(self) -> str:
         """The layers' name without the networks; if they differ both, as in "conv1 ~ conv2"."""
-        return " ~ ".join(dict.fromkeys(network_and_layer(layer)[1] for layer in (self.x_layer, self.y_layer)))
+        return name_of_pair(self.x_layer, self.y_layer)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -110,6 +112,43 @@ class Changes(Displayed):
         also = f" ({again} of the {len(rest)} layers from there on are identical too)" if again else ""
         last, changed = self.layers[first - 1].name, [layer for layer in rest if not layer.identical]
         return f"identical up to {last}; from {rest[0].name} on {_spread(changed)}{also}"
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw how much each layer differs, on a logarithmic scale; dotted what can be told from 0.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; by default new axes.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+
+        Raises
+        ------
+        SpanmatchError
+            If matplotlib is not installed.
+        """
+        ax = axes_for("changes.plot", ax)
+        places = np.arange(len(self))
+        lines = (
+            ("one_minus_cka", "cka_resolution", "1 - CKA", "o", X),
+            ("difference", "difference_resolution", "difference, neuron by neuron", "s", Y),
+        )
+        for name, resolution, words, mark, colour in lines:
+            values, limits = (np.array([getattr(layer, field) for layer in self]) for field in (name, resolution))
+            ax.plot(places, np.where(values > 0, values, np.nan), marker=mark, markersize=4, color=colour, label=words)
+            ax.plot(places, limits, ":", color=colour, linewidth=1)
+        identical = [place for place, layer in enumerate(self) if layer.identical]
+        if identical:
+            foot = ax.get_xaxis_transform()
+            ax.plot(identical, [0.02] * len(identical), "|", color=NULL, transform=foot, label="identical")
+        ax.set(yscale="log", xlim=(-0.5, len(self) - 0.5))
+        name_ticks(ax, [layer.name for layer in self])
+        label(ax, "layer", "difference; dotted: resolution", f"{self.x_network} and {self.y_network}")
+        legend(ax)
+        return ax
 
     def to_frame(self) -> pd.DataFrame:
         """Return a data frame with one row for each pair of layers.

@@ -10,6 +10,7 @@ from math import isnan
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
+from .._defaults import EPS, EVIDENCE_UP_TO
 from .._progress import tracked
 from ..activations import capture, capture_stored, runs
 from ..activations.patterns import chosen, patterns_of
@@ -27,7 +28,7 @@ from ..moments.pairs import Pair
 from ..moments.provenance import network_and_layer
 from ..similarity import matrices_of, measures
 from .changes import layer_change
-from .listed_eps import EPS, eps_from_levels
+from .listed_eps import eps_from_levels
 from .pair_result import PairResult, SampledExamples
 from .pairing import (
     Match,
@@ -47,8 +48,6 @@ if TYPE_CHECKING:
     from .thumbnails import Inputs
 
 
-EVIDENCE_UP_TO = 1024
-"""Total number of neurons of two layers up to which evidence is computed by default."""
 CHANCE_LEVEL = 0.05
 """The level of the test whether any layer is more similar than unrelated layers are."""
 MATRICES = ("debiased cka", "cka")

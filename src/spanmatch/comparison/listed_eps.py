@@ -7,10 +7,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from .._defaults import EPS
 from ..match import MatchProfile
 
-EPS = (0.15, 0.2, 0.25, 0.3, 0.5)
-"""Default values of eps, those of Wang et al."""
 QUANTILES = (0.1, 0.3, 0.5, 0.7, 0.9)
 """Quantiles of the levels from which others are chosen."""
 

@@ -9,17 +9,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .._display import Displayed
+from .._plotting import NULL, X, label, legend
 from .._values import plain, short
 from ..alignment import LayerAlignment
 from ..evidence import Evidence, MeasureEvidence
 from ..match import MatchProfile, SimpleMatches
 from ..moments.pairs import Pair
-from ..moments.provenance import Result, network_and_layer
+from ..moments.provenance import Result, name_of_pair
 from ..moments.sample import Reduction, Sample
 from ..moments.spans import Array
 from .changes import LayerChange
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from ..schema import PairRecord, SampleRecord, SimpleMatchRecord, SimpleRecord
 
 
@@ -117,8 +120,34 @@ class PairResult(Result):
     @property
     def layer(self) -> str:
         """The layers' name without the networks; if they differ both, as in "conv1 ~ conv2"."""
-        names = dict.fromkeys(network_and_layer(layer)[1] for layer in (self.x_layer, self.y_layer))
-        return " ~ ".join(names)
+        return name_of_pair(self.x_layer, self.y_layer)
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw s(eps) over every eps, and under the null; with evidence also corrected, and held out.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; by default new axes.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+
+        Raises
+        ------
+        SpanmatchError
+            If matplotlib is not installed.
+        """
+        if self.evidence is not None and self.evidence.profile is not None:
+            ax = self.evidence.profile.plot(ax, color=X, label="of the population, estimated")
+        else:
+            ax = self.profile.plot(ax, color=X, label="in sample")
+            if self.null_profile is not None:
+                self.null_profile.plot(ax, color=NULL, linestyle=":", label="under the null")
+            legend(ax)
+        label(ax, title=f"{self.x_layer} and {self.y_layer}")
+        return ax
 
     @property
     def missing(self) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import combinations
@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from .. import __about__
+from .._defaults import EPS
 from .._display import Displayed
 from .._files import Path_, write_text, writing
-from .._plotting import axes_for
+from .._plotting import axes_for, depth_colours, depth_legend, label, legend, name_ticks, reach_of_ends, series_style
 from .._values import data_frame
 from ..alignment import Universality
 from ..errors import BadArgument, SpanmatchError, among
@@ -32,7 +33,6 @@ from ..moments.provenance import network_and_layer
 from ..similarity import Correspondence, LayerMatrix, NetworkScore, correspondence_of, network_score
 from . import csv_tables
 from .changes import Changes, are_near
-from .listed_eps import EPS
 from .pair_result import PairResult
 from .pairing import Match, checked_similarity, matrix_of, named_measure, networks_of
 
@@ -48,6 +48,27 @@ MOMENTS = "moments.safetensors"
 """The file of the moments in the folder of a comparison."""
 SOME_FILES = (MOMENTS, *csv_tables.OTHERS)
 """Files that some comparisons have, and others have not."""
+
+
+Row = tuple[float, float, float, float]
+"""A value, the ends of its interval, and its value under the null."""
+
+
+def shares_by_layer(pairs: Sequence[PairResult], eps: float) -> tuple[list[Row], str]:
+    """Return s(eps) of each pair, and what it is in words."""
+    corrected = [float(pair.corrected_similarity([eps])[0]) for pair in pairs]
+    in_sample = [float(pair.similarity([eps])[0]) for pair in pairs]
+    is_estimated = bool(np.isfinite(corrected).all())
+    nulls = [float(pair.null_similarity([eps])[0]) for pair in pairs]
+    values = corrected if is_estimated else in_sample
+    words = f"s({eps:g}), {'estimated for the population' if is_estimated else 'in sample'}"
+    return [(value, np.nan, np.nan, null) for value, null in zip(values, nulls, strict=True)], words
+
+
+def measured_by_layer(pairs: Sequence[PairResult], name: str) -> tuple[list[Row], str]:
+    """Return a measure of each pair, and its name.  Raises SpanmatchError if there is no such measure."""
+    found = [pair.measure(named_measure(name).name) for pair in pairs]
+    return [(one.value, one.low, one.high, one.null_value) for one in found], name
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -414,12 +435,50 @@ class Comparison(Displayed):
             If matplotlib is not installed.
         """
         ax = axes_for("comparison.plot", ax)
-        from matplotlib import colormaps
-
-        colours = colormaps["viridis_r"](np.linspace(0.15, 1, len(self.pairs)))
-        for pair, colour in zip(self.pairs, colours, strict=True):
+        for pair, colour in zip(self.pairs, depth_colours(len(self.pairs)), strict=True):
             pair.profile.plot(ax, label=pair.name, color=colour)
-        ax.legend()
+        depth_legend(ax, [pair.name for pair in self.pairs])
+        label(ax, title=" and ".join(self.networks))
+        return ax
+
+    def plot_layers(self, ax: Axes | None = None, *, of: float | str | None = None) -> Axes:
+        """Draw one quantity by layer, with its interval (bars) and its value under the null (dotted).
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; by default new axes.
+        of : float or str, optional
+            An eps, for s(eps); or the name of a measure; by default the middle one of the comparison's
+            eps. s(eps) is that of the population if it is estimated for all pairs, else in sample.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+
+        Raises
+        ------
+        SpanmatchError
+            If there is no such measure, an eps is outside [0, 1), or matplotlib is not installed.
+        """
+        of = self.eps[len(self.eps) // 2] if of is None else of
+        rows, words = measured_by_layer(self.pairs, of) if isinstance(of, str) else shares_by_layer(self.pairs, of)
+        ax = axes_for("comparison.plot_layers", ax)
+        names = list(dict.fromkeys(network_and_layer(pair.x_layer)[1] for pair in self.pairs))
+        of_networks: dict[str, list[tuple[int, float, float, float, float]]] = {}
+        for pair, row in zip(self.pairs, rows, strict=True):
+            networks = f"{pair.provenance.x_network} and {pair.provenance.y_network}"
+            of_networks.setdefault(networks, []).append((names.index(network_and_layer(pair.x_layer)[1]), *row))
+        for k, (networks, found) in enumerate(of_networks.items()):
+            place, value, low, high, null = np.array(found).T
+            ax.errorbar(place, value, reach_of_ends(value, low, high), capsize=2, label=networks, **series_style(k))
+            if np.isfinite(null).any():
+                faint = {"markerfacecolor": "white", "linestyle": ":", "alpha": 0.6, "label": f"{networks}, null"}
+                ax.plot(place, null, **series_style(k) | faint)
+        name_ticks(ax, names)
+        ax.set(xlim=(-0.5, len(names) - 0.5))
+        label(ax, "layer", words)
+        legend(ax)
         return ax
 
     def report(self, path: Path_) -> Path:
@@ -443,6 +502,31 @@ class Comparison(Displayed):
 
         write_text(path, render(self.to_dict()))
         return Path(path)
+
+    def show(self, path: Path_ | None = None, *, height: int = 800) -> None:
+        """Show the report: in a notebook below the cell, from a script in the browser.
+
+        Parameters
+        ----------
+        path : path, optional
+            Where to save it. By default it is not saved in a notebook, and from a script in the folder of
+            temporary files.
+        height : int
+            Height in a notebook, in pixels.
+
+        Raises
+        ------
+        SpanmatchError
+            If the file cannot be written.
+
+        Warns
+        -----
+        SpanmatchWarning
+            If no browser can be opened; it says where the file is.
+        """
+        from ..report import render, show
+
+        show(render(self.to_dict()), path, height)
 
     def save(self, folder: Path_) -> Path:
         """Write comparison.json, the tables as CSV, moments.safetensors and report.html.

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .._plotting import FAINT, NULL, X, Y, axes_for, label, legend
 from .._threads import few_threads
 from ..errors import SpanmatchError
 from ..match import Match
@@ -21,6 +23,9 @@ from ..moments.held_out_squares import Squares, held_out_squares
 from ..moments.pairs import Pair, checked_pair
 from ..moments.provenance import Result
 from ..moments.spans import Array, Index
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
@@ -47,6 +52,41 @@ class HeldOut(Result):
     """(|x|,) on the rows fitted."""
     y_in_sample: Array
     """(|y|,) on the rows fitted."""
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw each neuron's distance on held-out rows over that on the rows fitted; dashed is eps.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; by default new axes.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+
+        Raises
+        ------
+        SpanmatchError
+            If matplotlib is not installed.
+        """
+        ax = axes_for("held_out.plot", ax)
+        sides = (
+            (self.x_in_sample, self.x_distances, self.x_layer, X, "o"),
+            (self.y_in_sample, self.y_distances, self.y_layer, Y, "s"),
+        )
+        for in_sample, distances, layer, colour, mark in sides:
+            name = f"{len(distances)} of {layer}"
+            ax.plot(in_sample, distances, mark, color=colour, markersize=4, alpha=0.7, label=name)
+        ends = np.concatenate([self.x_distances, self.y_distances, [self.eps]])
+        end = 1.05 * float(np.nanmax(ends))
+        ax.plot([0, end], [0, end], color=FAINT, zorder=0)
+        ax.axhline(self.eps, color=NULL, linestyle="--", linewidth=1, label=f"eps {self.eps:g}")
+        ax.set(xlim=(0, end), ylim=(0, end))
+        title = f"{self.share:.0%} within eps on held-out rows"
+        label(ax, "distance on the rows fitted", "distance on held-out rows", title)
+        legend(ax)
+        return ax
 
     def _summary(self) -> str:
         count = len(self.x) + len(self.y)

@@ -12,17 +12,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from .._plotting import axes_for, interval_row, label, size_for_rows
 from .._threads import few_threads
 from ..errors import SpanmatchError
 from ..moments.pairs import Pair, checked_pair
-from ..moments.provenance import Result
+from ..moments.provenance import Result, name_of_pair
 from ..moments.spans import Array
 from ..similarity import Measure, declared_measure
 from .null_pairing import Statistic, name_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
@@ -47,6 +51,31 @@ class Interval(Result):
     """Estimated bias of the value, to first order in 1 / rows. It is not subtracted."""
     folds: int
     """Number of folds."""
+
+    def plot(self, ax: Axes | None = None, *, name: str | None = None) -> Axes:
+        """Draw the value with its interval as a row, below the rows that are there.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; by default new axes.
+        name : str, optional
+            The row's name; by default that of the measure and of the layers.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+
+        Raises
+        ------
+        SpanmatchError
+            If matplotlib is not installed.
+        """
+        ax = axes_for("interval.plot", ax, size_for_rows(6))
+        row = name or f"{self.name}, {name_of_pair(self.x_layer, self.y_layer)}"
+        interval_row(ax, row, self.value, self.low, self.high)
+        label(ax, f"value, with its {self.level:.0%} interval over examples")
+        return ax
 
     def __float__(self) -> float:
         """Return the value."""

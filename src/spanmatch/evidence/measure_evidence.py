@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, SupportsFloat, TypeVar
 import numpy as np
 
 from .._display import Displayed
+from .._plotting import NULL, axes_for, interval_row, label, size_for_rows
 from .._threads import few_threads
 from .._values import plain, short
 from ..errors import SpanmatchError
@@ -24,6 +25,8 @@ from .profile import ProfileEvidence, check_in_sample, profile_evidence
 from .sample_size import RowsNeeded, rows_needed
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from ..schema import CorrectedRecord, EvidenceRecord, MeasureRecord, ProfileRecord, RowsRecord
 
 Outcome = TypeVar("Outcome")
@@ -137,6 +140,35 @@ class Evidence(Result):
             If there is no such measure.
         """
         return {measure.name: measure for measure in self.measures}[name]
+
+    def plot(self, ax: Axes | None = None, *, kind: Kind = "similarity") -> Axes:
+        """Draw every measure as a row: its value (filled), its interval, and its value under the null (open).
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; by default new axes.
+        kind : {"similarity", "distance"}
+            Which measures: both have other scales.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+
+        Raises
+        ------
+        SpanmatchError
+            If matplotlib is not installed.
+        """
+        known = [one for one in self.measures if one.kind == kind and not np.isnan(one.value)]
+        ax = axes_for("evidence.plot", ax, size_for_rows(len(known)))
+        for one in known:
+            interval_row(ax, one.name, one.value, one.low, one.high)
+        nulls = [one.null_value for one in known]
+        ax.plot(nulls, [one.name for one in known], "o", color=NULL, markerfacecolor="white", markersize=5, zorder=0)
+        label(ax, f"value with its {self.level:.0%} interval (filled), under the null (open)")
+        label(ax, title=f"{self.x_layer} and {self.y_layer}")
+        return ax
 
     def _records(self) -> list[dict[str, object]]:
         return [dict(vars(measure)) for measure in self.measures]

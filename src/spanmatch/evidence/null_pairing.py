@@ -10,12 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import SupportsFloat
+from typing import TYPE_CHECKING, SupportsFloat
 
+from .._plotting import NULL, axes_for, interval_row, label, size_for_rows
 from .._threads import few_threads
 from ..errors import SpanmatchError
 from ..moments.pairs import Pair, checked_pair
-from ..moments.provenance import Result
+from ..moments.provenance import Result, name_of_pair
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 Statistic = Callable[[Pair], SupportsFloat]
 """A measure, or any other function of a pair that returns a number."""
@@ -37,6 +41,32 @@ class Null(Result):
     It is their common share of variance, of the layer where it is larger. It is near 0 (of either
     sign) for shuffled data; larger values are refused.
     """
+
+    def plot(self, ax: Axes | None = None, *, name: str | None = None) -> Axes:
+        """Draw the value (filled) and its value under the null (open) as a row.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; by default new axes.
+        name : str, optional
+            The row's name; by default that of the measure and of the layers.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+
+        Raises
+        ------
+        SpanmatchError
+            If matplotlib is not installed.
+        """
+        ax = axes_for("null.plot", ax, size_for_rows(6))
+        row = name or f"{self.name}, {name_of_pair(self.x_layer, self.y_layer)}"
+        interval_row(ax, row, self.value, *sorted((self.value, self.null_value)), capsize=0)
+        ax.plot([self.null_value], [row], "o", color=NULL, markerfacecolor="white", markersize=5)
+        label(ax, "value (filled), and under the null (open)")
+        return ax
 
     @property
     def excess(self) -> float:

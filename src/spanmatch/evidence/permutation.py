@@ -11,10 +11,11 @@ Sources: Fisher 1935; Phipson & Smyth 2010 (p-values are never 0); Groeger, Wen,
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal, SupportsFloat
+from typing import TYPE_CHECKING, Literal, SupportsFloat
 
 import numpy as np
 
+from .._plotting import NULL, X, axes_for, label, legend
 from .._threads import few_threads
 from ..errors import SpanmatchError
 from ..moments.dependence import ADVICE, neighbours_are_alike
@@ -27,6 +28,9 @@ from .null_pairing import Statistic, name_of
 from .permutation_moments import test_by_moments
 from .permutations import Groups, check_groups, permutations_of
 from .permuted_values import Permuted, null_values
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 PERMUTATIONS = 999
 OF_EXAMPLES = "permutations of examples"
@@ -62,6 +66,34 @@ class PermutationTest(Result):
     null: Array = field(repr=False)
     """(K,) the values of the permuted samples; empty for all permutations of rows, of which there are
     too many."""
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the values of the permuted samples as a histogram, with the value that was tested.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; by default new axes.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+
+        Raises
+        ------
+        SpanmatchError
+            If matplotlib is not installed.
+        """
+        ax = axes_for("permutation_test.plot", ax)
+        known = self.null[np.isfinite(self.null)]
+        if len(known):
+            bins = min(40, max(5, len(known) // 10))
+            ax.hist(known, bins=bins, color=NULL, alpha=0.6, label=f"{len(known)} permutations")
+        ax.axvline(self.threshold, color=NULL, linestyle=":", label=f"exceeded by chance in {self.alpha:.0%}")
+        ax.axvline(self.sample_value, color=X, linewidth=2, label=f"value, p = {self.p_value:.2g}")
+        label(ax, self.name, "permutations", f"{self.x_layer} and {self.y_layer}")
+        legend(ax)
+        return ax
 
     def __float__(self) -> float:
         """Return the value of the pair."""

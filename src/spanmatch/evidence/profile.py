@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._plotting import axes_for
+from .._plotting import NULL, axes_for, label, legend
 from .._threads import few_threads
 from ..errors import SpanmatchError
 from ..match import MatchProfile, match_profile
@@ -118,10 +118,11 @@ class ProfileEvidence(Result):
         (drawn,) = ax.plot(self.eps, self.corrected, **{"label": f"{self.x_layer} and {self.y_layer}"} | line)
         ax.plot(self.eps, self.similarity, "--", color=drawn.get_color(), label="in sample")
         ax.fill_between(self.eps, self.low, self.high, alpha=0.2, color=drawn.get_color(), linewidth=0)
-        ax.plot(self.held_out_eps, self.held_out, "o", color=drawn.get_color(), label="held out")
-        ax.plot(self.eps, self.null, ":", color="0.5", label="under the null")
-        ax.set(xlim=(0, 1), ylim=(0, 1), xlabel="eps", ylabel="maximum matching similarity")
-        ax.legend()
+        ax.plot(self.held_out_eps, self.held_out, "o", markersize=4, color=drawn.get_color(), label="held out")
+        ax.plot(self.eps, self.null, ":", color=NULL, label="under the null")
+        ax.set(xlim=(0, 1), ylim=(0, 1.02))
+        label(ax, "eps", "s(eps), share of neurons in the match")
+        legend(ax)
         return ax
 
 

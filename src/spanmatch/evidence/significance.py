@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._display import Displayed
+from .._plotting import FAINT, NULL, X, axes_for, label, legend, name_ticks
 from .._progress import tracked
 from .._threads import as_many_as_help
 from .._values import data_frame
@@ -23,7 +24,7 @@ from ..errors import SpanmatchError
 from ..moments.moments import Moments
 from ..moments.options import Layers, check_seed
 from ..moments.pairs import Pair
-from ..moments.provenance import network_and_layer
+from ..moments.provenance import name_of_pair, network_and_layer
 from ..moments.spans import Array
 from ..similarity import debiased_cka, declared_measure
 from .intervals import check_level
@@ -34,6 +35,7 @@ from .permuted_values import Permuted, null_values
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
@@ -64,6 +66,34 @@ class Significance(Displayed):
     """(K, pairs) the values of the permuted samples; nan for pairs that are refused."""
     refusals: Mapping[Layers, str] = field(default_factory=dict, repr=False)
     """Why pairs have no p-value."""
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the value of each pair of layers, filled where it is more than chance; dotted the threshold.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; by default new axes.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+
+        Raises
+        ------
+        SpanmatchError
+            If matplotlib is not installed.
+        """
+        ax = axes_for("significance.plot", ax)
+        places, chosen = np.arange(len(self.pairs)), self.adjusted_p_values <= self.alpha
+        ax.vlines(places, 0, self.sample_values, color=FAINT, linewidth=2, zorder=0)
+        ax.plot(places[chosen], self.sample_values[chosen], "o", color=X, label=f"adjusted p of at most {self.alpha:g}")
+        ax.plot(places[~chosen], self.sample_values[~chosen], "o", color=X, markerfacecolor="white", label="others")
+        ax.axhline(self.threshold, color=NULL, linestyle=":", label="threshold for the largest of all")
+        name_ticks(ax, [name_of_pair(x, y) for x, y in self.pairs])
+        label(ax, "pairs of layers", self.name)
+        legend(ax)
+        return ax
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row for each pair.

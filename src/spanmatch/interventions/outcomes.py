@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 import numpy as np
 
 from .._display import Displayed
+from .._plotting import FAINT, NULL, TICK_SIZE, X, Y, axes_for, interval_row, label, size_for_rows
 from .._values import data_frame, short
 from ..errors import SpanmatchError, among
 from ..evidence.intervals import check_level, reach_of
@@ -20,6 +21,7 @@ from ..moments.spans import Array
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
 
     from ..schema import IntervalRecord, OutcomeRecord, TransplantRecord
 
@@ -35,6 +37,8 @@ def control_of(first: str, control: str) -> str:
     return control if first == MATCHED else f"{first} {control}"
 
 
+_COLOURS = {UNTOUCHED: NULL, MATCHED: X, STITCHED: Y}
+"""Of bars; those of controls are light."""
 CONDITIONS = (
     UNTOUCHED,
     *(name for first in (MATCHED, STITCHED) for name in (first, *(control_of(first, c) for c in CONTROLS))),
@@ -103,6 +107,32 @@ class Difference(Displayed):
     n_examples: int
     """Number of examples."""
 
+    def plot(self, ax: Axes | None = None, *, name: str | None = None) -> Axes:
+        """Draw the difference with its interval as a row, below the rows that are there.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; by default new axes.
+        name : str, optional
+            The row's name; by default the names of both conditions.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+
+        Raises
+        ------
+        SpanmatchError
+            If matplotlib is not installed.
+        """
+        ax = axes_for("difference.plot", ax, size_for_rows(6))
+        if not ax.has_data():
+            ax.axvline(0, color=NULL, linewidth=1, zorder=0)
+        interval_row(ax, name or f"{self.condition} - {self.control}", self.value, self.low, self.high)
+        label(ax, f"difference in {self.of}, with its {self.level:.0%} interval")
+        return ax
+
     def to_dict(self) -> IntervalRecord:
         """Return value and interval to four digits; nan as None."""
         return {"value": short(self.value), "low": short(self.low), "high": short(self.high)}
@@ -147,6 +177,39 @@ class Transplant(Result):
         raise SpanmatchError(
             f"{condition}: {reason}" if reason else f"no condition {condition!r}{among(condition, outcomes)}"
         )
+
+    def plot(self, ax: Axes | None = None, *, of: Of = "accuracy") -> Axes:
+        """Draw the accuracy or the loss under each condition as bars; the line is the untouched network.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; by default new axes.
+        of : {"accuracy", "loss"}
+            Which score.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+
+        Raises
+        ------
+        SpanmatchError
+            If matplotlib is not installed.
+        """
+        ax = axes_for("transplant.plot", ax)
+        scores = [float(getattr(outcome, of)) for outcome in self.outcomes]
+        names = [f"{outcome.condition} ({outcome.neurons})" for outcome in self.outcomes]
+        colours = [_COLOURS.get(outcome.condition, FAINT) for outcome in self.outcomes]
+        bars = ax.barh(np.arange(len(names)), scores, 0.75, color=colours)
+        ax.bar_label(bars, fmt="%.3g", padding=3, fontsize=TICK_SIZE)
+        ax.axvline(scores[0], color=NULL, linewidth=1, linestyle="--")
+        ax.set(ylim=(len(names) - 0.5, -0.5), xlim=(0, 1.12 * float(np.nanmax(scores, initial=1e-9))))
+        ax.set_yticks(np.arange(len(names)), names)
+        scored = f"{of} of {self.provenance.x_network} on {self.n_examples:,} examples"
+        title = f"{self.x_layer} from {self.y_layer}, match at eps {self.eps:g}"
+        label(ax, scored, "condition (neurons replaced)", title)
+        return ax
 
     def recovered(self, condition: str = MATCHED, against: str = ABLATION) -> float:
         """Return the share of the loss added by one condition that another condition avoids.

@@ -10,17 +10,23 @@ Source: docs/theory.md.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .._plotting import MISSING, SKY, X, axes_for, label, name_ticks, without_frame
 from .._threads import few_threads
 from .._values import Json
+from ..errors import SpanmatchError
 from ..moments.pairs import Pair, Unit, checked_pair
 from ..moments.spans import Index
 from .least_squares import coefficients
 from .maximum import MatchResult, maximum_match
 from .minimum import Neuron
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
@@ -97,6 +103,41 @@ class ExactStructure(MatchResult):
         above = self.reaches & ~np.eye(len(self.reaches), dtype=bool)
         implied = (above.astype(np.int64) @ above.astype(np.int64)) > 0
         return [(int(a), int(b)) for a, b in np.argwhere(above & ~implied)]
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw which neuron (row) needs which (column), in the order of the components.
+
+        Dark: the neuron needs it directly. Light: any match with the neuron holds it.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; by default new axes.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+
+        Raises
+        ------
+        SpanmatchError
+            If no neuron is in a match, or matplotlib is not installed.
+        """
+        if not len(self.component):
+            raise SpanmatchError("nothing to draw: no neuron is in an exact match")
+        ax = axes_for("exact_structure.plot", ax)
+        from matplotlib.colors import ListedColormap
+
+        order = np.lexsort((self.component, self.reaches.sum(axis=1)[self.component]))
+        held = self.reaches[np.ix_(self.component[order], self.component[order])]
+        shades = np.where(self.needs[np.ix_(order, order)], 2, held)
+        ax.imshow(shades, cmap=ListedColormap([MISSING, SKY, X]), vmin=0, vmax=2, interpolation="nearest")
+        names = [f"x{i}" for i in self.x] + [f"y{j}" for j in self.y]
+        for axis in ("x", "y"):
+            name_ticks(ax, [names[v] for v in order], axis)
+        without_frame(ax)
+        label(ax, "is needed", "neuron", f"exact matches of {self.x_layer} and {self.y_layer}")
+        return ax
 
     def to_dict(self) -> dict[str, Json]:
         """Return everything as plain Python values.

@@ -7,13 +7,18 @@ columns that have the pair's inner products, and their singular value decomposit
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from .._display import Displayed
+from .._plotting import axes_for, heat_map, label, whole_ticks
 from .._threads import few_threads
 from ..moments.pairs import Pair
 from ..moments.spans import Array, Index, Rounding
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -38,6 +43,34 @@ class Coefficients(Displayed):
     """(|x|,) distance of each neuron of x to the span of y."""
     y_distances: Array
     """(|y|,) distance of each neuron of y to the span of x."""
+
+    def plot(self, ax: Axes | None = None, *, of: Literal["y_from_x", "x_from_y"] = "y_from_x") -> Axes:
+        """Draw one of the maps as a heat map: rows are the neurons that predict.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; by default new axes.
+        of : {"y_from_x", "x_from_y"}
+            Which map.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+
+        Raises
+        ------
+        SpanmatchError
+            If matplotlib is not installed.
+        """
+        ax = axes_for("coefficients.plot", ax)
+        values = self.y_from_x if of == "y_from_x" else self.x_from_y
+        reach = float(abs(values).max(initial=0)) or 1.0
+        heat_map(ax, values, "RdBu_r", "coefficient", aspect="auto", vmin=-reach, vmax=reach)
+        whole_ticks(ax, "x")
+        whole_ticks(ax, "y")
+        label(ax, f"neurons of {of[0]} in the group", f"neurons of {of[-1]} in the group", f"{of[0]} from {of[-1]}")
+        return ax
 
 
 @few_threads

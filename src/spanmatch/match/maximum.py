@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._display import Displayed
-from .._plotting import axes_for
+from .._plotting import FAINT, X, Y, axes_for, label, legend, name_ticks, without_frame
 from .._threads import few_threads
 from .._values import Json, data_frame, plain
 from ..errors import SpanmatchError
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
+MOST_SQUARES = 160
+"""Neurons of a layer that are drawn with a line between each two."""
 ROWS_PER_NEURON = 5
 """With fewer rows than this per independent neuron, unrelated layers have distances below 0.9."""
 
@@ -155,6 +157,49 @@ class Match(MatchResult):
         eps = threshold_of(self) * (1 + 1e-9)
         return all((side <= eps).all() for side in distances(pair, self.x, self.y, centred=self.provenance.centred))
 
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the neurons of both layers as two rows of squares; the matched ones are coloured.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; by default new axes.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+
+        Raises
+        ------
+        SpanmatchError
+            If matplotlib is not installed.
+        """
+        ax = axes_for("match.plot", ax)
+        from matplotlib.colors import ListedColormap
+
+        sides = (
+            (self.x_layer, self.provenance.x_neurons, self.x, X),
+            (self.y_layer, self.provenance.y_neurons, self.y, Y),
+        )
+        names = []
+        for row, (layer, count, matched, colour) in enumerate(sides):
+            squares = np.isin(np.arange(count), matched)[None, :]
+            extent = (-0.5, count - 0.5, row + 0.4, row - 0.4)
+            ax.imshow(squares, ListedColormap([FAINT, colour]), vmin=0, vmax=1, extent=extent, interpolation="nearest")
+            if count <= MOST_SQUARES:
+                ax.vlines(np.arange(1, count) - 0.5, row - 0.4, row + 0.4, color="white", linewidth=1)
+            names.append(f"{layer}\n{len(matched)} of {count}")
+        name_ticks(ax, names, "y")
+        ax.set(xlim=(-0.5, max(self.provenance.neurons) - 0.5), ylim=(1.5, -0.5), aspect="auto")
+        without_frame(ax)
+        label(ax, "neurons", title=f"{self._kind} at eps {self.eps:g}: similarity {self.similarity:.3f}")
+        return ax
+
+    @property
+    def _kind(self) -> str:
+        """What the match is, in a title."""
+        return "match"
+
     def to_dict(self) -> dict[str, Json]:
         """Return everything as plain Python values.
 
@@ -187,6 +232,30 @@ class Stability(Displayed):
     """Neurons ("x", index) or ("y", index) with level low: the first to leave as eps decreases."""
     entering: tuple[tuple[str, int], ...]
     """Neurons with level high: the first to enter as eps increases."""
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Shade the interval of eps, and mark the given eps: for example over the profile.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; by default new axes.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+
+        Raises
+        ------
+        SpanmatchError
+            If matplotlib is not installed.
+        """
+        ax = axes_for("stability.plot", ax)
+        ax.axvspan(self.low, self.high, color=Y, alpha=0.15, linewidth=0, label="the same maximum match")
+        ax.axvline(self.eps, color=Y, linewidth=1)
+        legend(ax)
+        label(ax, "eps")
+        return ax
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
@@ -326,27 +395,32 @@ class MatchProfile(MatchResult):
         return [(float(ends[i]), float(ends[i + 1])) for i in widest]
 
     def plot(self, ax: Axes | None = None, **line: Any) -> Axes:
-        """Plot s(eps).
+        """Draw s(eps), the share of all neurons in the maximum match, over every eps.
 
         Parameters
         ----------
         ax : matplotlib.axes.Axes, optional
-            The axes to draw into; new ones by default.
+            Where to draw; by default new axes.
         **line
             Options of matplotlib's `step`.
 
         Returns
         -------
         matplotlib.axes.Axes
-            The axes.
+
+        Raises
+        ------
+        SpanmatchError
+            If matplotlib is not installed.
         """
         ax = axes_for("profile.plot", ax)
         levels = np.concatenate([self.x_levels, self.y_levels])
         eps = np.unique(np.append(levels[levels < 1], 0.0))
         share = self.similarity(eps)
-        label = f"{self.x_layer} and {self.y_layer}"
-        ax.step(np.append(eps, 1.0), np.append(share, share[-1]), **{"where": "post", "label": label} | line)
-        ax.set(xlim=(0, 1), ylim=(0, 1), xlabel="eps", ylabel="maximum matching similarity")
+        name = f"{self.x_layer} and {self.y_layer}"
+        ax.step(np.append(eps, 1.0), np.append(share, share[-1]), **{"where": "post", "label": name} | line)
+        ax.set(xlim=(0, 1), ylim=(0, 1.02))
+        label(ax, "eps", "s(eps), share of neurons in the match")
         return ax
 
     def to_dict(self) -> dict[str, Json]:

@@ -47,6 +47,11 @@ class MinimumMatch(Match):
     """Whether it is proven that no match with the neuron has fewer neurons. Only order="smallest"
     proves it, and not if distances of this match lie between eps and the resolution."""
 
+    @property
+    def _kind(self) -> str:
+        side, index = self.neuron
+        return f"v-minimum match of neuron {index} of {self.x_layer if side == 'x' else self.y_layer}"
+
     def verify(self, pair: Pair) -> bool:
         """Verify by an independent computation that this is a match and minimal.
 

@@ -8,9 +8,12 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
+from .._plotting import MISSING, X, Y, axes_for, label, whole_ticks
 from .._progress import tracked
 from .._threads import few_threads
 from .._values import Json
@@ -21,6 +24,9 @@ from .hitting_sets import all_holding
 from .maximum import Match, MatchResult, checked_eps
 from .minimum import Neuron, small, trimmed
 from .within import Within
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
@@ -34,6 +40,10 @@ class SimpleMatch(Match):
     def size(self) -> int:
         """The number of neurons, |x| + |y|."""
         return len(self.x) + len(self.y)
+
+    @property
+    def _kind(self) -> str:
+        return f"simple match of {self.size} neurons"
 
     def to_dict(self) -> dict[str, Json]:
         """Return everything as plain Python values.
@@ -70,6 +80,76 @@ class SimpleMatches(MatchResult):
             for neuron in match.neurons:
                 sizes.setdefault(neuron, match.size)
         return sizes
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw how large the smallest v-minimum matches are: a histogram over the matched neurons v.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; by default new axes.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+
+        Raises
+        ------
+        SpanmatchError
+            If matplotlib is not installed.
+        """
+        ax = axes_for("simple_matches.plot", ax)
+        sizes = np.bincount(list(self.sizes.values()), minlength=3)
+        ax.bar(np.arange(len(sizes)), sizes, 0.85, color=X)
+        ax.set(xlim=(1.4, len(sizes) - 0.4))
+        whole_ticks(ax, "x")
+        whole_ticks(ax, "y")
+        label(ax, "neurons in the smallest match found", "matched neurons", self._title)
+        return ax
+
+    def plot_members(self, ax: Axes | None = None) -> Axes:
+        """Draw which neurons each match holds: a row for each match, neurons of x before those of y.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; by default new axes.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+
+        Raises
+        ------
+        SpanmatchError
+            If matplotlib is not installed.
+        """
+        ax = axes_for("simple_matches.plot_members", ax)
+        from matplotlib.colors import ListedColormap
+
+        p, q = self.provenance.neurons
+        colours = ListedColormap([MISSING, X, Y])
+        ax.imshow(self._members(), cmap=colours, vmin=0, vmax=2, aspect="auto", interpolation="nearest")
+        ax.axvline(p - 0.5, color="white", linewidth=3)
+        ax.set(xticks=[(p - 1) / 2, p + (q - 1) / 2])
+        ax.set_xticklabels([f"neurons of {self.x_layer}", f"neurons of {self.y_layer}"])
+        whole_ticks(ax, "y")
+        ax.tick_params(axis="x", length=0)
+        label(ax, y="matches, the smallest first", title=self._title)
+        return ax
+
+    @property
+    def _title(self) -> str:
+        return f"{'all ' if self.complete else ''}{len(self)} simple matches at eps {self.eps:g}"
+
+    def _members(self) -> NDArray[np.int8]:
+        """Return (matches, p + q) which neurons are in each match: 1 for those of x, 2 for those of y, else 0."""
+        p, q = self.provenance.neurons
+        members = np.zeros((max(len(self), 1), p + q), dtype=np.int8)
+        for row, match in zip(members, self.matches, strict=False):
+            row[match.x] = 1
+            row[p + match.y] = 2
+        return members
 
     def __len__(self) -> int:
         return len(self.matches)

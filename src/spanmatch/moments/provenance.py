@@ -90,6 +90,11 @@ class Result(Displayed):
         return f"of {self.x_layer} and {self.y_layer}{super()._summary()}"
 
 
+def name_of_pair(x_layer: str, y_layer: str) -> str:
+    """Return the layers' name without the networks; if they differ both, as in "conv1 ~ conv2"."""
+    return " ~ ".join(dict.fromkeys(network_and_layer(layer)[1] or layer for layer in (x_layer, y_layer)))
+
+
 def network_and_layer(name: str) -> tuple[str, str]:
     """Return the two parts of a layer's name.
 

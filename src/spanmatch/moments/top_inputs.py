@@ -7,12 +7,17 @@ tokens), so that each of a neuron's top inputs is another example.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from .._display import Displayed
+from .._plotting import axes_for, label, without_frame
 from ..errors import SpanmatchError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 Array = NDArray[np.float64]
 Whole = NDArray[np.int64]
@@ -34,6 +39,45 @@ class TopInputs(Displayed):
         """Return the top inputs over no data."""
         empty = np.full((neurons, k), -1)
         return cls(np.full((neurons, k), -np.inf), empty, empty.copy())
+
+    def plot(self, ax: Axes | None = None, *, neuron: int, images: ArrayLike) -> Axes:
+        """Draw the inputs of a neuron's largest activations side by side, the largest at the left.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; by default new axes.
+        neuron : int
+            Its index.
+        images : array_like of shape (examples, height, width) or (examples, height, width, 3)
+            All examples, by their numbers.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+
+        Raises
+        ------
+        SpanmatchError
+            If there is no such neuron, no inputs were kept, or matplotlib is not installed.
+        """
+        if not 0 <= neuron < len(self.examples):
+            raise SpanmatchError(f"neuron {neuron}: there are {len(self.examples)}, from 0")
+        chosen = self.examples[neuron][self.examples[neuron] >= 0]
+        if not len(chosen):
+            raise SpanmatchError(f"neuron {neuron}: no inputs were kept; use top=9 in sm.compare or sm.Moments")
+        ax = axes_for("top_inputs.plot", ax)
+        shown = np.asarray(images)[chosen]
+        gap = 1 + shown.shape[2] // 12
+        padding = [(0, 0), (0, 0), (0, gap), *([(0, 0)] * (shown.ndim - 3))]
+        padded = np.pad(shown, padding, constant_values=shown.max(initial=0))
+        ax.imshow(np.concatenate(list(padded), axis=1)[:, :-gap], cmap="Greys_r", interpolation="nearest")
+        width = shown.shape[2] + gap
+        ax.set(xticks=[k * width + (width - gap) / 2 - 0.5 for k in range(len(chosen))], yticks=[])
+        ax.set_xticklabels([f"{value:.2g}" for value in self.values[neuron][: len(chosen)]])
+        without_frame(ax)
+        label(ax, "activation", f"neuron {neuron}")
+        return ax
 
     def __add__(self, other: TopInputs) -> TopInputs:
         """Return the top inputs over both parts of the data, of as many neurons and inputs."""

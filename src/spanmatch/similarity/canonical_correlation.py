@@ -11,11 +11,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 from scipy.linalg import eigh
 
+from .._plotting import X, axes_for, label, legend, whole_ticks
 from .._threads import few_threads
 from ..errors import SpanmatchError
 from ..moments.effective_sample_size import effective_sample_sizes
@@ -24,6 +25,9 @@ from ..moments.remembered import remembered
 from ..moments.spans import UNIT, Array, Rounding
 from .measure import Measured, check_sample_size, cross_of_unit_layers, few_rows, measured_fields, resolved_spans
 from .principal_axes import between_bases
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 TIED = 1e-6
 """Canonical correlations with a smaller difference are tied: their variables are not uniquely
@@ -45,6 +49,37 @@ class CCA(Measured):
     """
     dimensions: tuple[int, int]
     """Dimensions of the two spans that were compared."""
+
+    def plot(self, ax: Axes | None = None, **line: Any) -> Axes:
+        """Draw the canonical correlations in descending order, and the value as a dashed line.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; by default new axes.
+        **line
+            Keyword arguments of matplotlib's `plot`.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+
+        Raises
+        ------
+        SpanmatchError
+            If matplotlib is not installed.
+        """
+        ax = axes_for("cca.plot", ax)
+        ranks = np.arange(1, len(self.coefficients) + 1)
+        name = f"{self.x_layer} and {self.y_layer}"
+        (drawn,) = ax.plot(ranks, self.coefficients, **{"label": name, "color": X} | line)
+        value = f"{self.name} {self.value:.3f}"
+        ax.axhline(self.value, linestyle="--", linewidth=1, color=drawn.get_color(), label=value)
+        ax.set(ylim=(0, 1.02))
+        whole_ticks(ax, "x")
+        label(ax, "canonical variable", "canonical correlation")
+        legend(ax)
+        return ax
 
     @property
     def yanai(self) -> float:

@@ -20,6 +20,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .._display import Displayed
+from .._plotting import (
+    SQUARE,
+    X,
+    Y,
+    axes_for,
+    colour_bar,
+    heat_map,
+    label,
+    legend,
+    name_ticks,
+    side_names,
+    without_frame,
+)
 from .._values import data_frame, plain, short
 from ..errors import SpanmatchError
 from ..moments.provenance import network_and_layer
@@ -28,6 +41,7 @@ from .transport import soft_coupling
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
 
     from ..schema import CorrespondenceRecord, CounterpartRecord, ScoreRecord
     from .matrices import LayerMatrix
@@ -49,6 +63,11 @@ class Counterpart(Displayed):
     next_best: str
     """The most similar of the other layers; empty if the margin is nan."""
 
+    @property
+    def networks(self) -> tuple[str, str]:
+        """The networks of both layers."""
+        return network_and_layer(self.x_layer)[0], network_and_layer(self.y_layer)[0]
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Correspondence(Displayed):
@@ -58,6 +77,52 @@ class Correspondence(Displayed):
     """The measure's name."""
     counterparts: tuple[Counterpart, ...] = field(repr=False)
     """One for each pair of layers."""
+    layers: tuple[str, ...] = field(default=(), repr=False)
+    """The names of all layers, "network:layer", in the order in which they run."""
+
+    def plot(self, ax: Axes | None = None, *, networks: tuple[str, str] | None = None) -> Axes:
+        """Draw a line from each layer to its counterpart, darker for more similar ones.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; by default new axes.
+        networks : tuple of two strs, optional
+            The network at the left and the one at the right; by default those of the first counterpart.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+
+        Raises
+        ------
+        SpanmatchError
+            If there are no counterparts of these networks, or matplotlib is not installed.
+        """
+        left, right = networks or (self.counterparts[0].networks if self.counterparts else ("", ""))
+        drawn = [one for one in self if one.networks == (left, right)]
+        if not drawn:
+            raise SpanmatchError(f"no layers of {left!r} have counterparts in {right!r}")
+        ax = axes_for("correspondence.plot", ax)
+        sides = self._layers_of(left), self._layers_of(right)
+        heights = [{name: (k + 0.5) / len(side) for k, name in enumerate(side)} for side in sides]
+        lines = [(heights[0][one.x_layer], heights[1][one.y_layer], one.similarity) for one in drawn]
+        _draw_lines(ax, lines, self.measure)
+        for column, places, colour in zip((0, 1), heights, (X, Y), strict=True):
+            ax.plot(np.full(len(places), column), list(places.values()), "o", color=colour, markersize=4)
+        names = [[network_and_layer(name)[1] or name for name in side] for side in sides]
+        side_names(ax, names[0], "left")
+        side_names(ax, names[1], "right")
+        ax.set(xlim=(-0.05, 1.05), ylim=(1, 0), xticks=[0, 1], yticks=[])
+        ax.set_xticklabels([left, right])
+        without_frame(ax)
+        label(ax, title=f"counterparts by {self.measure}")
+        return ax
+
+    def _layers_of(self, network: str) -> list[str]:
+        """Return the names of a network's layers, in their order; without that, those with counterparts."""
+        layers = self.layers or [layer for one in self for layer in (one.x_layer, one.y_layer)]
+        return list(dict.fromkeys(layer for layer in layers if network_and_layer(layer)[0] == network))
 
     def __len__(self) -> int:
         return len(self.counterparts)
@@ -146,6 +211,35 @@ class NetworkScore(Displayed):
             f"{self.best:.3f}, path {self.path_score:.3f}, coupling {self.coupling_score:.3f}"
         )
 
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the soft coupling as a heat map, with the best monotone path as a line.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; by default new axes.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+
+        Raises
+        ------
+        SpanmatchError
+            If matplotlib is not installed.
+        """
+        ax = axes_for("score.plot", ax, SQUARE)
+        mass = self.coupling * len(self.x_layers)
+        heat_map(ax, mass, "Greys", f"share of the layer of {self.x_network}", aspect="auto", vmin=0, vmax=1)
+        places = np.array([(self.y_layers.index(y), self.x_layers.index(x)) for x, y in self.path])
+        ax.plot(*places.T, color=Y, linewidth=2, marker="o", markersize=4, label="best monotone path")
+        for axis, layers in (("x", self.y_layers), ("y", self.x_layers)):
+            name_ticks(ax, [network_and_layer(layer)[1] or layer for layer in layers], axis)
+        scores = f"best {self.best:.2f}, path {self.path_score:.2f}, coupling {self.coupling_score:.2f}"
+        label(ax, self.y_network, self.x_network, f"{self.measure}: {scores}")
+        legend(ax, loc="lower left", frameon=True)
+        return ax
+
     def to_frame(self) -> pd.DataFrame:
         """Return the soft coupling as a data frame, the first network's layers as index.
 
@@ -192,7 +286,20 @@ def correspondence_of(matrix: LayerMatrix, pairs: Sequence[tuple[str, str]]) -> 
     -------
     Correspondence
     """
-    return Correspondence(matrix.name, tuple(_counterpart(matrix, x, y) for x, y in pairs))
+    return Correspondence(matrix.name, tuple(_counterpart(matrix, x, y) for x, y in pairs), matrix.layers)
+
+
+def _draw_lines(ax: Axes, lines: Sequence[tuple[float, float, float]], measure: str) -> None:
+    """Draw lines from the left to the right, each with a value that is its colour; grey where it is nan."""
+    from matplotlib.collections import LineCollection
+
+    segments = [[(0, start), (1, end)] for start, end, _ in lines]
+    values = np.array([value for *_, value in lines])
+    collection = LineCollection(segments, cmap="viridis_r", linewidths=2)
+    collection.set_array(np.ma.masked_invalid(values))
+    collection.set_clim(min(0.0, float(np.nanmin(values, initial=0))), max(1.0, float(np.nanmax(values, initial=0))))
+    ax.add_collection(collection)
+    colour_bar(ax, collection, measure)
 
 
 def _counterpart(matrix: LayerMatrix, x: str, y: str) -> Counterpart:

@@ -15,12 +15,13 @@ import numpy as np
 from scipy.linalg import eigh
 
 from .._display import Displayed
-from .._plotting import axes_for
+from .._plotting import SQUARE, axes_for, group_names, heat_map, label, name_ticks
 from .._progress import tracked
 from .._values import data_frame, plain
 from ..errors import SpanmatchError, among
 from ..moments.moments import Moments
 from ..moments.pairs import Pair
+from ..moments.provenance import network_and_layer
 from ..moments.spans import Array
 from .measure import Kind, Measure
 
@@ -100,13 +101,15 @@ class LayerMatrix(Displayed):
         """
         return not np.isnan(self.value(x, y)) or bool(self.refusal(x, y))
 
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw the matrix as a heat map, brighter for more similar layers.
+    def plot(self, ax: Axes | None = None, *, networks: tuple[str, str] | None = None) -> Axes:
+        """Draw the matrix as a heat map, brighter for more similar layers, grouped by network.
 
         Parameters
         ----------
         ax : matplotlib.axes.Axes, optional
             Where to draw; by default new axes.
+        networks : tuple of two strs, optional
+            The network of the rows and that of the columns; by default all layers against all.
 
         Returns
         -------
@@ -115,16 +118,25 @@ class LayerMatrix(Displayed):
         Raises
         ------
         SpanmatchError
-            If matplotlib is not installed.
+            If a network has no layers here, or matplotlib is not installed.
         """
-        ax = axes_for("matrix.plot", ax)
+        rows, columns = (self._places(name) for name in networks or (None, None))
+        ax = axes_for("matrix.plot", ax, SQUARE)
         colours, largest = ("magma_r", None) if self.kind == "distance" else ("magma", 1)
-        image = ax.imshow(self.values, cmap=colours, vmin=0, vmax=largest, interpolation="nearest")
-        ax.figure.colorbar(image, ax=ax)
-        ticks = range(len(self.layers))
-        ax.set(xticks=ticks, yticks=ticks, yticklabels=self.layers, title=self.name)
-        ax.set_xticklabels(self.layers, rotation=90)
+        heat_map(ax, self.values[np.ix_(rows, columns)], colours, vmin=0, vmax=largest)
+        for axis, places in (("x", columns), ("y", rows)):
+            parts = [network_and_layer(self.layers[place]) for place in places]
+            name_ticks(ax, [layer or network for network, layer in parts], axis)
+            group_names(ax, [network for network, _ in parts], axis)
+        label(ax, title=self.name)
         return ax
+
+    def _places(self, network: str | None) -> list[int]:
+        """Return the places of a network's layers, or of all.  Raises SpanmatchError if it has none."""
+        names = [network_and_layer(layer)[0] for layer in self.layers]
+        if network is not None and network not in names:
+            raise SpanmatchError(f"no network {network!r}{among(network, list(dict.fromkeys(names)))}")
+        return [place for place, name in enumerate(names) if network in (None, name)]
 
     def to_frame(self) -> pd.DataFrame:
         """Return the matrix as a data frame with the layers as index and columns.

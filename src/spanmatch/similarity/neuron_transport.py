@@ -6,15 +6,20 @@ Sources: Khosla, Williams, "Soft matching distance", 2024; docs/measures.md.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .._plotting import axes_for, draw_matrix
 from .._threads import few_threads
 from ..alignment.correlations import correlation
 from ..moments.pairs import Pair
 from ..moments.spans import Array
 from .measure import Measured, measured_fields
 from .transport import soft_coupling
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 NAME = "soft matching"
 
@@ -26,6 +31,29 @@ class SoftMatching(Measured):
     plan: Array = field(repr=False)
     """(p, q) the coupling: how much of each neuron is matched with each neuron of the other layer.
     It is 0 for constant neurons, and sums to 1."""
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the coupling as a heat map: the share of each neuron of x that goes to each neuron of y.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; by default new axes.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+
+        Raises
+        ------
+        SpanmatchError
+            If matplotlib is not installed.
+        """
+        ax = axes_for("soft_matching.plot", ax)
+        mass = self.plan.sum(axis=1, keepdims=True)
+        shares = np.divide(self.plan, mass, out=np.zeros_like(self.plan), where=mass > 0)
+        draw_matrix(ax, shares, x=self.x_layer, y=self.y_layer, title=self.name, meaning="share of the neuron of x")
+        return ax
 
     @property
     def distance(self) -> float:

@@ -9,14 +9,19 @@ Sources: Ezekiel 1930 (adjusted R^2); Kornblith et al., ICML 2019; docs/measures
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .._plotting import X, Y, axes_for, label, legend, whole_ticks
 from .._threads import few_threads
 from ..moments.effective_sample_size import effective_sample_sizes
 from ..moments.pairs import Pair
 from ..moments.spans import Array
 from .measure import Measured, check_sample_size, energies, few_rows, measured_fields, resolved_spans
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
@@ -29,6 +34,34 @@ class Regression(Measured):
     """(q,) R^2 of each neuron of y from x; nan for constant neurons."""
     x_per_neuron: Array = field(repr=False)
     """(p,) R^2 of each neuron of x from y; nan for constant neurons."""
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw R^2 of each neuron from the other layer, in decreasing order.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; by default new axes.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+
+        Raises
+        ------
+        SpanmatchError
+            If matplotlib is not installed.
+        """
+        ax = axes_for("regression.plot", ax)
+        ways = (self.y_layer, self.x_layer, self.per_neuron, Y), (self.x_layer, self.y_layer, self.x_per_neuron, X)
+        for to, of, per_neuron, colour in ways:
+            values = np.sort(per_neuron[~np.isnan(per_neuron)])[::-1]
+            ax.plot(np.arange(1, len(values) + 1), values, color=colour, label=f"{to} from {of}")
+        ax.set(ylim=(min(0.0, float(np.nanmin(self.per_neuron, initial=0))), 1.02))
+        whole_ticks(ax, "x")
+        label(ax, "neurons, best predicted first", "R$^2$", self.name)
+        legend(ax)
+        return ax
 
 
 @few_threads

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 from .._display import Displayed
 from .._files import Path_, write_text, writing
+from .._plotting import axes_for, label, legend, name_ticks, reach_of_ends, series_style, whole_ticks
 from .._values import data_frame
-from ..errors import missing_extra
+from ..errors import BadArgument, among, missing_extra
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
     from torch import nn
 
     from ..schema import ComparedStep, ComparisonRecord, LayerRecord, SpreadRecord, StudyRecord, TransplantedRecord
@@ -115,6 +121,77 @@ class Study(Displayed):
         """Return `rows` as a data frame."""
         return data_frame("study.to_frame", self.rows())
 
+    def plot(self, ax: Axes | None = None, *, quantity: str | None = None) -> Axes:
+        """Draw one quantity by layer with its interval, a line for each comparison.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; by default new axes.
+        quantity : str, optional
+            As `rows` names it: "s(0.3)", "s(0.3) corrected", or the name of a measure; by default the
+            middle one of the s(eps), corrected if there is one.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+
+        Raises
+        ------
+        SpanmatchError
+            If there is no such quantity, or matplotlib is not installed.
+        """
+        rows = self.rows()
+        known = list(dict.fromkeys(row["quantity"] for row in rows))
+        corrected = [name for name in known if name.endswith(" corrected")]
+        shares = corrected or [name for name in known if name.startswith("s(")] or known
+        chosen = shares[len(shares) // 2] if quantity is None and shares else quantity
+        if chosen not in known:
+            raise BadArgument(f"no quantity {chosen!r}{among(str(chosen), known)}")
+        ax = axes_for("study.plot", ax)
+        layers = list(dict.fromkeys(row["layer"] for row in rows))
+        for k, name in enumerate(dict.fromkeys(row["comparison"] for row in rows)):
+            of_step = [row for row in rows if row["comparison"] == name and row["quantity"] == chosen]
+            value, low, high = (_numbers([row[key] for row in of_step]) for key in ("value", "low", "high"))
+            places = [layers.index(row["layer"]) for row in of_step]
+            ax.errorbar(places, value, reach_of_ends(value, low, high), capsize=2, label=name, **series_style(k))
+        name_ticks(ax, layers)
+        ax.set(xlim=(-0.5, len(layers) - 0.5))
+        title = f"{self.results['name']}: means with intervals over {self.results['intervals_over']}"
+        label(ax, "layer", chosen, title)
+        legend(ax)
+        return ax
+
+    def plot_training(self, ax: Axes | None = None) -> Axes:
+        """Draw the test accuracy over epochs, the mean over seeds with its interval, a line for each variant.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; by default new axes.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+
+        Raises
+        ------
+        SpanmatchError
+            If matplotlib is not installed.
+        """
+        ax = axes_for("study.plot_training", ax)
+        for k, variant in enumerate(self.results["variants"]):
+            epochs = [epoch["epoch"] for epoch in variant["epochs"]]
+            accuracy = [epoch["test_accuracy"] for epoch in variant["epochs"]]
+            value, low, high = (_numbers([one[key] for one in accuracy]) for key in ("value", "low", "high"))
+            (line,) = ax.plot(epochs, value, label=variant["name"], **series_style(k))
+            ax.fill_between(epochs, low, high, color=line.get_color(), alpha=0.2, linewidth=0)
+        whole_ticks(ax, "x")
+        ax.set(ylim=(0, 1.02))
+        label(ax, "epoch", "test accuracy", self.results["name"])
+        legend(ax)
+        return ax
+
     def _summary(self) -> str:
         return f"{self.results['name']}: {len(self.results['runs'])} networks, {len(self.results['steps'])} steps"
 
@@ -127,6 +204,31 @@ class Study(Displayed):
 
         write_text(path, render_study(self.results, self.comparisons))
         return Path(path)
+
+    def show(self, path: Path_ | None = None, *, height: int = 800) -> None:
+        """Show the report: in a notebook below the cell, from a script in the browser.
+
+        Parameters
+        ----------
+        path : path, optional
+            Where to save it. By default it is not saved in a notebook, and from a script in the folder of
+            temporary files.
+        height : int
+            Height in a notebook, in pixels.
+
+        Raises
+        ------
+        SpanmatchError
+            If the file cannot be written.
+
+        Warns
+        -----
+        SpanmatchWarning
+            If no browser can be opened; it says where the file is.
+        """
+        from ..report import render_study, show
+
+        show(render_study(self.results, self.comparisons), path, height)
 
     def save(self) -> Path:
         """Write study.json, runs.csv, layers.csv, report.html, and epochs.csv, alternatives.csv and transplants.csv as
@@ -213,6 +315,11 @@ class Study(Displayed):
             for record in step["transplants"]
             for condition, accuracy in record["accuracy"].items()
         ]
+
+
+def _numbers(values: Sequence[float | None]) -> NDArray[np.float64]:
+    """Return an array; None as nan."""
+    return np.array(values, dtype=np.float64)
 
 
 def _difference(record: TransplantedRecord, condition: str) -> dict[str, float | None]:

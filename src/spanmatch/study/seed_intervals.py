@@ -10,11 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._display import Displayed
+from .._plotting import NULL, axes_for, interval_row, label, size_for_rows
 from .._values import short
 from ..errors import SpanmatchError
 from ..evidence.intervals import check_level, reach_of
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from ..schema import SpreadRecord
 
 LEVEL = 0.95
@@ -38,6 +41,31 @@ class Spread(Displayed):
     minimum: float
     maximum: float
     """The smallest and the largest value."""
+
+    def plot(self, ax: Axes | None = None, *, name: str = "mean over seeds") -> Axes:
+        """Draw the mean with its interval and, thin, its range as a row, below the rows that are there.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; by default new axes.
+        name : str
+            The row's name.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+
+        Raises
+        ------
+        SpanmatchError
+            If matplotlib is not installed.
+        """
+        ax = axes_for("spread.plot", ax, size_for_rows(6))
+        interval_row(ax, name, self.value, self.minimum, self.maximum, color=NULL, linewidth=1, capsize=0)
+        interval_row(ax, name, self.value, self.low, self.high)
+        label(ax, "mean with its interval; thin, the range of the values")
+        return ax
 
     def to_dict(self) -> SpreadRecord:
         """Return the numbers, rounded to four significant digits; nan becomes None."""

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .._display import Displayed
+from .._plotting import axes_for, label, legend, name_ticks, series_style
+from ..errors import BadArgument, SpanmatchError, among
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 @dataclass(frozen=True, repr=False)
@@ -36,6 +42,39 @@ class TrackedStep(Displayed):
     """
     layers: Mapping[str, LayerSimilarity]
     """By the layer's name."""
+
+    def plot(self, ax: Axes | None = None, *, measure: str | None = None) -> Axes:
+        """Draw the similarity of every layer to the reference at this step.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; by default new axes.
+        measure : str, optional
+            The name of a tracked measure, or "s(0.5)"; by default all that were tracked.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+
+        Raises
+        ------
+        SpanmatchError
+            If the measure is not tracked, the step was not compared, or matplotlib is not installed.
+        """
+        tracked = list(dict.fromkeys(name for layer in self.layers.values() for name in layer.values))
+        if measure is not None and measure not in tracked:
+            raise BadArgument(f"measure {measure!r} is not tracked{among(measure, tracked)}")
+        if not self.layers:
+            raise SpanmatchError("nothing to plot: this step was not compared with a reference")
+        ax = axes_for("step.plot", ax)
+        for k, name in enumerate(tracked if measure is None else [measure]):
+            values = [layer.values[name] for layer in self.layers.values()]
+            ax.plot(values, label=name, **series_style(k))
+        name_ticks(ax, list(self.layers))
+        label(ax, "layer", "similarity", f"step {self.step}, compared with {self.reference}")
+        legend(ax)
+        return ax
 
     def to_log(self) -> dict[str, float]:
         """Return all defined values by "similarity/MEASURE/LAYER".

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._display import Displayed
-from .._plotting import axes_for
+from .._plotting import MARKS, axes_for, depth_colours, depth_legend, label, whole_ticks
 from .._values import data_frame
 from ..activations import runs
 from ..activations.checkpoints import Checkpoint
@@ -59,7 +59,6 @@ SAMPLE = 1000
 """The number of examples to sample for measures that need a sample."""
 LAYERS_LISTED = 8
 """Names of layers that a warning lists."""
-MARKS = "os^Dv*Xph<>"
 
 
 class Tracker(Displayed):
@@ -255,10 +254,7 @@ class Tracker(Displayed):
         if not layers:
             raise SpanmatchError("nothing to plot: no step has been compared with the reference yet")
         ax = axes_for("tracker.plot", ax)
-        from matplotlib import colormaps
-        from matplotlib.ticker import MaxNLocator
-
-        colours = colormaps["viridis_r"](np.linspace(0.15, 1, len(layers)))
+        colours = depth_colours(len(layers))
         for k, (layer, colour) in enumerate(zip(layers, colours, strict=True)):
             compared = [step for step in self._steps if layer in step.layers]
             values = [step.layers[layer].values[name] for step in compared]
@@ -266,9 +262,9 @@ class Tracker(Displayed):
             ax.plot([step.step for step in compared], values, label=layer, color=colour, marker=mark, markersize=4)
         references = {step.reference for step in self._steps if step.layers}
         reference = references.pop() if len(references) == 1 else "the step before"
-        ax.set(xlabel="step", ylabel=name, title=f"similarity to {reference}")
-        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-        ax.legend(fontsize="small")
+        label(ax, "step", name, f"similarity to {reference}")
+        whole_ticks(ax, "x")
+        depth_legend(ax, layers)
         return ax
 
     def lightning_callback(self) -> Callback:

@@ -7,13 +7,13 @@ import zipfile
 import layers
 import numpy as np
 import pytest
-import torch
 from activations.stored_files import store
 
 import spanmatch as sm
 
 
 def test_bfloat16_files(tmp_path):
+    import torch
     from safetensors.torch import save_file
 
     values = torch.randn(40, 3).to(torch.bfloat16)
