@@ -891,6 +891,8 @@ def test_everything_is_printed(demo_study, browser):
     # A printer does not wait: everything has to be there when the event has been answered.
     drawn = "parts.every(part => part.open && part.querySelector('.body').childElementCount)"
     assert parts.evaluate_all(f"parts => {{ dispatchEvent(new Event('beforeprint')); return {drawn}; }}")
+    assert page.locator("#citation").is_visible() and page.locator("#levels .cell").first.is_visible()
+    assert not page.locator(".export, .head button").first.is_visible()
     assert not page.locator(".toolbar").is_visible() and page.locator("#neuron .picture").first.is_visible()
     wide = "tables => tables.filter(t => t.offsetWidth > t.closest('section, details').offsetWidth).length"
     assert page.locator("table").evaluate_all(wide) == 0

@@ -522,19 +522,17 @@ class Page {
     });
   }
 
-  // A printed page has every section open.
+  // A printed page has everything open but the guide.
   listenToPrinting() {
-    /** @type {Section[]} */
+    /** @type {Element[]} */
     let folded = [];
     addEventListener("beforeprint", () => {
-      folded = this.pairSections.filter(({ element }) => !element.hasAttribute("open"));
-      for (const section of folded) {
-        section.element.toggleAttribute("open", true);
-        section.redraw();
-      }
+      folded = [...document.querySelectorAll("details:not([open], .guide)")];
+      for (const element of folded) element.toggleAttribute("open", true);
+      for (const { element, redraw } of this.pairSections) if (folded.includes(element)) redraw();
     });
     addEventListener("afterprint", () => {
-      for (const { element } of folded) element.toggleAttribute("open", false);
+      for (const element of folded) element.toggleAttribute("open", false);
     });
   }
 }
