@@ -88,7 +88,7 @@ class Page {
     this.level = "overview";
     /** @type {{ side: Side, index: number } | null} the neuron that was chosen, if any was */
     this.neuron = null;
-    this.overview = present([study && trainingView(study)]);
+    this.trainingSections = present([study && trainingView(study)]);
     this.studySections = present(study ? STUDY_VIEWS.map((view) => view(study)) : []);
     /** @type {Section[]} */
     this.comparisonSections = [];
@@ -138,7 +138,7 @@ class Page {
 
   show() {
     if (this.areSeveral) byId("by-depth").before(byId("side-by-side"));
-    replaceSections("study", this.overview);
+    replaceSections("study", this.trainingSections);
     replaceSections("over-all", this.studySections);
     const names = this.views.map(({ comparison }) => comparison.name);
     const options = names.map((name) => h("option", { value: name }, this.comparisonTitle(name)));
@@ -283,7 +283,7 @@ class Page {
   // What is drawn -----------------------------------------------------------------------------------------------------
 
   drawStudy() {
-    for (const section of [...this.overview, ...this.studySections]) section.redraw();
+    for (const section of [...this.trainingSections, ...this.studySections]) section.redraw();
   }
 
   drawAll() {
