@@ -56,7 +56,7 @@ function noEvidence({ layers, pairsOf }) {
   if (!without.length) return null;
   return {
     what: `${share(without, layers)} no evidence`,
-    why: `Nothing says how far ${named(without)} may be from chance: compare again with intervals and a null`,
+    why: `Nothing says how far ${without.length === layers.length ? "they" : named(without)} may be from chance: compare again with intervals and a null`,
     option: "--evidence",
     isWarning: true,
   };
