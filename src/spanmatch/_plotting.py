@@ -182,8 +182,16 @@ def draw_matrix(ax: Axes, values: NDArray[np.floating], *, x: str, y: str, title
         image = heat_map(ax, values, "RdBu_r", meaning, aspect="auto", vmin=-reach, vmax=reach)
     else:
         image = heat_map(ax, values, "Greys", meaning, aspect="auto", vmin=0)
-    label(ax, f"neurons of {y}", f"neurons of {x}", title)
+    neuron_axes(ax, x, y)
+    label(ax, title=title)
     return image
+
+
+def neuron_axes(ax: Axes, x: str, y: str) -> None:
+    """Say of which layers the rows and columns of a heat map are."""
+    whole_ticks(ax, "x")
+    whole_ticks(ax, "y")
+    label(ax, f"neurons of {y}", f"neurons of {x}")
 
 
 def group_names(ax: Axes, groups: Sequence[str], axis: Axis) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from .._plotting import axes_for, heat_map, label
+from .._plotting import axes_for, heat_map, neuron_axes
 from .._threads import few_threads
 from ..moments.pairs import Pair, checked_pair
 from ..moments.remembered import remembered
@@ -67,7 +67,7 @@ class Correlation(AlignmentResult):
             "within_y": (self.y_layer, self.y_layer),
         }[of]
         heat_map(ax, getattr(self, of), "RdBu_r", "correlation", aspect="auto", vmin=-1, vmax=1)
-        label(ax, f"neurons of {y}", f"neurons of {x}")
+        neuron_axes(ax, x, y)
         return ax
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._plotting import axes_for, heat_map, label
+from .._plotting import axes_for, heat_map, neuron_axes
 from .._threads import few_threads
 from ..activations.pair_of_sources import pair as paired
 from ..errors import SpanmatchError
@@ -74,7 +74,7 @@ class Information(AlignmentResult):
         """
         ax = axes_for("information.plot", ax)
         heat_map(ax, self.between, "viridis", "mutual information (nats)", aspect="auto", vmin=0)
-        label(ax, f"neurons of {self.y_layer}", f"neurons of {self.x_layer}")
+        neuron_axes(ax, self.x_layer, self.y_layer)
         return ax
 
 

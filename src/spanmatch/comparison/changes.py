@@ -143,7 +143,7 @@ class Changes(Displayed):
         identical = [place for place, layer in enumerate(self) if layer.identical]
         if identical:
             foot = ax.get_xaxis_transform()
-            ax.plot(identical, [0.02] * len(identical), "|", color=NULL, transform=foot, label="identical")
+            ax.plot(identical, [0.03] * len(identical), "D", color=NULL, transform=foot, label="identical")
         ax.set(yscale="log", xlim=(-0.5, len(self) - 0.5))
         name_ticks(ax, [layer.name for layer in self])
         label(ax, "layer", "difference; dotted: resolution", f"{self.x_network} and {self.y_network}")

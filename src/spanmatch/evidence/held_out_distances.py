@@ -83,7 +83,8 @@ class HeldOut(Result):
         ax.plot([0, end], [0, end], color=FAINT, zorder=0)
         ax.axhline(self.eps, color=NULL, linestyle="--", linewidth=1, label=f"eps {self.eps:g}")
         ax.set(xlim=(0, end), ylim=(0, end))
-        title = f"{self.share:.0%} within eps on held-out rows"
+        none = np.isnan(self.share)
+        title = "no neuron is in the match" if none else f"{self.share:.0%} within eps on held-out rows"
         label(ax, "distance on the rows fitted", "distance on held-out rows", title)
         legend(ax)
         return ax
