@@ -494,8 +494,9 @@ class Page {
     };
     matchMedia(DARK).addEventListener("change", redraw);
     addEventListener("hashchange", () => {
-      // Not so for a link to a place of the page.
       if (location.hash.includes("=") || !location.hash) this.restore(addressIn(location.hash));
+      // A link to a place of the page goes there and changes nothing that is shown.
+      else this.showAddress();
     });
     this.followScrolling();
     let width = document.body.clientWidth;
