@@ -25,7 +25,7 @@ CHOOSE = "option => { option.selected = true; option.parentElement.dispatchEvent
 
 def of_the_page(page: Page) -> None:
     page.locator("#layer").select_option("relu4")
-    page.locator(".toolbar").evaluate("bar => scrollTo(0, bar.offsetTop - 20)")
+    page.evaluate("scrollTo(0, 0)")
     page.screenshot(path=IMAGES / "demo.png")
     page.locator("#layer").select_option("relu1")
     page.locator("#eps").evaluate("slider => { slider.value = 0.4; slider.dispatchEvent(new Event('input')); }")
@@ -35,7 +35,7 @@ def of_the_page(page: Page) -> None:
     # What stays at the top would lie over the parts.
     page.add_style_tag(content=".toolbar { position: static !important; }")
     page.locator("details.part", has_text="Evidence").first.screenshot(path=IMAGES / "evidence.png")
-    page.locator("#matrix").screenshot(path=IMAGES / "matrix.png")
+    page.locator("#all-layers").screenshot(path=IMAGES / "matrix.png")
     page.locator("#layer").select_option("relu1")
     smallest = page.locator("details.part", has_text="Minimum matches at eps 0.5").first
     smallest.locator("summary").click()
@@ -49,7 +49,7 @@ def of_studies(page: Page, studies: Path) -> None:
     opened(page, studies / "digits-width-depth")
     page.locator("#comparison").select_option("seeds-deep")
     page.locator("#measure").select_option("debiased cka")
-    page.locator("#matrix svg").first.screenshot(path=IMAGES / "blocks-deep.png")
+    page.locator("#matrix svg.heat").first.screenshot(path=IMAGES / "blocks-deep.png")
 
 
 def opened(page: Page, folder: Path) -> None:
