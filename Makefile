@@ -128,4 +128,4 @@ build/audit/bin/pip-audit:
 	build/audit/bin/pip install --quiet --disable-pip-version-check pip-audit==2.10.1
 
 clean:
-	rm -rf .venv node_modules build dist site docs/api docs/gallery docs/project .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv node_modules build dist site jupyter_execute docs/api docs/gallery docs/project .mypy_cache .ruff_cache .pytest_cache .hypothesis

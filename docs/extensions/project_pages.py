@@ -10,8 +10,6 @@ from sphinx.application import Sphinx
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "docs" / "project"
 """Where they are written; git ignores it."""
-OPTIONAL = {"Gallery <gallery/index>": ROOT / "examples", "notebooks/*": ROOT / "docs" / "notebooks"}
-"""Lines of tables of contents, with the folders that they need, which a source distribution lacks."""
 COPIED = {"CHANGELOG.md": "changelog.md", "CONTRIBUTING.md": "contributing.md"}
 
 
@@ -27,7 +25,7 @@ def write_pages(app: Sphinx) -> None:
 
 
 def link_pages(app: Sphinx, docname: str, source: list[str]) -> None:
-    """Let links to files outside docs/ lead to the pages that are made of them; leave out what is not there."""
+    """Let links of a page to files outside docs/ lead to the pages that are made of them."""
     up = "../" * docname.count("/")
     text = source[0]
     for name, page in COPIED.items():
@@ -37,9 +35,6 @@ def link_pages(app: Sphinx, docname: str, source: list[str]) -> None:
         lambda found: f"]({up}project/studies.md#{found[1].replace('.', '')})",
         text,
     )
-    for line, folder in OPTIONAL.items():
-        if not folder.is_dir():
-            text = text.replace(f"{line}\n", "")
     source[0] = text.replace(f"](../{up}studies)", f"]({up}project/studies.md)")
 
 

@@ -4,6 +4,7 @@ import { epochScale, layersAxis, unitDomain } from "../../src/spanmatch/report/a
 import {
   count,
   inBrackets,
+  layerLabels,
   listed,
   networkOf,
   number,
@@ -39,6 +40,18 @@ test("numbers in as many digits, and a dash for what is missing", () => {
   assert.deepEqual([percent(0.256), percent(0.2564, 1), percent(null)], ["26%", "25.6%", "–"]);
   assert.deepEqual([count(1234567), count(0.6), count(null)], ["1,234,567", "1", "–"]);
   assert.deepEqual([significant(12.345), significant(0.0001234), significant(null)], ["12.3", "0.000123", "–"]);
+});
+
+test("labels of layers leave out what all names have, but nothing of one name alone", () => {
+  const labels = (...layers) => [...layerLabels(layers).labels.values()];
+  assert.deepEqual(labels("conv1", "relu1"), ["conv1", "relu1"]);
+  assert.deepEqual(labels("h.0.mlp", "h.0.attn", "h.1.mlp"), ["0.mlp", "0.attn", "1.mlp"]);
+  assert.deepEqual(labels("block.act", "block.0.act"), ["act", "0.act"]);
+  assert.deepEqual(labels("a.b.c"), ["a.b.c"]);
+  assert.deepEqual(labels("a.a", "a.a.a"), ["a", "a.a"]);
+  assert.equal(layerLabels(["x.1.y", "x.2.y"]).pattern, "x.*.y");
+  assert.equal(layerLabels(["one", "two"]).pattern, null);
+  assert.deepEqual(labels(), []);
 });
 
 test("p-values that are small are said to be small", () => {
@@ -157,6 +170,11 @@ test("names", () => {
 test("scales", () => {
   assert.equal(layersAxis(["a", "b"]).tickRotate, 0);
   assert.equal(layersAxis(d3.range(9).map(String)).tickRotate, -40);
+  const names = d3.range(40).map((i) => `model.layers.${i}.act`);
+  const axis = layersAxis(names, 280);
+  assert.deepEqual(axis.ticks, names.filter((_, i) => i % 2 === 0)); // prettier-ignore
+  assert.deepEqual([axis.tickFormat(names[12]), axis.label], ["12", "model.layers.*.act"]);
+  assert.equal(layersAxis(names.slice(0, 5), 280).ticks, undefined);
   assert.deepEqual(epochScale([10, 50]), {});
   assert.deepEqual(epochScale([2, 60]), { type: "symlog", ticks: [0, 1, 2, 5, 10, 20, 50] });
   assert.deepEqual(epochScale([]), {});

@@ -224,9 +224,12 @@ def test_an_address_of_something_else_shows_the_page_as_at_first(comparison, bro
 def test_a_link_within_the_page_changes_nothing_that_is_shown(comparison, browser, tmp_path):
     opened = Opened(browser, comparison.report(tmp_path / "report.html"))
     opened.page.locator("#layer").select_option("few")
+    expect(opened.page).to_have_url(re.compile("#layer=few$"))
+    opened.page.evaluate("addEventListener('hashchange', () => (changed = true))")
     opened.page.locator(".skip").focus()
     opened.page.keyboard.press("Enter")
-    expect(opened.page).to_have_url(re.compile("#results$"))
+    opened.page.wait_for_function("'changed' in window")
+    expect(opened.page).to_have_url(re.compile("layer=few$"))
     assert opened.page.locator("#layer").input_value() == "few"
     opened.done()
 
@@ -891,6 +894,8 @@ def test_everything_is_printed(demo_study, browser):
     # A printer does not wait: everything has to be there when the event has been answered.
     drawn = "parts.every(part => part.open && part.querySelector('.body').childElementCount)"
     assert parts.evaluate_all(f"parts => {{ dispatchEvent(new Event('beforeprint')); return {drawn}; }}")
+    assert page.locator("#citation").is_visible() and page.locator("#levels .cell").first.is_visible()
+    assert not page.locator(".export, .head button").first.is_visible()
     assert not page.locator(".toolbar").is_visible() and page.locator("#neuron .picture").first.is_visible()
     wide = "tables => tables.filter(t => t.offsetWidth > t.closest('section, details').offsetWidth).length"
     assert page.locator("table").evaluate_all(wide) == 0
@@ -965,6 +970,85 @@ def test_the_page_is_made_anew_from_saved_results(demo_study, comparison, tmp_pa
     (folder / "comparison.json").write_text('{"format": "spanmatch.comparison", "version": 1}')
     result = CliRunner().invoke(app, ["report", str(folder)])
     assert result.exit_code == 1 and "not a comparison of version 9" in result.stderr.replace("\n", " ")
+
+
+def saved_twice(comparison, all_pairs, tmp_path):
+    return comparison.save(tmp_path / "one"), all_pairs.save(tmp_path / "two")
+
+
+def test_several_results_stand_side_by_side(comparison, all_pairs, browser, tmp_path, monkeypatch):
+    folders = saved_twice(comparison, all_pairs, tmp_path)
+    before = (folders[0] / "report.html").read_bytes()
+    path = tmp_path / "both.html"
+    result = CliRunner().invoke(app, ["report", *map(str, folders), "--out", str(path)])
+    assert result.exit_code == 0 and str(path) in result.stdout.replace("\n", "")
+    assert (folders[0] / "report.html").read_bytes() == before
+    opened = Opened(browser, path)
+    page = opened.page
+    assert page.locator("h1").text_content() == "one | two"
+    opened.eps(0.45)
+
+    def mean(compared, estimate):
+        profiles = [p.profile if estimate == "sample" else p.evidence.corrected for p in compared]
+        return np.mean([profile.similarity(0.45) for profile in profiles if profile is not None])
+
+    for estimate in ("population", "sample"):
+        page.locator("#estimate").select_option(estimate)
+        shares = [f"{100 * mean(compared, estimate):.0f}%" for compared in (comparison, all_pairs)]
+        expect(page.locator("#in-words")).to_contain_text(
+            f"{shares[0]} of the neurons of a layer of one and {shares[1]} of"
+        )
+        rows = opened.table("#side-by-side")
+        assert [row[0] for row in rows] == ["one", "two"]
+        for row, compared in zip(rows, (comparison, all_pairs), strict=True):
+            assert float(row[3].split()[0]) == pytest.approx(mean(compared, estimate), abs=0.00051)
+    panels = page.locator("#side-by-side .panel")
+    assert panels.count() == 2 and panels.locator("path.mean").count() == 2
+    # They come before what is shown of one of them.
+    assert panels.first.bounding_box()["y"] < page.locator("#by-depth").bounding_box()["y"]
+    panels.nth(1).locator("button", has_text="two").click()
+    assert page.locator("#comparison").input_value() == "two"
+    assert page.locator("#layer option").all_text_contents() == ["l", "m", "n"]
+    expect(page.locator("#chosen-in-words")).to_contain_text("two: At eps 0.450, the match holds")
+    expect(page).to_have_url(re.compile("comparison=two"))
+    assert page.locator("#side-by-side [aria-pressed=true]").text_content() == "two"
+    opened.done()
+    monkeypatch.chdir(tmp_path)
+    (copy := tmp_path / "other" / "one").parent.mkdir()
+    folders[0].rename(copy)
+    folders[1].rename(tmp_path / "one")
+    result = CliRunner().invoke(app, ["report", "one", "other/one"])
+    assert result.exit_code == 0 and "Report: spanmatch-report.html" in result.stdout
+    page = (tmp_path / "spanmatch-report.html").read_text(encoding="utf-8")
+    assert [found["name"] for found in embedded(page)["comparisons"]] == ["one", "other/one"]
+
+
+def test_what_cannot_stand_side_by_side(comparison, all_pairs, tmp_path):
+    one, two = saved_twice(comparison, all_pairs, tmp_path)
+    path = tmp_path / "both.html"
+
+    def invoke(*folders):
+        return CliRunner().invoke(app, ["report", *map(str, folders), "--out", str(path)])
+
+    assert invoke(one).exit_code == 0 and path.read_bytes() == (one / "report.html").read_bytes()
+    path.unlink()
+    assert "no such folder" in invoke(one, tmp_path / "none").stderr
+    (tmp_path / "bench").mkdir()
+    (tmp_path / "bench" / "bench.json").write_text("{}")
+    assert "a benchmark has a report of its own" in invoke(two, tmp_path / "bench").stderr.replace("\n", " ")
+    assert "the same folder" in invoke(two, two).stderr.replace("\n", " ")
+    assert not path.exists()
+
+
+def test_a_study_stands_beside_a_comparison(small_study, comparison, browser, tmp_path):
+    folder = comparison.save(tmp_path / "one")
+    path = tmp_path / "both.html"
+    result = CliRunner().invoke(app, ["report", str(small_study.folder), str(folder), "--out", str(path)])
+    assert result.exit_code == 0, result.output
+    opened = Opened(browser, path)
+    steps = [f"{small_study.folder.name}: {name}" for name in small_study.comparisons]
+    assert opened.page.locator("#comparison option").all_text_contents() == [*steps, "one"]
+    opened.done()
 
 
 def test_counterparts_and_changes_are_shown(browser, tmp_path):

@@ -23,6 +23,7 @@ from ..errors import BadArgument, SpanmatchError, SpanmatchWarning
 if TYPE_CHECKING:
     from ..bench import Bench
     from ..comparison import Comparison
+    from ..schema import ComparisonRecord
     from ..study import Study
 
 WIDEST = 1000
@@ -32,6 +33,8 @@ DEFAULT_EPS = " ".join(f"{eps:g}" for eps in EPS)
 
 FEW_EXAMPLES = 4
 """Examples that layers are listed for."""
+SIDE_BY_SIDE = "spanmatch-report.html"
+"""The report of several folders, in the current one."""
 LARGE_MOMENTS = 200e6
 """Bytes above which moments are written only if that is asked for."""
 Data = Annotated[
@@ -194,27 +197,84 @@ def bench(
 
 @app.command()
 def report(
-    folder: Annotated[Path, typer.Argument(help="The folder of a comparison, a study or a benchmark.")],
+    folders: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="FOLDER...",
+            help="The folder of a comparison, a study or a benchmark; or several of comparisons and studies, to be "
+            "shown side by side.",
+        ),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="File to write. [default: report.html in the folder; of several folders, spanmatch-report.html here]",
+        ),
+    ] = None,
 ) -> None:
-    """Rebuild the report from saved results."""
+    """Rebuild the report from saved results, or show several results side by side."""
     with _exit_codes():
         from .._files import write_text, writing
-        from ..bench import Bench
-        from ..report import render
-        from ..saved_results import read_comparison
-        from ..study import Study
 
-        if not folder.is_dir():
-            raise SpanmatchError(f"{folder}: no such folder; give the folder of a comparison, a study or a benchmark")
-        with writing(folder) as written:
-            path = written / "report.html"
-            if (folder / "study.json").is_file():
-                Study.load(folder).report(path)
-            elif (folder / "bench.json").is_file():
-                Bench.load(folder).report(path)
-            else:
-                write_text(path, render(read_comparison(folder)))
-        Console(highlight=False).print(f"Report: {escape(str(folder / path.name))}", soft_wrap=True)
+        for folder in folders:
+            if not folder.is_dir():
+                raise SpanmatchError(
+                    f"{folder}: no such folder; give the folder of a comparison, a study or a benchmark"
+                )
+        if len(folders) > 1:
+            path = out or Path(SIDE_BY_SIDE)
+            write_text(path, _side_by_side(folders))
+        elif out is not None:
+            path = out
+            _write_report(folders[0], path)
+        else:
+            with writing(folders[0]) as written:
+                _write_report(folders[0], written / "report.html")
+            path = folders[0] / "report.html"
+        Console(highlight=False).print(f"Report: {escape(str(path))}", soft_wrap=True)
+
+
+def _write_report(folder: Path, path: Path) -> None:
+    """Write the report of the results in a folder."""
+    from .._files import write_text
+    from ..bench import Bench
+    from ..report import render
+    from ..saved_results import read_comparison
+    from ..study import Study
+
+    if (folder / "study.json").is_file():
+        Study.load(folder).report(path)
+    elif (folder / "bench.json").is_file():
+        Bench.load(folder).report(path)
+    else:
+        write_text(path, render(read_comparison(folder)))
+
+
+def _side_by_side(folders: list[Path]) -> str:
+    """Return the report of several folders of comparisons and studies."""
+    from ..report import render_side_by_side
+    from ..saved_results import read_comparison
+    from ..study import Study
+
+    names = [folder.resolve().name for folder in folders]
+    comparisons: dict[str, ComparisonRecord] = {}
+    for name, folder in zip(names, folders, strict=True):
+        title = name if names.count(name) == 1 else str(folder)
+        if (folder / "bench.json").is_file():
+            raise SpanmatchError(
+                f"{folder}: a benchmark has a report of its own; give folders of comparisons and studies"
+            )
+        if not (folder / "study.json").is_file():
+            comparisons[title] = read_comparison(folder)
+            continue
+        steps = Study.load(folder).comparisons
+        comparisons |= {f"{title}: {step}" if len(steps) > 1 else title: found for step, found in steps.items()}
+    if len(comparisons) < 2:
+        raise SpanmatchError(
+            f"{' '.join(map(str, folders))}: the same folder, or without comparisons; give two or more"
+        )
+    return render_side_by_side(comparisons)
 
 
 @app.command()

@@ -99,7 +99,7 @@ class PermutationTest(Result):
         known = self.null[np.isfinite(self.null)]
         if len(known):
             bins = min(40, max(5, len(known) // 10))
-            ax.hist(known, bins=bins, color=NULL, alpha=0.6, label=f"{len(known)} permutations")
+            ax.hist(known, bins=bins, color=NULL, edgecolor=NULL, alpha=0.6, label=f"{len(known)} permutations")
         ax.axvline(self.threshold, color=NULL, linestyle=":", label=f"exceeded by chance in {self.alpha:.0%}")
         ax.axvline(self.sample_value, color=X, linewidth=2, label=f"value, p = {self.p_value:.2g}")
         label(ax, self.name, "permutations", f"{self.x_layer} and {self.y_layer}")

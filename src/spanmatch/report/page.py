@@ -43,6 +43,13 @@ def render_study(study: StudyRecord, comparisons: Mapping[str, ComparisonRecord]
     return _page(study["name"], study["about"], study["spanmatch"], page_data(study, comparisons))
 
 
+def render_side_by_side(comparisons: Mapping[str, ComparisonRecord]) -> str:
+    """Return one page of several comparisons, given by the names that the page shows."""
+    versions = sorted({comparison["spanmatch"] for comparison in comparisons.values()})
+    about = f"{len(comparisons)} comparisons, each over data of its own: see their rows and settings."
+    return _page(" | ".join(comparisons), about, " and ".join(versions), page_data(None, comparisons))
+
+
 def _names(networks: Sequence[str]) -> str:
     *first, last = networks
     return f"{', '.join(first)} and {last}" if first else last
@@ -50,7 +57,9 @@ def _names(networks: Sequence[str]) -> str:
 
 def _page(title: str, about: str, version: str, data: PageData) -> str:
     count = sum(len(comparison["pairs"]) for comparison in data["comparisons"])
-    lead = f"Do they represent the same things? {count} {'pair' if count == 1 else 'pairs'} of layers, the same data."
+    several = data["study"] is None and len(data["comparisons"]) > 1
+    of = f"{len(data['comparisons'])} comparisons side by side" if several else "the same data"
+    lead = f"Do they represent the same things? {count} {'pair' if count == 1 else 'pairs'} of layers, {of}."
     comparisons = [{**comparison, "pairs": columns(comparison["pairs"])} for comparison in data["comparisons"]]
     packed = {"study": data["study"], "comparisons": comparisons}
     return filled("page", ["page"], packed, title=title, lead=lead, about=about, version=version)

@@ -11,6 +11,7 @@ import {
   factsOf,
   mostTellingEps,
   notEstimatedInWords,
+  severalInWords,
   similarityInWords,
   warningsOf,
 } from "./data/comparison.js";
@@ -87,7 +88,7 @@ class Page {
     this.level = "overview";
     /** @type {{ side: Side, index: number } | null} the neuron that was chosen, if any was */
     this.neuron = null;
-    this.overview = present([study && trainingView(study)]);
+    this.trainingSections = present([study && trainingView(study)]);
     this.studySections = present(study ? STUDY_VIEWS.map((view) => view(study)) : []);
     /** @type {Section[]} */
     this.comparisonSections = [];
@@ -126,8 +127,18 @@ class Page {
     return this.neuron ?? { side: /** @type {const} */ ("x"), index: this.swarm?.first ?? 0 };
   }
 
+  // Whether these are results of several folders.
+  get areSeveral() {
+    return !this.study && this.views.length > 1;
+  }
+
+  get named() {
+    return this.views.map((view) => ({ view, title: this.comparisonTitle(view.comparison.name) }));
+  }
+
   show() {
-    replaceSections("study", this.overview);
+    if (this.areSeveral) byId("by-depth").before(byId("side-by-side"));
+    replaceSections("study", this.trainingSections);
     replaceSections("over-all", this.studySections);
     const names = this.views.map(({ comparison }) => comparison.name);
     const options = names.map((name) => h("option", { value: name }, this.comparisonTitle(name)));
@@ -272,7 +283,7 @@ class Page {
   // What is drawn -----------------------------------------------------------------------------------------------------
 
   drawStudy() {
-    for (const section of [...this.overview, ...this.studySections]) section.redraw();
+    for (const section of [...this.trainingSections, ...this.studySections]) section.redraw();
   }
 
   drawAll() {
@@ -294,8 +305,17 @@ class Page {
     this.table = fillLayersTable(byId("layers"), view, estimate, layer, networks, choose);
   }
 
+  // The answer; of results that stand side by side, first that of all of them.
+  sayAnswer() {
+    const { view, estimate, eps, named } = this;
+    const answer = similarityInWords(view, estimate, eps);
+    byId("in-words").textContent = this.areSeveral ? severalInWords(named, estimate, eps) : answer;
+    byId("chosen-in-words").hidden = !this.areSeveral;
+    byId("chosen-in-words").textContent = `${this.comparisonTitle(view.comparison.name)}: ${answer}`;
+  }
+
   drawSideBySide() {
-    const comparisons = this.views.map((view) => ({ view, title: this.comparisonTitle(view.comparison.name) }));
+    const comparisons = this.named;
     const beside = selectById("beside").value;
     const choose = (/** @type {string} */ name) => {
       this.chooseComparison(name);
@@ -387,7 +407,7 @@ class Page {
     byId("eps-value").textContent = eps.toFixed(3);
     for (const chart of [this.byLayer, this.byEps, this.table, this.sideBySide]) chart?.move(eps);
     const [x, y] = this.swarm?.move(eps) ?? [0, 0];
-    byId("in-words").textContent = similarityInWords(view, this.estimate, eps);
+    this.sayAnswer();
     byId("layer-summary").textContent = pairInWords(pair, eps, x, y);
     fillNextSteps(byId("next"), nextSteps(view, eps, this.study !== null), (layer) => this.openLayer(layer));
     byId("citation").textContent = citationOf(this.study, view, this.estimate, eps);
@@ -474,8 +494,9 @@ class Page {
     };
     matchMedia(DARK).addEventListener("change", redraw);
     addEventListener("hashchange", () => {
-      // Not so for a link to a place of the page.
       if (location.hash.includes("=") || !location.hash) this.restore(addressIn(location.hash));
+      // A link to a place of the page goes there and changes nothing that is shown.
+      else this.showAddress();
     });
     this.followScrolling();
     let width = document.body.clientWidth;
@@ -502,19 +523,17 @@ class Page {
     });
   }
 
-  // A printed page has every section open.
+  // A printed page has everything open but the guide.
   listenToPrinting() {
-    /** @type {Section[]} */
+    /** @type {Element[]} */
     let folded = [];
     addEventListener("beforeprint", () => {
-      folded = this.pairSections.filter(({ element }) => !element.hasAttribute("open"));
-      for (const section of folded) {
-        section.element.toggleAttribute("open", true);
-        section.redraw();
-      }
+      folded = [...document.querySelectorAll("details:not([open], .guide)")];
+      for (const element of folded) element.toggleAttribute("open", true);
+      for (const { element, redraw } of this.pairSections) if (folded.includes(element)) redraw();
     });
     addEventListener("afterprint", () => {
-      for (const { element } of folded) element.toggleAttribute("open", false);
+      for (const element of folded) element.toggleAttribute("open", false);
     });
   }
 }

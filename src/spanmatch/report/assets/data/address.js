@@ -53,8 +53,9 @@ export function addressIn(hash) {
  * @param {string} hash
  */
 export function setHash(hash) {
+  if (location.hash === (hash && `#${hash}`)) return;
   try {
-    history.replaceState(null, "", `#${hash}`);
+    history.replaceState(null, "", hash ? `#${hash}` : location.pathname + location.search);
   } catch {
     // What is shown does not depend on it.
   }

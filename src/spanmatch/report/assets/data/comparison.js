@@ -99,6 +99,24 @@ export function similarityInWords(view, estimate, eps) {
   return `At eps ${eps.toFixed(3)}, the match holds ${shares} (${of}${several})${nullInWords(view, eps)}.`;
 }
 
+/**
+ * How much of a layer is matched at eps on average, of several comparisons, in one sentence.
+ * @param {{ view: ComparisonView, title: string }[]} comparisons
+ * @param {Estimate} estimate where it is known
+ * @param {number} eps
+ */
+export function severalInWords(comparisons, estimate, eps) {
+  const parts = comparisons.map(({ view, title }, i) => {
+    const of = view.isEstimated ? estimate : "sample";
+    const mean = d3.mean(view.layers, (layer) => view.meanAt(of, layer, eps));
+    const inSample = of === estimate ? "" : " (in sample)";
+    return `${percent(mean)}${i ? "" : " of the neurons of a layer"} of ${title}${inSample}`;
+  });
+  const of = estimate === "sample" ? "in these samples" : "estimated for the population";
+  const pairs = comparisons.flatMap(({ view }) => view.pairs);
+  return `At eps ${eps.toFixed(3)}, the match holds ${listed(parts)} (means over layers, ${of})${nullInWords({ pairs }, eps)}.`;
+}
+
 /** @typedef {{ layer: string, share: number | undefined }} LayerShare */
 
 /**
@@ -151,7 +169,7 @@ export function notEstimatedInWords(view) {
 }
 
 /**
- * @param {ComparisonView} view
+ * @param {Pick<ComparisonView, "pairs">} view
  * @param {number} eps
  */
 function nullInWords({ pairs }, eps) {

@@ -1,6 +1,6 @@
 // What to do next: what the results lack, and what is worth a look, most important first.
 /** @import { ComparisonView } from "./comparison.js" */
-import { count, listed, percent } from "../display/text.js";
+import { count, listed as inWords, percent } from "../display/text.js";
 
 // The most layers that a step names.
 const NAMED = 4;
@@ -56,7 +56,7 @@ function noEvidence({ layers, pairsOf }) {
   if (!without.length) return null;
   return {
     what: `${share(without, layers)} no evidence`,
-    why: `Nothing says how far ${named(without)} may be from chance: compare again with intervals and a null`,
+    why: `Nothing says how far ${without.length === layers.length ? "they" : named(without)} may be from chance: compare again with intervals and a null`,
     option: "--evidence",
     isWarning: true,
   };
@@ -122,10 +122,12 @@ function notComputed({ comparison, layers, networks, meanAt }, eps, isStudy) {
  * @param {ComparisonView} view
  * @param {number} eps
  */
-function leastMatched({ layers, isEstimated, meanAt }, eps) {
+function leastMatched({ layers, isEstimated, meanAt, eps: listed }, eps) {
   const estimate = isEstimated ? "population" : "sample";
   const known = layers.filter((layer) => meanAt(estimate, layer, eps) !== undefined);
-  const least = known.length > 1 ? d3.least(known, (layer) => meanAt(estimate, layer, eps)) : undefined;
+  const overall = (/** @type {string} */ layer) => d3.mean(listed, (other) => meanAt(estimate, layer, other)) ?? 0;
+  // Of layers that match alike at this eps, the one that matches least at those listed.
+  const [least] = known.length > 1 ? d3.sort(known, (layer) => meanAt(estimate, layer, eps), overall) : [];
   if (least === undefined) return null;
   const matched = percent(meanAt(estimate, least, eps));
   return { what: `The networks differ most in ${least}`, why: `${matched} of it match at this eps:`, layer: least };
@@ -141,5 +143,5 @@ function share(some, layers) {
 
 /** @param {string[]} names */
 function named(names) {
-  return names.length > NAMED ? `${names.slice(0, NAMED).join(", ")} and ${names.length - NAMED} more` : listed(names);
+  return names.length > NAMED ? `${names.slice(0, NAMED).join(", ")} and ${names.length - NAMED} more` : inWords(names);
 }

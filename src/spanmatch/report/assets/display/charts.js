@@ -38,7 +38,8 @@ export function frame(figure, height = HEIGHT) {
 export function place(figure, first, ...others) {
   figure.replaceChildren(first, ...others);
   // Plot names its marks, which takes a role.
-  for (const mark of figure.querySelectorAll("svg :is(g, rect)[aria-label]")) mark.setAttribute("role", "group");
+  for (const mark of figure.querySelectorAll("svg :is(g, rect)[aria-label]:not([role])"))
+    mark.setAttribute("role", "group");
   offerFigure(figure);
   return first;
 }

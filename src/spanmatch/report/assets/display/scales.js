@@ -1,20 +1,30 @@
 // Scales and axes that charts share, as options of Observable Plot.
 /** @import { ScaleOptions } from "@observablehq/plot" */
-import { short } from "./text.js";
+import { layerLabels } from "./text.js";
 
 // Courses of training that differ more in length are shown on a logarithmic scale.
 const LONGER = 5;
 const TICKS = [0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000];
 // The most layers whose names stand level.
 const LEVEL_NAMES = 6;
+// Pixels that names aslant need: of any length, and for each letter.
+const NAMES_BASE = 22;
+const NAMES_LETTER = 4.6;
+// The least distance of two names aslant.
+const LINE = 14;
 
 /**
- * An axis of layers, with their names aslant where there are many.
+ * An axis of layers: what their names have in common stands once, and as many are named as there is room for.
  * @param {string[]} layers
+ * @param {number} [room] pixels along the axis
  * @returns {ScaleOptions}
  */
-export function layersAxis(layers) {
-  return { domain: layers, tickFormat: short, tickRotate: layers.length > LEVEL_NAMES ? -40 : 0, label: null };
+export function layersAxis(layers, room = Infinity) {
+  const { labels, pattern } = layerLabels(layers);
+  const every = Math.max(1, Math.ceil((layers.length * LINE) / room));
+  const ticks = every > 1 ? { ticks: layers.filter((_, i) => i % every === 0) } : {};
+  const tickRotate = layers.length > LEVEL_NAMES ? -40 : 0;
+  return { domain: layers, tickFormat: (layer) => labels.get(layer) ?? "", tickRotate, label: pattern, ...ticks };
 }
 
 /**
@@ -23,7 +33,10 @@ export function layersAxis(layers) {
  * @param {number} level the room for names that stand level
  */
 export function layersMargin(layers, level) {
-  return layers.length > LEVEL_NAMES ? 90 : level;
+  const { labels, pattern } = layerLabels(layers);
+  if (layers.length <= LEVEL_NAMES) return level;
+  const longest = d3.max(labels.values(), (label) => label.length) ?? 0;
+  return Math.max(level, NAMES_BASE + NAMES_LETTER * longest + (pattern ? 1.5 * LINE : 0));
 }
 
 /**

@@ -108,3 +108,21 @@ export function networkOf(layer) {
 export function layerNameOf(layer) {
   return layer.slice(layer.indexOf(":") + 1);
 }
+
+/**
+ * Labels for layers that stand together: their names without the parts between dots that all begin or end with.
+ * @param {string[]} layers
+ * @returns {{ labels: Map<string, string>, pattern: string | null }} pattern: what all names have, with * for the label
+ */
+export function layerLabels(layers) {
+  const names = layers.map((layer) => layer.split("."));
+  const [first] = names;
+  const least = Math.min(...names.map((parts) => parts.length)) - 1;
+  const isShared = (/** @type {number} */ i) => names.every((parts) => parts.at(i) === first.at(i));
+  let [start, end] = [0, 0];
+  while (names.length > 1 && start < least && isShared(start)) start++;
+  while (names.length > 1 && start + end < least && isShared(-1 - end)) end++;
+  const labels = new Map(names.map((parts, i) => [layers[i], short(parts.slice(start, parts.length - end).join("."))]));
+  if (!start && !end) return { labels, pattern: null };
+  return { labels, pattern: [...first.slice(0, start), "*", ...first.slice(first.length - end)].join(".") };
+}

@@ -1,14 +1,16 @@
 // Which layer of one network corresponds to each of another: two rows of layers with lines between them.
 import { place, token, widthOf } from "../../display/charts.js";
 import { h } from "../../display/elements.js";
-import { layerNameOf, number, short } from "../../display/text.js";
+import { layerLabels, layerNameOf, number } from "../../display/text.js";
 
 /** @typedef {{ from: string, to: string, similarity: number | null, margin: number | null, isOther: boolean }} Counterpart layers with their networks' names; isOther: not those that were compared */
 
 const [HEIGHT, SIDE] = [120, 56];
-// Pixels between layers below which their names stand aslant, and below which some are left out.
+// Pixels between layers below which their names stand aslant, the room of names, and of each letter where they do, and
+// the least between two names.
 const LEVEL_STEP = 64;
-const ASLANT = 84;
+const ASLANT = 34;
+const LETTER = 4.2;
 const LINE = 14;
 
 /**
@@ -20,7 +22,8 @@ const LINE = 14;
 export function drawCounterparts(figure, fromLayers, toLayers, counterparts) {
   const width = widthOf(figure, 900);
   const step = (width - 2 * SIDE) / Math.max(1, Math.max(fromLayers.length, toLayers.length) - 1);
-  const margin = step < LEVEL_STEP ? ASLANT : 40;
+  const longest = d3.max([fromLayers, toLayers].flatMap(namesOf), (name) => name.length) ?? 0;
+  const margin = step < LEVEL_STEP ? ASLANT + LETTER * longest : ASLANT;
   const height = HEIGHT + 2 * margin;
   const svg = d3.create("svg").attr("class", "counterparts").attr("width", width).attr("height", height);
   svg.attr("viewBox", [0, 0, width, height].join(" "));
@@ -70,12 +73,17 @@ function drawLayers(svg, layers, x, y, side, step) {
     .selectAll("text")
     .data(layers.filter((_, i) => i % every === 0))
     .join("text");
-  labels.text((layer) => short(layerNameOf(layer)));
+  labels.text((_, i) => namesOf(layers)[i * every]);
   const isLevel = step >= LEVEL_STEP;
   const turn = isLevel ? 0 : -40;
   labels.attr("transform", (layer) => `translate(${x(layer) ?? 0},${y + side * 12}) rotate(${turn})`);
   labels.attr("text-anchor", isLevel ? "middle" : side < 0 ? "start" : "end");
   labels.attr("dy", side < 0 ? 0 : "0.7em");
+}
+
+/** @param {string[]} layers */
+function namesOf(layers) {
+  return [...layerLabels(layers.map(layerNameOf)).labels.values()];
 }
 
 /**

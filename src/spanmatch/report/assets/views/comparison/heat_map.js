@@ -2,7 +2,7 @@
 /** @import { Selection } from "d3" */
 /** @import { Block, Group } from "../../data/matrix.js" */
 import { token } from "../../display/charts.js";
-import { layerNameOf, short } from "../../display/text.js";
+import { layerLabels, layerNameOf } from "../../display/text.js";
 
 // The most cells that are drawn one by one; more are one picture.
 const MOST_CELLS = 2500;
@@ -32,8 +32,8 @@ const LIGHT = 0.62;
  * @returns {Layout}
  */
 export function layoutOf({ rows, columns, rowGroups, columnGroups }, most) {
-  const labels = [...rows, ...columns].map((layer) => short(layerNameOf(layer)).length);
-  const label = Math.min(MOST_LABEL, LETTER * (d3.max(labels) ?? 0) + PADDING);
+  const longest = d3.max([...labelsOf(rows, rowGroups), ...labelsOf(columns, columnGroups)], (name) => name.length);
+  const label = Math.min(MOST_LABEL, LETTER * (longest ?? 0) + PADDING);
   const left = NETWORK + label;
   const gaps = GAP * (columnGroups.length - 1);
   const cell = Math.max(SMALLEST_CELL, Math.min(LARGEST_CELL, (most - left - gaps - PADDING) / columns.length));
@@ -49,6 +49,17 @@ export function layoutOf({ rows, columns, rowGroups, columnGroups }, most) {
     x: (column) => left + x(column),
     y: (row) => PADDING + y(row),
   };
+}
+
+/**
+ * Labels of layers, each network's without what all of its names have.
+ * @param {string[]} layers
+ * @param {Group[]} groups
+ */
+function labelsOf(layers, groups) {
+  return groups.flatMap(({ start, end }) => [
+    ...layerLabels(layers.slice(start, end).map(layerNameOf)).labels.values(),
+  ]);
 }
 
 /**
@@ -157,15 +168,25 @@ function drawPicture(svg, { rows, columns, rowGroups, columnGroups }, value, { c
 function drawLabels(svg, { rows, columns, rowGroups, columnGroups }, { cell, left, height, x, y }) {
   const bottom = y(rows.length - 1) + cell;
   const group = svg.append("g").attr("class", "labels");
-  const label = (/** @type {string} */ layer) => short(layerNameOf(layer));
+  const [rowLabels, columnLabels] = [labelsOf(rows, rowGroups), labelsOf(columns, columnGroups)];
   const isShown = (/** @type {number} */ i) => i % Math.ceil(LINE / cell) === 0;
-  const ofRows = group.append("g").selectAll("text").data(rows).join("text").text(label);
+  const ofRows = group
+    .append("g")
+    .selectAll("text")
+    .data(rowLabels)
+    .join("text")
+    .text((label) => label);
   ofRows
     .attr("x", left - 5)
     .attr("y", (_, i) => y(i) + cell / 2)
     .attr("dy", "0.35em")
     .attr("text-anchor", "end");
-  const ofColumns = group.append("g").selectAll("text").data(columns).join("text").text(label);
+  const ofColumns = group
+    .append("g")
+    .selectAll("text")
+    .data(columnLabels)
+    .join("text")
+    .text((label) => label);
   ofColumns.attr("transform", (_, i) => `translate(${x(i) + cell / 2},${bottom + 6}) rotate(-90)`);
   ofColumns.attr("dy", "0.35em").attr("text-anchor", "end");
   for (const labels of [ofRows, ofColumns]) labels.classed("thinned", (_, i) => !isShown(i));

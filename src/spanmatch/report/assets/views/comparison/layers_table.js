@@ -6,6 +6,8 @@ import { depthColours } from "../../display/charts.js";
 import { fillTable, h } from "../../display/elements.js";
 import { count, MISSING, number } from "../../display/text.js";
 
+// Rows from which on the table scrolls.
+const MANY = 16;
 const ESTIMATES = /** @type {const} */ (["population", "sample"]);
 
 /**
@@ -68,6 +70,7 @@ export function fillLayersTable(element, view, estimate, chosenLayer, chosenNetw
   ];
   const cellsOfRows = rows.map(({ row }) => row);
   fillTable(element, heads, cellsOfRows);
+  element.parentElement?.classList.toggle("tall", pairs.length > MANY);
   element
     .querySelectorAll("tbody tr")
     .forEach((row, i) => row.classList.toggle("chosen", pairs[i].layer === chosenLayer));

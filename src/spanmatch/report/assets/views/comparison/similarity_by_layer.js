@@ -15,6 +15,8 @@ const LABELS = {
 };
 // Pixels below which the chart is lower, so that it stands on a phone's first screen.
 const NARROW = 480;
+// Pixels beside the layers.
+const MARGINS = 120;
 const xOf = (/** @type {Point} */ point) => point.x;
 const isResolved = (/** @type {Point} */ point) => point.isResolved;
 const MEAN = d3.line(xOf, (point) => point.mean).defined(isResolved);
@@ -48,7 +50,7 @@ export function drawSimilarityByLayer(figure, view, estimate, chosenLayer, chose
     ...frame(figure, isSmall ? 220 : widthOf(figure) < NARROW ? 260 : 330),
     marginBottom: layersMargin(layers, 40),
     marginRight: isSmall ? 16 : 72,
-    x: { ...layersAxis(layers), type: "point" },
+    x: { ...layersAxis(layers, widthOf(figure) - MARGINS), type: "point" },
     y: {
       domain: unitDomain(measured.map(({ value }) => value)),
       grid: true,

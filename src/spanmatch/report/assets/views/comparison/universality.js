@@ -74,7 +74,7 @@ function drawUniversality(figure, universality, networks) {
       ...frame(figure, 340),
       marginBottom: layersMargin(layers, 50),
       fy: { label: null, domain: titles, axis: null, padding: 0.25 },
-      x: layersAxis(layers),
+      x: layersAxis(layers, figure.clientWidth),
       y: { domain: [0, 1], label: "share of neurons", tickFormat: ".0%", grid: true, ticks: 3 },
       color: {
         type: "ordinal",
