@@ -296,16 +296,17 @@ def test_results_say_which_examples_they_are_of(name):
 
 
 @pytest.mark.parametrize("name", MEASURES)
-@given(seed=st.integers(0, 2**32 - 1), power=st.sampled_from([1e-6, 1.0, 1e6]))
+@given(seed=st.integers(0, 2**32 - 1), power=st.sampled_from([2.0**-20, 1.0, 2.0**20]))
 @settings(max_examples=8, deadline=None)
 def test_the_order_of_neurons_and_examples_and_the_scale_do_not_matter(name, seed, power):
+    # Powers of two: others round the data themselves, and ranks of distances that are nearly ties may then change.
     r = np.random.default_rng(seed)
     X, Y = (np.maximum(Z, 0) for Z in layers.random(n=50, p=6, q=5, seed=seed))  # with duplicates and rows of zeros
     X[r.permutation(50)[:5]] = X[0]
     order = r.permutation(50)
     value = float(MEASURES[name](pair_of(X, Y)))
     other = pair_of(power * X[order][:, r.permutation(6)], Y[order][:, r.permutation(5)])
-    assert float(MEASURES[name](other)) == pytest.approx(value, abs=1e-6 if power != 1 else 1e-11)
+    assert float(MEASURES[name](other)) == pytest.approx(value, abs=1e-11)
 
 
 # ---- hard layers
