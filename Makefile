@@ -38,6 +38,7 @@ quick-bench: .venv/ready
 # The site, in site/: warnings are errors. SPHINX_OPTIONS="-D plot_gallery=0 -D nb_execution_mode=off" runs no examples.
 docs: .venv/ready
 	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going -b html -d build/doctrees $(SPHINX_OPTIONS) docs site
+	$(BIN)/python tools/check_site.py site
 
 # The types of the page's scripts, from the schema.
 types: .venv/ready node_modules/.ready
@@ -127,4 +128,4 @@ build/audit/bin/pip-audit:
 	build/audit/bin/pip install --quiet --disable-pip-version-check pip-audit==2.10.1
 
 clean:
-	rm -rf .venv node_modules build dist site docs/api docs/gallery docs/project .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv node_modules build dist site jupyter_execute docs/api docs/gallery docs/project .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -24,7 +24,7 @@ extensions = [
     "sphinx_copybutton",
     "sphinx_design",
     "sphinxcontrib.bibtex",
-    *(["sphinx_gallery.gen_gallery"] if (DOCS.parent / "examples").is_dir() else []),
+    "sphinx_gallery.gen_gallery",
     "project_pages",
     "plain_docstrings",
     "public_names",
@@ -71,6 +71,8 @@ sphinx_gallery_conf = {
     "image_scrapers": ("matplotlib",),
     "download_all_examples": False,
     "show_signature": False,
+    "capture_repr": ("_repr_html_",),
+    "write_computation_times": False,  # its pages load scripts from other hosts
     "remove_config_comments": True,
     "abort_on_example_error": True,
     "min_reported_time": 1,
@@ -81,8 +83,10 @@ html_theme = "pydata_sphinx_theme"
 html_title = "spanmatch"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_context = {"default_mode": "auto"}
 html_show_sourcelink = False
 html_copy_source = False
+html_show_search_summary = False  # it is fetched, which pages on disk may not
 html_theme_options = {
     "logo": {"text": "spanmatch"},
     "show_prev_next": False,

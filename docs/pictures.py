@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+from digits import images, test_batches, train_batches, trained
 from playwright.sync_api import Page, sync_playwright
 
 import spanmatch as sm
@@ -80,6 +81,23 @@ def of_the_library(study: sm.Study) -> None:
     save("profiles")
 
 
+def of_results() -> None:
+    """Draw six results of two small networks, as docs/plots.md shows them."""
+    networks = {"a": trained(0), "b": trained(1)}
+    options = {"layers": ["relu*", "out"], "match": "best", "pairs": "all", "clusters": False, "evidence": False}
+    comparison = sm.compare(networks, images, **options)
+    pair = sm.capture(networks, train_batches, layers="relu2").pair("a:relu2", "b:relu2")
+    match = sm.maximum_match(pair, 0.3)
+    _, axes = plt.subplots(2, 3, figsize=(15, 8), layout="constrained")
+    comparison.plot(axes[0, 0])
+    comparison.matrix("debiased cka").plot(axes[0, 1])
+    comparison.correspondence().plot(axes[0, 2])
+    sm.one_to_one(pair).plot_matrix(axes[1, 0])
+    sm.permutation_test(pair, sm.debiased_cka).plot(axes[1, 1])
+    sm.transplant(networks, test_batches, pair, match, fit_batches=train_batches).plot(axes[1, 2])
+    save("plots")
+
+
 def save(name: str) -> None:
     plt.gcf().savefig(IMAGES / f"{name}.png", dpi=100)
     plt.close("all")
@@ -88,6 +106,7 @@ def save(name: str) -> None:
 def main() -> None:
     demo, *studies = map(Path, sys.argv[1:])
     of_the_library(sm.Study.load(demo))
+    of_results()
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         page = chromium.new_page(viewport={"width": WIDTH, "height": HEIGHT})

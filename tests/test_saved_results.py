@@ -62,11 +62,15 @@ def comparisons() -> dict[str, sm.Comparison]:
     return {
         "everything": replace(everything, inputs=["of three words"] * 120),
         "pictures": sm.compare(two, top=2, inputs=np.full((120, 4, 4), 9, dtype=np.uint8), evidence=False),
-        "three networks": sm.compare(three, clusters=False),
-        "centred": sm.compare(two, centred=True, method="qr", null=False, folds=4, evidence=True, eps=[0.3]),
+        "three networks": sm.compare(three, clusters=False, permutations=9),
+        "centred": sm.compare(
+            two, centred=True, method="qr", null=False, folds=4, evidence=True, eps=[0.3], permutations=9
+        ),
         "no sample": sm.compare(two, sample=0, evidence=True),
         "no folds": sm.compare(two, folds=1, null=False, clusters=False, method="single"),
-        "one neuron": sm.compare({"a": {"l": X[:, :1]}, "b": {"l": Y[:, :1]}}, sparse="*", simple_eps=[0.99], bins=2),
+        "one neuron": sm.compare(
+            {"a": {"l": X[:, :1]}, "b": {"l": Y[:, :1]}}, sparse="*", simple_eps=[0.99], bins=2, permutations=9
+        ),
         "unresolved": sm.compare({"a": {"l": X}, "b": {"l": near}}, eps=[0.001, 0.5], method="single", evidence=False),
         "constant": sm.compare({"a": {"l": np.ones((50, 3))}, "b": {"l": Y[:50]}}, sparse="*", simple_eps=[0.5]),
     }

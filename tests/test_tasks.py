@@ -1,4 +1,4 @@
-"""The pages by task, and the front page: their code runs, and the numbers that they state are those that it gives."""
+"""Tasks, the front page, other packages: the code of these pages runs, and gives the numbers that they state."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def in_docs(monkeypatch, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", [*TASKS, DOCS / "index.md"], ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", [*TASKS, DOCS / "index.md", DOCS / "coming-from.md"], ids=lambda page: page.stem)
 def test_the_code_gives_the_numbers_that_it_states(page):
     names: dict[str, object] = {}
     stated = 0

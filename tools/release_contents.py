@@ -17,7 +17,14 @@ import yaml
 
 PACKAGE = "spanmatch"
 LICENCES = "report/vendor/LICENSES.txt"
-NEEDED = ("py.typed", "report/assets/base.html", "report/assets/page.js", "report/assets/page.css", LICENCES)
+NEEDED = (
+    "py.typed",
+    "__init__.pyi",
+    "report/assets/base.html",
+    "report/assets/page.js",
+    "report/assets/page.css",
+    LICENCES,
+)
 """Files of the package without which it installs, but fails or misleads: types, templates, scripts, licences."""
 OF_THE_SOURCE = ("src", "tests", "tools", "docs", "benchmarks", "studies")
 """Folders of the source distribution, from which the package can be tested, documented and built again."""

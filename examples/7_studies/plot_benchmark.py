@@ -13,7 +13,8 @@ import matplotlib.pyplot as plt
 
 import spanmatch as sm
 
-bench = sm.Bench.load(Path(__file__).with_name("quick_benchmark"))
+folder = Path(__file__).parent if "__file__" in globals() else Path()  # the gallery runs it in its folder
+bench = sm.Bench.load(folder / "quick_benchmark")
 print(bench)
 
 # %%

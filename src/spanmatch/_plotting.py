@@ -254,6 +254,11 @@ def series_style(k: int) -> dict[str, Any]:
     return {"color": COLOURS[k % len(COLOURS)], "marker": MARKS[k % len(MARKS)], "markersize": 4.5}
 
 
+def beside(places: Sequence[float], k: int, count: int) -> Array:
+    """Return the places of the k-th of several series, a little beside those of the others."""
+    return np.asarray(places, dtype=np.float64) + 0.08 * (k - (count - 1) / 2)
+
+
 def reach_of_ends(value: Array, low: Array, high: Array) -> Array:
     """Return how far intervals reach below and above their values; 0 where there is none."""
     ends: Array = np.nan_to_num(np.array([value - low, high - value]))

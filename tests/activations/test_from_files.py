@@ -27,8 +27,8 @@ def test_files_give_what_arrays_give(tmp_path, kind, monkeypatch):
         "a": store(tmp_path / f"a{kind}", {"activations": X}),
         "b": store(tmp_path / f"b{kind}", {"activations": Y}),
     }
-    of_files = sm.compare(files)
-    of_arrays = sm.compare({"a": {"activations": X}, "b": {"activations": Y}})
+    of_files = sm.compare(files, evidence=False)
+    of_arrays = sm.compare({"a": {"activations": X}, "b": {"activations": Y}}, evidence=False)
     direct = sm.match_profile(sm.pair(X, Y))
     for comparison in (of_files, of_arrays):
         np.testing.assert_allclose(comparison.pairs[0].profile.x_levels, direct.x_levels, atol=1e-12)
@@ -42,7 +42,7 @@ def test_stored_convolutions_sequences_and_types(tmp_path):
     arrays = {"conv": conv, "tokens": r.standard_normal((10, 7, 5)), "fc": fortran}
     path = tmp_path / "a.npz"
     np.savez(path, **arrays)
-    comparison = sm.compare({"a": path, "b": path}, layers=["conv", "fc", "tok*"])
+    comparison = sm.compare({"a": path, "b": path}, layers=["conv", "fc", "tok*"], evidence=False)
     widths = {"conv": 4, "tokens": 5, "fc": 3}
     assert comparison.moments.layers == {f"{name}:{layer}": width for name in "ab" for layer, width in widths.items()}
     assert comparison.moments.rows["a:conv"] == 270

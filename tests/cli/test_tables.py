@@ -23,6 +23,8 @@ LONG = (
     "transformer.h.11/scaled_dot_product_attention",
     "encoder.layers.10.feed_forward.a_layer_with_a_name_of_sixty_1",
 )
+QUICK = {"sample": 60, "permutations": 9, "clusters": False}
+"""Options of comparisons whose tables have all lines, those of p-values too, in a fifth of the time."""
 LONGEST = tuple(f"model.{name}.{'block.' * 12}{k}" for k, name in enumerate(LONG))
 
 
@@ -48,7 +50,7 @@ def printed(comparison, width=80, wide=False):
 @pytest.mark.parametrize("count", [2, 3])
 @pytest.mark.parametrize("names", [SHORT, LONG], ids=["short", "long"])
 def test_tables_fit_80_columns_without_breaking_names(names, count, options):
-    comparison = sm.compare(networks(names, count), clusters=False, **options)
+    comparison = sm.compare(networks(names, count), **QUICK, **options)
     text = printed(comparison)
     assert max(map(len, text.splitlines())) <= 80
     words = re.split(r"[\s]+", text.replace("\N{NO-BREAK SPACE}", " "))
@@ -73,7 +75,7 @@ def test_names_longer_than_a_line_lose_their_middle_and_wide_shows_them():
 
 def test_many_eps_are_continued_below():
     eps = np.round(np.arange(0.05, 1, 0.05), 2).tolist()
-    text = printed(sm.compare(networks(LONG), eps=eps, clusters=False))
+    text = printed(sm.compare(networks(LONG), eps=eps, **QUICK))
     assert max(map(len, text.splitlines())) <= 80
     heads = [
         word
@@ -153,13 +155,13 @@ def test_small_p_values_are_said_to_be_small_and_none_without_permutations():
 
 
 def test_the_held_out_share_stands_below_every_share():
-    comparison = sm.compare(networks(SHORT), clusters=False, eps=[0.3, 0.45, 0.6])
+    comparison = sm.compare(networks(SHORT), eps=[0.3, 0.45, 0.6], **QUICK)
     text = printed(comparison).partition("in sample")[2].partition("Similarity measures")[0]
     held_out = [line.split()[2:] for line in text.splitlines() if line.startswith("    held out ")]
     profiles = [pair.evidence.profile for pair in comparison]
     assert held_out == [[f"{profile.held_out_at(eps):.3f}" for eps in comparison.eps] for profile in profiles]
     assert "Held out:" in text
-    assert "eld out" not in printed(sm.compare(networks(SHORT), clusters=False, folds=1))
+    assert "eld out" not in printed(sm.compare(networks(SHORT), folds=1, **QUICK))
 
 
 def test_what_neurons_and_rows_are_stands_below(tmp_path, monkeypatch):

@@ -22,7 +22,7 @@ def two_layers():
 
 def test_every_matching_layer_is_compared():
     networks = two_layers()
-    comparison = sm.compare(networks, eps=[0.2, 0.6])
+    comparison = sm.compare(networks, eps=[0.2, 0.6], permutations=0)
     assert [pair.name for pair in comparison] == ["one", "two"]
     assert comparison.networks == ["a", "b"]
     for pair, layer in zip(comparison, ("one", "two"), strict=True):
@@ -32,22 +32,22 @@ def test_every_matching_layer_is_compared():
     frame = comparison.to_frame()
     assert frame["s(0.6)"].tolist() == [pair.profile.similarity(0.6) for pair in comparison]
     assert frame.x_silent.tolist() == [2, 1]
-    centred = sm.compare(networks, centred=True)
+    centred = sm.compare(networks, centred=True, permutations=0)
     assert centred.to_dict()["centred"]
     assert centred.pairs[0].profile.provenance.centred
 
 
 def test_more_than_two_networks_and_all_pairs():
     X, Y = layers.correlated()
-    comparison = sm.compare({"a": {"l": X}, "b": {"l": Y}, "c": {"l": X}})
+    comparison = sm.compare({"a": {"l": X}, "b": {"l": Y}, "c": {"l": X}}, permutations=0)
     assert [pair.name for pair in comparison] == ["l, a ~ b", "l, a ~ c", "l, b ~ c"]
     assert comparison.pairs[1].profile.similarity(0) == 1.0
-    within = sm.compare({"a": {"l": X, "m": Y}}, pairs="all")
+    within = sm.compare({"a": {"l": X, "m": Y}}, pairs="all", permutations=0)
     assert [pair.name for pair in within] == ["a:l ~ a:m"]
 
 
 def test_saved_files_hold_the_results(tmp_path):
-    comparison = sm.compare(two_layers())
+    comparison = sm.compare(two_layers(), permutations=9)
     folder = comparison.save(tmp_path / "deep" / "results")
     tables = {"similarity.csv", "levels.csv", "alignment.csv", "clusters.csv", "measures.csv"}
     names = {"comparison.json", "moments.safetensors", "report.html"} | tables
@@ -83,7 +83,7 @@ def related_layers():
 
 def test_simple_matches_are_saved_where_asked_for(tmp_path):
     networks = related_layers()
-    comparison = sm.compare(networks, simple_eps=[0.5, 0.6], simple_layers="one")
+    comparison = sm.compare(networks, simple_eps=[0.5, 0.6], simple_layers="one", permutations=0)
     direct = sm.simple_matches(sm.pair(networks["a"]["one"], networks["b"]["one"]), 0.5, time_limit=0)
     assert [(found.x_layer, found.eps) for found in comparison.pairs[0].simple] == [("a:one", 0.5), ("a:one", 0.6)]
     assert comparison.pairs[0].simple[0].sizes == direct.sizes
@@ -101,7 +101,7 @@ def test_simple_matches_are_saved_where_asked_for(tmp_path):
     assert rows[0]["x"] == " ".join(map(str, direct.matches[0].x))
     assert int(rows[0]["size"]) == direct.matches[0].size
     assert rows[0]["all_found"] == "false"
-    assert not (sm.compare(networks).save(tmp_path / "plain") / "simple.csv").exists()
+    assert not (sm.compare(networks, permutations=0).save(tmp_path / "plain") / "simple.csv").exists()
     with pytest.raises(sm.SpanmatchError, match=r"'on' matches nothing in the layers compared; there is one, two"):
         sm.compare(networks, simple_eps=[0.5], simple_layers="on")
     with pytest.raises(sm.SpanmatchError, match=r"eps=1\.5"):
@@ -114,20 +114,20 @@ def test_an_interrupt_while_matching_stops_the_comparison(monkeypatch):
 
     monkeypatch.setattr(importlib.import_module("spanmatch.match.simple"), "small", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        sm.compare(related_layers(), simple_eps=[0.5])
+        sm.compare(related_layers(), simple_eps=[0.5], permutations=0)
 
 
 def test_an_unusable_folder_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(sm.SpanmatchError, match=r"cannot make folder .*file"):
-        sm.compare(two_layers()).save(tmp_path / "file")
+        sm.compare(two_layers(), permutations=0).save(tmp_path / "file")
 
 
 def test_plot_draws_every_layer():
     import matplotlib as mpl
 
     mpl.use("Agg")
-    ax = sm.compare(two_layers()).plot()
+    ax = sm.compare(two_layers(), permutations=0).plot()
     assert [line.get_label() for line in ax.lines] == ["one", "two"]
     mpl.pyplot.close("all")
 
@@ -178,7 +178,8 @@ def test_first_convolutions_match_exactly(demo_study):
     from spanmatch.study.settings import DataSettings
 
     data = read_data(DataSettings())
-    comparison = sm.compare(demo_study.networks(), data.prepared(data.test), layers=["conv1", "conv3", "relu3"])
+    images = data.prepared(data.test)
+    comparison = sm.compare(demo_study.networks(), images, layers=["conv1", "conv3", "relu3"], permutations=0)
     by_name = {pair.name: pair.profile for pair in comparison}
     for pair in ("seed0 ~ seed1", "seed0 ~ seed2", "seed1 ~ seed2"):
         assert by_name[f"conv1, {pair}"].similarity(0.0) == 1.0
@@ -187,7 +188,8 @@ def test_first_convolutions_match_exactly(demo_study):
 
 def test_alignments_are_saved(tmp_path):
     X, Y, _ = layers.partners(p=7, q=8)
-    comparison = sm.compare({"a": {"l": X}, "b": {"l": Y}, "c": {"l": X}}, bins=5, sparse="l", min_correlation=0.6)
+    networks = {"a": {"l": X}, "b": {"l": Y}, "c": {"l": X}}
+    comparison = sm.compare(networks, bins=5, sparse="l", min_correlation=0.6, permutations=0)
     pair = sm.pair(X, Y, bins=5)
     direct = sm.one_to_one(pair)
     first = comparison.pairs[0].alignment
@@ -227,7 +229,8 @@ def test_alignments_are_saved(tmp_path):
 
 def test_what_is_not_asked_for_is_not_there(tmp_path):
     X, Y = layers.correlated(p=6, q=5)
-    comparison = sm.compare({"a": {"l": X, "m": Y}, "b": {"l": Y, "m": X}}, clusters=False, sparse="m")
+    networks = {"a": {"l": X, "m": Y}, "b": {"l": Y, "m": X}}
+    comparison = sm.compare(networks, clusters=False, sparse="m", permutations=0)
     assert [len(found.maps) for found in (pair.alignment for pair in comparison)] == [0, 2]
     assert all(
         found.clusters is None and found.information is None for found in (pair.alignment for pair in comparison)
@@ -242,7 +245,7 @@ def test_what_is_not_asked_for_is_not_there(tmp_path):
 def test_pairs_of_a_layer_stand_together():
     r = np.random.default_rng(0)
     networks = {name: {layer: r.standard_normal((40, 3)) for layer in "lm"} for name in "abc"}
-    names = [pair.name for pair in sm.compare(networks)]
+    names = [pair.name for pair in sm.compare(networks, permutations=0)]
     assert names == [f"{layer}, {ab}" for layer in "lm" for ab in ("a ~ b", "a ~ c", "b ~ c")]
 
 
@@ -293,13 +296,13 @@ def test_evidence_stands_beside_every_profile(tmp_path):
 def test_evidence_is_given_up_to_a_size_or_where_it_is_asked_for():
     X, Y = layers.random(n=400, p=513, q=512)
     networks = {"a": {"wide": X, "thin": X[:, :3]}, "b": {"wide": Y, "thin": Y[:, :3]}}
-    comparison = sm.compare(networks)
+    comparison = sm.compare(networks, permutations=0)
     found = {pair.x_layer: pair.evidence for pair in comparison}
     assert found["a:wide"] is None and found["a:thin"] is not None
     assert [pair.evidence for pair in sm.compare(networks, evidence=False)] == [None, None]
     thin = {name: {"thin": arrays["thin"]} for name, arrays in networks.items()}
     assert sm.compare(thin, folds=1).pairs[0].evidence is None
-    assert np.isnan(sm.compare(thin, null=False).pairs[0].evidence["cka"].null_value)
+    assert np.isnan(sm.compare(thin, null=False, permutations=0).pairs[0].evidence["cka"].null_value)
     (without_folds,) = sm.compare(thin, folds=1, evidence=True)
     assert without_folds.evidence is None
     assert "evidence needs moments with folds=8" in without_folds.refusals["evidence"]
@@ -309,7 +312,7 @@ def test_evidence_is_given_up_to_a_size_or_where_it_is_asked_for():
 def test_chance_stands_beside_every_share(tmp_path, evidence):
     X, Y = layers.random(n=60, p=45, q=40)
     networks = {"a": {"few rows": X, "one": X[:, :3]}, "b": {"few rows": Y, "one": X[:, :3]}}
-    comparison = sm.compare(networks, eps=[0.3, 0.7], evidence=evidence)
+    comparison = sm.compare(networks, eps=[0.3, 0.7], evidence=evidence, permutations=0)
     null = [sm.match_profile(comparison.moments.pair(p.x_layer, p.y_layer).null).similarity(0.7) for p in comparison]
     assert null[0] > 0.5 > null[1] == 0  # with few rows, unrelated layers match too
     frame = comparison.to_frame()
@@ -321,7 +324,7 @@ def test_chance_stands_beside_every_share(tmp_path, evidence):
     assert [float(row["null_similarity"]) for row in rows if row["eps"] == "0.7"] == null
     clearly = {(row["x_layer"], row["eps"]): row["clearly_above_chance"] for row in rows}
     assert clearly["a:few rows", "0.7"] == "false" and clearly["a:one", "0.7"] == "true"
-    without = sm.compare(networks, eps=[0.3, 0.7], null=False, evidence=evidence)
+    without = sm.compare(networks, eps=[0.3, 0.7], null=False, evidence=evidence, permutations=0)
     assert without.to_frame()["null s(0.7)"].isna().all()
     assert all("no null pairing was kept" in pair.refusals["null"] for pair in without)
     assert without.to_dict()["pairs"][0]["null_similarity"] == [None, None]
@@ -357,7 +360,7 @@ def test_what_the_sample_is_of_stands_with_the_measures(tmp_path):
 def test_measures_are_there_without_evidence_at_every_width():
     X, Y = layers.random(n=1000, p=513, q=512)
     networks = {"a": {"wide": X, "thin": X[:, :3]}, "b": {"wide": Y + X[:, :512], "thin": X[:, 1:4]}}
-    comparison = sm.compare(networks, clusters=False)
+    comparison = sm.compare(networks, clusters=False, permutations=0)
     assert [pair.evidence is None for pair in comparison] == [True, False]
     names = [measure.name for measure in sm.measures()]
     assert [[measure.name for measure in pair.measures] for pair in comparison] == [names, names]
@@ -379,7 +382,7 @@ def test_measures_are_there_without_evidence_at_every_width():
 @pytest.mark.parametrize(("constant", "wanted"), [(0.0, True), (3.0, None)])
 def test_a_layer_that_never_varies_leaves_the_others_as_they_are(tmp_path, constant, wanted):
     X, Y = layers.correlated(n=240, p=6, q=5)
-    options = {"evidence": wanted, "sparse": "*", "bins": 4, "simple_eps": [0.5]}
+    options = {"evidence": wanted, "sparse": "*", "bins": 4, "simple_eps": [0.5], "permutations": 9}
     good = {"a": {"one": X, "two": Y}, "b": {"one": Y, "two": X}, "c": {"one": X + Y[:, :1], "two": X}}
     never = {
         name: {"first": np.full((240, 4), constant), **arrays, "last": np.full((240, 3), constant)}

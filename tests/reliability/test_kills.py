@@ -168,7 +168,7 @@ def test_a_second_process_cannot_use_a_checkpoint(tmp_path):
         sm.compare(stored, checkpoint=path)
     other.kill()
     other.communicate()
-    sm.compare(stored, checkpoint=path)
+    sm.compare(stored, checkpoint=path, permutations=0)
     assert names(tmp_path) == ["m.safetensors"]
     with pytest.raises(sm.SpanmatchError, match=r"cannot write .*nowhere"):  # before any work
         sm.compare(stored, checkpoint=tmp_path / "nowhere" / "m")
@@ -236,7 +236,7 @@ def prepared(folder: Path) -> dict[str, bytes]:
     np.savez(folder / "a.npz", l=X)
     np.savez(folder / "b.npz", l=Y)
     (folder / "small.toml").write_text(STUDY.replace("EPOCHS", "1"))
-    sm.compare({"a": {"l": X}, "b": {"l": Y}}, notes={"earlier": "yes"}).save(folder / "results")
+    sm.compare({"a": {"l": X}, "b": {"l": Y}}, notes={"earlier": "yes"}, permutations=0).save(folder / "results")
     return contents(folder / "results")
 
 

@@ -31,7 +31,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, repr=False)
 class Layer(Displayed):
-    """A layer of a network."""
+    """A layer of a network.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import spanmatch as sm
+    >>> _ = torch.manual_seed(0)
+    >>> network = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 2))
+    >>> layer = sm.layers(network, torch.zeros(3, 4))[1]
+    >>> layer.name, layer.kind, layer.neurons
+    ('1', 'ReLU', 8)
+    """
 
     name: str
     """Its name, as in `layers=`."""
@@ -46,7 +57,17 @@ class Layer(Displayed):
 
 
 class LayerList(Displayed, tuple[Layer, ...]):
-    """The layers of a network, in the order in which they run; printed, a table."""
+    """The layers of a network, in the order in which they run; printed, a table.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import spanmatch as sm
+    >>> _ = torch.manual_seed(0)
+    >>> network = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 2))
+    >>> [layer.name for layer in sm.layers(network, torch.zeros(3, 4))]
+    ['0', '1', '2']
+    """
 
     __slots__ = ()
 

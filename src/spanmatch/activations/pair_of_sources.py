@@ -65,6 +65,15 @@ def pair(
     Notes
     -----
     Cost: n (p^2 + q^2 + 2 p q) operations, and 2 n p q more for the null.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import spanmatch as sm
+    >>> X = np.random.default_rng(0).standard_normal((500, 4))
+    >>> pair = sm.pair(X, X[:, :2])
+    >>> pair.rows, pair.neurons
+    (500, (4, 2))
     """
     is_read = rows_by is not None or needs_reading(X) or needs_reading(Y)
     layer_bins = dict(zip("xy", bins, strict=True)) if isinstance(bins, tuple) else bins

@@ -64,7 +64,19 @@ class Triangle:
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class Universality(Displayed):
-    """For every neuron of a layer of several networks, in how many of the others it is found."""
+    """For every neuron of a layer of several networks, in how many of the others it is found.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import spanmatch as sm
+    >>> X, e, f = np.random.default_rng(0).standard_normal((3, 500, 4))
+    >>> moments = sm.Moments()
+    >>> moments.update({"a:fc": X, "b:fc": X[:, ::-1] + 0.1 * e, "c:fc": X + 0.1 * f})
+    >>> shared = sm.universality(moments, "fc")
+    >>> shared.cycle_consistency, shared.everywhere.tolist()
+    (1.0, [[0, 3, 0], [1, 2, 1], [2, 1, 2], [3, 0, 3]])
+    """
 
     layer: str
     """The layer's name without the network."""
@@ -241,6 +253,17 @@ def universality(
     References
     ----------
     Li et al., ICLR 2016, section 3.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import spanmatch as sm
+    >>> X, e, f = np.random.default_rng(0).standard_normal((3, 500, 4))
+    >>> moments = sm.Moments()
+    >>> moments.update({"a:fc": X, "b:fc": X[:, ::-1] + 0.1 * e, "c:fc": X + 0.1 * f})
+    >>> shared = sm.universality(moments, "fc")
+    >>> shared.cycle_consistency, shared.everywhere.tolist()
+    (1.0, [[0, 3, 0], [1, 2, 1], [2, 1, 2], [3, 0, 3]])
     """
     parts = {name: network_and_layer(name) for name in moments.layers}
     full_names = {network: name for name, (network, layer_name) in parts.items() if layer_name == layer}

@@ -36,7 +36,18 @@ PValues = Callable[[Index, Index], Array]
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class Alignment(AlignmentResult):
-    """One-to-one partners, strongest first: neuron x[i] of one layer with y[i] of the other."""
+    """One-to-one partners, strongest first: neuron x[i] of one layer with y[i] of the other.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import spanmatch as sm
+    >>> X, noise = np.random.default_rng(0).standard_normal((2, 500, 3))
+    >>> pair = sm.pair(X, X[:, [2, 0, 1]] + 0.1 * noise)  # the same neurons in another order
+    >>> alignment = sm.one_to_one(pair)
+    >>> alignment.permutation().tolist()  # the order of neurons of y that aligns them with x
+    [1, 2, 0]
+    """
 
     method: Method
     """"bipartite" or "semi"."""
@@ -247,6 +258,18 @@ def one_to_one(pair: Pair, method: Method = "bipartite", by: By = "correlation")
     References
     ----------
     Li, Yosinski, Clune, Lipson, Hopcroft, ICLR 2016, section 3.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import spanmatch as sm
+    >>> X, noise = np.random.default_rng(0).standard_normal((2, 500, 3))
+    >>> pair = sm.pair(X, X[:, [2, 0, 1]] + 0.1 * noise)  # the same neurons in another order
+    >>> alignment = sm.one_to_one(pair)
+    >>> dict(zip(alignment.x.tolist(), alignment.y.tolist()))
+    {2: 0, 0: 1, 1: 2}
+    >>> alignment.strength.round(2).tolist()
+    [1.0, 1.0, 0.99]
     """
     checked_pair(pair)
     if method not in ("bipartite", "semi"):

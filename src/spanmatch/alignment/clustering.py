@@ -51,7 +51,19 @@ chance.
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class Cluster(Displayed):
-    """A cluster: neurons of both layers, with their correlations and distances."""
+    """A cluster: neurons of both layers, with their correlations and distances.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import spanmatch as sm
+    >>> a, b, *noise = np.random.default_rng(0).standard_normal((6, 500))
+    >>> X = np.column_stack([a + 0.5 * noise[0], a + 0.5 * noise[1], b])
+    >>> Y = np.column_stack([b + 0.5 * noise[2], a + 0.5 * noise[3]])
+    >>> cluster = sm.clusters(sm.pair(X, Y), k=2).clusters[0]
+    >>> cluster.x.tolist(), cluster.y.tolist(), round(cluster.between, 2)
+    ([0, 1], [1], 0.8)
+    """
 
     x: Index
     """Neurons of x, sorted."""
@@ -85,7 +97,19 @@ class Cluster(Displayed):
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class Clusters(AlignmentResult):
-    """Clusters of neurons of both layers, largest first."""
+    """Clusters of neurons of both layers, largest first.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import spanmatch as sm
+    >>> a, b, *noise = np.random.default_rng(0).standard_normal((6, 500))
+    >>> X = np.column_stack([a + 0.5 * noise[0], a + 0.5 * noise[1], b])
+    >>> Y = np.column_stack([b + 0.5 * noise[2], a + 0.5 * noise[3]])
+    >>> groups = sm.clusters(sm.pair(X, Y), k=2)
+    >>> groups.x_labels.tolist(), groups.y_labels.tolist()
+    ([0, 0, 1], [1, 0])
+    """
 
     method: Method
     """"spectral" or "hierarchical"."""
@@ -344,6 +368,17 @@ def clusters(
     References
     ----------
     Li, Yosinski, Clune, Lipson, Hopcroft, ICLR 2016, section 5.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import spanmatch as sm
+    >>> a, b, *noise = np.random.default_rng(0).standard_normal((6, 500))
+    >>> X = np.column_stack([a + 0.5 * noise[0], a + 0.5 * noise[1], b])
+    >>> Y = np.column_stack([b + 0.5 * noise[2], a + 0.5 * noise[3]])
+    >>> groups = sm.clusters(sm.pair(X, Y), k=2)
+    >>> groups.x_labels.tolist(), groups.y_labels.tolist()
+    ([0, 0, 1], [1, 0])
     """
     checked_pair(pair)
     if method not in ("spectral", "hierarchical"):

@@ -24,7 +24,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class Correlation(AlignmentResult):
-    """Correlations between and within two layers; those of constant neurons are 0."""
+    """Correlations between and within two layers; those of constant neurons are 0.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import spanmatch as sm
+    >>> X, noise = np.random.default_rng(0).standard_normal((2, 500, 3))
+    >>> pair = sm.pair(X, X[:, [2, 0, 1]] + 0.1 * noise)  # the same neurons in another order
+    >>> abs(sm.correlation(pair).between).round(1).tolist()
+    [[0.0, 1.0, 0.0], [0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]
+    """
 
     between: Array = field(repr=False)
     """(p, q) correlations of neurons of x with neurons of y."""
@@ -103,6 +113,15 @@ def correlation(pair: Pair) -> Correlation:
     References
     ----------
     Li, Yosinski, Clune, Lipson, Hopcroft, ICLR 2016, section 2.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import spanmatch as sm
+    >>> X, noise = np.random.default_rng(0).standard_normal((2, 500, 3))
+    >>> pair = sm.pair(X, X[:, [2, 0, 1]] + 0.1 * noise)  # the same neurons in another order
+    >>> abs(sm.correlation(pair).between).round(1).tolist()
+    [[0.0, 1.0, 0.0], [0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]
     """
     checked_pair(pair)
     x, y = (pair.energy(side, centred=True) for side in ("x", "y"))

@@ -30,7 +30,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class Information(AlignmentResult):
-    """Mutual information (nats) of every neuron of one layer with every neuron of the other."""
+    """Mutual information (nats) of every neuron of one layer with every neuron of the other.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import spanmatch as sm
+    >>> X, noise = np.random.default_rng(0).standard_normal((2, 500, 3))
+    >>> Y = X[:, [2, 0, 1]] + 0.1 * noise  # the same neurons in another order
+    >>> information = sm.mutual_information(X, Y, bins=5)
+    >>> information.between.argmax(axis=1).tolist()  # the partner of each neuron of x
+    [1, 2, 0]
+    """
 
     between: Array = field(repr=False)
     """(p, q) corrected for chance: 0 on average for independent neurons, so that values below 0
@@ -133,6 +144,16 @@ def mutual_information(
     References
     ----------
     Li et al., ICLR 2016, section 3; Vinh, Epps, Bailey, JMLR 11, 2010.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import spanmatch as sm
+    >>> X, noise = np.random.default_rng(0).standard_normal((2, 500, 3))
+    >>> Y = X[:, [2, 0, 1]] + 0.1 * noise  # the same neurons in another order
+    >>> information = sm.mutual_information(X, Y, bins=5)
+    >>> information.between.argmax(axis=1).tolist()  # the partner of each neuron of x
+    [1, 2, 0]
     """
     if isinstance(X, Pair):
         pair = X

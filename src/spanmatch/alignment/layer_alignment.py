@@ -31,7 +31,18 @@ of blocks.
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class LayerAlignment(AlignmentResult):
-    """One-to-one, few-to-one and many-to-many alignment of two layers."""
+    """One-to-one, few-to-one and many-to-many alignment of two layers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import spanmatch as sm
+    >>> X, noise = np.random.default_rng(0).standard_normal((2, 500, 3))
+    >>> pair = sm.pair(X, X[:, [2, 0, 1]] + 0.1 * noise)  # the same neurons in another order
+    >>> alignment = sm.align(pair)
+    >>> alignment.semi.y.tolist(), alignment.correlation.between.shape
+    ([0, 1, 2], (3, 3))
+    """
 
     correlation: Correlation = field(repr=False)
     """Correlations between and within the layers."""
@@ -117,6 +128,16 @@ def align(pair: Pair, *, sparse: bool = False, grouped: bool = True, centred: bo
     Notes
     -----
     Cost: see `one_to_one`, `sparse_map` and `clusters`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import spanmatch as sm
+    >>> X, noise = np.random.default_rng(0).standard_normal((2, 500, 3))
+    >>> pair = sm.pair(X, X[:, [2, 0, 1]] + 0.1 * noise)  # the same neurons in another order
+    >>> alignment = sm.align(pair)
+    >>> alignment.bipartite.strength.round(2).tolist(), len(alignment.maps)
+    ([1.0, 1.0, 0.99], 0)
     """
     information = None if pair.counts is None else one_to_one(pair, by="information")
     return LayerAlignment(

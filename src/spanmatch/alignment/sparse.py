@@ -49,6 +49,16 @@ class SparseMap(AlignmentResult):
     """Predictions of every neuron of y from few neurons of x, at every penalty.
 
     Errors are 1 - R^2. Those of constant neurons are nan.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import spanmatch as sm
+    >>> X, noise = np.random.default_rng(0).standard_normal((2, 500, 3))
+    >>> pair = sm.pair(X, X[:, [2, 0, 1]] + 0.1 * noise)  # the same neurons in another order
+    >>> sparse = sm.sparse_map(pair)
+    >>> sparse.coefficients(3).round(1).tolist()  # at the fourth penalty
+    [[0.0, 0.3, 0.0], [0.0, 0.0, 0.3], [0.3, 0.0, 0.0]]
     """
 
     penalties: Array
@@ -296,6 +306,16 @@ def sparse_map(pair: Pair, penalties: int | ArrayLike = PENALTIES) -> SparseMap:
     References
     ----------
     Li, Yosinski, Clune, Lipson, Hopcroft, ICLR 2016, section 4.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import spanmatch as sm
+    >>> X, noise = np.random.default_rng(0).standard_normal((2, 500, 3))
+    >>> pair = sm.pair(X, X[:, [2, 0, 1]] + 0.1 * noise)  # the same neurons in another order
+    >>> sparse = sm.sparse_map(pair)
+    >>> sparse.predictors[-1].tolist()  # at the smallest penalty, by neuron
+    [3, 3, 3]
     """
     from scipy.sparse import csc_array
 

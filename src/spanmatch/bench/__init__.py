@@ -93,7 +93,8 @@ def run_bench(
 
     Examples
     --------
-    >>> import numpy as np, spanmatch as sm
+    >>> import numpy as np
+    >>> import spanmatch as sm
     >>> def same_mean(x, y):
     ...     return -np.linalg.norm(x.mean(0)[:3] - y.mean(0)[:3])
     >>> bench = sm.run_bench([same_mean], quick=True)  # doctest: +SKIP

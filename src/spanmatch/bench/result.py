@@ -26,7 +26,14 @@ RESULTS = "bench.json"
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Bench(Displayed):
-    """How every measure does in tests with known answers; `results` is what bench.json holds."""
+    """How every measure does in tests with known answers; `results` is what bench.json holds.
+
+    Examples
+    --------
+    >>> import spanmatch as sm
+    >>> bench = sm.Bench.load("spanmatch-bench")  # doctest: +SKIP
+    >>> bench.ranking()  # doctest: +SKIP
+    """
 
     folder: Path
     """The folder of the results."""

@@ -39,7 +39,19 @@ LARGEST_OF_NEAR = 0.05
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class LayerChange(Displayed):
-    """How much a layer of one network differs from its counterpart in the other."""
+    """How much a layer of one network differs from its counterpart in the other.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import spanmatch as sm
+    >>> X, noise = np.random.default_rng(0).standard_normal((2, 500, 4))
+    >>> networks = {"a": {"fc1": X, "fc2": X**2}, "b": {"fc1": X + noise, "fc2": X**2}}
+    >>> comparison = sm.compare(networks, evidence=False)
+    >>> first, second = comparison.changes()
+    >>> first.identical, second.identical, second.one_minus_cka
+    (False, True, 0.0)
+    """
 
     x_layer: str
     """The layer, "network:layer"."""
@@ -74,7 +86,19 @@ class LayerChange(Displayed):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Changes(Displayed):
-    """What changed between two networks: a sequence of `LayerChange`s, in the order of layers."""
+    """What changed between two networks: a sequence of `LayerChange`s, in the order of layers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import spanmatch as sm
+    >>> X, noise = np.random.default_rng(0).standard_normal((2, 500, 4))
+    >>> networks = {"a": {"fc1": X, "fc2": X**2}, "b": {"fc1": X + noise, "fc2": X**2}}
+    >>> comparison = sm.compare(networks, evidence=False)
+    >>> changes = comparison.changes()
+    >>> [change.identical for change in changes]
+    [False, True]
+    """
 
     x_network: str
     """The first network."""

@@ -161,6 +161,18 @@ def compare(
     -----
     Cost: one forward pass of each network for each batch, then for each pair of layers two match
     profiles (one under the null), the measures, two assignments and what is requested in addition.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import spanmatch as sm
+    >>> X, noise = np.random.default_rng(0).standard_normal((2, 500, 4))
+    >>> networks = {"a": {"fc1": X, "fc2": X**2}, "b": {"fc1": X + noise, "fc2": X**2}}
+    >>> comparison = sm.compare(networks, evidence=False)
+    >>> comparison["fc2"].profile.similarity(0.1)
+    1.0
+    >>> round(comparison["fc1"].measure("cka").value, 3)
+    0.497
     """
     check_permutations(permutations)
     given_eps = () if eps is None else tuple(checked_eps(list(eps)).tolist())

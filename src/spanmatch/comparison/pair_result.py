@@ -88,7 +88,19 @@ def is_above_chance(share: float, by_chance: float) -> bool | None:
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class PairResult(Result):
-    """All results of a pair of layers."""
+    """All results of a pair of layers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import spanmatch as sm
+    >>> X, noise = np.random.default_rng(0).standard_normal((2, 500, 4))
+    >>> networks = {"a": {"fc1": X, "fc2": X**2}, "b": {"fc1": X + noise, "fc2": X**2}}
+    >>> comparison = sm.compare(networks, evidence=False)
+    >>> result = comparison["fc1"]
+    >>> result.similarity([0.5, 0.8]).round(2).tolist(), round(result.measure("cka").value, 2)
+    ([0.0, 1.0], 0.5)
+    """
 
     name: str
     """A short name: the layer's, if both have the same one, with the networks if there are more

@@ -18,7 +18,17 @@ from .. import __about__
 from .._defaults import EPS
 from .._display import Displayed
 from .._files import Path_, write_text, writing
-from .._plotting import axes_for, depth_colours, depth_legend, label, legend, name_ticks, reach_of_ends, series_style
+from .._plotting import (
+    axes_for,
+    beside,
+    depth_colours,
+    depth_legend,
+    label,
+    legend,
+    name_ticks,
+    reach_of_ends,
+    series_style,
+)
 from .._values import data_frame
 from ..alignment import Universality
 from ..errors import BadArgument, SpanmatchError, among
@@ -75,6 +85,18 @@ def measured_by_layer(pairs: Sequence[PairResult], name: str) -> tuple[list[Row]
 class Comparison(Displayed):
     """A comparison of networks: a sequence of `PairResult`s, with the moments that they were
     computed from.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import spanmatch as sm
+    >>> X, noise = np.random.default_rng(0).standard_normal((2, 500, 4))
+    >>> networks = {"a": {"fc1": X, "fc2": X**2}, "b": {"fc1": X + noise, "fc2": X**2}}
+    >>> comparison = sm.compare(networks, evidence=False)
+    >>> len(comparison), comparison.networks
+    (2, ['a', 'b'])
+    >>> comparison["fc1"].provenance.rows
+    500
     """
 
     pairs: tuple[PairResult, ...]
@@ -471,6 +493,7 @@ class Comparison(Displayed):
             of_networks.setdefault(networks, []).append((names.index(network_and_layer(pair.x_layer)[1]), *row))
         for k, (networks, found) in enumerate(of_networks.items()):
             place, value, low, high, null = np.array(found).T
+            place = beside(place, k, len(of_networks))
             ax.errorbar(place, value, reach_of_ends(value, low, high), capsize=2, label=networks, **series_style(k))
             if np.isfinite(null).any():
                 faint = {"markerfacecolor": "white", "linestyle": ":", "alpha": 0.6, "label": f"{networks}, null"}

@@ -31,7 +31,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class Interval(Result):
-    """A measure with its interval over examples."""
+    """A measure with its interval over examples.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import spanmatch as sm
+    >>> X, noise = np.random.default_rng(0).standard_normal((2, 500, 4))
+    >>> pair = sm.pair(X, X + noise)
+    >>> interval = sm.jackknife(pair, sm.debiased_cka)
+    >>> interval.low < interval.value < interval.high, interval.level
+    (True, 0.95)
+    """
 
     name: str
     """The measure's name."""
@@ -130,7 +141,8 @@ def jackknife(pair: Pair, measure: Statistic, level: float = 0.95) -> Interval:
 
     Examples
     --------
-    >>> import numpy as np, spanmatch as sm
+    >>> import numpy as np
+    >>> import spanmatch as sm
     >>> X, noise = np.random.default_rng(0).standard_normal((2, 1000, 5))
     >>> interval = sm.jackknife(sm.pair(X, X + noise), sm.linear_regression)
     >>> interval.low < 0.5 < interval.high

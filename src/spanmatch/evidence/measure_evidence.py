@@ -48,7 +48,19 @@ NO_EVIDENCE = "no interval, null value and p-value without evidence: use evidenc
 
 @dataclass(frozen=True, repr=False)
 class MeasureEvidence(Displayed):
-    """A measure with its interval, and its value under the null."""
+    """A measure with its interval, and its value under the null.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import spanmatch as sm
+    >>> X, noise = np.random.default_rng(0).standard_normal((2, 500, 4))
+    >>> pair = sm.pair(X, X + noise)
+    >>> evidence = sm.assess(pair, sm.match_profile(pair), permutations=99)
+    >>> cka = evidence["debiased cka"]
+    >>> round(cka.value, 2), cka.p_value, cka.low < cka.value < cka.high
+    (0.49, 0.01, True)
+    """
 
     name: str
     """The measure's name."""
@@ -104,7 +116,19 @@ class MeasureEvidence(Displayed):
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class Evidence(Result):
-    """The evidence for a pair of layers: all measures, the match profile, and the rows needed."""
+    """The evidence for a pair of layers: all measures, the match profile, and the rows needed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import spanmatch as sm
+    >>> X, noise = np.random.default_rng(0).standard_normal((2, 500, 4))
+    >>> pair = sm.pair(X, X + noise)
+    >>> evidence = sm.assess(pair, sm.match_profile(pair), permutations=99)
+    >>> cka = evidence["debiased cka"]
+    >>> round(cka.value, 2), cka.p_value, cka.low < cka.value < cka.high
+    (0.49, 0.01, True)
+    """
 
     level: float
     """Level of the intervals."""
@@ -230,6 +254,17 @@ def assess(
     -----
     Cost: all measures twice, those with an interval once for each fold, and once for each permutation;
     and `profile_evidence`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import spanmatch as sm
+    >>> X, noise = np.random.default_rng(0).standard_normal((2, 500, 4))
+    >>> pair = sm.pair(X, X + noise)
+    >>> evidence = sm.assess(pair, sm.match_profile(pair), permutations=99)
+    >>> cka = evidence["debiased cka"]
+    >>> round(cka.value, 2), cka.p_value, cka.low < cka.value < cka.high
+    (0.49, 0.01, True)
     """
     checked_pair(pair)
     check_level(level)

@@ -27,7 +27,18 @@ Statistic = Callable[[Pair], SupportsFloat]
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class Null(Result):
-    """The value of a measure, and its value under the null."""
+    """The value of a measure, and its value under the null.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import spanmatch as sm
+    >>> X, noise = np.random.default_rng(0).standard_normal((2, 500, 4))
+    >>> pair = sm.pair(X, X + noise)
+    >>> null = sm.null(pair, sm.cka)
+    >>> round(null.value, 3), round(null.null_value, 3)
+    (0.497, 0.007)
+    """
 
     name: str
     """The measure's name."""
@@ -123,7 +134,8 @@ def null(pair: Pair, measure: Statistic) -> Null:
 
     Examples
     --------
-    >>> import numpy as np, spanmatch as sm
+    >>> import numpy as np
+    >>> import spanmatch as sm
     >>> X = np.random.default_rng(0).standard_normal((1000, 5))
     >>> result = sm.null(sm.pair(X, X), sm.cka)
     >>> result.value > 0.999, result.null_value < 0.01, abs(result.partner_similarity) < 0.01

@@ -40,7 +40,18 @@ EQUAL = 1e-10
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class PermutationTest(Result):
-    """A test of whether the similarity of two layers is more than chance."""
+    """A test of whether the similarity of two layers is more than chance.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import spanmatch as sm
+    >>> X, noise = np.random.default_rng(0).standard_normal((2, 500, 4))
+    >>> pair = sm.pair(X, X + noise)
+    >>> test = sm.permutation_test(pair, sm.cka, permutations=99)
+    >>> test.p_value, round(test.threshold, 2)
+    (0.01, 0.01)
+    """
 
     name: str
     """The measure's name."""
@@ -88,7 +99,7 @@ class PermutationTest(Result):
         known = self.null[np.isfinite(self.null)]
         if len(known):
             bins = min(40, max(5, len(known) // 10))
-            ax.hist(known, bins=bins, color=NULL, alpha=0.6, label=f"{len(known)} permutations")
+            ax.hist(known, bins=bins, color=NULL, edgecolor=NULL, alpha=0.6, label=f"{len(known)} permutations")
         ax.axvline(self.threshold, color=NULL, linestyle=":", label=f"exceeded by chance in {self.alpha:.0%}")
         ax.axvline(self.sample_value, color=X, linewidth=2, label=f"value, p = {self.p_value:.2g}")
         label(ax, self.name, "permutations", f"{self.x_layer} and {self.y_layer}")
@@ -179,7 +190,8 @@ def permutation_test(
 
     Examples
     --------
-    >>> import numpy as np, spanmatch as sm
+    >>> import numpy as np
+    >>> import spanmatch as sm
     >>> X, Y = np.random.default_rng(0).standard_normal((2, 500, 10))
     >>> sm.permutation_test(sm.pair(X, Y), sm.procrustes).p_value > 0.05
     True

@@ -37,7 +37,18 @@ HELD_OUT_AT = 8
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class ProfileEvidence(Result):
-    """s(eps) with its interval, its value under the null, and the held-out share."""
+    """s(eps) with its interval, its value under the null, and the held-out share.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import spanmatch as sm
+    >>> X, noise = np.random.default_rng(0).standard_normal((2, 500, 4))
+    >>> pair = sm.pair(X, X + noise)
+    >>> evidence = sm.profile_evidence(pair, eps=[0.6, 0.8])
+    >>> evidence.similarity.tolist(), evidence.null.tolist()
+    ([0.0, 1.0], [0.0, 0.0])
+    """
 
     eps: Array
     """(m,) values of eps."""
@@ -170,6 +181,16 @@ def profile_evidence(
     and the interval of s(eps) counts the lower and the upper ends up to eps. It is conservative.
 
     Cost: a corrected match profile for each fold, two profiles more, and the held-out matches.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import spanmatch as sm
+    >>> X, noise = np.random.default_rng(0).standard_normal((2, 500, 4))
+    >>> pair = sm.pair(X, X + noise)
+    >>> evidence = sm.profile_evidence(pair, eps=[0.6, 0.8])
+    >>> evidence.similarity.tolist(), evidence.null.tolist()
+    ([0.0, 1.0], [0.0, 0.0])
     """
     checked_pair(pair)
     check_level(level)

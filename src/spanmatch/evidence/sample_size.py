@@ -22,7 +22,18 @@ from ..moments.provenance import Result
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class RowsNeeded(Result):
-    """The effective sample size, and the one that a match at eps needs."""
+    """The effective sample size, and the one that a match at eps needs.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import spanmatch as sm
+    >>> X, noise = np.random.default_rng(0).standard_normal((2, 500, 4))
+    >>> pair = sm.pair(X, X + noise)
+    >>> needed = sm.rows_needed(pair, eps=0.3)
+    >>> needed.needed, needed.enough
+    (8, True)
+    """
 
     eps: float
     """Of the match."""
@@ -98,7 +109,8 @@ def rows_needed(pair: Pair, eps: float = 0.3) -> RowsNeeded:
 
     Examples
     --------
-    >>> import numpy as np, spanmatch as sm
+    >>> import numpy as np
+    >>> import spanmatch as sm
     >>> r = np.random.default_rng(0)
     >>> X, Y = r.standard_normal((60, 40)), r.standard_normal((60, 40))
     >>> result = sm.rows_needed(sm.pair(X, Y), eps=0.5)

@@ -40,7 +40,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class Significance(Displayed):
-    """One measure of many pairs of layers, with p-values for each pair and for the largest of all."""
+    """One measure of many pairs of layers, with p-values for each pair and for the largest of all.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import spanmatch as sm
+    >>> X, noise = np.random.default_rng(0).standard_normal((2, 500, 4))
+    >>> moments = sm.Moments(pairs="all")
+    >>> moments.update({"a:fc": X, "b:fc": X + noise})
+    >>> significance = sm.significance(moments, permutations=99)
+    >>> significance.pairs, significance.adjusted_p_values.tolist()
+    ((('a:fc', 'b:fc'),), [0.01])
+    """
 
     name: str
     """The measure's name."""
@@ -176,6 +188,17 @@ def significance(
     References
     ----------
     Westfall, Young, "Resampling-based multiple testing", Wiley, 1993.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import spanmatch as sm
+    >>> X, noise = np.random.default_rng(0).standard_normal((2, 500, 4))
+    >>> moments = sm.Moments(pairs="all")
+    >>> moments.update({"a:fc": X, "b:fc": X + noise})
+    >>> significance = sm.significance(moments, permutations=99)
+    >>> significance.pairs, significance.adjusted_p_values.tolist()
+    ((('a:fc', 'b:fc'),), [0.01])
     """
     check_level(alpha)
     if not isinstance(moments, Moments) or not moments.pairs:

@@ -68,6 +68,17 @@ def apply_permutation(network: nn.Module, permutations: Mapping[str, ArrayLike])
     Notes
     -----
     Cost: memory for a second copy of the network.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import spanmatch as sm
+    >>> _ = torch.manual_seed(0)
+    >>> network = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 2))
+    >>> permuted = sm.apply_permutation(network, {"1": range(7, -1, -1)})
+    >>> inputs = torch.randn(5, 4)
+    >>> torch.allclose(network(inputs), permuted(inputs), atol=1e-6)
+    True
     """
     if find_spec("torch") is None:
         raise missing_extra("PyTorch", "torch", "sm.apply_permutation")

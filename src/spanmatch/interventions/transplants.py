@@ -147,6 +147,23 @@ def transplant(
     References
     ----------
     Lenc, Vedaldi, CVPR 2015; Bansal, Nakkiran, Barak, NeurIPS 2021.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import spanmatch as sm
+    >>> _ = torch.manual_seed(0)
+    >>> network = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 2))
+    >>> other, inputs = sm.untrained_copy(network, seed=1), torch.randn(400, 4)
+    >>> labels = network(inputs).argmax(1)
+    >>> pair = sm.capture({"a": network, "b": other}, [inputs]).pair("a:1", "b:1")
+    >>> match = sm.maximum_match(pair, eps=0.6)
+    >>> batches = [(inputs, labels)]
+    >>> result = sm.transplant({"a": network, "b": other}, batches, pair, match)
+    >>> result["untouched"].accuracy
+    1.0
+    >>> [outcome.condition for outcome in result.outcomes]
+    ['untouched', 'transplant', 'ablation', 'other examples', 'stitch', 'stitch ablation', 'stitch other examples']
     """
     try:
         import torch

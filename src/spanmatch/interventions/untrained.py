@@ -43,6 +43,16 @@ def untrained_copy(network: Network, seed: int = 0) -> Network:
     changed. Weights are drawn on the CPU, so that they do not depend on the device.
 
     Cost: memory for a second copy.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import spanmatch as sm
+    >>> _ = torch.manual_seed(0)
+    >>> network = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 2))
+    >>> untrained = sm.untrained_copy(network, seed=1)
+    >>> torch.equal(network[0].weight, untrained[0].weight)
+    False
     """
     import torch
 

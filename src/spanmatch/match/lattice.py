@@ -31,7 +31,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class ExactStructure(MatchResult):
-    """All simple matches of two layers at eps = 0, as a directed graph of neurons."""
+    """All simple matches of two layers at eps = 0, as a directed graph of neurons.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import spanmatch as sm
+    >>> a, b, c, d = np.random.default_rng(0).standard_normal((4, 500))
+    >>> pair = sm.pair(np.column_stack([a, b, c]), np.column_stack([a + b, a - b, d]))
+    >>> structure = sm.exact_structure(pair)
+    >>> structure.x.tolist(), structure.y.tolist()
+    ([0, 1], [0, 1])
+    >>> [[neurons.tolist() for neurons in match] for match in structure.simple_matches()]
+    [[[0, 1], [0, 1]]]
+    """
 
     x: Index
     """Sorted indices of the neurons of x in the match, without redundant ones."""
@@ -195,6 +208,18 @@ def exact_structure(pair: Pair, *, centred: bool = False) -> ExactStructure:
     Redundant neurons, which are linear combinations of neurons of their own layer with smaller
     indices, are left out and listed. The remaining neurons are matched again. Cost: a maximum match
     and about m^3 operations for m matched neurons.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import spanmatch as sm
+    >>> a, b, c, d = np.random.default_rng(0).standard_normal((4, 500))
+    >>> pair = sm.pair(np.column_stack([a, b, c]), np.column_stack([a + b, a - b, d]))
+    >>> structure = sm.exact_structure(pair)
+    >>> structure.x.tolist(), structure.y.tolist()
+    ([0, 1], [0, 1])
+    >>> [[neurons.tolist() for neurons in match] for match in structure.simple_matches()]
+    [[[0, 1], [0, 1]]]
     """
     from scipy.sparse.csgraph import connected_components
 

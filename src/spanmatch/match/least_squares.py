@@ -29,6 +29,16 @@ class Coefficients(Displayed):
     -----
     X[:, x] ~ Y[:, y] @ x_from_y + x_intercept, and Y[:, y] ~ X[:, x] @ y_from_x + y_intercept. The
     intercepts are 0 unless the neurons were centred.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import spanmatch as sm
+    >>> a, b, c, d = np.random.default_rng(0).standard_normal((4, 500))
+    >>> pair = sm.pair(np.column_stack([a, b, c]), np.column_stack([a + b, a - b, d]))
+    >>> match = sm.maximum_match(pair, eps=0.1)
+    >>> match.coefficients(pair).x_from_y.round(2).tolist()
+    [[0.5, 0.5], [0.5, -0.5]]
     """
 
     x_from_y: Array

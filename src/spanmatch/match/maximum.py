@@ -108,7 +108,18 @@ class MatchResult(Result):
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class Match(MatchResult):
-    """A match at one eps: every neuron of groups x and y is within eps of the other's span."""
+    """A match at one eps: every neuron of groups x and y is within eps of the other's span.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import spanmatch as sm
+    >>> a, b, c, d = np.random.default_rng(0).standard_normal((4, 500))
+    >>> pair = sm.pair(np.column_stack([a, b, c]), np.column_stack([a + b, a - b, d]))
+    >>> match = sm.maximum_match(pair, eps=0.1)
+    >>> match.x.tolist(), match.verify(pair)
+    ([0, 1], True)
+    """
 
     eps: float
     """The largest distance that the match allows."""
@@ -220,7 +231,18 @@ class Match(MatchResult):
 
 @dataclass(frozen=True, repr=False)
 class Stability(Displayed):
-    """The interval [low, high) of eps in which the maximum match is the same as at a given eps."""
+    """The interval [low, high) of eps in which the maximum match is the same as at a given eps.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import spanmatch as sm
+    >>> a, b, c, d = np.random.default_rng(0).standard_normal((4, 500))
+    >>> pair = sm.pair(np.column_stack([a, b, c]), np.column_stack([a + b, a - b, d]))
+    >>> stability = sm.match_profile(pair).stability(0.5)
+    >>> stability.low, round(stability.high, 2)  # the match is the same in between
+    (0.0, 1.0)
+    """
 
     eps: float
     """The given eps."""
@@ -266,6 +288,18 @@ class MatchProfile(MatchResult):
     -----
     The level of a neuron is the smallest eps at which it is in the maximum match M(eps), so
     M(eps) = {v : level(v) <= eps}.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import spanmatch as sm
+    >>> a, b, c, d = np.random.default_rng(0).standard_normal((4, 500))
+    >>> pair = sm.pair(np.column_stack([a, b, c]), np.column_stack([a + b, a - b, d]))
+    >>> profile = sm.match_profile(pair)
+    >>> profile.x_levels.round(2).tolist()  # a and b are combinations of neurons of y
+    [0.0, 0.0, 1.0]
+    >>> profile.similarity([0, 0.9]).round(3).tolist()
+    [0.667, 0.667]
     """
 
     x_levels: Array
@@ -508,6 +542,16 @@ def maximum_match(pair: Pair, eps: float, *, centred: bool = False) -> Match:
     ----------
     .. [1] Wang et al., "Towards understanding learning representations: to what extent do different
        neural networks learn the same representation", NeurIPS 2018.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import spanmatch as sm
+    >>> a, b, c, d = np.random.default_rng(0).standard_normal((4, 500))
+    >>> pair = sm.pair(np.column_stack([a, b, c]), np.column_stack([a + b, a - b, d]))
+    >>> match = sm.maximum_match(pair, eps=0.1)
+    >>> match.x.tolist(), match.y.tolist(), round(match.similarity, 3)
+    ([0, 1], [0, 1], 0.667)
     """
     checked_pair(pair)
     value = float(checked_eps(eps))
@@ -569,6 +613,18 @@ def match_profile(pair: Pair, *, centred: bool = False, corrected: bool = False)
     ----------
     .. [1] Wang et al., "Towards understanding learning representations: to what extent do different
        neural networks learn the same representation", NeurIPS 2018.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import spanmatch as sm
+    >>> a, b, c, d = np.random.default_rng(0).standard_normal((4, 500))
+    >>> pair = sm.pair(np.column_stack([a, b, c]), np.column_stack([a + b, a - b, d]))
+    >>> profile = sm.match_profile(pair)
+    >>> profile.x_levels.round(2).tolist()  # a and b are combinations of neurons of y
+    [0.0, 0.0, 1.0]
+    >>> profile.similarity([0, 0.9]).round(3).tolist()
+    [0.667, 0.667]
     """
     checked_pair(pair)
     sample_size = effective_sample_size(pair) - centred if corrected else np.inf

@@ -35,7 +35,20 @@ long and hardly makes the result smaller."""
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class MinimumMatch(Match):
-    """A v-minimum match: it contains neuron v, and no proper subset is a match that contains v."""
+    """A v-minimum match: it contains neuron v, and no proper subset is a match that contains v.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import spanmatch as sm
+    >>> a, b, c, d = np.random.default_rng(0).standard_normal((4, 500))
+    >>> pair = sm.pair(np.column_stack([a, b, c]), np.column_stack([a + b, a - b, d]))
+    >>> match = sm.minimum_match(pair, ("x", 0), eps=0.1)
+    >>> match.x.tolist(), match.y.tolist()
+    ([0, 1], [0, 1])
+    >>> sm.minimum_match(pair, ("x", 2), eps=0.1) is None  # no match contains this neuron
+    True
+    """
 
     neuron: Neuron
     """The neuron v: ("x", index) or ("y", index)."""
@@ -164,6 +177,18 @@ def minimum_match(
        neural networks learn the same representation", NeurIPS 2018.
     .. [2] Marques-Silva, Janota, Belov, "Minimal sets over monotone predicates in Boolean
        formulae", CAV 2013.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import spanmatch as sm
+    >>> a, b, c, d = np.random.default_rng(0).standard_normal((4, 500))
+    >>> pair = sm.pair(np.column_stack([a, b, c]), np.column_stack([a + b, a - b, d]))
+    >>> match = sm.minimum_match(pair, ("x", 0), eps=0.1)
+    >>> match.x.tolist(), match.y.tolist()
+    ([0, 1], [0, 1])
+    >>> sm.minimum_match(pair, ("x", 2), eps=0.1) is None  # no match contains this neuron
+    True
     """
     checked_pair(pair)
     neuron = checked_neuron(pair, neuron)

@@ -31,7 +31,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class SimpleMatch(Match):
-    """A simple match, and the neurons for which it is v-minimum."""
+    """A simple match, and the neurons for which it is v-minimum.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import spanmatch as sm
+    >>> a, b, c, d = np.random.default_rng(0).standard_normal((4, 500))
+    >>> pair = sm.pair(np.column_stack([a, b, c]), np.column_stack([a + b, a - b, d]))
+    >>> (match,) = sm.simple_matches(pair, eps=0.1).matches
+    >>> match.x.tolist(), match.y.tolist(), match.size
+    ([0, 1], [0, 1], 4)
+    """
 
     neurons: tuple[Neuron, ...]
     """The neurons v for which the match is v-minimum: no smaller match within it contains v."""
@@ -59,7 +70,18 @@ class SimpleMatch(Match):
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class SimpleMatches(MatchResult):
-    """The simple matches found at one eps, smallest first, without repetition."""
+    """The simple matches found at one eps, smallest first, without repetition.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import spanmatch as sm
+    >>> a, b, c, d = np.random.default_rng(0).standard_normal((4, 500))
+    >>> pair = sm.pair(np.column_stack([a, b, c]), np.column_stack([a + b, a - b, d]))
+    >>> simple = sm.simple_matches(pair, eps=0.1)
+    >>> [match.size for match in simple.matches], simple.complete
+    ([4], True)
+    """
 
     eps: float
     """The largest distance that the matches allow."""
@@ -236,6 +258,16 @@ def simple_matches(
     ----------
     .. [1] Liffiton, Previti, Malik, Marques-Silva, "Fast, flexible MUS enumeration", Constraints
        2016.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import spanmatch as sm
+    >>> a, b, c, d = np.random.default_rng(0).standard_normal((4, 500))
+    >>> pair = sm.pair(np.column_stack([a, b, c]), np.column_stack([a + b, a - b, d]))
+    >>> simple = sm.simple_matches(pair, eps=0.1)
+    >>> [match.size for match in simple.matches], simple.complete
+    ([4], True)
     """
     for name, value in (("limit", limit), ("time_limit", time_limit)):
         if value is not None and not value >= 0:

@@ -109,6 +109,17 @@ class Moments(Displayed):
 
     The sample has the m examples whose ids have the smallest hashes. It is a simple random sample,
     also of sorted data, and the same for any order and any partition of the data.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import spanmatch as sm
+    >>> X, noise = np.random.default_rng(0).standard_normal((2, 500, 4))
+    >>> moments = sm.Moments()
+    >>> for rows in np.split(np.arange(500), 5):  # batches
+    ...     moments.update({"a:fc": X[rows], "b:fc": (X + noise)[rows]}, example_ids=rows)
+    >>> round(sm.cka(moments.pair("a:fc", "b:fc")).value, 3)
+    0.497
     """
 
     def __init__(

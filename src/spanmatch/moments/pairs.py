@@ -228,6 +228,17 @@ class Pair(Displayed):
 
     The spans of two layers are compared by functions of these sums and the means alone. A pair is
     immutable.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import spanmatch as sm
+    >>> X, noise = np.random.default_rng(0).standard_normal((2, 500, 4))
+    >>> moments = sm.Moments(pairs="all")
+    >>> moments.update({"a:fc": X, "b:fc": X + noise})
+    >>> pair = moments.pair("a:fc", "b:fc")
+    >>> pair.rows, pair.neurons, len(pair.folds)
+    (500, (4, 4), 8)
     """
 
     x_layer: str

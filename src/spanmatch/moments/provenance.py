@@ -13,7 +13,19 @@ Method = Literal["gram", "qr", "single"]
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Provenance(Displayed):
-    """The layers, the rows and the options that a result was computed from."""
+    """The layers, the rows and the options that a result was computed from.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import spanmatch as sm
+    >>> X, noise = np.random.default_rng(0).standard_normal((2, 500, 4))
+    >>> networks = {"a": {"fc1": X, "fc2": X**2}, "b": {"fc1": X + noise, "fc2": X**2}}
+    >>> comparison = sm.compare(networks, evidence=False)
+    >>> provenance = comparison["fc1"].provenance
+    >>> provenance.x_layer, provenance.rows, provenance.x_neurons, provenance.method
+    ('a:fc1', 500, 4, 'gram')
+    """
 
     x_layer: str
     """The name of the first layer, "network:layer"."""

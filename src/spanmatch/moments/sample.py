@@ -50,7 +50,17 @@ class LayerSample:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Sample(Displayed):
-    """The rows of the same m examples at two layers, see `Pair.sample`."""
+    """The rows of the same m examples at two layers, see `Pair.sample`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import spanmatch as sm
+    >>> X = np.random.default_rng(0).standard_normal((500, 4))
+    >>> sample = sm.pair(X, 2 * X).sample
+    >>> sample.X.shape, sample.n_examples, sample.seed
+    ((500, 4), 500, 0)
+    """
 
     x: LayerSample
     """The first layer."""

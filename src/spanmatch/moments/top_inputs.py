@@ -25,7 +25,17 @@ Whole = NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class TopInputs(Displayed):
-    """For each neuron the examples of its largest activations, largest first."""
+    """For each neuron the examples of its largest activations, largest first.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import spanmatch as sm
+    >>> moments = sm.Moments(top=2)
+    >>> moments.update({"a:fc": np.arange(10.0)[:, None], "b:fc": np.ones((10, 1))})
+    >>> moments.top("a:fc").values.tolist(), moments.top("a:fc").examples.tolist()
+    ([[9.0, 8.0]], [[9, 8]])
+    """
 
     values: Array
     """(p, k) activations; -inf where there are fewer than k examples."""

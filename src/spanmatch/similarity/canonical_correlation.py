@@ -41,7 +41,18 @@ what `variance` leaves out.
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class CCA(Measured):
-    """Canonical correlations of two layers, with their mean (weighted for PWCCA) as the value."""
+    """Canonical correlations of two layers, with their mean (weighted for PWCCA) as the value.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import spanmatch as sm
+    >>> X, noise = np.random.default_rng(0).standard_normal((2, 500, 4))
+    >>> pair = sm.pair(X, X + noise)
+    >>> result = sm.cca(pair)
+    >>> round(result.value, 3), result.coefficients.round(2).tolist(), result.dimensions
+    (0.702, [0.75, 0.72, 0.68, 0.66], (4, 4))
+    """
 
     coefficients: Array = field(repr=False)
     """Canonical correlations in descending order, as many as the smaller dimension of the two
@@ -127,6 +138,7 @@ def cca(pair: Pair) -> CCA:
 
     Examples
     --------
+    >>> import numpy as np
     >>> import spanmatch as sm
     >>> X = np.random.default_rng(0).standard_normal((100, 5))
     >>> sm.cca(sm.pair(X, X @ X[:5] + 1)).coefficients.round(6).tolist()
@@ -181,7 +193,8 @@ def adjusted_pillai(pair: Pair) -> Measured:
 
     Examples
     --------
-    >>> import numpy as np, spanmatch as sm
+    >>> import numpy as np
+    >>> import spanmatch as sm
     >>> X, Y = np.random.default_rng(0).standard_normal((2, 100, 10))
     >>> in_sample, corrected = sm.cca(sm.pair(X, Y)).pillai, sm.adjusted_pillai(sm.pair(X, Y)).value
     >>> in_sample > 0.08, abs(corrected) < 0.02
@@ -232,6 +245,7 @@ def svcca(pair: Pair, variance: float = 0.99) -> CCA:
 
     Examples
     --------
+    >>> import numpy as np
     >>> import spanmatch as sm
     >>> X = np.random.default_rng(0).standard_normal((100, 5))
     >>> sm.svcca(sm.pair(X * [9, 9, 9, 0.1, 0.1], X)).dimensions
@@ -304,6 +318,7 @@ def pwcca(pair: Pair) -> CCA:
 
     Examples
     --------
+    >>> import numpy as np
     >>> import spanmatch as sm
     >>> X = np.random.default_rng(0).standard_normal((100, 5))
     >>> round(sm.pwcca(sm.pair(X, X[:, ::-1])).value, 6)

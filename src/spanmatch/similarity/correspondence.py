@@ -49,7 +49,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, repr=False)
 class Counterpart(Displayed):
-    """A layer, its counterpart in another network, and how clear it is."""
+    """A layer, its counterpart in another network, and how clear it is.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import spanmatch as sm
+    >>> X, noise = np.random.default_rng(0).standard_normal((2, 500, 4))
+    >>> networks = {"a": {"fc1": X, "fc2": X**2}, "b": {"fc1": X + noise, "fc2": X**2}}
+    >>> comparison = sm.compare(networks, match="best", evidence=False)
+    >>> first, second = comparison.correspondence()
+    >>> second.y_layer, second.next_best, round(second.margin, 2)
+    ('b:fc2', 'b:fc1', 0.98)
+    """
 
     x_layer: str
     """The layer, "network:layer"."""
@@ -71,7 +83,18 @@ class Counterpart(Displayed):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Correspondence(Displayed):
-    """Layers with their counterparts in another network: a sequence of `Counterpart`s."""
+    """Layers with their counterparts in another network: a sequence of `Counterpart`s.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import spanmatch as sm
+    >>> X, noise = np.random.default_rng(0).standard_normal((2, 500, 4))
+    >>> networks = {"a": {"fc1": X, "fc2": X**2}, "b": {"fc1": X + noise, "fc2": X**2}}
+    >>> comparison = sm.compare(networks, match="best", evidence=False)
+    >>> [(found.x_layer, found.y_layer) for found in comparison.correspondence()]
+    [('a:fc1', 'b:fc1'), ('a:fc2', 'b:fc2')]
+    """
 
     measure: str
     """The measure's name."""
@@ -174,6 +197,17 @@ class NetworkScore(Displayed):
     best >= path_score, and the difference is what it costs that both networks only go forward. The
     soft coupling is the strictest where one layer is the counterpart of many, because every layer has
     the same mass.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import spanmatch as sm
+    >>> X, noise = np.random.default_rng(0).standard_normal((2, 500, 4))
+    >>> networks = {"a": {"fc1": X, "fc2": X**2}, "b": {"fc1": X + noise, "fc2": X**2}}
+    >>> comparison = sm.compare(networks, match="best", evidence=False)
+    >>> score = comparison.score()
+    >>> round(score.best, 3), round(score.path_score, 3), score.path
+    (0.747, 0.747, (('a:fc1', 'b:fc1'), ('a:fc2', 'b:fc2')))
     """
 
     measure: str

@@ -45,6 +45,14 @@ def measures() -> tuple[Measure, ...]:
         squared Euclidean dissimilarities and the Pearson correlation. Then those of a sample: CKA
         with linear and RBF kernels, RSA, mutual k-NN, CKNNA, k-NN Jaccard, second-order cosine, rank
         similarity and distance correlation.
+
+    Examples
+    --------
+    >>> import spanmatch as sm
+    >>> [measure.name for measure in sm.measures()][:3]
+    ['debiased cka', 'cka', 'rsa sqeuclidean']
+    >>> [measure.name for measure in sm.measures() if measure.kind == "distance"]
+    ['gulp', 'shape distance']
     """
     return (*_of_moments(), *_of_samples())
 

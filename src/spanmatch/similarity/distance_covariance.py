@@ -46,7 +46,8 @@ def distance_correlation(pair: Pair) -> Measured:
 
     Examples
     --------
-    >>> import numpy as np, spanmatch as sm
+    >>> import numpy as np
+    >>> import spanmatch as sm
     >>> X = np.random.default_rng(0).standard_normal((100, 5))
     >>> round(float(sm.distance_correlation(sm.pair(X, 3 * X + 1))), 6)
     1.0

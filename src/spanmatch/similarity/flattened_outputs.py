@@ -66,7 +66,8 @@ def flattened(pair: Pair, measure: Callable[[Pair], Measured]) -> Measured:
 
     Examples
     --------
-    >>> import numpy as np, spanmatch as sm
+    >>> import numpy as np
+    >>> import spanmatch as sm
     >>> maps = np.random.default_rng(0).standard_normal((50, 4 * 30))  # 50 examples of 30 positions, 4 channels
     >>> pair = sm.pair(maps.reshape(-1, 4), -maps.reshape(-1, 4), example_ids=np.repeat(np.arange(50), 30))
     >>> result = sm.flattened(pair, sm.procrustes)

@@ -37,7 +37,18 @@ ROUNDINGS = 64
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class HeldOutRegression(Measured):
-    """R^2 of y from x on rows that were not fitted to."""
+    """R^2 of y from x on rows that were not fitted to.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import spanmatch as sm
+    >>> X, noise = np.random.default_rng(0).standard_normal((2, 500, 4))
+    >>> pair = sm.pair(X, X + noise)
+    >>> result = sm.ridge_regression(pair)
+    >>> round(result.value, 2), len(result.penalties)
+    (0.49, 8)
+    """
 
     penalties: Array = field(repr=False)
     """(folds,) the penalty of the fit to the other folds, relative to the mean variance of x's
@@ -90,7 +101,8 @@ def ridge_regression(pair: Pair) -> HeldOutRegression:
 
     Examples
     --------
-    >>> import numpy as np, spanmatch as sm
+    >>> import numpy as np
+    >>> import spanmatch as sm
     >>> X, noise = np.random.default_rng(0).standard_normal((2, 1000, 5))
     >>> 0.45 < sm.ridge_regression(sm.pair(X, X + noise)).value < 0.55
     True

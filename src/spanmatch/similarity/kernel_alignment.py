@@ -61,6 +61,7 @@ def cka(pair: Pair, debiased: bool = False) -> Measured:
 
     Examples
     --------
+    >>> import numpy as np
     >>> import spanmatch as sm
     >>> X = np.random.default_rng(0).standard_normal((100, 5))
     >>> rotation = np.linalg.qr(X[:5])[0]
@@ -143,6 +144,15 @@ def debiased_cka(pair: Pair) -> Measured:
     ------
     SpanmatchError
         As `cka` does.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import spanmatch as sm
+    >>> X, noise = np.random.default_rng(0).standard_normal((2, 500, 4))
+    >>> pair = sm.pair(X, X + noise)
+    >>> round(sm.debiased_cka(pair).value, 3)
+    0.493
     """
     return cka(pair, debiased=True)
 

@@ -34,7 +34,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class LayerMatrix(Displayed):
-    """A measure of every two layers that were paired."""
+    """A measure of every two layers that were paired.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import spanmatch as sm
+    >>> X, noise = np.random.default_rng(0).standard_normal((2, 500, 4))
+    >>> moments = sm.Moments(pairs="all")
+    >>> moments.update({"a:fc": X, "b:fc": X + noise})
+    >>> matrix = sm.layer_matrix(moments, sm.cka)
+    >>> matrix.layers, matrix.values.round(2).tolist()
+    (('a:fc', 'b:fc'), [[1.0, 0.5], [0.5, 1.0]])
+    """
 
     name: str
     """The measure's name."""
@@ -204,6 +216,17 @@ def layer_matrix(
     Notes
     -----
     Cost: one evaluation of the measure for every pair, or two if it is not symmetric.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import spanmatch as sm
+    >>> X, noise = np.random.default_rng(0).standard_normal((2, 500, 4))
+    >>> moments = sm.Moments(pairs="all")
+    >>> moments.update({"a:fc": X, "b:fc": X + noise})
+    >>> matrix = sm.layer_matrix(moments, sm.cka)
+    >>> matrix.layers, matrix.values.round(2).tolist()
+    (('a:fc', 'b:fc'), [[1.0, 0.5], [0.5, 1.0]])
     """
     (matrix,) = layer_matrices(moments, [_MatrixRequest(name, measure, itself, symmetric, kind)])
     return matrix

@@ -27,7 +27,18 @@ Invariance = Literal[
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class Measured(Result):
-    """The value of a measure for a pair of layers."""
+    """The value of a measure for a pair of layers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import spanmatch as sm
+    >>> X, noise = np.random.default_rng(0).standard_normal((2, 500, 4))
+    >>> pair = sm.pair(X, X + noise)
+    >>> measured = sm.cka(pair)
+    >>> round(measured.value, 3), measured.name, measured.provenance.rows
+    (0.497, 'cka', 500)
+    """
 
     name: str
     """The measure's name."""
@@ -80,6 +91,19 @@ class Measure(Displayed):
     needs : {"moments", "sample"}
         Whether the value is of the second moments of all rows, or of the rows of a sample of the
         examples.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import spanmatch as sm
+    >>> X, noise = np.random.default_rng(0).standard_normal((2, 500, 4))
+    >>> pair = sm.pair(X, X + noise)
+    >>> def first_neurons(pair):
+    ...     x, y = pair.sample.X[:, 0], pair.sample.Y[:, 0]
+    ...     return sm.Measured(name="first neurons", value=float(np.corrcoef(x, y)[0, 1]), provenance=pair.provenance)
+    >>> measure = sm.Measure("first neurons", first_neurons, frozenset({"translation"}), range=(-1, 1), needs="sample")
+    >>> round(measure(pair).value, 2)
+    0.72
     """
 
     name: str

@@ -60,6 +60,7 @@ def mutual_knn(pair: Pair, k: int = 10) -> Measured:
 
     Examples
     --------
+    >>> import numpy as np
     >>> import spanmatch as sm
     >>> X = np.random.default_rng(0).standard_normal((100, 5))
     >>> sm.mutual_knn(sm.pair(X, 2 * X)).value
@@ -104,6 +105,7 @@ def knn_jaccard(pair: Pair, k: int = 10) -> Measured:
 
     Examples
     --------
+    >>> import numpy as np
     >>> import spanmatch as sm
     >>> X = np.random.default_rng(0).standard_normal((100, 5))
     >>> sm.knn_jaccard(sm.pair(X, 2 * X)).value
@@ -150,6 +152,7 @@ def rank_similarity(pair: Pair, k: int = 10) -> Measured:
 
     Examples
     --------
+    >>> import numpy as np
     >>> import spanmatch as sm
     >>> X = np.random.default_rng(0).standard_normal((100, 5))
     >>> sm.rank_similarity(sm.pair(X, 2 * X)).value
@@ -192,6 +195,7 @@ def second_order_cosine(pair: Pair, k: int = 10) -> Measured:
 
     Examples
     --------
+    >>> import numpy as np
     >>> import spanmatch as sm
     >>> X = np.random.default_rng(0).standard_normal((100, 5))
     >>> sm.second_order_cosine(sm.pair(X, 2 * X)).value
@@ -238,6 +242,7 @@ def cknna(pair: Pair, k: int = 10) -> Measured:
 
     Examples
     --------
+    >>> import numpy as np
     >>> import spanmatch as sm
     >>> X = np.random.default_rng(0).standard_normal((100, 5))
     >>> sm.cknna(sm.pair(X, 2 * X)).value

@@ -47,6 +47,7 @@ def correlation_match(pair: Pair) -> Measured:
 
     Examples
     --------
+    >>> import numpy as np
     >>> import spanmatch as sm
     >>> X = np.random.default_rng(0).standard_normal((100, 5))
     >>> round(sm.correlation_match(sm.pair(X, X[:, ::-1])).value, 6)
@@ -86,6 +87,7 @@ def match_area(pair: Pair) -> Measured:
 
     Examples
     --------
+    >>> import numpy as np
     >>> import spanmatch as sm
     >>> X = np.random.default_rng(0).standard_normal((100, 5))
     >>> round(sm.match_area(sm.pair(X, X @ X[:5])).value, 6)

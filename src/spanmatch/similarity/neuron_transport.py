@@ -26,7 +26,18 @@ NAME = "soft matching"
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class SoftMatching(Measured):
-    """The soft matching similarity of two layers, with its distance and the coupling of neurons."""
+    """The soft matching similarity of two layers, with its distance and the coupling of neurons.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import spanmatch as sm
+    >>> X, noise = np.random.default_rng(0).standard_normal((2, 500, 3))
+    >>> pair = sm.pair(X, X[:, [2, 0, 1]] + 0.1 * noise)  # the same neurons in another order
+    >>> result = sm.soft_matching(pair)
+    >>> result.plan.round(2).tolist()
+    [[0.0, 0.33, 0.0], [0.0, 0.0, 0.33], [0.33, 0.0, 0.0]]
+    """
 
     plan: Array = field(repr=False)
     """(p, q) the coupling: how much of each neuron is matched with each neuron of the other layer.
@@ -103,7 +114,8 @@ def soft_matching(pair: Pair) -> SoftMatching:
 
     Examples
     --------
-    >>> import numpy as np, spanmatch as sm
+    >>> import numpy as np
+    >>> import spanmatch as sm
     >>> X = np.random.default_rng(0).standard_normal((100, 2))
     >>> sm.soft_matching(sm.pair(X, X[:, [1, 0, 0, 1]])).plan.tolist()
     [[0.0, 0.25, 0.25, 0.0], [0.25, 0.0, 0.0, 0.25]]

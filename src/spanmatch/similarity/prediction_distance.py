@@ -24,7 +24,18 @@ ROUNDINGS = 8
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class PredictionDistance(Measured):
-    """The GULP distance of two layers."""
+    """The GULP distance of two layers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import spanmatch as sm
+    >>> X, noise = np.random.default_rng(0).standard_normal((2, 500, 4))
+    >>> pair = sm.pair(X, X + noise)
+    >>> result = sm.gulp(pair)
+    >>> round(result.value, 3), round(result.squared, 3)
+    (2.012, 4.048)
+    """
 
     @property
     def squared(self) -> float:
@@ -78,7 +89,8 @@ def gulp(pair: Pair, ridge: float = 0.0) -> PredictionDistance:
 
     Examples
     --------
-    >>> import numpy as np, spanmatch as sm
+    >>> import numpy as np
+    >>> import spanmatch as sm
     >>> X = np.random.default_rng(0).standard_normal((100, 5))
     >>> round(sm.gulp(sm.pair(X, X[:, :2] * 3)).squared, 6)
     3.0

@@ -19,7 +19,18 @@ from .measure import Measured, cross_of_unit_layers, measured_fields
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class Procrustes(Measured):
-    """The Procrustes similarity of two layers, with the distance that it corresponds to."""
+    """The Procrustes similarity of two layers, with the distance that it corresponds to.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import spanmatch as sm
+    >>> X, noise = np.random.default_rng(0).standard_normal((2, 500, 4))
+    >>> pair = sm.pair(X, X + noise)
+    >>> result = sm.procrustes(pair)
+    >>> round(result.value, 3), round(result.distance, 3)
+    (0.703, 0.771)
+    """
 
     @property
     def distance(self) -> float:
@@ -60,7 +71,8 @@ def procrustes(pair: Pair) -> Procrustes:
 
     Examples
     --------
-    >>> import numpy as np, spanmatch as sm
+    >>> import numpy as np
+    >>> import spanmatch as sm
     >>> X = np.random.default_rng(0).standard_normal((100, 5))
     >>> round(sm.procrustes(sm.pair(X, 2 * X[:, ::-1])).value, 6)
     1.0

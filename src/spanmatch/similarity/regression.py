@@ -26,7 +26,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class Regression(Measured):
-    """R^2 of y from x as the value, and R^2 of x from y."""
+    """R^2 of y from x as the value, and R^2 of x from y.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import spanmatch as sm
+    >>> X, noise = np.random.default_rng(0).standard_normal((2, 500, 4))
+    >>> pair = sm.pair(X, X + noise)
+    >>> result = sm.linear_regression(pair)
+    >>> round(result.value, 2), round(result.x_from_y, 2)
+    (0.5, 0.5)
+    """
 
     x_from_y: float
     """Variance-weighted R^2 of x from y."""
@@ -106,7 +117,8 @@ def linear_regression(pair: Pair, adjusted: bool = False) -> Regression:
 
     Examples
     --------
-    >>> import numpy as np, spanmatch as sm
+    >>> import numpy as np
+    >>> import spanmatch as sm
     >>> X = np.random.default_rng(0).standard_normal((100, 5))
     >>> result = sm.linear_regression(sm.pair(X, X[:, :2] + 1))
     >>> round(result.value, 6), result.x_from_y < 0.6
@@ -149,6 +161,15 @@ def adjusted_linear_regression(pair: Pair) -> Regression:
     ------
     SpanmatchError
         As `linear_regression` does.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import spanmatch as sm
+    >>> X, noise = np.random.default_rng(0).standard_normal((2, 500, 4))
+    >>> pair = sm.pair(X, X + noise)
+    >>> round(sm.adjusted_linear_regression(pair).value, 3), round(sm.linear_regression(pair).value, 3)
+    (0.494, 0.498)
     """
     return linear_regression(pair, adjusted=True)
 

@@ -77,6 +77,7 @@ def rsa(pair: Pair, dissimilarity: Dissimilarity = "correlation", comparison: Co
 
     Examples
     --------
+    >>> import numpy as np
     >>> import spanmatch as sm
     >>> X = np.random.default_rng(0).standard_normal((100, 5))
     >>> round(float(sm.rsa(sm.pair(X, 3 * X))), 6)

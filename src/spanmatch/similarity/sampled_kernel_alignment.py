@@ -60,7 +60,8 @@ def kernel_cka(pair: Pair, kernel: Kernel = "linear", debiased: bool = False, ba
 
     Examples
     --------
-    >>> import numpy as np, spanmatch as sm
+    >>> import numpy as np
+    >>> import spanmatch as sm
     >>> X = np.random.default_rng(0).standard_normal((100, 5))
     >>> round(float(sm.kernel_cka(sm.pair(X, 3 * X + 1), kernel="rbf")), 6)
     1.0

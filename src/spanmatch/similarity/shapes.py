@@ -73,7 +73,8 @@ def shape_distance(pair: Pair, alpha: float = 1.0) -> Measured:
 
     Examples
     --------
-    >>> import numpy as np, spanmatch as sm
+    >>> import numpy as np
+    >>> import spanmatch as sm
     >>> X = np.random.default_rng(0).standard_normal((100, 5))
     >>> stretched = sm.pair(X, X * [9, 3, 1, 1, 1])
     >>> [round(sm.shape_distance(stretched, alpha).value, 2) for alpha in (1, 0.5, 0)]
@@ -104,7 +105,18 @@ def _scales(axes: PrincipalAxes, alpha: float) -> Array:
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class PermutationProcrustes(Measured):
-    """The similarity of two layers after the best permutation of neurons, with its distance."""
+    """The similarity of two layers after the best permutation of neurons, with its distance.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import spanmatch as sm
+    >>> X, noise = np.random.default_rng(0).standard_normal((2, 500, 3))
+    >>> pair = sm.pair(X, X[:, [2, 0, 1]] + 0.1 * noise)  # the same neurons in another order
+    >>> result = sm.permutation_procrustes(pair)
+    >>> round(result.value, 3), round(result.distance, 3)
+    (0.995, 0.101)
+    """
 
     @property
     def distance(self) -> float:
@@ -150,7 +162,8 @@ def permutation_procrustes(pair: Pair) -> PermutationProcrustes:
 
     Examples
     --------
-    >>> import numpy as np, spanmatch as sm
+    >>> import numpy as np
+    >>> import spanmatch as sm
     >>> X = np.random.default_rng(0).standard_normal((100, 5))
     >>> round(sm.permutation_procrustes(sm.pair(X, 2 * X[:, ::-1])).value, 6)
     1.0

@@ -52,7 +52,8 @@ def eigenspace_overlap(pair: Pair) -> Measured:
 
     Examples
     --------
-    >>> import numpy as np, spanmatch as sm
+    >>> import numpy as np
+    >>> import spanmatch as sm
     >>> X = np.random.default_rng(0).standard_normal((100, 5))
     >>> round(sm.eigenspace_overlap(sm.pair(X, X[:, :2] @ X[:2, :2])).value, 6)
     0.4

@@ -48,6 +48,24 @@ def run_study(settings: Settings | Path_, out: Path_ | None = None, workers: int
     -----
     Networks are trained in processes that import the calling script: in a script, call this function under
     `if __name__ == "__main__":`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import spanmatch as sm
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> _ = (folder / "small.toml").write_text('''
+    ... name = "small"
+    ... seeds = [0, 1]
+    ... data.max_examples = 60
+    ... network = { name = "mlp", options = { widths = [4] } }
+    ... training.epochs = 1
+    ... compare.evidence = false
+    ... ''')
+    >>> study = sm.run_study(folder / "small.toml", folder / "small", workers=1)
+    >>> [row["layer"] for row in study.to_frame().to_dict("records")][:1]
+    ['fc1']
     """
     needs_torch()
     from .pipeline import run_pipeline

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from .._display import Displayed
 from .._files import Path_, write_text, writing
-from .._plotting import axes_for, label, legend, name_ticks, reach_of_ends, series_style, whole_ticks
+from .._plotting import axes_for, beside, label, legend, name_ticks, reach_of_ends, series_style, whole_ticks
 from .._values import data_frame
 from ..errors import BadArgument, among, missing_extra
 
@@ -43,7 +43,14 @@ def needs_torch() -> None:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Study(Displayed):
-    """The results of a study: everything is in its folder, and `results` is what study.json holds."""
+    """The results of a study: everything is in its folder, and `results` is what study.json holds.
+
+    Examples
+    --------
+    >>> import spanmatch as sm
+    >>> study = sm.Study.load("digits-vgg")  # doctest: +SKIP
+    >>> study.to_frame()  # doctest: +SKIP
+    """
 
     folder: Path
     """The folder of the results."""
@@ -150,10 +157,11 @@ class Study(Displayed):
             raise BadArgument(f"no quantity {chosen!r}{among(str(chosen), known)}")
         ax = axes_for("study.plot", ax)
         layers = list(dict.fromkeys(row["layer"] for row in rows))
-        for k, name in enumerate(dict.fromkeys(row["comparison"] for row in rows)):
+        names = list(dict.fromkeys(row["comparison"] for row in rows))
+        for k, name in enumerate(names):
             of_step = [row for row in rows if row["comparison"] == name and row["quantity"] == chosen]
             value, low, high = (_numbers([row[key] for row in of_step]) for key in ("value", "low", "high"))
-            places = [layers.index(row["layer"]) for row in of_step]
+            places = beside([layers.index(row["layer"]) for row in of_step], k, len(names))
             ax.errorbar(places, value, reach_of_ends(value, low, high), capsize=2, label=name, **series_style(k))
         name_ticks(ax, layers)
         ax.set(xlim=(-0.5, len(layers) - 0.5))

@@ -31,7 +31,15 @@ Key = TypeVar("Key", bound=Hashable)
 
 @dataclass(frozen=True, repr=False)
 class Spread(Displayed):
-    """A mean over seeds or pairs of seeds, with its interval and the range of the values."""
+    """A mean over seeds or pairs of seeds, with its interval and the range of the values.
+
+    Examples
+    --------
+    >>> import spanmatch as sm
+    >>> spread = sm.over_seeds([0.71, 0.74, 0.72])
+    >>> round(spread.value, 3), spread.minimum, spread.maximum
+    (0.723, 0.71, 0.74)
+    """
 
     value: float
     """The mean."""
@@ -125,6 +133,15 @@ def over_seeds(
     References
     ----------
     Efron, B., and Stein, C. (1981). The jackknife estimate of variance. Annals of Statistics 9.
+
+    Examples
+    --------
+    >>> import spanmatch as sm
+    >>> spread = sm.over_seeds([0.71, 0.74, 0.72])
+    >>> round(spread.value, 3), round(spread.low, 3), round(spread.high, 3)
+    (0.723, 0.685, 0.761)
+    >>> sm.over_seeds({(0, 1): 0.71, (0, 2): 0.74, (1, 2): 0.72}).minimum  # pairs of seeds
+    0.71
     """
     check_level(level)
     _check_bounds(bounds)
@@ -175,6 +192,13 @@ def shares_over_seeds(shares: Sequence[float], n: int, level: float = LEVEL) -> 
     References
     ----------
     Hanley, J. A., and Lippman-Hand, A. (1983). If nothing goes wrong, is everything all right? JAMA 249.
+
+    Examples
+    --------
+    >>> import spanmatch as sm
+    >>> spread = sm.shares_over_seeds([0.98, 0.99, 1.0], 500)
+    >>> round(spread.value, 3), round(spread.low, 3), round(spread.high, 3)
+    (0.99, 0.894, 0.999)
     """
     from scipy.special import ndtri  # slow to import
 

@@ -44,6 +44,17 @@ def misalignment(data: ArrayLike, weights: ArrayLike) -> float:
     References
     ----------
     Maennel, H., et al. (2020). What do neural networks learn when trained with random labels? NeurIPS.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import spanmatch as sm
+    >>> data = np.diag([3.0, 2.0, 1.0])
+    >>> round(sm.misalignment(data, data @ data), 6)  # the same eigenvectors
+    0.0
+    >>> turn = np.array([[0.6, 0.8, 0.0], [-0.8, 0.6, 0.0], [0.0, 0.0, 1.0]])
+    >>> sm.misalignment(data, turn @ data @ turn.T) > 0.01
+    True
     """
     A, B = (np.asarray(matrix, dtype=np.float64) for matrix in (data, weights))
     if A.ndim != 2 or A.shape != B.shape or A.shape[0] != A.shape[1]:

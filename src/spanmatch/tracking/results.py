@@ -18,7 +18,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, repr=False)
 class LayerSimilarity(Displayed):
-    """The similarity of a layer to the same layer of the reference."""
+    """The similarity of a layer to the same layer of the reference.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import spanmatch as sm
+    >>> _ = torch.manual_seed(0)
+    >>> network = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 2))
+    >>> tracker = sm.Tracker(network, torch.randn(200, 4), measures=["cka"])
+    >>> similarity = tracker.step(0).layers["1"]
+    >>> similarity.rows, round(similarity.values["cka"], 6)
+    (200, 1.0)
+    """
 
     layer: str
     """The layer's name."""
@@ -32,7 +44,18 @@ class LayerSimilarity(Displayed):
 
 @dataclass(frozen=True, repr=False)
 class TrackedStep(Displayed):
-    """The similarity of every layer to the reference at one step of training."""
+    """The similarity of every layer to the reference at one step of training.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import spanmatch as sm
+    >>> _ = torch.manual_seed(0)
+    >>> network = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 2))
+    >>> tracker = sm.Tracker(network, torch.randn(200, 4), layers="1", measures=["cka"], eps=[0.5])
+    >>> sorted(tracker.step(0).to_log())
+    ['similarity/cka/1', 'similarity/s(0.5)/1']
+    """
 
     step: int
     """The step: an epoch, or whatever the training loop counts."""
