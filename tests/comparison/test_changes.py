@@ -58,6 +58,7 @@ def test_frozen_layers_are_identical_and_the_rest_is_measured(inputs, tmp_path):
     comparison = sm.compare(networks, inputs, layers="*", **FAST)
     changes = comparison.changes()
     assert [layer.identical for layer in changes] == [True] * 4 + [False] * 3
+    assert changes[-1] is changes.layers[-1]
     assert changes.sentence.startswith("identical up to 3; from 4 on 1 - CKA is ")
     assert repr(changes) == f"<Changes from base to tuned: {changes.sentence}>"
     for i, layer in enumerate(changes):

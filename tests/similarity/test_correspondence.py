@@ -93,6 +93,7 @@ def test_counterparts_have_margins_to_the_next_best():
     assert (other.margin, other.next_best) == (pytest.approx(-0.4), "b:0")
     assert (tied.margin, tied.next_best) == (0, "b:2")
     correspondence = correspondence_of(matrix, [("a:0", "b:0")])
+    assert correspondence[0] is correspondence.counterparts[0] and len(correspondence) == 1
     assert correspondence.to_frame().margin.tolist() == [pytest.approx(0.2)]
     assert repr(correspondence) == "<Correspondence of 1 pairs of layers by made up>"
 

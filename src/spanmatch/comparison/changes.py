@@ -113,6 +113,9 @@ class Changes(Displayed):
     def __iter__(self) -> Iterator[LayerChange]:
         return iter(self.layers)
 
+    def __getitem__(self, index: int) -> LayerChange:
+        return self.layers[index]
+
     def _summary(self) -> str:
         return f"from {self.x_network} to {self.y_network}: {self.sentence}"
 

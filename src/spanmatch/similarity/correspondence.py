@@ -153,6 +153,9 @@ class Correspondence(Displayed):
     def __iter__(self) -> Iterator[Counterpart]:
         return iter(self.counterparts)
 
+    def __getitem__(self, index: int) -> Counterpart:
+        return self.counterparts[index]
+
     def _records(self) -> list[dict[str, object]]:
         return [dict(vars(counterpart)) for counterpart in self]
 
