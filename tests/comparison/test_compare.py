@@ -467,6 +467,14 @@ def test_all_layers_against_all(tmp_path):
         comparison.matrix("ckaa")
 
 
+def test_weights_are_not_taken_for_activations():
+    torch = pytest.importorskip("torch")
+    weights = torch.nn.Sequential(torch.nn.Linear(4, 3)).state_dict()
+    for batches in (None, torch.zeros(9, 4)):
+        with pytest.raises(sm.SpanmatchError, match=r"network 'a' is a dict of weights \(it has '0.weight'\)"):
+            sm.compare({"a": weights, "b": weights}, batches)
+
+
 def test_layers_of_different_size_are_pooled():
     torch = pytest.importorskip("torch")
     torch.manual_seed(0)
@@ -474,7 +482,7 @@ def test_layers_of_different_size_are_pooled():
         torch.nn.Conv2d(1, 3, 3, padding=1), torch.nn.MaxPool2d(2), torch.nn.Flatten(), torch.nn.Linear(3 * 16, 5)
     )
     networks, images = {"a": make(), "b": make()}, torch.randn(40, 1, 8, 8)
-    with pytest.raises(sm.SpanmatchError, match="different spatial size do with pool='mean'"):
+    with pytest.raises(sm.SpanmatchError, match=r"size do with units='location'.* or with pool='mean'"):
         sm.compare(networks, images, layers="*", pairs="all")
     comparison = sm.compare(networks, images, layers="*", pairs="all", pool="mean")
     assert set(comparison.moments.rows.values()) == {40}

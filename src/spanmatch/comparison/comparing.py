@@ -355,6 +355,7 @@ def _simple(pair: Pair, request: _Request) -> tuple[SimpleMatches, ...]:
 def _named(networks: Any, batches: Any) -> tuple[Mapping[str, Any], Iterable[Batch] | None]:
     """Return networks by name and the batches, of which there are none if two sources were given instead."""
     if isinstance(networks, Mapping):
+        _refuse_weights(networks)
         if not runs(batches) and batches is not None and all(is_in_memory(value) for value in networks.values()):
             raise SpanmatchError(
                 "batches: stored activations need none; give sm.compare(A, B) of two arrays, or "
@@ -371,6 +372,17 @@ def _named(networks: Any, batches: Any) -> tuple[Mapping[str, Any], Iterable[Bat
             f"sm.compare(A, B): B is {type(batches).__name__}; give two arrays or files of stored activations"
         )
     return {"a": networks, "b": batches}, None
+
+
+def _refuse_weights(networks: Mapping[str, Any]) -> None:
+    """Raise SpanmatchError if weights are given where a network or its activations should be."""
+    for name, network in networks.items():
+        names = [key for key in network if str(key).endswith(".weight")] if isinstance(network, Mapping) else []
+        if names:
+            raise SpanmatchError(
+                f"network {name!r} is a dict of weights (it has {names[0]!r}); build the network, call its "
+                "load_state_dict with them, and give the network"
+            )
 
 
 def _ask_about_order(pair_results: Sequence[PairResult], moments: Moments) -> None:

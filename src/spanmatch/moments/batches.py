@@ -76,7 +76,8 @@ def _check_rows_correspond(x: str, y: str, rows_x: LayerArray, rows_y: LayerArra
     if n != m:
         raise SpanmatchError(
             f"layers {x!r} and {y!r}: {n} and {m} rows; rows of paired layers must correspond "
-            "(layers of different spatial size do with pool='mean', --pool mean)"
+            "(layers of different spatial size do with units='location', --units location: each example is a row and "
+            "each place of each channel a neuron; or with pool='mean', --pool mean, which averages the places away)"
         )
     if rows_x.engine != rows_y.engine:
         raise SpanmatchError(f"layers {x!r} and {y!r} are on different devices; move them to one")
