@@ -7,6 +7,7 @@ import {
   factsOf,
   mostTellingEps,
   notEstimatedInWords,
+  silentInWords,
   similarityInWords,
   warningsOf,
 } from "../../src/spanmatch/report/assets/data/comparison.js";
@@ -119,6 +120,18 @@ test("similarity in words: few layers by share, of many the extremes", () => {
     similarityInWords(withNull, "sample", 0.5),
     "At eps 0.500, the match holds all of the neurons of l (in this sample); under the null, at most 20% of a layer in sample.",
   );
+});
+
+test("layers with many silent neurons are named, as no match can hold all of them", () => {
+  const levels = [0.1, 0.1, 0.1, null];
+  const silent = pairRecord(levels, levels, { layer: "half", x_silent: [3, 2], y_silent: [3, 2] });
+  const other = pairRecord(levels, levels, { layer: "some", x_silent: [3], y_silent: [] });
+  const none = pairRecord([0.1], [0.1], { layer: "none" });
+  const text = silentInWords(comparisonView(comparisonRecord([none, other, silent])));
+  assert.equal(text, "Silent, and so in no match: 50% of the neurons of half and 13% of some.");
+  assert.equal(silentInWords(comparisonView(comparisonRecord([none]))), "");
+  const many = d3.range(12).map((i) => pairRecord(levels, levels, { layer: `l${i}`, x_silent: [3] }));
+  assert.match(silentInWords(comparisonView(comparisonRecord(many))), /l0 and as many or fewer of 11 other layers\.$/);
 });
 
 test("what is estimated for the population comes from corrected levels, and what is not has its reason", () => {

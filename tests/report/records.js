@@ -22,6 +22,8 @@ export function pairRecord(xLevels, yLevels, fields = {}) {
     y_levels: yLevels,
     x_layer: "a:l",
     y_layer: "b:l",
+    x_silent: [],
+    y_silent: [],
     x_neurons: xLevels.length,
     y_neurons: yLevels.length,
     resolution: 0,

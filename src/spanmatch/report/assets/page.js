@@ -12,6 +12,7 @@ import {
   mostTellingEps,
   notEstimatedInWords,
   severalInWords,
+  silentInWords,
   similarityInWords,
   warningsOf,
 } from "./data/comparison.js";
@@ -310,6 +311,9 @@ class Page {
     const { view, estimate, eps, named } = this;
     const answer = similarityInWords(view, estimate, eps);
     byId("in-words").textContent = this.areSeveral ? severalInWords(named, estimate, eps) : answer;
+    const silent = silentInWords(view);
+    byId("silent-in-words").hidden = !silent;
+    byId("silent-in-words").textContent = silent;
     byId("chosen-in-words").hidden = !this.areSeveral;
     byId("chosen-in-words").textContent = `${this.comparisonTitle(view.comparison.name)}: ${answer}`;
   }

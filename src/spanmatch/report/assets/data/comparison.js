@@ -6,6 +6,8 @@ import { preparePair } from "./pair.js";
 
 // The most layers that a sentence names.
 const NAMED_LAYERS = 8;
+// The smallest share of silent neurons that is worth a sentence.
+const MANY_SILENT = 0.05;
 // The most reasons that are given; all of them stand with their layers.
 const REASONS = 3;
 const LAYERS_OF_REASON = /^layers? '.*?'( and '.*?')?: /;
@@ -97,6 +99,28 @@ export function similarityInWords(view, estimate, eps) {
   const of = isSample ? "in this sample" : "estimated for the population";
   const shares = rows.length > NAMED_LAYERS ? extremesInWords(rows) : sharesInWords(rows);
   return `At eps ${eps.toFixed(3)}, the match holds ${shares} (${of}${several})${nullInWords(view, eps)}.`;
+}
+
+/**
+ * Of which layers many neurons are silent, so that no match can hold all of them, in one sentence; empty if of none.
+ * @param {ComparisonView} view
+ */
+export function silentInWords(view) {
+  const all = view.layers.map((layer) => ({ layer, share: d3.mean(view.pairsOf(layer), silentShare) ?? 0 }));
+  const [most, ...others] = d3.sort(all, ({ share }) => -share).filter(({ share }) => share >= MANY_SILENT);
+  if (!most) return "";
+  const named = [`${percent(most.share)} of the neurons of ${most.layer}`];
+  if (others.length < NAMED_LAYERS) named.push(...others.map(({ layer, share }) => `${percent(share)} of ${layer}`));
+  else named.push(`as many or fewer of ${others.length} other layers`);
+  return `Silent, and so in no match: ${listed(named)}.`;
+}
+
+/**
+ * The share of the neurons of both layers that are silent.
+ * @param {Pair} pair
+ */
+function silentShare(pair) {
+  return (pair.x_silent.length + pair.y_silent.length) / (pair.x_neurons + pair.y_neurons);
 }
 
 /**
