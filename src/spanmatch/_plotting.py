@@ -178,7 +178,7 @@ def colour_bar(ax: Axes, drawn: ScalarMappable, meaning: str = "") -> None:
 def draw_matrix(ax: Axes, values: NDArray[np.floating], *, x: str, y: str, title: str, meaning: str = "") -> AxesImage:
     """Draw values in [0, 1], or about 0 if some are negative; rows are neurons of x."""
     if values.min(initial=0.0) < 0:
-        reach = max(1.0, abs(values).max()) if abs(values).max() <= 1 else abs(values).max()
+        reach = max(1.0, abs(values).max())
         image = heat_map(ax, values, "RdBu_r", meaning, aspect="auto", vmin=-reach, vmax=reach)
     else:
         image = heat_map(ax, values, "Greys", meaning, aspect="auto", vmin=0)

@@ -269,7 +269,7 @@ def _side_by_side(folders: list[Path]) -> str:
             comparisons[title] = read_comparison(folder)
             continue
         steps = Study.load(folder).comparisons
-        comparisons |= {f"{title}: {step}" if len(steps) > 1 else title: found for step, found in steps.items()}
+        comparisons |= {f"{title}: {step}" if len(steps) > 1 else title: record for step, record in steps.items()}
     if len(comparisons) < 2:
         raise SpanmatchError(
             f"{' '.join(map(str, folders))}: the same folder, or without comparisons; give two or more"
