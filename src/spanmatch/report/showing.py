@@ -12,8 +12,6 @@ from pathlib import Path
 from .._files import Path_, write_text
 from ..errors import SpanmatchWarning
 
-HEIGHT = 800
-"""Height of the frame in a notebook, in pixels."""
 IN_A_FRAME = (
     "<script>for (const name of ['replaceState', 'pushState']) { const call = history[name].bind(history);"
     " history[name] = (...state) => { try { call(...state); } catch { /* a frame has no address */ } }; }</script>"
