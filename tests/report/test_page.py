@@ -225,10 +225,10 @@ def test_a_link_within_the_page_changes_nothing_that_is_shown(comparison, browse
     opened = Opened(browser, comparison.report(tmp_path / "report.html"))
     opened.page.locator("#layer").select_option("few")
     expect(opened.page).to_have_url(re.compile("#layer=few$"))
-    opened.page.evaluate("addEventListener('hashchange', () => (changed = true))")
+    opened.page.evaluate("addEventListener('hashchange', () => (document.body.dataset.changed = ''))")
     opened.page.locator(".skip").focus()
     opened.page.keyboard.press("Enter")
-    opened.page.wait_for_function("'changed' in window")
+    opened.page.locator("body[data-changed]").wait_for()
     expect(opened.page).to_have_url(re.compile("layer=few$"))
     assert opened.page.locator("#layer").input_value() == "few"
     opened.done()
