@@ -20,6 +20,13 @@ from .alignment import (
 )
 from .bench import Bench, run_bench
 from .comparison import Changes, Comparison, LayerChange, PairResult, compare
+from .dictionaries import (
+    FeaturePartners,
+    FeatureUniversality,
+    SparseFeatures,
+    feature_partners,
+    feature_universality,
+)
 from .errors import SpanmatchError, SpanmatchWarning
 from .evidence import (
     Evidence,
@@ -124,6 +131,8 @@ __all__ = [
     "Difference",
     "Evidence",
     "ExactStructure",
+    "FeaturePartners",
+    "FeatureUniversality",
     "HeldOut",
     "HeldOutRegression",
     "Information",
@@ -161,6 +170,7 @@ __all__ = [
     "SoftMatching",
     "SpanmatchError",
     "SpanmatchWarning",
+    "SparseFeatures",
     "SparseMap",
     "Spread",
     "Stability",
@@ -188,6 +198,8 @@ __all__ = [
     "distance_correlation",
     "eigenspace_overlap",
     "exact_structure",
+    "feature_partners",
+    "feature_universality",
     "flattened",
     "gulp",
     "held_out",
