@@ -242,7 +242,7 @@ def feature_universality(
         strong = matching.weight >= min_correlation
         partner[a, b], partner[b, a] = both_ways(matching.x[strong], matching.y[strong], widths)
         if pairing is not None:
-            other = layers.matching(layers.other_examples(pairing), candidates, tolerance, f"null of {a} and {b}")
+            other = layers.matching_of_few(layers.other_examples(pairing), candidates, f"null of {a} and {b}")
             kept = np.argsort(-other.weight, kind="stable")[: int(strong.sum())]
             partner_under_null[a, b], partner_under_null[b, a] = both_ways(other.x[kept], other.y[kept], widths)
     order = list(names).index

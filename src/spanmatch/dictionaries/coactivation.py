@@ -7,7 +7,7 @@ active; of its correlations, and of those of each feature of y, the k largest ar
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import pairwise
@@ -27,6 +27,8 @@ ROWS_AT_ONCE = 1 << 15
 FIRST_TASK, LARGEST_TASK = 16, 256
 """Features of x in a task: few at first, as no correlation is known to be too small yet."""
 TASKS_AT_ONCE = 8
+NEW_AT_ONCE = 1 << 20
+"""Correlations that features of y get before they are sorted."""
 GROUP = 64
 """Correlations of which the largest is taken first, to find a bound for the k-th largest of all."""
 
@@ -113,30 +115,31 @@ class Coactivation:
         largest_of_y = None if features is not None else _LargestOfY(k, q)
         x_bound, edges = np.zeros(p), []
         for tasks in tracked(_rounds(looked_at), told) if told else _rounds(looked_at):
-            results: list[_Part] = []
+            parts: list[_Part | None] = [None] * len(tasks)
             threshold = None if largest_of_y is None else largest_of_y.threshold
-            run_side_by_side([partial(self._add_part, results.append, part, k, threshold) for part in tasks])
-            for part in results:
+            run_side_by_side([partial(self._find, parts, t, part, k, threshold) for t, part in enumerate(tasks)])
+            done = [part for part in parts if part is not None]
+            for part in done:
                 edges.append(part.of_x)
                 x_bound[part.features] = part.bounds
-                if largest_of_y is not None:
-                    largest_of_y.add(*part.of_y)
+            if largest_of_y is not None:
+                largest_of_y.add([part.of_y for part in done])
         if largest_of_y is not None:
-            edges.append(largest_of_y.edges)
+            edges.append(largest_of_y.edges())
         y_bound = np.ones(q) if largest_of_y is None else largest_of_y.threshold
         return Candidates(*_unique(_joined(edges), q), x_bound, y_bound)
 
-    def _add_part(self, add: Callable[[_Part], object], features: Index, k: int, threshold: Array | None) -> None:
+    def _find(self, parts: list[_Part | None], place: int, features: Index, k: int, threshold: Array | None) -> None:
         """Find the k largest of some features of x, and what is above the thresholds of features of y."""
         bounds, own, of_y = np.zeros(len(features)), [], []
-        for place, feature in enumerate(features.tolist()):
+        for n, feature in enumerate(features.tolist()):
             r = self.correlations(feature)
-            j, bounds[place] = _largest(r, k)
+            j, bounds[n] = _largest(r, k)
             own.append((np.full(len(j), feature), j, r[j]))
             if threshold is not None:
                 above = np.flatnonzero(r > threshold)
                 of_y.append((np.full(len(above), feature), above, r[above]))
-        add(_Part(features, bounds, _joined(own), _joined(of_y)))
+        parts[place] = _Part(features, bounds, _joined(own), _joined(of_y))
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,24 +153,35 @@ class _Part:
 
 
 class _LargestOfY:
-    """The k largest correlations of each feature of y so far."""
+    """The k largest correlations of each feature of y so far; of many new ones at once, as they are sorted."""
 
     def __init__(self, k: int, features: int) -> None:
         self.k, self.threshold = k, np.zeros(features)
-        self.edges = _joined([])
+        self._edges = _joined([])
+        self._new: list[Edges] = []
 
-    def add(self, i: Index, j: Index, r: Array) -> None:
-        """Add correlations, and raise the thresholds."""
-        above = r > self.threshold[j]
-        i, j, r = _joined([self.edges, (i[above], j[above], r[above])])
-        order = np.lexsort((i, -r, j))
+    def add(self, edges: Sequence[Edges]) -> None:
+        """Add correlations, and raise the thresholds now and then."""
+        self._new += edges
+        if sum(len(r) for _, _, r in self._new) > max(NEW_AT_ONCE, len(self._edges[2])):
+            self._keep_largest()
+
+    def edges(self) -> Edges:
+        """Return them; the thresholds are the k-th largest."""
+        self._keep_largest()
+        return self._edges
+
+    def _keep_largest(self) -> None:
+        i, j, r = _joined([self._edges, *self._new])
+        above = r >= self.threshold[j]
+        i, j, r = i[above], j[above], r[above]
+        order = np.lexsort((-r, j))
         i, j, r = i[order], j[order], r[order]
         starts = np.flatnonzero(np.diff(j, prepend=-1))
         rank = np.arange(len(j)) - np.repeat(starts, np.diff(starts, append=len(j)))
-        last = rank == self.k - 1
+        last, kept = rank == self.k - 1, rank < self.k
         self.threshold[j[last]] = r[last]
-        kept = rank < self.k
-        self.edges = i[kept], j[kept], r[kept]
+        self._edges, self._new = (i[kept], j[kept], r[kept]), []
 
 
 def _joined(edges: Sequence[Edges]) -> Edges:

@@ -13,6 +13,9 @@ from .coactivation import Coactivation, by_feature
 from .feature_rows import Activity, Index, SparseFeatures
 from .weighted_matching import Matching, best_matching
 
+FEW = 8
+"""Candidates of each feature for matchings under the null and of halves of the examples."""
+
 
 @dataclass(frozen=True, eq=False)
 class FeatureLayers:
@@ -53,11 +56,16 @@ class FeatureLayers:
 
     @staticmethod
     def matching(coactivation: Coactivation, k: int, tolerance: float, told: str) -> Matching:
-        """Return the best matching of the features over these rows."""
+        """Return the best matching of the features over these rows, with a bound that is tight."""
         candidates = coactivation.strongest(k, told=told)
         return best_matching(
             candidates, lambda features, k: coactivation.strongest(k, features), k=k, tolerance=tolerance
         )
+
+    @staticmethod
+    def matching_of_few(coactivation: Coactivation, k: int, told: str) -> Matching:
+        """Return the best matching of few candidates, for what a matching is compared with."""
+        return best_matching(coactivation.strongest(min(k, FEW), told=told))
 
 
 def check_options(features: SparseFeatures, candidates: int, min_active_rows: int, tolerance: float) -> None:

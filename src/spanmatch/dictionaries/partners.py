@@ -324,7 +324,7 @@ def feature_partners(
     i, j, strength = matching.x[order], matching.y[order], matching.weight[order]
     null_strength, threshold = np.empty(0), float("nan")
     if null and (partner := Plan(features.example_ids, 1).partner) is not None:
-        under_null = layers.matching(layers.other_examples(partner), candidates, tolerance, "null pairing")
+        under_null = layers.matching_of_few(layers.other_examples(partner), candidates, "null pairing")
         null_strength = -np.sort(-under_null.weight)
         threshold = threshold_of(strength, null_strength)
     halves = folds_of(features.example_ids, 2).astype(np.intp)
@@ -332,7 +332,7 @@ def feature_partners(
     _, co_active = products_of_pairs(layers.x_by_feature, y_by_feature, i, j, np.zeros_like(halves))
     on_halves, recovered = np.empty(0), np.empty(0, dtype=np.int64)
     if held_out:
-        on_halves, recovered = _held_out(layers, y_by_feature, halves, candidates, tolerance, i, j)
+        on_halves, recovered = _held_out(layers, y_by_feature, halves, candidates, i, j)
     next_y, margin = _next_best(matching.candidates, i, j, strength)
     next_x, back_margin = _next_best(_swapped(matching.candidates), j, i, strength)
     cosine = None if decoders is None else cosines(decoders, (len(layers.x.mean), len(layers.y.mean)), i, j)
@@ -382,7 +382,6 @@ def _held_out(
     y_by_feature: csr_array,
     halves: Index,
     candidates: int,
-    tolerance: float,
     i: Index,
     j: Index,
 ) -> tuple[Array, NDArray[np.int64]]:
@@ -392,7 +391,7 @@ def _held_out(
     p, total, recovered = len(layers.x.mean), np.zeros(len(layers.x.mean)), np.zeros(len(i), dtype=np.int64)
     activity = [layers.some_rows(halves == half) for half in range(2)]
     for half, other in ((0, 1), (1, 0)):
-        chosen = layers.matching(activity[half], candidates, tolerance, f"half {half + 1} of the examples")
+        chosen = layers.matching_of_few(activity[half], candidates, f"half {half + 1} of the examples")
         partner = np.full(p, -1)
         partner[chosen.x] = chosen.y
         recovered += partner[i] == j

@@ -12,17 +12,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.sparse import csr_array, eye_array, hstack
 from scipy.sparse.csgraph import min_weight_full_bipartite_matching
 
 from .coactivation import Candidates
 from .feature_rows import Array, Index
 
-SMALL = 200_000
-"""Candidates up to which all are given to the solver at once."""
-FIRST = 8
-"""Candidates of each feature that the solver is given first, if there are more."""
 NEGLIGIBLE = 1e-11
 """A violation of a dual bound that is rounding, relative to weights of 1."""
 MOST_STEPS = 10_000
@@ -61,45 +56,59 @@ def best_matching(
     As long as its total is not within the tolerance of the bound, relative to it, features whose
     candidates leave a gap get more of them.
     """
+    x, y, weight = _matched(candidates)
+    v = _duals_of_y(candidates, x, y, weight)
     while True:
-        x, y, weight, v = _solved(candidates)
         u = _duals_of_x(candidates, v)
         needed = _needed_by_others(candidates, v)
         bound = float(np.maximum(u, needed).sum() + v.sum())
         matching = Matching(x, y, weight, bound, candidates)
         k *= MORE
         loose = np.flatnonzero(needed > u)
-        enough = bound - matching.total <= tolerance * max(matching.total, 1e-300)
+        enough = bound - matching.total <= tolerance * matching.total
         if more is None or enough or not len(loose) or len(candidates.r) + k * len(loose) > MOST_CANDIDATES:
             return matching
         candidates = candidates.with_more(more(loose, k), loose)
+        if (candidates.r > u[candidates.i] + v[candidates.j] + NEGLIGIBLE).any():
+            x, y, weight = _matched(candidates)
+            v = _duals_of_y(candidates, x, y, weight)
 
 
-def _solved(candidates: Candidates) -> tuple[Index, Index, Array, Array]:
-    """Return an optimal matching of the candidates and optimal duals of y, from few of them at first."""
+def _matched(candidates: Candidates) -> tuple[Index, Index, Array]:
+    """Return the matching of the largest total weight: pairs that must be in it, and those of the rest."""
     i, j, r = candidates.i, candidates.j, candidates.r
-    given = np.ones(len(r), dtype=bool) if len(r) <= SMALL else (_ranks(i, r) < FIRST) | (_ranks(j, r) < FIRST)
-    while True:
-        x, y, weight = _matched(i[given], j[given], r[given])
-        v = _duals_of_y(candidates, given, x, y, weight)
-        u = np.zeros(len(candidates.x_bound))
-        np.maximum.at(u, i[given], r[given] - v[j[given]])
-        violated = ~given & (r - u[i] - v[j] > NEGLIGIBLE)
-        if not violated.any():
-            return x, y, weight, v
-        given |= violated
+    sure = []
+    while len(r):
+        forced = r > _best_other(i, r) + _best_other(j, r)
+        if not forced.any():
+            break
+        sure.append((i[forced], j[forced], r[forced]))
+        rest = ~(np.isin(i, i[forced]) | np.isin(j, j[forced]))
+        i, j, r = i[rest], j[rest], r[rest]
+    x, y, weight = (np.concatenate(parts) for parts in zip(_assigned(i, j, r), *sure, strict=True))
+    order = np.argsort(x)
+    return x[order], y[order], weight[order]
 
 
-def _ranks(group: Index, r: Array) -> Index:
-    """Return the place of each value in its group, the largest first."""
+def _best_other(group: Index, r: Array) -> Array:
+    """Return for each pair the largest weight of the other pairs of its feature, 0 without others.
+
+    A pair whose weight is larger than the sum of both, of its features of x and of y, is in every
+    best matching: to put it there, at most these two are lost.
+    """
     order = np.lexsort((-r, group))
-    starts = np.flatnonzero(np.diff(group[order], prepend=-1))
-    ranks = np.empty(len(r), dtype=np.intp)
-    ranks[order] = np.arange(len(r)) - np.repeat(starts, np.diff(starts, append=len(r)))
-    return ranks
+    first = np.diff(group[order], prepend=-1) != 0
+    second = np.append(first[:-1] & ~first[1:], False)
+    largest, next_largest = np.zeros(int(group.max()) + 1), np.zeros(int(group.max()) + 1)
+    largest[group[order[first]]] = r[order[first]]
+    after = order[np.flatnonzero(second) + 1]
+    next_largest[group[after]] = r[after]
+    best = largest[group]
+    best[order[first]] = next_largest[group[order[first]]]
+    return best
 
 
-def _matched(i: Index, j: Index, r: Array) -> tuple[Index, Index, Array]:
+def _assigned(i: Index, j: Index, r: Array) -> tuple[Index, Index, Array]:
     """Return the matching of the largest total weight: partners and weights.
 
     Each feature of x can also remain alone: it has a column of its own, of weight 0. The solver
@@ -123,13 +132,13 @@ def _entries(graph: csr_array, x: Index, y: Index) -> Array:
     return np.asarray(graph[x, y]).ravel()
 
 
-def _duals_of_y(candidates: Candidates, given: NDArray[np.bool_], x: Index, y: Index, weight: Array) -> Array:
+def _duals_of_y(candidates: Candidates, x: Index, y: Index, weight: Array) -> Array:
     """Return the smallest duals of y for an optimal matching: longest paths in the residual graph.
 
     v_j >= w_ij for each i without a partner, and v_j >= v_m(i) + w_ij - w_im(i) for all others. What
     is wrong with them, by rounding or because paths were cut, makes the bound larger, not wrong.
     """
-    i, j, r = candidates.i[given], candidates.j[given], candidates.r[given]
+    i, j, r = candidates.i, candidates.j, candidates.r
     p, q = len(candidates.x_bound), len(candidates.y_bound)
     starts = np.searchsorted(i, np.arange(p + 1))
     partner, base, owner = np.full(p, -1), np.zeros(p), np.full(q, -1)
