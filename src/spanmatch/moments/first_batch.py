@@ -11,6 +11,7 @@ from .folds import ROWS_AT_ONCE
 from .histograms import edges_for_layer
 from .layer_records import LayerRecord
 from .options import Layers, Options
+from .sparse_rows import is_sparse
 
 
 def first_records(
@@ -29,6 +30,8 @@ def _first_record(layer: str, rows: LayerBatch, options: Options, paired: bool) 
     edges = None
     if options.bins is not None and paired:
         edges = edges_for_layer(layer, rows.engine, rows.array, options.bins)
+    if is_sparse(rows.array):  # about another shift than 0 they would be dense
+        return LayerRecord.of_no_rows(np.zeros(rows.array.shape[1]), options.folds, edges, options.top)
     first_rows = np.arange(min(ROWS_AT_ONCE, rows.array.shape[0]))
     shift = rows.engine.host(rows.engine.rows(rows.array, first_rows, 0.0)).mean(axis=0)
     return LayerRecord.of_no_rows(shift, options.folds, edges, options.top)
