@@ -21,7 +21,6 @@ from .._display import Displayed
 from .._plotting import NULL, TICK_SIZE, X, Y, axes_for, draw_matrix, label, legend, whole_ticks
 from .._threads import few_threads
 from .._values import Json
-from .._warnings import ignoring
 from ..errors import SpanmatchError
 from ..moments.pairs import Pair, checked_pair
 from ..moments.spans import Array, Index
@@ -43,6 +42,10 @@ SMALL = 8
 """Smallest dimension at which the second singular value is computed iteratively."""
 DRAWS = 5
 """Number of graphs of chance correlations that the null draws."""
+STARTS = 10
+"""Number of runs of k-means."""
+SHIFT = 1e-5
+"""How far below 0 the eigenvalues of the Laplacian are inverted, of which the smallest is 0."""
 DEVIATIONS = 3.0
 """Number of standard deviations below the mean of the null at which an eigenvalue is not due to
 chance.
@@ -335,7 +338,7 @@ def clusters(
         Whether correlations within each network are edges too.
     method : {"spectral", "hierarchical"}
         "spectral" is k-means on the k eigenvectors of the normalised Laplacian with the smallest
-        eigenvalues (scikit-learn). "hierarchical" is average linkage of 1 - |c| (SciPy).
+        eigenvalues. "hierarchical" is average linkage of 1 - |c| (SciPy).
     seed : int
         Seed of k-means and of the null.
     centred : bool
@@ -525,13 +528,46 @@ def _checked(k: int, neurons: int, pair: Pair) -> int:
 
 
 def _spectral(graph: Array, k: int, seed: int) -> Labels:
-    """Return the spectral clusters of a graph."""
-    from sklearn.cluster import spectral_clustering
+    """Return the spectral clusters of a graph: k-means of each node's entries in the k eigenvectors of the
+    normalised Laplacian with the smallest eigenvalues, divided by the root of its degree.
+    """
+    from scipy.sparse.linalg import eigsh  # slow to import
 
     if k <= 1 or k == len(graph):
         return np.arange(len(graph)) if k > 1 else np.zeros(len(graph), dtype=np.intp)
-    with ignoring(message="Graph is not fully connected"):  # clusters without edges between them
-        return np.asarray(spectral_clustering(graph, n_clusters=k, random_state=seed), dtype=np.intp)
+    degree, r = graph.sum(axis=0), np.random.default_rng(seed)
+    laplacian = np.eye(len(graph)) - _normalised(graph, degree)
+    _, vectors = eigsh(laplacian, k=k, sigma=-SHIFT, which="LM", v0=r.uniform(-1, 1, len(graph)))
+    return _k_means(vectors / np.sqrt(np.where(degree > 0, degree, 1.0))[:, None], k, r)
+
+
+def _k_means(points: Array, k: int, r: np.random.Generator) -> Labels:
+    """Return the labels of the best of several runs of k-means; fewer than k if fewer points differ."""
+    from scipy.cluster.vq import kmeans, vq  # slow to import
+
+    runs = [vq(points, kmeans(points, _first_centres(points, k, r), thresh=0.0)[0]) for _ in range(STARTS)]
+    return np.asarray(min(runs, key=lambda run: float(run[1] @ run[1]))[0], dtype=np.intp)
+
+
+def _first_centres(points: Array, k: int, r: np.random.Generator) -> Array:
+    """Return k points drawn one after another in proportion to their squared distances from those before, each
+    the best of a few draws (greedy k-means++: Arthur and Vassilvitskii, SODA 2007).
+    """
+    drawn, draws = [int(r.integers(len(points)))], 2 + int(np.log(k))
+    squares = _squared_distances(points, points[drawn])[0]
+    for _ in range(k - 1):
+        total = squares.sum()
+        candidates = r.choice(len(points), size=draws, p=squares / total if total > 0 else None)
+        remaining = np.minimum(squares, _squared_distances(points, points[candidates]))
+        best = int(remaining.sum(axis=1).argmin())
+        drawn.append(int(candidates[best]))
+        squares = remaining[best]
+    return np.asarray(points[drawn])
+
+
+def _squared_distances(points: Array, centres: Array) -> Array:
+    """Return the squared distances of points (n, k) from centres (m, k), (m, n)."""
+    return np.asarray(np.sum((centres[:, None] - points) ** 2, axis=2))
 
 
 def _merged(graph: Array) -> Array | None:

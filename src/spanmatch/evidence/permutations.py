@@ -16,6 +16,7 @@ from math import gcd
 from weakref import ref
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import BadArgument, SpanmatchError
@@ -124,33 +125,29 @@ class Permutations:
     def _along(self, A: Array, factor: int) -> NDArray[np.complex128]:
         """Return the transforms along the order of the diagonals of a matrix (m // 2 + 1, m // 2 + 1).
 
-        Column d is of the diagonal d above the main one; the others repeat these, by symmetry.
+        Row d is of the diagonal d above the main one; the others repeat these, by symmetry.
         """
-        from scipy import fft  # slow to import
-
         m, half = len(self.places), len(self.places) // 2 + 1
         order = self.places[factor * np.arange(m) % m]
-        ordered, along = A[np.ix_(order, order)], np.empty((half, half), dtype=np.complex128)
+        shifted = sliding_window_view(np.concatenate([order, order]), m)
+        flat, along = np.ravel(A), np.empty((half, half), dtype=np.complex128)
         for start in range(0, half, DIAGONALS_AT_ONCE):
-            offsets = np.arange(start, min(half, start + DIAGONALS_AT_ONCE))
-            columns = (np.arange(m)[:, None] + offsets) % m
-            along[:, offsets] = fft.rfft(np.take_along_axis(ordered, columns, axis=1), axis=0)
+            offsets = slice(start, min(half, start + DIAGONALS_AT_ONCE))
+            along[offsets] = np.fft.rfft(flat.take(order * m + shifted[offsets]), axis=1)
         return along
 
     def _sums_of_maps(self, A: Prepared, B: Prepared) -> Array:
         """Return the sums for all maps: correlations along the order, added over all diagonals."""
-        from scipy import fft
-
         m, half = len(self.places), len(self.places) // 2 + 1
         times = np.full(half, 2.0)
         times[0] = 1.0
         if m % 2 == 0:
             times[-1] = 1.0
-        of_factors = [np.einsum("fd,fd,d->f", np.conj(A[0]), along, times, optimize=False) for along in B]
+        of_factors = [np.einsum("df,df,d->f", np.conj(A[0]), along, times, optimize=False) for along in B]
         inverses = np.array([pow(int(factor), -1, m) for factor in self.factors])
         # In the order of a factor a, the shift by b is one by b / a.
         steps = self.maps[:, 1] * inverses[self.maps[:, 0]] % m
-        return np.asarray(np.array([fft.irfft(total, n=m) for total in of_factors])[self.maps[:, 0], steps])
+        return np.asarray(np.array([np.fft.irfft(total, n=m) for total in of_factors])[self.maps[:, 0], steps])
 
 
 def permutations_of(example_ids: Ids, count: int, groups: Groups, seed: int) -> Permutations:

@@ -7,10 +7,10 @@ moments of the permuted rows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -33,7 +33,7 @@ from ..similarity import (
     ridge_regression,
     soft_matching,
 )
-from ..similarity.permutable import Relabelled
+from ..similarity.permutable import Quadratic, Relabelled
 from ..similarity.sampled_statistics import is_of_sample, statistic_of
 from .null_pairing import Statistic, name_of
 from .permutations import Permutations
@@ -47,6 +47,8 @@ TESTED_BY: Mapping[Statistic, Statistic] = {
     adjusted_linear_regression: linear_regression,
 }
 """Measures that need folds if rows are dependent, and those in sample that are permuted in their place."""
+ORDERS_AT_ONCE = 16
+"""Orders for which neighbours are looked for at once: bounds the memory, and stays in the processor's cache."""
 TOO_DEAR = (
     "no p-value by default, because products of so many rows or neurons take long to permute; use "
     "sm.permutation_test(pair, measure)"
@@ -103,15 +105,21 @@ def null_values(
     nulls = _NullValues(pair, permutations, counts or Counts(*[len(permutations)] * 3), show)
     results: dict[int, Permuted | SpanmatchError] = {}
     from_products: dict[int, Measure] = {}
+    from_neighbours: dict[int, tuple[str, Relabelled]] = {}
     for i, measure in enumerate(statistics):
         try:
             tested = _tested_by(measure, pair)
             if isinstance(tested, Measure) and not is_of_sample(tested):
                 from_products[i] = tested
+            elif not is_of_sample(tested):
+                results[i] = nulls.of_function(tested, name_of(measure))
+            elif isinstance(statistic := statistic_of(tested, pair), Relabelled):
+                from_neighbours[i] = name_of(measure), statistic
             else:
-                results[i] = nulls.of_sample(tested, name_of(measure))
+                results[i] = nulls.of_kernels(statistic, name_of(measure))
         except SpanmatchError as error:
             results[i] = error
+    results |= nulls.of_neighbours(from_neighbours)
     results |= nulls.of_products(from_products)
     return [_finite(results[i]) for i in range(len(statistics))]
 
@@ -149,19 +157,32 @@ class _NullValues:
     def _sampled(self) -> SampledPair:
         return SampledPair(self.pair)
 
-    def of_sample(self, measure: Measure | Statistic, name: str) -> Permuted:
-        """Return the values of a measure of kernels or of neighbours, or of any function of a pair.
-
-        Raises SpanmatchError if it is not defined.
-        """
-        if not is_of_sample(measure):
-            return self._one_by_one(name, values_of_reordered(self.pair, measure), self.counts.products)
-        statistic = statistic_of(measure, self.pair)
-        if isinstance(statistic, Relabelled):
-            return self._one_by_one(name, statistic.value, self.counts.neighbours)
+    def of_kernels(self, statistic: Quadratic, name: str) -> Permuted:
+        """Return the values of a measure of kernels, or of dissimilarities."""
         orders = self.permutations.first(self.counts.kernels)
         sums = orders.sums(orders.prepared_x(statistic.A), orders.prepared_y(statistic.B))
         return Permuted(name, statistic.value(), statistic.value_of(sums))
+
+    def of_neighbours(self, statistics: Mapping[int, tuple[str, Relabelled]]) -> dict[int, Permuted]:
+        """Return the values of measures of neighbours, of which common ones are looked for once."""
+        values: dict[int, list[Array]] = {i: [] for i in statistics}
+        orders = list(self.permutations.first(self.counts.neighbours)) if statistics else []
+        blocks = [np.array(orders[at : at + ORDERS_AT_ONCE]) for at in range(0, len(orders), ORDERS_AT_ONCE)]
+        for block in self._tracked(blocks, ", ".join(name for name, _ in statistics.values())):
+            shared: dict[Hashable, Any] = {}
+            for i, (_, statistic) in statistics.items():
+                values[i].append(statistic.values(block, shared))
+        return {
+            i: Permuted(name, statistic.value(), np.concatenate([np.empty(0), *values[i]]))
+            for i, (name, statistic) in statistics.items()
+        }
+
+    def of_function(self, function: Statistic, name: str) -> Permuted:
+        """Return the values of any function of a pair."""
+        value_of = values_of_reordered(self.pair, function)
+        orders = list(self.permutations.first(self.counts.products))
+        null = [value_of(order) for order in self._tracked(orders, name)]
+        return Permuted(name, value_of(np.arange(len(self.pair.sample))), np.array(null))
 
     def of_products(self, measures: Mapping[int, Measure]) -> dict[int, Permuted | SpanmatchError]:
         """Return the values of measures of moments, from products of permuted rows that they share."""
@@ -185,17 +206,12 @@ class _NullValues:
             add_values(self._sampled.pair)
         except SpanmatchError as error:  # no rows of y correspond to those of x
             return dict.fromkeys(measures, error)
-        for order in self._orders(", ".join(values), self.counts.products) if values else ():
+        orders = list(self.permutations.first(self.counts.products)) if values else []
+        for order in self._tracked(orders, ", ".join(values)):
             add_values(self._sampled.permuted(order))
         results |= {name: Permuted(name, observed, np.array(null)) for name, (observed, *null) in values.items()}
         return {i: results[measure.name] for i, measure in measures.items()}
 
-    def _one_by_one(self, name: str, value_of: Callable[[Index], float], count: int) -> Permuted:
-        """Return the values of a function of an order."""
-        observed = value_of(np.arange(len(self.pair.sample)))
-        return Permuted(name, observed, np.array([value_of(order) for order in self._orders(name, count)]))
-
-    def _orders(self, name: str, count: int) -> Iterable[Index]:
-        """Return permutations, with progress if it is to be shown."""
-        orders = self.permutations.first(count)
-        return tracked(list(orders), f"permuting {name}") if self.show else orders
+    def _tracked(self, orders: Sequence[Index], name: str) -> Iterable[Index]:
+        """Return orders, or blocks of them, with progress if it is to be shown."""
+        return tracked(orders, f"permuting {name}") if self.show else orders

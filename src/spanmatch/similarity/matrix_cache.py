@@ -12,6 +12,8 @@ from ..moments.spans import Array
 
 LIMIT = 10**9
 """The bytes that cached matrices may take."""
+LIMIT_OF_UNIT_KERNELS = 10**8
+"""The bytes that centred kernels may take, which are soon computed again: those of one pair of 1,000 examples."""
 ALWAYS_KEPT = 4
 """The number of matrices that are cached whatever they take: two for each layer of a pair."""
 
@@ -76,3 +78,6 @@ class MatrixCache:
 
 CACHE = MatrixCache(LIMIT)
 """The matrices of this process."""
+UNIT_KERNELS = MatrixCache(LIMIT_OF_UNIT_KERNELS)
+"""Centred kernels with norm 1, each of which the value, the permutations and the corrected measure of a pair
+share."""

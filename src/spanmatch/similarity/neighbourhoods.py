@@ -7,21 +7,15 @@ Sources: Huh et al., ICML 2024; Klabunde et al., ICLR 2025; docs/measures.md.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import SpanmatchError
 from ..moments.pairs import Pair
-from ..moments.spans import Array, Index
 from .measure import Measured, MeasuredFields, measured_fields_of_sample
 from .permutable import Relabelled
 from .sampled_kernels import angular_distances, check_rows, inner_products, threads_of_sample
-from .sampled_neighbours import Neighbours, check_k, neighbours_of, sums_at
-
-EXACT = 1e-12
-"""Ratios of sums of shares that are nearer to 1 are 1."""
+from .sampled_neighbours import Neighbours, check_k, neighbours_of
+from .shared_neighbours import DistancesShared, Jaccard, ProductsShared, RanksShared, Shared, own_hsic
 
 
 @threads_of_sample
@@ -254,24 +248,24 @@ def cknna(pair: Pair, k: int = 10) -> Measured:
 
 def shared_of(pair: Pair, k: int = 10) -> Relabelled:
     """Return mutual k-NN for permuted examples."""
-    return _Shared(*_by_cosine(pair, k))
+    return Shared(*_by_cosine(pair, k))
 
 
 def jaccard_of(pair: Pair, k: int = 10) -> Relabelled:
     """Return the Jaccard index of neighbourhoods for permuted examples."""
-    return _Jaccard(*_by_cosine(pair, k))
+    return Jaccard(*_by_cosine(pair, k))
 
 
 def ranks_shared_of(pair: Pair, k: int = 10) -> Relabelled:
     """Return rank similarity for permuted examples."""
-    return _RanksShared(*_by_cosine(pair, k))
+    return RanksShared(*_by_cosine(pair, k))
 
 
 def distances_shared_of(pair: Pair, k: int = 10) -> Relabelled:
     """Return the second-order cosine for permuted examples."""
     sample = pair.sample
     distances = (angular_distances(layer, "cosine") for layer in (sample.x, sample.y))
-    return _DistancesShared(*_by_cosine(pair, k), *distances)
+    return DistancesShared(*_by_cosine(pair, k), *distances)
 
 
 def products_shared_of(pair: Pair, k: int = 10) -> Relabelled:
@@ -281,14 +275,14 @@ def products_shared_of(pair: Pair, k: int = 10) -> Relabelled:
     K, L = (
         inner_products(layer, near.rows, near.columns) * near.shares for layer, near in zip(layers, (x, y), strict=True)
     )
-    own = tuple(_unbiased_hsic(near, values, values) for near, values in ((x, K), (y, L)))
+    own = tuple(own_hsic(near, values) for near, values in ((x, K), (y, L)))
     for layer, hsic in zip(layers, own, strict=True):
         if not hsic > 0:
             raise SpanmatchError(
                 f"cknna: layer {layer.layer!r}: the unbiased estimate of its alignment with itself is not positive; "
                 "use a larger sample or another k"
             )
-    return _ProductsShared(x, y, K, L, float(np.sqrt(own[0] * own[1])))
+    return ProductsShared(x, y, K, L, float(np.sqrt(own[0] * own[1])))
 
 
 def _checked(pair: Pair, name: str, k: int, fewest: int = 0) -> MeasuredFields:
@@ -301,120 +295,3 @@ def _checked(pair: Pair, name: str, k: int, fewest: int = 0) -> MeasuredFields:
 def _by_cosine(pair: Pair, k: int) -> tuple[Neighbours, Neighbours]:
     """Return the nearest neighbours of both layers."""
     return neighbours_of(pair.sample.x, k, "cosine"), neighbours_of(pair.sample.y, k, "cosine")
-
-
-def _exactly_one(ratios: Array) -> Array:
-    """Return ratios of sums of shares with 1 where they are so but for rounding."""
-    return np.where(np.abs(ratios - 1) < EXACT, 1.0, ratios)
-
-
-@dataclass(frozen=True, eq=False)
-class _OfNeighbours(Relabelled):
-    """A measure of the neighbours of two layers."""
-
-    x: Neighbours
-    y: Neighbours
-
-    def keys(self, order: Index | None) -> Index:
-        """Return where the entries of x are in a table of y's examples, row by row."""
-        rows, columns = self.x.rows, self.x.columns
-        return rows * self.x.size + columns if order is None else order[rows] * self.x.size + order[columns]
-
-    def common(self, order: Index | None) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
-        """Return the entry of y for each entry of x, and whether there is one."""
-        places = self.y.positions[self.keys(order)]
-        return places, places >= 0
-
-    def smaller_shares(self, places: NDArray[np.int32], is_common: NDArray[np.bool_]) -> Array:
-        """Return the shares of the entries of x in the intersection."""
-        return np.where(is_common, np.minimum(self.x.shares, self.y.shares[places]), 0.0)
-
-    def intersections(self, order: Index | None) -> Array:
-        """Return the number of common neighbours of each example (m,)."""
-        return self.x.sums(self.smaller_shares(*self.common(order)))
-
-
-class _Shared(_OfNeighbours):
-    """Mutual k-NN."""
-
-    def value(self, order: Index | None = None) -> float:
-        return float(np.mean(_exactly_one(self.intersections(order) / self.x.k)))
-
-
-class _Jaccard(_OfNeighbours):
-    """The Jaccard index of neighbourhoods."""
-
-    def value(self, order: Index | None = None) -> float:
-        intersections = self.intersections(order)
-        return float(np.mean(_exactly_one(intersections / (2 * self.x.k - intersections))))
-
-
-class _RanksShared(_OfNeighbours):
-    """Rank similarity."""
-
-    def value(self, order: Index | None = None) -> float:
-        places, is_common = self.common(order)
-        shares, r, s = self.smaller_shares(places, is_common), self.x.ranks, self.y.ranks[places]
-        agreement = self.x.sums(shares * 2 / ((1 + np.abs(r - s)) * (r + s)))
-        examples, counts = np.arange(self.x.size), np.minimum(self.x.sums(shares), self.x.k)
-        of_x = self.x.largest_sums(examples, counts)
-        of_y = self.y.largest_sums(examples if order is None else order, counts)
-        largest = np.maximum(of_x, of_y)
-        return float(
-            np.mean(_exactly_one(np.divide(agreement, largest, where=largest > 0, out=np.zeros_like(largest))))
-        )
-
-
-@dataclass(frozen=True, eq=False)
-class _DistancesShared(_OfNeighbours):
-    """The second-order cosine."""
-
-    D: Array
-    """(m, m) the cosine distances of x."""
-    E: Array
-    """(m, m) those of y."""
-
-    def value(self, order: Index | None = None) -> float:
-        x, y, m = self.x, self.y, self.x.size
-        keys, (places, is_common) = self.keys(order), self.common(order)
-        weights = np.where(is_common, np.maximum(x.shares, y.shares[places]), x.shares)
-        inverse = np.arange(m) if order is None else np.argsort(order)
-        rows, columns = inverse[y.rows], inverse[y.columns]
-        keys_of_y = rows * m + columns
-        alone = np.flatnonzero(x.positions[keys_of_y] < 0)
-        d = np.concatenate([self.D[x.rows, x.columns], self.D.take(keys_of_y[alone])])
-        e = np.concatenate([self.E.take(keys), self.E[y.rows[alone], y.columns[alone]]])
-        weights, rows = np.concatenate([weights, y.shares[alone]]), np.concatenate([x.rows, rows[alone]])
-        de, dd, ee = (sums_at(rows, weights * f * g, m) for f, g in ((d, e), (d, d), (e, e)))
-        size = np.sqrt(dd * ee)
-        cosines = np.divide(de, size, where=size > 0, out=np.where((dd == 0) & (ee == 0), 1.0, 0.0))
-        return float(np.mean(np.minimum(cosines, 1.0)))
-
-
-@dataclass(frozen=True, eq=False)
-class _ProductsShared(_OfNeighbours):
-    """CKNNA."""
-
-    K: Array
-    """The inner products of the entries of x, times their shares."""
-    L: Array
-    """Those of y."""
-    size: float
-    """The root of the product of the layers' own HSIC."""
-
-    def value(self, order: Index | None = None) -> float:
-        places, is_common = self.common(order)
-        shares = self.smaller_shares(places, is_common)
-        K = self.K * shares / self.x.shares
-        L = np.where(is_common, self.L[places] * shares / self.y.shares[places], 0.0)
-        return _unbiased_hsic(self.x, K, L) / self.size
-
-
-def _unbiased_hsic(entries: Neighbours, K: Array, L: Array) -> float:
-    """Return the unbiased HSIC of two matrices that have the same entries, times n (n - 3)."""
-    n, back = entries.size, entries.reversed
-    both = back >= 0
-    trace = float(np.sum(K[both] * L[back[both]]))
-    columns = sums_at(entries.columns, K, n)
-    through = float(columns @ entries.sums(L))
-    return trace + float(K.sum() * L.sum()) / ((n - 1) * (n - 2)) - 2 * through / (n - 2)

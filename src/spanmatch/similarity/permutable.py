@@ -7,8 +7,9 @@ they are computed once. `statistic_of` in `sampled_statistics` gives the form of
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -57,6 +58,22 @@ class Relabelled(ABC):
         Returns
         -------
         float
+        """
+
+    @abstractmethod
+    def values(self, orders: Index, shared: dict[Hashable, Any] | None = None) -> Array:
+        """Return the measure with y's examples in other orders.
+
+        Parameters
+        ----------
+        orders : array of int, (K, m)
+            As of `value`.
+        shared : dict, optional
+            What measures of the same neighbours have in common for these orders: the first one puts it there.
+
+        Returns
+        -------
+        array of float, (K,)
         """
 
 

@@ -28,7 +28,7 @@ from ..errors import SpanmatchError
 from ..moments.pairs import Pair
 from ..moments.sample import LayerSample
 from ..moments.spans import Array, Index
-from .matrix_cache import CACHE
+from .matrix_cache import CACHE, UNIT_KERNELS
 
 Kernel = Literal["linear", "rbf"]
 Dissimilarity = Literal["correlation", "euclidean", "sqeuclidean", "cosine"]
@@ -204,12 +204,15 @@ def unit_kernel(sample: LayerSample, kernel: Kernel, bandwidth: float, *, debias
     Statistics 42, 2014).
     """
 
-    centred = products(sample) if kernel == "linear" else _centred_rbf_kernel(sample, bandwidth)
-    matrix = centred.copy()
-    if debiased:
-        _u_centre(matrix)
-    size = float(np.linalg.norm(centred))
-    return _normalised(matrix, size, f"layer {sample.layer!r}: all sampled examples are equally far apart")
+    def compute() -> Array:
+        centred = products(sample) if kernel == "linear" else _centred_rbf_kernel(sample, bandwidth)
+        matrix = centred.copy()
+        if debiased:
+            _u_centre(matrix)
+        size = float(np.linalg.norm(centred))
+        return _normalised(matrix, size, f"layer {sample.layer!r}: all sampled examples are equally far apart")
+
+    return UNIT_KERNELS.get(sample, (kernel, bandwidth if kernel == "rbf" else 0.0, debiased), compute)
 
 
 def unit_centred_distances(sample: LayerSample) -> Array:

@@ -58,20 +58,27 @@ class Neighbours:
         """The entry of each entry's neighbour and example, the other way round; -1 where there is none."""
         return np.asarray(self.positions[self.columns * self.size + self.rows], dtype=np.intp)
 
-    def sums(self, values: Array) -> Array:
-        """Return the sum of the entries' values for each example (m,)."""
-        return sums_at(self.rows, values, self.size)
+    @cached_property
+    def _starts(self) -> Index:
+        """The first entry of each example."""
+        return np.searchsorted(self.rows, np.arange(self.size))
+
+    def keys(self, orders: Index) -> Index:
+        """Return where the entries are in a table (m * m,) of examples in other orders (K, m), (K, entries)."""
+        keys = orders.take(self.rows, axis=1)
+        keys *= self.size
+        keys += orders.take(self.columns, axis=1)
+        return keys
+
+    def row_sums(self, values: Array) -> Array:
+        """Return the sums of the entries' values (..., entries) for each example (..., m)."""
+        return np.asarray(np.add.reduceat(values, self._starts, axis=-1))
 
     def largest_sums(self, examples: Index, places: Array) -> Array:
         """Return the sums of 1 / rank over the first places of examples, a number with a fraction each."""
         first = np.floor(places).astype(np.intp)
         below, above = self.reciprocals[examples, first], self.reciprocals[examples, np.minimum(first + 1, self.k)]
         return np.asarray(below + (places - first) * (above - below))
-
-
-def sums_at(places: Index, values: Array, size: int) -> Array:
-    """Return the sums of the values at each place (size,)."""
-    return np.asarray(np.bincount(places, weights=values, minlength=size), dtype=np.float64)
 
 
 def neighbours_of(sample: LayerSample, k: int, nearness: Nearness) -> Neighbours:
