@@ -25,6 +25,7 @@ from .dictionaries import (
     FeatureUniversality,
     SparseFeatures,
     feature_partners,
+    feature_profile,
     feature_universality,
 )
 from .errors import SpanmatchError, SpanmatchWarning
@@ -199,6 +200,7 @@ __all__ = [
     "eigenspace_overlap",
     "exact_structure",
     "feature_partners",
+    "feature_profile",
     "feature_universality",
     "flattened",
     "gulp",

@@ -126,6 +126,7 @@ CALLS = {
     "rank_similarity": lambda w: sm.rank_similarity(w.pair),
     "second_order_cosine": lambda w: sm.second_order_cosine(w.pair),
     "feature_partners": lambda w: sm.feature_partners(w.features, "a:l", "b:l"),
+    "feature_profile": lambda w: sm.feature_profile(w.features, "a:l", "b:l"),
     "feature_universality": lambda w: sm.feature_universality(w.features, "l"),
     "flattened": lambda w: sm.flattened(w.pair, sm.procrustes),
     "significance": lambda w: sm.significance(w.moments, sm.mutual_knn, 9),

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from ..errors import SpanmatchError
+from ..moments.provenance import Provenance
 from .coactivation import Coactivation, by_feature
 from .feature_rows import Activity, Index, SparseFeatures
 from .weighted_matching import Matching, best_matching
@@ -80,3 +81,25 @@ def check_options(features: SparseFeatures, candidates: int, min_active_rows: in
         )
     if not 0 <= tolerance < 1:
         raise SpanmatchError(f"tolerance={tolerance!r}: give a number in [0, 1)")
+
+
+def check_features(features: SparseFeatures) -> None:
+    """Raise SpanmatchError for what is not sparse features."""
+    if not isinstance(features, SparseFeatures):
+        raise SpanmatchError(
+            f"features: {type(features).__name__}; give sm.SparseFeatures with the rows of both layers"
+        )
+
+
+def provenance_of(features: SparseFeatures, x: str, y: str) -> Provenance:
+    """Return what results of two layers are computed from."""
+    return Provenance(
+        x_layer=x,
+        y_layer=y,
+        x_neurons=features.layers[x],
+        y_neurons=features.layers[y],
+        rows=features.rows,
+        n_examples=features.n_examples,
+        layout="sparse features",
+        centred=True,
+    )

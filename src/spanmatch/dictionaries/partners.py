@@ -14,10 +14,10 @@ from numpy.typing import ArrayLike, NDArray
 from .._plotting import NULL, axes_for, label, legend, whole_ticks
 from .._values import Json, data_frame, plain
 from ..moments.folds import Plan, folds_of
-from ..moments.provenance import Provenance, Result
+from ..moments.provenance import Result
 from .coactivation import Candidates, by_feature, products_of_pairs
 from .decoders import Cosines, cosines
-from .feature_layers import FeatureLayers, check_options
+from .feature_layers import FeatureLayers, check_options, provenance_of
 from .feature_rows import Array, Index, SparseFeatures
 
 if TYPE_CHECKING:
@@ -362,7 +362,7 @@ def feature_partners(
         bound=matching.bound,
         candidates=len(matching.candidates.r),
         min_active_rows=min_active_rows,
-        provenance=_provenance(features, x, y),
+        provenance=provenance_of(features, x, y),
     )
 
 
@@ -446,19 +446,6 @@ def _cosine_fields(cosine: Cosines | None) -> dict[str, Any]:
         "y_cosine": cosine.y,
         "y_cosine_best": cosine.y_best,
     }
-
-
-def _provenance(features: SparseFeatures, x: str, y: str) -> Provenance:
-    return Provenance(
-        x_layer=x,
-        y_layer=y,
-        x_neurons=features.layers[x],
-        y_neurons=features.layers[y],
-        rows=features.rows,
-        n_examples=features.n_examples,
-        layout="sparse features",
-        centred=True,
-    )
 
 
 def _plain(values: NDArray[Any]) -> Json:
