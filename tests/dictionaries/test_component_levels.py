@@ -5,7 +5,7 @@ import pytest
 import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sparse_layers import features_of, two
+from sparse_layers import features_of
 
 import spanmatch as sm
 from spanmatch.dictionaries import component_levels
@@ -45,7 +45,8 @@ def test_levels_are_those_of_the_dense_layers(sizes, seed, at_once):
 
 
 def test_components_are_those_of_the_joint_gram_matrix():
-    X, Y = two(60, 50, 40, 20)
+    r = np.random.default_rng(0)
+    X, Y = (np.where(r.random((40, width)) < 0.02, 1.0, 0.0).astype(np.float32) for width in (50, 40))
     joint = np.hstack([X, Y])
     count, labels = sp.csgraph.connected_components(sp.csr_array(joint.T @ joint > 0), directed=False)
     active = joint.any(axis=0)
