@@ -24,7 +24,7 @@ from ..moments.effective_sample_size import ROWS_PER_DIMENSION, effective_sample
 from ..moments.pairs import RESOLVED, Pair, checked_pair
 from ..moments.provenance import Method, Provenance, Result
 from ..moments.remembered import remembered
-from ..moments.spans import Array, Index, Span
+from ..moments.spans import Array, Index
 from .least_squares import Coefficients, coefficients, distances
 from .peeling import Peeling
 
@@ -633,7 +633,7 @@ def match_profile(pair: Pair, *, centred: bool = False, corrected: bool = False)
     levels = (np.full(pair.neurons[0], np.nan), np.full(pair.neurons[1], np.nan))
     threshold = np.inf
     if corrected:
-        _check_sample_size(pair, max(len(span.dual) for span in pair.all_spans(centred=centred)), sample_size)
+        _check_sample_size(pair, max(pair.ranks(centred=centred)), sample_size)
         threshold = 1.0
     for peeling in _sharpened(pair, neurons, centred, sample_size=sample_size):
         dimensions = max(dimensions, peeling.dimensions)
@@ -750,7 +750,7 @@ def _sharpened(
     """
     resolution, stale = np.inf, False
     while len(neurons[0]) or len(neurons[1]):
-        peeling = Peeling(_spans(pair, neurons, centred), list(neurons), sample_size)
+        peeling = Peeling(pair.removable_spans(*neurons, centred=centred), list(neurons), sample_size)
         if peeling.resolution > resolution / 2 and not stale:
             return
         resolution = peeling.resolution
@@ -759,15 +759,6 @@ def _sharpened(
         stale = peeling.stale
         if resolution <= enough and not stale:
             return
-
-
-def _spans(pair: Pair, neurons: list[Index], centred: bool) -> tuple[Span, Span]:
-    """Return the spans of some neurons, in memory that may be overwritten."""
-    active_x, active_y = pair.active(centred=centred)
-    if len(neurons[0]) == len(active_x) and len(neurons[1]) == len(active_y):
-        of_x, of_y = pair.all_spans(centred=centred)
-        return of_x.copy(), of_y.copy()
-    return pair.spans(neurons[0], neurons[1], centred=centred)
 
 
 def _match_result_fields(pair: Pair, centred: bool, resolution: float, dimensions: int) -> MatchFields:

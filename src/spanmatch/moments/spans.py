@@ -34,11 +34,15 @@ UNIT = float(np.finfo(np.float64).eps)
 SINGLE = float(np.finfo(np.float32).eps)
 RELATION_TOLERANCE = 1e-7
 """The norm below which columns of Z are rounding; the rows of Z are orthonormal."""
+SHORTEST = 0.5
+"""The length below which the dual vector of an independent regressor is wrong: w_i . a_i = 1."""
 CLEAR = 2.0
 """A rank is clear if no direction is within this factor of the cutoff."""
 LARGEST_CUTOFF = 1e-4
 """The largest cutoff, relative to a neuron's norm, with which directions may be dropped: larger
 directions may be real."""
+ZEROED_AT_ONCE = 128
+"""The number of columns that are zeroed above the diagonal at once."""
 CHOLESKY_LIMIT = 1e-5
 """The smallest relative pivot for which QR by Cholesky is used. Two rounds of it are as orthogonal
 as Householder's QR up to a condition number of about 1e8."""
@@ -134,8 +138,81 @@ class Rounding:
 
 
 @dataclass
+class Panel:
+    """Some regressors and targets of a span, in smaller coordinates.
+
+    Notes
+    -----
+    With W_J = B T for an orthonormal B, and Z_J = E S, the small span has T, S and B^T C in place of
+    W, Z and C. The removal of these regressors has the same effect in it.
+    """
+
+    small: Span
+    """The span of at most j dimensions of j regressors, and their targets."""
+    basis: Array
+    """(r, at most j) B; for a `GramSpan`, (m, at most j) its inner products W^T B."""
+    relation_basis: Array
+    """(d, at most j) E."""
+
+    def removal(self, lost: Array, relations: Array, carriers: Array, reach: float = 0.0) -> Removal:
+        """Return the effect on the complete span of a removal in the small coordinates.
+
+        Parameters
+        ----------
+        lost : array of float, (at most j, k)
+            Orthonormal directions that the span loses.
+        relations : array of float, (at most j, s)
+            Orthonormal directions of the relations that are used up.
+        carriers : array of float, (at most j, s)
+            The vectors by which the dual basis changes.
+        reach : float
+            A bound on how large the dual basis becomes.
+
+        Returns
+        -------
+        Removal
+            The effect.
+        """
+        return Removal(
+            _times(self.basis, lost),
+            _times(self.relation_basis, relations),
+            _times(self.basis, carriers),
+            product(lost, carriers),
+            product(carriers, carriers),
+            reach,
+        )
+
+    def removal_of_all(self) -> Removal:
+        """Return the effect of removing all regressors of the panel at once.
+
+        Returns
+        -------
+        Removal
+            The effect.
+        """
+        W, Z = self.small.dual, self.small.null
+        if not len(Z):
+            shortest = abs(W.diagonal()).min(initial=1.0) if len(W) == W.shape[1] else 0.0
+            nothing = np.zeros((len(W), 0), order="F")
+            reach = 0.0 if shortest > SHORTEST else np.inf
+            return self.removal(np.eye(len(W), order="F"), np.zeros((0, 0), order="F"), nothing, reach)
+        left, size, right = np.linalg.svd(Z, full_matrices=True)
+        s = int(np.count_nonzero(size > RELATION_TOLERANCE))
+        carriers = np.asfortranarray(W @ (right[:s].T / size[:s]))
+        hidden = (size[s:] > self.small.cutoff / CLEAR).any()
+        reach = np.inf if hidden else float(np.linalg.norm(carriers, axis=0).max(initial=0.0))
+        return self.removal(orthonormal(W @ right[s:].T)[0], np.asfortranarray(left[:, :s]), carriers, reach)
+
+
+@dataclass
 class Removal:
-    """The effect of removing some regressors on a span, in the coordinates of its basis."""
+    """The effect of removing some regressors on a span.
+
+    Notes
+    -----
+    Directions are in the coordinates of the span's basis; for a `GramSpan`, their inner products
+    with the dual basis take their place.
+    """
 
     lost: Array
     """(r, k) orthonormal directions that the span loses, in the order of removal."""
@@ -143,8 +220,36 @@ class Removal:
     """(d, s) orthonormal directions of the relations that are used up."""
     carriers: Array
     """(r, s) the vectors by which the dual basis changes: w_i -= carriers (relations^T z_i)."""
+    lost_carriers: Array
+    """(k, s) inner products of the lost directions with the carriers."""
+    carrier_products: Array
+    """(s, s) inner products of the carriers."""
     reach: float = 0.0
     """A bound on how large the dual basis becomes; infinite if the relations are not clear."""
+
+    def first(self, lost: int, relations: int) -> Removal:
+        """Return the effect of the first losses alone.
+
+        Parameters
+        ----------
+        lost : int
+            How many directions are lost.
+        relations : int
+            How many relations are used up.
+
+        Returns
+        -------
+        Removal
+            Their effect.
+        """
+        return Removal(
+            self.lost[:, :lost],
+            self.relations[:, :relations],
+            self.carriers[:, :relations],
+            self.lost_carriers[:lost, :relations],
+            self.carrier_products[:relations, :relations],
+            self.reach,
+        )
 
 
 @dataclass
@@ -165,6 +270,11 @@ class Span:
     """Whether the rank is clear: rounding could not have changed which directions count."""
     cutoff: float
     """The size below which directions, and coefficients of relations, count as rounding."""
+
+    @property
+    def rank(self) -> int:
+        """The number of dimensions of the span before any regressor was removed."""
+        return len(self.dual)
 
     @property
     def condition(self) -> float:
@@ -188,7 +298,8 @@ class Span:
         -------
         float
             A bound if the removal uses up a relation, and 0 if it does not. Infinite if rounding
-            may hide a relation.
+            may hide a relation, or has shortened the dual vector of an independent regressor, which
+            is at least 1 long.
 
         Notes
         -----
@@ -196,39 +307,11 @@ class Span:
         coefficients, such as the difference of two neurons that nearly repeat each other. Without
         it, the others are badly conditioned.
         """
-        if not len(self.null):
-            return 0.0
-        size = float(np.linalg.norm(self.null[:, regressor]))
+        w, z = self.dual[:, regressor], self.null[:, regressor]
+        length, size = np.sqrt(w @ w), np.sqrt(z @ z) if len(z) else 0.0
         if size > RELATION_TOLERANCE:
-            return float(np.linalg.norm(self.dual[:, regressor])) / size
-        return np.inf if size > self.cutoff / CLEAR else 0.0
-
-    def removal(self, regressors: Index) -> Removal:
-        """Return the effect of removing several regressors at once.
-
-        Parameters
-        ----------
-        regressors : array of int, (j,)
-            The columns of the regressors.
-
-        Returns
-        -------
-        Removal
-            The directions that the span loses and the relations that are used up.
-
-        Notes
-        -----
-        Cost: O(r j^2) operations.
-        """
-        W, Z = self.dual[:, regressors], self.null[:, regressors]
-        if not len(Z):
-            return Removal(_qr(W)[0], np.empty((0, 0)), np.empty((len(W), 0)))
-        left, size, right = np.linalg.svd(Z, full_matrices=True)
-        s = int(np.count_nonzero(size > RELATION_TOLERANCE))
-        carriers = W @ (right[:s].T / size[:s])
-        hidden = (size[s:] > self.cutoff / CLEAR).any()
-        reach = np.inf if hidden else float(np.linalg.norm(carriers, axis=0).max(initial=0.0))
-        return Removal(_qr(W @ right[s:].T)[0], left[:, :s], carriers, reach)
+            return float(length / size)
+        return np.inf if size > self.cutoff / CLEAR or length < SHORTEST else 0.0
 
     def apply(self, removal: Removal, components: Array) -> None:
         """Apply a removal in place: to the dual basis, the relations, and the targets.
@@ -247,12 +330,12 @@ class Span:
         the target's components. Cost: 4 r k (m + t) operations, as matrix products.
         """
         if removal.relations.size:
-            used = _product(removal.relations, self.null)
-            _subtract(self.null, removal.relations, used)
-            _subtract(self.dual, removal.carriers, used)
+            used = product(removal.relations, self.null)
+            subtract(self.null, removal.relations, used)
+            subtract(self.dual, removal.carriers, used)
         if removal.lost.size:
-            _subtract(self.dual, removal.lost, _product(removal.lost, self.dual))
-            _subtract(self.inside, removal.lost, components)
+            subtract(self.dual, removal.lost, product(removal.lost, self.dual))
+            subtract(self.inside, removal.lost, components)
             self.outside += np.einsum("kt,kt->t", components, components)
 
     def take(self, regressor: int) -> tuple[Array, Array | None, Array]:
@@ -300,7 +383,7 @@ class Span:
         array of float, (k, t)
             lost^T C.
         """
-        return _product(removal.lost, self.inside)
+        return product(removal.lost, self.inside)
 
     def drop(self, regressors: Index, targets: Index) -> None:
         """Delete columns; the last columns move to their places (see `Compaction`).
@@ -328,7 +411,7 @@ class Span:
         dual, null, inside = (array.copy(order="F") for array in (self.dual, self.null, self.inside))
         return Span(dual, null, inside, self.outside.copy(), self.noise, self.clear, self.cutoff)
 
-    def panel(self, regressors: Index, targets: Index) -> tuple[Span, Array, Array]:
+    def panel(self, regressors: Index, targets: Index) -> Panel:
         """Return the span restricted to some neurons, in smaller coordinates.
 
         Parameters
@@ -340,23 +423,134 @@ class Span:
 
         Returns
         -------
-        small : Span
+        Panel
             The span of at most j dimensions in which the removal of these regressors has the same
             effect on these targets.
-        basis : array of float, (r, at most j)
-            B, the orthonormal basis of its coordinates.
-        relation_basis : array of float, (d, at most j)
-            E, the orthonormal basis of the coordinates of its relations.
 
         Notes
         -----
-        With W_J = B T and Z_J = E S, the small span has T, S and B^T C in place of W, Z and C.
+        Cost: O(r j^2) operations.
         """
-        basis, T = _qr(self.dual[:, regressors])
-        relation_basis, S = _qr(self.null[:, regressors])
-        inside = _product(basis, self.inside[:, targets])
+        basis, T = orthonormal(self.dual[:, regressors])
+        relation_basis, S = orthonormal(self.null[:, regressors])
+        inside = product(basis, self.inside[:, targets])
         small = Span(T, S, inside, self.outside[targets].copy(), self.noise, self.clear, self.cutoff)
-        return small, basis, relation_basis
+        return Panel(small, basis, relation_basis)
+
+
+@dataclass(frozen=True)
+class Factor:
+    """The inverse triangular factor of a layer's unit columns, and the relations of the others.
+
+    Notes
+    -----
+    A[:, order] = Q L^T by pivoting, for the `rank` independent columns that come first.
+    """
+
+    inverse: Array
+    """(rank, rank) L^-1, lower triangular: the dual basis of the independent columns."""
+    relations: Array
+    """(m, m - rank) linear relations, in the order of the pivots."""
+    order: Index
+    """(m,) the columns in the order of the pivots."""
+    noise: Noise
+    """Bounds on the error of distances, relative to `condition`."""
+    cutoff: float
+    """The size below which directions, and coefficients of relations, count as rounding."""
+    clear: bool
+    """Whether the rank is clear: rounding could not have changed which directions count."""
+
+    @property
+    def rank(self) -> int:
+        """The number of dimensions of the span."""
+        return len(self.inverse)
+
+    @property
+    def condition(self) -> float:
+        """||L^-1||_F, at least 1 / (smallest singular value) of the unit columns; at least 1."""
+        return float(np.sqrt(max(1.0, np.einsum("ij,ij->", self.inverse, self.inverse))))
+
+    @property
+    def resolution(self) -> float:
+        """The smallest distance that can be distinguished from 0; 1 if the rank is not clear."""
+        return min(1.0, (self.noise.of_distances + self.noise.of_squares) * self.condition) if self.clear else 1.0
+
+    def span(self, at: Array) -> Span:
+        """Return the span with targets.
+
+        Parameters
+        ----------
+        at : array of float, (m, t)
+            Inner products of the columns and unit targets.
+
+        Returns
+        -------
+        Span
+            The span.
+        """
+        if not self.rank:
+            return _empty_span(at.shape[1])
+        inside = np.asfortranarray(blas.dtrmm(1.0, self.inverse, at[self.order[: self.rank]], lower=1))
+        return self.span_of(inside, np.maximum(1.0 - np.einsum("kt,kt->t", inside, inside), 0.0))
+
+    def span_of(self, inside: Array, outside: Array) -> Span:
+        """Return the span with targets of known coordinates.
+
+        Parameters
+        ----------
+        inside : array of float, (rank, t)
+            The coordinates of the targets in the basis Q.
+        outside : array of float, (t,)
+            The squared distances of the targets.
+
+        Returns
+        -------
+        Span
+            The span.
+        """
+        W = np.zeros((self.rank, len(self.order)), order="F")
+        W[:, self.order[: self.rank]] = self.inverse
+        null = self.null()
+        placed = np.empty(null.shape, order="F")
+        placed[:, self.order] = null
+        return Span(W, placed, inside, outside, self.noise, self.clear, self.cutoff)
+
+    def null(self) -> Array:
+        """Return an orthonormal basis of the relations.
+
+        Returns
+        -------
+        array of float, (m - rank, m)
+            The basis, as rows, in the order of the pivots.
+        """
+        return np.asfortranarray(orthonormal(self.relations)[0].T)
+
+
+def factor_from_gram(aa: Array, rounding: Rounding) -> Factor:
+    """Return the factor of unit columns from inner products.
+
+    Parameters
+    ----------
+    aa : array of float, (m, m)
+        Inner products of the columns.
+    rounding : Rounding
+        The rounding of the inner products.
+
+    Returns
+    -------
+    Factor
+        The inverse triangular factor.
+
+    Notes
+    -----
+    Cost: 2 m^3 / 3 operations.
+    """
+    cutoff = rounding.cutoff(0, len(aa))
+    L, order, rank = _cholesky(aa, cutoff**2)
+    dropped, clear = _dropped(aa, L, order, rank, cutoff, rounding)
+    # Dropped directions below the rounding of the inner products count as 0.
+    resolved = dropped**2 > 4 * len(aa) * rounding.products
+    return _factor(L, order, np.where(resolved, dropped, 0.0), cutoff, clear, rounding)
 
 
 def span_from_gram(aa: Array, at: Array, rounding: Rounding) -> Span:
@@ -382,12 +576,7 @@ def span_from_gram(aa: Array, at: Array, rounding: Rounding) -> Span:
     distances, so distances are resolved to about its root times the condition number: 1e-8 x
     condition in float64. Cost: 2 m^3 / 3 + m^2 t operations.
     """
-    if not len(aa):
-        return _empty_span(at.shape[1])
-    factored = _by_cholesky(aa, at, rounding)
-    # Dropped directions below the rounding of the inner products count as 0.
-    resolved = factored.dropped**2 > 4 * len(aa) * rounding.products
-    return _span(factored, np.where(resolved, factored.dropped, 0.0), rounding)
+    return factor_from_gram(aa, rounding).span(at)
 
 
 def outside_from_gram(aa: Array, at: Array, rounding: Rounding) -> tuple[Array, float]:
@@ -446,7 +635,8 @@ def span_from_columns(A: Array, T: Array, rounding: Rounding) -> Span:
     if not A.shape[1]:
         return _empty_span(T.shape[1])
     factored = _by_qr(A, T, rounding)
-    return _span(factored, factored.dropped, rounding)
+    L, order, inside, outside, dropped, cutoff, clear = factored
+    return _factor(L, order, dropped, cutoff, clear, rounding).span_of(inside, outside)
 
 
 def outside_from_columns(A: Array, T: Array, rounding: Rounding) -> tuple[Array, float]:
@@ -605,26 +795,27 @@ def _by_cholesky(aa: Array, at: Array, rounding: Rounding) -> _Factored:
     L, order, rank = _cholesky(aa, cutoff**2)
     inside = np.asfortranarray(blas.dtrsm(1.0, np.asfortranarray(L[:rank, :rank]), at[order[:rank]], lower=1))
     outside = np.maximum(1.0 - np.einsum("kt,kt->t", inside, inside), 0.0)
-    residuals = aa.diagonal()[order[rank:]] - np.einsum("jk,jk->j", L[rank:], L[rank:])
-    dropped = np.sqrt(np.maximum(residuals, 0.0))
-    clear = rounding.is_clear(L.diagonal()[:rank], dropped, cutoff)
+    dropped, clear = _dropped(aa, L, order, rank, cutoff, rounding)
     return _Factored(L, order, inside, outside, dropped, cutoff, clear)
 
 
-def _span(factored: _Factored, dropped: Array, rounding: Rounding) -> Span:
-    """Return the span of factored regressors, given the resolved distances of the dropped ones."""
-    L, order, inside, outside, _, cutoff, clear = factored
+def _dropped(aa: Array, L: Array, order: Index, rank: int, cutoff: float, rounding: Rounding) -> tuple[Array, bool]:
+    """Return the distances of the dropped regressors to the span, and whether the rank is clear."""
+    residuals = aa.diagonal()[order[rank:]] - np.einsum("jk,jk->j", L[rank:], L[rank:])
+    dropped = np.sqrt(np.maximum(residuals, 0.0))
+    return dropped, rounding.is_clear(L.diagonal()[:rank], dropped, cutoff)
+
+
+def _factor(L: Array, order: Index, dropped: Array, cutoff: float, clear: bool, rounding: Rounding) -> Factor:
+    """Return the inverse and the relations of factored regressors, given the resolved distances of
+    the dropped ones.
+    """
     m, rank = L.shape
     inverse, _ = lapack.dtrtri(np.asfortranarray(L[:rank, :rank]), lower=1)
-    if rank == m:
-        nothing = np.empty((0, m), order="F")
-        return Span(_placed(inverse, order), nothing, inside, outside, rounding.noise(dropped), clear, cutoff)
-    W = np.zeros((rank, m), order="F")
-    W[:, order[:rank]] = inverse
-    relations = np.vstack([-inverse.T @ L[rank:, :rank].T, np.eye(m - rank)])
+    relations = np.asfortranarray(np.vstack([-inverse.T @ L[rank:, :rank].T, np.eye(m - rank)]))
     # The residual of a relation is the dropped distance, relative to the norm of its coefficients.
     noise = rounding.noise(dropped / np.linalg.norm(relations, axis=0))
-    return Span(W, _placed(_qr(relations)[0].T, order), inside, outside, noise, clear, cutoff)
+    return Factor(inverse, relations, order, noise, cutoff, clear)
 
 
 def _empty_span(targets: int) -> Span:
@@ -634,25 +825,20 @@ def _empty_span(targets: int) -> Span:
     return Span(nothing, nothing.copy(), inside, np.ones(targets), Noise(0.0, 0.0), True, 0.0)
 
 
-def _placed(columns: Array, order: Index) -> Array:
-    """Return the columns permuted: column k goes to position order[k]."""
-    if np.array_equal(order, np.arange(len(order))):
-        return np.asfortranarray(columns)
-    placed = np.empty(columns.shape, order="F")
-    placed[:, order] = columns
-    return placed
-
-
 def _cholesky(gram: Array, tolerance: float) -> tuple[Array, Index, int]:
     """Return L, order, rank of the symmetric gram[order][:, order] = L L^T."""
     symmetric = gram.T if gram.flags.c_contiguous else gram
     # Pivoting is required: without it, amplified rounding can count as a direction, depending on
     # the order of the neurons.
     L, order, rank, _ = lapack.dpstrf(symmetric, tol=tolerance, lower=1)
-    return np.tril(L)[:, :rank], order - 1, rank
+    for start in range(0, rank, ZEROED_AT_ONCE):
+        block = slice(start, start + ZEROED_AT_ONCE)
+        L[:start, block] = 0
+        L[block, block] = np.tril(L[block, block])
+    return L[:, :rank], order - 1, rank
 
 
-def _qr(columns: Array) -> tuple[Array, Array]:
+def orthonormal(columns: Array) -> tuple[Array, Array]:
     """Return Q and R, by two rounds of Cholesky QR if that is accurate, else by Householder QR."""
     if not columns.size:
         return np.zeros((len(columns), 0), order="F"), np.zeros((0, columns.shape[1]), order="F")
@@ -672,14 +858,21 @@ def _qr(columns: Array) -> tuple[Array, Array]:
 # two pools that spin while they wait for work compete for the cores.
 
 
-def _product(A: Array, B: Array) -> Array:
+def product(A: Array, B: Array) -> Array:
     """Return A^T B."""
     if not A.size or not B.size:
         return np.zeros((A.shape[1], B.shape[1]), order="F")
     return np.asarray(blas.dgemm(1.0, A, B, trans_a=1))
 
 
-def _subtract(C: Array, A: Array, B: Array) -> None:
+def _times(A: Array, B: Array) -> Array:
+    """Return A B."""
+    if not A.size or not B.size:
+        return np.zeros((A.shape[0], B.shape[1]), order="F")
+    return np.asarray(blas.dgemm(1.0, A, B))
+
+
+def subtract(C: Array, A: Array, B: Array) -> None:
     """Compute C -= A B in place, for C in Fortran order."""
     if A.size and B.size:
         blas.dgemm(-1.0, A, B, beta=1.0, c=C, overwrite_c=1)
