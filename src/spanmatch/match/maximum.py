@@ -535,8 +535,8 @@ def maximum_match(pair: Pair, eps: float, *, centred: bool = False) -> Match:
     -----
     The match is what remains of all neurons after those farther than eps from the span of the other
     side have been dropped, repeatedly, until there are none [1]_.
-    Cost: 5 (p^3 + q^3) / 3 operations, and up to 4 p^3 + 4 q^3 + 4 p q (p + q) more for the neurons
-    that are dropped.
+    Cost: for p = q neurons 4 p^3 operations, and up to 2 p^3 more for the neurons that are dropped;
+    about three times as many for `method="qr"`.
 
     References
     ----------
@@ -606,8 +606,8 @@ def match_profile(pair: Pair, *, centred: bool = False, corrected: bool = False)
     A distance in sample is too small, because the fit has as many degrees of freedom as the other
     side has dimensions d. With n independent rows (centred: n - 1), a corrected squared distance is
     distance^2 n / (n - d), where d falls as neurons are removed; levels are at most 1.
-    Cost: about 6 (p^3 + q^3) + 4 p q (p + q) operations, as matrix products. The rows are not read
-    again.
+    Cost: for p = q neurons about 6 p^3 operations, as matrix products; 20 p^3 for `method="qr"`. The
+    rows are not read again.
 
     References
     ----------

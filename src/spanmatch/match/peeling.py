@@ -14,6 +14,9 @@ are therefore removed in panels:
 3. The order is valid up to the first step at which a neuron outside the panel should have been
    removed before. The valid steps are applied to all neurons.
 
+Neurons whose distance is not below the threshold have the threshold as their level, in whatever
+order they are removed. If there are many, they are removed at once, without a panel.
+
 The levels are identical to those of single removals.
 
 Distances to a span of d dimensions, fitted to n independent rows, are too small by a factor of
@@ -113,7 +116,7 @@ class Peeling:
         float or array of float
             n / (n - d) for n independent rows and d remaining dimensions; 1 for distances in sample.
         """
-        return 1 / (1 - (self.remaining[side] - lost) / self.sample_size)
+        return 1 / (1 - (self.remaining[side] - lost) / self.sample_size) if self.is_corrected else 1.0
 
     def distances(self, side: int) -> Array:
         """Return the distances of the remaining neurons of one side to the other side.
@@ -191,8 +194,8 @@ class Peeling:
         -----
         It stops earlier if the spans become stale. If no neurons of one side remain, those of the
         other side get the threshold as their level.
-        Cost: about 4 (p^3 + q^3) + 4 p q (p + q) operations to remove all p + q neurons, as matrix
-        products.
+        Cost: for p = q neurons about 2 p^3 operations to remove all of them from spans in inner
+        products, and 8 p^3 from dual bases, as matrix products.
         """
         width = smallest = LARGEST_PANEL if self.is_corrected else SMALLEST_PANEL
         while self.largest() > self.resolution**2 and not self._is_one_sided() and not self.stale:
@@ -282,11 +285,11 @@ class _Panel:
 
     def order(self, threshold: float, floor: float) -> None:
         """Peel the panel alone, one neuron at a time, down to a squared distance."""
-        of_x, of_y = distances = (self.sides[Y].small.outside, self.sides[X].small.outside)
+        of_x, of_y = distances = (self.sides[Y].panel.outside, self.sides[X].panel.outside)
         outside = [self.sides[side].largest_outside() for side in (X, Y)]
         for _ in range(len(of_x) + len(of_y)):
-            to_x, to_y = (float(self.peeling.inflation(side, len(self.sides[side].lost))) for side in (X, Y))
-            radius, side = max((to_y * float(of_x.max(initial=-1.0)), X), (to_x * float(of_y.max(initial=-1.0)), Y))
+            to_x, to_y = (self.peeling.inflation(side, len(self.sides[side].lost)) for side in (X, Y))
+            radius, side = max((float(to_y * of_x.max(initial=-1.0)), X), (float(to_x * of_y.max(initial=-1.0)), Y))
             if radius <= floor:
                 return
             if self.steps and self.peeling.is_corrected and radius < max(to_x * outside[X], to_y * outside[Y]):
@@ -294,7 +297,7 @@ class _Panel:
             threshold = min(threshold, radius)
             member = int(np.argmax(distances[side]))
             self.steps.append(_Step(side, member, radius, threshold, *self._counts()))
-            if self.sides[side].small.reach(member) > self.peeling.largest_reach:
+            if self.sides[side].panel.reach(member) > self.peeling.largest_reach:
                 self.ends_stale = True
                 return
             self.sides[side].take(member)
@@ -349,14 +352,13 @@ class _Side:
         self.span = span
         self.targets = targets
         self.panel = span.panel(regressors, targets)
-        self.small = self.panel.small
         self.lost: list[Array] = []
         self.relations: list[Array] = []
         self.carriers: list[Array] = []
 
     def take(self, member: int) -> None:
         """Remove one regressor: the span loses a direction, or a relation is used up."""
-        direction, relation, carrier = self.small.take(member)
+        direction, relation, carrier = self.panel.take(member)
         if relation is None:
             self.lost.append(direction)
         else:
@@ -376,9 +378,9 @@ class _Side:
     def peaks(self) -> Array:
         """Return the largest distance outside the panel after 0, 1, 2, ... lost directions."""
         self.removal = self.panel.removal(
-            _columns(self.lost, len(self.small.dual)),
-            _columns(self.relations, len(self.small.null)),
-            _columns(self.carriers, len(self.small.dual)),
+            _columns(self.lost, len(self.panel.dual)),
+            _columns(self.relations, len(self.panel.null)),
+            _columns(self.carriers, len(self.panel.dual)),
         )
         self.components = self.span.lost_components(self.removal)
         outsiders = self._outsiders()

@@ -23,7 +23,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import blas, lapack
 
-from .spans import Array, Compaction, Factor, Index, Noise, Panel, Removal, Span, orthonormal, product, subtract
+from .panels import Panel, Removal
+from .products import orthonormal, product, subtract
+from .spans import CLEAR, Array, Compaction, Factor, Index, Noise
 
 FULL = 0.85
 """The share of rows and columns in use below which the arrays are compacted."""
@@ -102,8 +104,7 @@ class GramSpan:
         basis = blas.dtrsm(1.0, np.asfortranarray(T[:, pivots]), images, side=1) if images.size else images
         relation_basis, S = orthonormal(self.null[:, regressors])
         inside = _against(basis, _columns(self.cross, self.columns[targets]))
-        small = Span(T, S, inside, self.outside[targets].copy(), self.noise, self.clear, self.cutoff)
-        return Panel(small, basis, relation_basis)
+        return Panel.of(T, S, inside, self.outside[targets], basis, relation_basis, self.cutoff / CLEAR)
 
     def lost_components(self, removal: Removal) -> Array:
         """Return the components of the targets along the lost directions.
@@ -207,8 +208,13 @@ def gram_spans(factors: tuple[Factor, Factor], cross: Array) -> tuple[GramSpan, 
     Cost: (p^3 + q^3) / 3 + p q (p + q) operations.
     """
     of_x, of_y = factors
-    shared = cross[np.ix_(of_x.order, of_y.order)]
+    shared = cross[np.ix_(of_x.order, of_y.order)] if any(map(_is_permuted, factors)) else cross
     return _gram_span(of_x, shared, of_y.order), _gram_span(of_y, shared.T, of_x.order)
+
+
+def _is_permuted(factor: Factor) -> bool:
+    """Return whether the pivots are in another order than the columns."""
+    return not np.array_equal(factor.order, np.arange(len(factor.order)))
 
 
 def _gram_span(factor: Factor, cross: Array, target_order: Index) -> GramSpan:

@@ -815,8 +815,12 @@ class Pair(Displayed):
 
         Notes
         -----
-        Cost: two triangular factors.
+        Cost: two triangular factors, which are cached; those of centred layers only where the
+        constant vector is nearly in the span of a layer.
         """
+        quick = self._centred_resolution() if centred else None
+        if quick is not None:
+            return quick
         factors = self.factors(centred=centred)
         if factors is not None:
             return max(factor.resolution for factor in factors)
@@ -824,6 +828,17 @@ class Pair(Displayed):
         return max(
             self.spans(x, y[:0], centred=centred)[0].resolution, self.spans(x[:0], y, centred=centred)[1].resolution
         )
+
+    def _centred_resolution(self) -> float | None:
+        """Return the resolution between centred layers from the factors of the layers, or None."""
+        resolutions = []
+        for side, factor, neurons in zip(("x", "y"), self.factors() or (), self.active(), strict=False):
+            norms = np.sqrt(self.energy(side)[neurons])
+            means = np.sqrt(self.rows) * (self.x_mean if side == "x" else self.y_mean)[neurons]
+            spread = np.sqrt(self.energy(side, centred=True)[neurons])
+            resolutions.append(factor.centred_resolution(means / norms, spread / norms))
+        found = [resolution for resolution in resolutions if resolution is not None]
+        return max(found) if len(found) == 2 else None
 
     def unit(self, x: Index, y: Index, *, centred: bool = False) -> Unit:
         """Return some neurons of both layers as columns of unit norm.

@@ -22,9 +22,11 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import blas, lapack, qr
+from scipy.linalg import blas, lapack
 
 from ..errors import SpanmatchError
+from .panels import Panel, Removal
+from .products import inverse_factor, orthonormal, product, row, subtract
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
@@ -32,20 +34,16 @@ Kind = TypeVar("Kind", bound=np.generic)
 
 UNIT = float(np.finfo(np.float64).eps)
 SINGLE = float(np.finfo(np.float32).eps)
-RELATION_TOLERANCE = 1e-7
-"""The norm below which columns of Z are rounding; the rows of Z are orthonormal."""
-SHORTEST = 0.5
-"""The length below which the dual vector of an independent regressor is wrong: w_i . a_i = 1."""
 CLEAR = 2.0
 """A rank is clear if no direction is within this factor of the cutoff."""
+LEAST_OUTSIDE = 1e-4
+"""The smallest squared distance of the constant vector to a layer's span from which the resolution
+of the centred layer follows."""
 LARGEST_CUTOFF = 1e-4
 """The largest cutoff, relative to a neuron's norm, with which directions may be dropped: larger
 directions may be real."""
 ZEROED_AT_ONCE = 128
 """The number of columns that are zeroed above the diagonal at once."""
-CHOLESKY_LIMIT = 1e-5
-"""The smallest relative pivot for which QR by Cholesky is used. Two rounds of it are as orthogonal
-as Householder's QR up to a condition number of about 1e8."""
 
 
 @dataclass(frozen=True)
@@ -138,121 +136,6 @@ class Rounding:
 
 
 @dataclass
-class Panel:
-    """Some regressors and targets of a span, in smaller coordinates.
-
-    Notes
-    -----
-    With W_J = B T for an orthonormal B, and Z_J = E S, the small span has T, S and B^T C in place of
-    W, Z and C. The removal of these regressors has the same effect in it.
-    """
-
-    small: Span
-    """The span of at most j dimensions of j regressors, and their targets."""
-    basis: Array
-    """(r, at most j) B; for a `GramSpan`, (m, at most j) its inner products W^T B."""
-    relation_basis: Array
-    """(d, at most j) E."""
-
-    def removal(self, lost: Array, relations: Array, carriers: Array, reach: float = 0.0) -> Removal:
-        """Return the effect on the complete span of a removal in the small coordinates.
-
-        Parameters
-        ----------
-        lost : array of float, (at most j, k)
-            Orthonormal directions that the span loses.
-        relations : array of float, (at most j, s)
-            Orthonormal directions of the relations that are used up.
-        carriers : array of float, (at most j, s)
-            The vectors by which the dual basis changes.
-        reach : float
-            A bound on how large the dual basis becomes.
-
-        Returns
-        -------
-        Removal
-            The effect.
-        """
-        return Removal(
-            _times(self.basis, lost),
-            _times(self.relation_basis, relations),
-            _times(self.basis, carriers),
-            product(lost, carriers),
-            product(carriers, carriers),
-            reach,
-        )
-
-    def removal_of_all(self) -> Removal:
-        """Return the effect of removing all regressors of the panel at once.
-
-        Returns
-        -------
-        Removal
-            The effect.
-        """
-        W, Z = self.small.dual, self.small.null
-        if not len(Z):
-            shortest = abs(W.diagonal()).min(initial=1.0) if len(W) == W.shape[1] else 0.0
-            nothing = np.zeros((len(W), 0), order="F")
-            reach = 0.0 if shortest > SHORTEST else np.inf
-            return self.removal(np.eye(len(W), order="F"), np.zeros((0, 0), order="F"), nothing, reach)
-        left, size, right = np.linalg.svd(Z, full_matrices=True)
-        s = int(np.count_nonzero(size > RELATION_TOLERANCE))
-        carriers = np.asfortranarray(W @ (right[:s].T / size[:s]))
-        hidden = (size[s:] > self.small.cutoff / CLEAR).any()
-        reach = np.inf if hidden else float(np.linalg.norm(carriers, axis=0).max(initial=0.0))
-        return self.removal(orthonormal(W @ right[s:].T)[0], np.asfortranarray(left[:, :s]), carriers, reach)
-
-
-@dataclass
-class Removal:
-    """The effect of removing some regressors on a span.
-
-    Notes
-    -----
-    Directions are in the coordinates of the span's basis; for a `GramSpan`, their inner products
-    with the dual basis take their place.
-    """
-
-    lost: Array
-    """(r, k) orthonormal directions that the span loses, in the order of removal."""
-    relations: Array
-    """(d, s) orthonormal directions of the relations that are used up."""
-    carriers: Array
-    """(r, s) the vectors by which the dual basis changes: w_i -= carriers (relations^T z_i)."""
-    lost_carriers: Array
-    """(k, s) inner products of the lost directions with the carriers."""
-    carrier_products: Array
-    """(s, s) inner products of the carriers."""
-    reach: float = 0.0
-    """A bound on how large the dual basis becomes; infinite if the relations are not clear."""
-
-    def first(self, lost: int, relations: int) -> Removal:
-        """Return the effect of the first losses alone.
-
-        Parameters
-        ----------
-        lost : int
-            How many directions are lost.
-        relations : int
-            How many relations are used up.
-
-        Returns
-        -------
-        Removal
-            Their effect.
-        """
-        return Removal(
-            self.lost[:, :lost],
-            self.relations[:, :relations],
-            self.carriers[:, :relations],
-            self.lost_carriers[:lost, :relations],
-            self.carrier_products[:relations, :relations],
-            self.reach,
-        )
-
-
-@dataclass
 class Span:
     """The span of a layer's neurons (regressors), and the other layer's neurons (targets) in it."""
 
@@ -286,33 +169,6 @@ class Span:
         """The smallest distance that can be distinguished from 0; 1 if the rank is not clear."""
         return min(1.0, (self.noise.of_distances + self.noise.of_squares) * self.condition) if self.clear else 1.0
 
-    def reach(self, regressor: int) -> float:
-        """Return how large the dual basis can become if a regressor is removed.
-
-        Parameters
-        ----------
-        regressor : int
-            The column of the regressor.
-
-        Returns
-        -------
-        float
-            A bound if the removal uses up a relation, and 0 if it does not. Infinite if rounding
-            may hide a relation, or has shortened the dual vector of an independent regressor, which
-            is at least 1 long.
-
-        Notes
-        -----
-        The bound is large if the other regressors express this one only with very large
-        coefficients, such as the difference of two neurons that nearly repeat each other. Without
-        it, the others are badly conditioned.
-        """
-        w, z = self.dual[:, regressor], self.null[:, regressor]
-        length, size = np.sqrt(w @ w), np.sqrt(z @ z) if len(z) else 0.0
-        if size > RELATION_TOLERANCE:
-            return float(length / size)
-        return np.inf if size > self.cutoff / CLEAR or length < SHORTEST else 0.0
-
     def apply(self, removal: Removal, components: Array) -> None:
         """Apply a removal in place: to the dual basis, the relations, and the targets.
 
@@ -337,38 +193,6 @@ class Span:
             subtract(self.dual, removal.lost, product(removal.lost, self.dual))
             subtract(self.inside, removal.lost, components)
             self.outside += np.einsum("kt,kt->t", components, components)
-
-    def take(self, regressor: int) -> tuple[Array, Array | None, Array]:
-        """Remove one regressor in place. It is the fast way for small spans.
-
-        Parameters
-        ----------
-        regressor : int
-            The column of the regressor.
-
-        Returns
-        -------
-        lost : array of float, (r,) or (0,)
-            The direction that the span lost; empty if a relation was used up instead.
-        relation : array of float, (d,), or None
-            The relation that was used up; None if a direction was lost.
-        carrier : array of float, (r,) or (0,)
-            The change of the dual basis by the relation, see `Removal`; empty without a relation.
-        """
-        w, z = self.dual[:, regressor], self.null[:, regressor]
-        size = np.sqrt(z @ z) if len(z) else 0.0
-        if size > RELATION_TOLERANCE:
-            relation, carrier = z / size, w / size
-            used = _row(relation, self.null)
-            _subtract_outer(self.null, relation, used)
-            _subtract_outer(self.dual, carrier, used)
-            return w[:0], relation, carrier
-        lost = w / np.sqrt(w @ w)
-        components = _row(lost, self.inside)
-        _subtract_outer(self.dual, lost, _row(lost, self.dual))
-        _subtract_outer(self.inside, lost, components)
-        self.outside += components**2
-        return lost, None, w[:0]
 
     def lost_components(self, removal: Removal) -> Array:
         """Return the components of the targets along the lost directions.
@@ -434,8 +258,7 @@ class Span:
         basis, T = orthonormal(self.dual[:, regressors])
         relation_basis, S = orthonormal(self.null[:, regressors])
         inside = product(basis, self.inside[:, targets])
-        small = Span(T, S, inside, self.outside[targets].copy(), self.noise, self.clear, self.cutoff)
-        return Panel(small, basis, relation_basis)
+        return Panel.of(T, S, inside, self.outside[targets], basis, relation_basis, self.cutoff / CLEAR)
 
 
 @dataclass(frozen=True)
@@ -474,6 +297,38 @@ class Factor:
     def resolution(self) -> float:
         """The smallest distance that can be distinguished from 0; 1 if the rank is not clear."""
         return min(1.0, (self.noise.of_distances + self.noise.of_squares) * self.condition) if self.clear else 1.0
+
+    def centred_resolution(self, mean: Array, spread: Array) -> float | None:
+        """Return the resolution of the columns less their means, scaled to unit norm again.
+
+        Parameters
+        ----------
+        mean : array of float, (m,)
+            The component of each column along the constant vector of unit norm.
+        spread : array of float, (m,)
+            The norm of each column less its mean.
+
+        Returns
+        -------
+        float or None
+            The resolution; None if that takes a factor of the centred columns.
+
+        Notes
+        -----
+        Centring subtracts the outer product of the means from the inner products, which changes
+        their inverse P = W^T W by P mean mean^T P / (1 - mean^T P mean). Cost: O(m^2) operations.
+        """
+        if not self.rank or self.rank < len(self.order) or not self.clear or not spread.all():
+            return None
+        inside = blas.dgemv(1.0, self.inverse, mean[self.order])
+        outside = 1.0 - float(inside @ inside)
+        if outside < LEAST_OUTSIDE:
+            return None
+        squares = np.einsum("ij,ij->j", self.inverse, self.inverse) + row(inside, self.inverse) ** 2 / outside
+        condition = max(1.0, float(np.sqrt(squares @ spread[self.order] ** 2)))
+        if CLEAR * self.cutoff * condition >= 1:
+            return None
+        return min(1.0, (self.noise.of_distances + self.noise.of_squares) * condition)
 
     def span(self, at: Array) -> Span:
         """Return the span with targets.
@@ -543,9 +398,18 @@ def factor_from_gram(aa: Array, rounding: Rounding) -> Factor:
 
     Notes
     -----
+    Without pivoting at first: with it only if the columns are not clearly independent.
     Cost: 2 m^3 / 3 operations.
     """
+    if not len(aa):
+        nothing = np.zeros((0, 0), order="F")
+        return Factor(nothing, nothing, np.arange(0), Noise(0.0, 0.0), 0.0, True)
     cutoff = rounding.cutoff(0, len(aa))
+    inverse = inverse_factor(aa)
+    if inverse is not None and CLEAR * cutoff * np.linalg.norm(inverse) < 1:
+        # No pivot is smaller than 1 / ||L^-1||: with pivoting, the rank would be clear, too.
+        nothing = np.zeros((len(aa), 0), order="F")
+        return Factor(inverse, nothing, np.arange(len(aa)), rounding.noise(np.empty(0)), cutoff, True)
     L, order, rank = _cholesky(aa, cutoff**2)
     dropped, clear = _dropped(aa, L, order, rank, cutoff, rounding)
     # Dropped directions below the rounding of the inner products count as 0.
@@ -836,54 +700,3 @@ def _cholesky(gram: Array, tolerance: float) -> tuple[Array, Index, int]:
         L[:start, block] = 0
         L[block, block] = np.tril(L[block, block])
     return L[:, :rank], order - 1, rank
-
-
-def orthonormal(columns: Array) -> tuple[Array, Array]:
-    """Return Q and R, by two rounds of Cholesky QR if that is accurate, else by Householder QR."""
-    if not columns.size:
-        return np.zeros((len(columns), 0), order="F"), np.zeros((0, columns.shape[1]), order="F")
-    Q, R = np.asfortranarray(columns), np.eye(columns.shape[1], order="F")
-    for _ in range(2):
-        gram = blas.dsyrk(1.0, Q, trans=1)
-        step, failed = lapack.dpotrf(gram)
-        if failed or np.diag(step).min() < CHOLESKY_LIMIT * np.sqrt(gram.diagonal().max()):
-            Q, R = qr(columns, mode="economic", check_finite=False)
-            return np.asfortranarray(Q), np.asfortranarray(R)
-        Q = blas.dtrsm(1.0, step, Q, side=1)
-        R = blas.dtrmm(1.0, step, R)
-    return Q, R
-
-
-# The products below use the BLAS of SciPy's LAPACK. NumPy's BLAS has its own pool of threads, and
-# two pools that spin while they wait for work compete for the cores.
-
-
-def product(A: Array, B: Array) -> Array:
-    """Return A^T B."""
-    if not A.size or not B.size:
-        return np.zeros((A.shape[1], B.shape[1]), order="F")
-    return np.asarray(blas.dgemm(1.0, A, B, trans_a=1))
-
-
-def _times(A: Array, B: Array) -> Array:
-    """Return A B."""
-    if not A.size or not B.size:
-        return np.zeros((A.shape[0], B.shape[1]), order="F")
-    return np.asarray(blas.dgemm(1.0, A, B))
-
-
-def subtract(C: Array, A: Array, B: Array) -> None:
-    """Compute C -= A B in place, for C in Fortran order."""
-    if A.size and B.size:
-        blas.dgemm(-1.0, A, B, beta=1.0, c=C, overwrite_c=1)
-
-
-def _row(u: Array, A: Array) -> Array:
-    """Return u^T A."""
-    return np.asarray(blas.dgemv(1.0, A, u, trans=1)) if A.size else np.zeros(A.shape[1])
-
-
-def _subtract_outer(A: Array, u: Array, v: Array) -> None:
-    """Compute A -= u v^T in place, for A in Fortran order."""
-    if A.size:
-        blas.dger(-1.0, u, v, a=A, overwrite_a=1)
