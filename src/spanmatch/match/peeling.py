@@ -169,7 +169,8 @@ class Peeling:
             removals = [self.spans[side].panel(positions[side], NOTHING).removal_of_all() for side in (X, Y)]
             self.stale = any(removal.reach > self.largest_reach for removal in removals)
             if not self.stale:
-                for side, (span, removal) in enumerate(zip(self.spans, removals, strict=True)):
+                for side, removal in enumerate(removals):
+                    span = self.spans[side]
                     span.apply(removal, span.lost_components(removal))
                     self.remaining[side] -= removal.lost.shape[1]
         self.drop(positions)

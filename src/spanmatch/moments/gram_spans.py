@@ -246,9 +246,9 @@ def _outside(factor: Factor, cross: Array) -> Array:
         return np.ones(cross.shape[1])
     if cross.flags.c_contiguous:
         inside = blas.dtrmm(1.0, factor.inverse, cross.T[:, : factor.rank], side=1, lower=1, trans_a=1)
-        return np.maximum(1.0 - np.einsum("tk,tk->t", inside, inside), 0.0)
+        return np.asarray(np.maximum(1.0 - np.einsum("tk,tk->t", inside, inside), 0.0))
     inside = blas.dtrmm(1.0, factor.inverse, cross[: factor.rank], lower=1)
-    return np.maximum(1.0 - np.einsum("kt,kt->t", inside, inside), 0.0)
+    return np.asarray(np.maximum(1.0 - np.einsum("kt,kt->t", inside, inside), 0.0))
 
 
 def _root(gram: Array) -> tuple[Array, NDArray[np.intp]]:

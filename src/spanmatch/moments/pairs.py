@@ -831,14 +831,18 @@ class Pair(Displayed):
 
     def _centred_resolution(self) -> float | None:
         """Return the resolution between centred layers from the factors of the layers, or None."""
-        resolutions = []
-        for side, factor, neurons in zip(("x", "y"), self.factors() or (), self.active(), strict=False):
-            norms = np.sqrt(self.energy(side)[neurons])
-            means = np.sqrt(self.rows) * (self.x_mean if side == "x" else self.y_mean)[neurons]
-            spread = np.sqrt(self.energy(side, centred=True)[neurons])
-            resolutions.append(factor.centred_resolution(means / norms, spread / norms))
-        found = [resolution for resolution in resolutions if resolution is not None]
-        return max(found) if len(found) == 2 else None
+        factors, (x, y) = self.factors(), self.active()
+        if factors is None:
+            return None
+        of_x = factors[0].centred_resolution(*self._mean_and_spread("x", x))
+        of_y = None if of_x is None else factors[1].centred_resolution(*self._mean_and_spread("y", y))
+        return None if of_x is None or of_y is None else max(of_x, of_y)
+
+    def _mean_and_spread(self, side: Literal["x", "y"], neurons: Index) -> tuple[Array, Array]:
+        """Return the component of unit columns along the constant vector, and the norm of the rest."""
+        norms = np.sqrt(self.energy(side)[neurons])
+        means = np.sqrt(self.rows) * (self.x_mean if side == "x" else self.y_mean)[neurons]
+        return means / norms, np.sqrt(self.energy(side, centred=True)[neurons]) / norms
 
     def unit(self, x: Index, y: Index, *, centred: bool = False) -> Unit:
         """Return some neurons of both layers as columns of unit norm.
