@@ -2,6 +2,7 @@
 
 import csv
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -30,12 +31,12 @@ def test_two_files_are_compared_and_written(run):
     result = run("0/sae.npz", "1/sae.npz", "--examples", "documents.npy", "--out", "results", "--wide")
     assert result.exit_code == 0, result.output
     assert "0/sae:features ~ 1/sae:features" in result.output and "120 examples" in result.output
-    rows = list(csv.DictReader(open("results/partners.csv", encoding="utf-8")))  # noqa: PTH123, SIM115
+    rows = list(csv.DictReader(Path("results/partners.csv").read_text().splitlines()))
     found = {(int(row["x"]), int(row["y"])) for row in rows if row["significant"] == "true"}
     assert {(j + 10, j) for j in range(20)} <= found
-    saved = json.loads(open("results/partners.json", encoding="utf-8").read())  # noqa: PTH123, SIM115
+    saved = json.loads(Path("results/partners.json").read_text())
     assert saved["format"] == "spanmatch.partners" and len(saved["pairs"][0]["x"]) == len(rows)
-    rates = list(csv.DictReader(open("results/features.csv", encoding="utf-8")))  # noqa: PTH123, SIM115
+    rates = list(csv.DictReader(Path("results/features.csv").read_text().splitlines()))
     assert len(rates) == 55 and rates[0]["layer"] == "0/sae:features"
 
 
