@@ -41,6 +41,8 @@ REMEMBERED = 2048
 layers the cache would take gigabytes."""
 AT_ONCE = 128
 """The number of rows that are copied at once to the other side of the diagonal."""
+LEAST_RANK = 0.5
+"""The rank per neuron below which a dual basis, of as many rows, is faster than inner products."""
 RESOLVED = 1e-3
 """The largest resolution with which distances at or below it count as 0."""
 FAR_OFF = 1e-2
@@ -747,8 +749,8 @@ class Pair(Displayed):
 
         Notes
         -----
-        Where inner products are as accurate as columns, they are inner products too. The spans may
-        be overwritten.
+        Where inner products are as accurate as columns, they are inner products too, unless the
+        rank of a layer is small. The spans may be overwritten.
         """
         every_x, every_y = self.active(centred=centred)
         if len(x) == len(every_x) and len(y) == len(every_y):
@@ -761,7 +763,10 @@ class Pair(Displayed):
             if columns is not None:
                 return self.spans(x, y, centred=centred)
             factors = self._factors(x, y, rounding, centred)
-        return gram_spans(factors, self._cross(x, y, centred))
+        cross = self._cross(x, y, centred)
+        if min(factor.rank / max(1, len(factor.order)) for factor in factors) < LEAST_RANK:
+            return factors[0].span(cross), factors[1].span(cross.T)
+        return gram_spans(factors, cross)
 
     @remembered
     def factors(self, *, centred: bool = False) -> tuple[Factor, Factor] | None:
