@@ -39,6 +39,8 @@ triangular factor is used instead of inner products."""
 REMEMBERED = 2048
 """The number of neurons of both layers up to which a pair caches the pairs of its folds. For wider
 layers the cache would take gigabytes."""
+AT_ONCE = 128
+"""The number of rows that are copied at once to the other side of the diagonal."""
 RESOLVED = 1e-3
 """The largest resolution with which distances at or below it count as 0."""
 FAR_OFF = 1e-2
@@ -1005,9 +1007,9 @@ def _centred(joint: Joint, lifted: tuple[Array, Array, Array]) -> tuple[Array, A
         factor = joint.factor[1:end, 1:end]
         X, Y = factor[:, : len(s)], factor[:, len(s) :]
         return X.T @ X, X.T @ Y, Y.T @ Y, factor
-    xx, xy, yy = symmetric(lifted[0][:-1, :-1]), lifted[1][:-1, :-1].copy(), symmetric(lifted[2][:-1, :-1])
+    xx, xy, yy = symmetric(lifted[0][:-1, :-1]), lifted[1][:-1, :-1].copy(order="C"), symmetric(lifted[2][:-1, :-1])
     for moments, u, v in ((xx, s, s), (xy, s, t), (yy, t, t)):
-        moments -= np.outer(u / n, v)
+        blas.dger(-1.0, v, u / n, a=moments.T, overwrite_a=1)
     return xx, xy, yy, None
 
 
@@ -1023,7 +1025,13 @@ def symmetric(lower: Array) -> Array:
     -------
     array of float, (m, m)
     """
-    return np.asarray(np.tril(lower) + np.tril(lower, -1).T)
+    full = np.array(lower, order="C")
+    for start in range(0, len(full), AT_ONCE):
+        end = start + AT_ONCE
+        block = np.tril(full[start:end, start:end])
+        full[start:end, start:end] = block + np.tril(block, -1).T
+        full[start:end, end:] = full[end:, start:end].T
+    return full
 
 
 def _unit(
