@@ -300,23 +300,25 @@ class SparseFeatures(Displayed):
         SpanmatchError
             If there is no such layer, or pandas is not installed.
         """
-        records = []
-        for name in [layer] if layer is not None else self._stores:
-            activity = self._activity_of(name)
-            rates, active = self.firing_rate(name), activity.active_rows
-            means = activity.mean * self._rows / np.maximum(active, 1)
-            records += [
-                {
-                    "layer": name,
-                    "feature": k,
-                    "active_rows": int(active[k]),
-                    "firing_rate": float(rates[k]),
-                    "mean_when_active": float(means[k]),
-                    "dead": bool(active[k] == 0),
-                }
-                for k in range(len(active))
-            ]
-        return data_frame("SparseFeatures.to_frame", records)
+        names = [layer] if layer is not None else list(self._stores)
+        return data_frame("SparseFeatures.to_frame", [row for name in names for row in self._rates(name)])
+
+    def _rates(self, layer: str) -> list[dict[str, object]]:
+        """Return a row for each feature of a layer."""
+        activity = self._activity_of(layer)
+        rates, active = self.firing_rate(layer).tolist(), activity.active_rows
+        means = (activity.mean * self._rows / np.maximum(active, 1)).tolist()
+        return [
+            {
+                "layer": layer,
+                "feature": feature,
+                "active_rows": rows,
+                "firing_rate": rates[feature],
+                "mean_when_active": means[feature],
+                "dead": rows == 0,
+            }
+            for feature, rows in enumerate(active.tolist())
+        ]
 
     def _records(self) -> list[dict[str, object]]:
         return [
