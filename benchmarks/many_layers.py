@@ -40,25 +40,25 @@ def write(path: Path, layers: int, neurons: int, rows: int, seed: int) -> None:
     np.savez(path, **arrays)
 
 
-def compare(folder: Path, layers: int) -> None:
+def compare(folder: Path, layers: int, _neurons: int) -> None:
     """Compare layers of the same name by everything that is on by default, and save it."""
     names = [f"layer{layer:02}" for layer in range(layers)]
     sm.compare({"a": folder / "a.npz", "b": folder / "b.npz"}, layers=names).save(folder / "comparison")
 
 
-def measure_all(folder: Path, layers: int) -> None:
-    """Compute four measures of all layers against all, within networks and between."""
+def measure_all(folder: Path, layers: int, neurons: int) -> None:
+    """Compute four measures of all layers against all, within networks and between, in blocks of nine layers or so."""
     names = [f"layer{layer:02}" for layer in range(layers)]
     measures = [measure for measure in sm.measures() if measure.name in MEASURES]
-    matrices_of({"a": folder / "a.npz", "b": folder / "b.npz"}, measures, layers=names)
+    networks = {"a": folder / "a.npz", "b": folder / "b.npz"}
+    matrices_of(networks, measures, layers=names, max_memory_gb=(neurons / 1024) ** 2)
 
 
-def measured(work: str, folder: Path, layers: int) -> tuple[float, float, float]:
+def measured(work: str, folder: Path, layers: int, neurons: int) -> tuple[float, float, float]:
     """Return the seconds, CPU seconds and peak GB of one kind of work, in a process of its own."""
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    output = subprocess.run(
-        [sys.executable, __file__, "--work", work, str(folder), str(layers)], check=True, capture_output=True, text=True
-    ).stdout
+    command = [sys.executable, __file__, "--work", work, str(folder), str(layers), str(neurons)]
+    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return time.perf_counter() - start, cpu, float(output.split()[-1])
@@ -92,18 +92,23 @@ def main(layers: int, neurons: int, rows: int) -> None:
         for seed, name in enumerate("ab", 1):
             write(folder / f"{name}.npz", layers, neurons, rows, seed)
         product = product_seconds(neurons, rows)
-        print("everything that is on by default (asked: 90 s, 3 GB):")
-        for some in (layers // 2, layers):
-            report("default", some, some, product, measured("default", folder, some), asked=asked and some == layers)
-        print(f"{', '.join(MEASURES)} of all layers against all (asked: 300 s, the peak flat):")
-        for some in (layers // 2, layers):
-            pairs = some * (2 * some - 1)
-            report("all", some, pairs, product, measured("all", folder, some), asked=asked and some == layers)
+        heads = {
+            "default": "everything that is on by default (asked: 90 s, 3 GB)",
+            "all": f"{', '.join(MEASURES)} of all layers against all (asked: 300 s, the peak flat)",
+        }
+        for work, head in heads.items():
+            print(f"{head}:")
+            for some in (layers // 2, layers):
+                pairs, taken = (
+                    some if work == "default" else some * (2 * some - 1),
+                    measured(work, folder, some, neurons),
+                )
+                report(work, some, pairs, product, taken, asked=asked and some == layers)
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--work"]:
-        {"default": compare, "all": measure_all}[sys.argv[2]](Path(sys.argv[3]), int(sys.argv[4]))
+        {"default": compare, "all": measure_all}[sys.argv[2]](Path(sys.argv[3]), *map(int, sys.argv[4:]))
         print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
     else:
         main(*map(int, sys.argv[1:4] or (LAYERS, NEURONS, ROWS)))
