@@ -64,6 +64,7 @@ benchmarks: .venv/ready
 	$(BIN)/python benchmarks/scaling.py
 	$(BIN)/python benchmarks/wide.py
 	$(BIN)/python benchmarks/workers.py
+	$(BIN)/python benchmarks/sparse.py
 	$(BIN)/python benchmarks/threads.py
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/tracker.py

@@ -63,7 +63,17 @@ def results() -> tuple[object, ...]:
         *(sm.cka(pair), *sm.measures(), comparison.moments.top(first.x_layer), transplant),
         *(transplant["ablation"], transplant.difference("ablation"), layer_list, layer_list[0], study, bench, tracker),
         *(*tracker.steps, *tracker.steps[-1].layers.values(), sm.over_seeds([0.1, 0.2, 0.3]), universality()),
+        *sparse_features(),
     )
+
+
+def sparse_features() -> tuple[object, ...]:
+    """Return the results of dictionaries of sparse features."""
+    X = np.maximum(layers.random(n=200, p=6, q=5)[0], 0)
+    features = sm.SparseFeatures()
+    features.update({f"a:{LONG}": X, f"b:{LONG}": X[:, ::-1]})
+    names = list(features.layers)
+    return features, sm.feature_partners(features, *names), sm.feature_universality(features, LONG)
 
 
 def universality() -> sm.Universality:

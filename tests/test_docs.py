@@ -34,6 +34,7 @@ FIRST_EXAMPLES = [
     ROOT / "README.md",
     *(DOCS / f"{name}.md" for name in ("start", "compare", "theory", "choosing", "measures", "evidence", "convergent")),
     *(DOCS / f"{name}.md" for name in ("meaning", "files", "glossary", "tracking", "correspond", "commands", "plots")),
+    *(DOCS / f"{name}.md" for name in ("dictionaries",)),
 ]
 
 

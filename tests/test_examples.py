@@ -84,6 +84,8 @@ def test_every_result_with_a_picture_is_in_the_gallery(monkeypatch):
         "Difference": "difference.plot(",
         "Evidence": "sm.assess(",
         "ExactStructure": "sm.exact_structure(",
+        "FeaturePartners": "partners = sm.feature_partners(",
+        "FeatureUniversality": "sm.feature_universality(",
         "HeldOut": "sm.held_out(",
         "Information": "sm.mutual_information(",
         "Interval": "sm.jackknife(",

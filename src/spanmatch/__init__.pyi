@@ -20,6 +20,14 @@ from .alignment import (
 )
 from .bench import Bench, run_bench
 from .comparison import Changes, Comparison, LayerChange, PairResult, compare
+from .dictionaries import (
+    FeaturePartners,
+    FeatureUniversality,
+    SparseFeatures,
+    feature_partners,
+    feature_profile,
+    feature_universality,
+)
 from .errors import SpanmatchError, SpanmatchWarning
 from .evidence import (
     Evidence,
@@ -124,6 +132,8 @@ __all__ = [
     "Difference",
     "Evidence",
     "ExactStructure",
+    "FeaturePartners",
+    "FeatureUniversality",
     "HeldOut",
     "HeldOutRegression",
     "Information",
@@ -161,6 +171,7 @@ __all__ = [
     "SoftMatching",
     "SpanmatchError",
     "SpanmatchWarning",
+    "SparseFeatures",
     "SparseMap",
     "Spread",
     "Stability",
@@ -188,6 +199,9 @@ __all__ = [
     "distance_correlation",
     "eigenspace_overlap",
     "exact_structure",
+    "feature_partners",
+    "feature_profile",
+    "feature_universality",
     "flattened",
     "gulp",
     "held_out",

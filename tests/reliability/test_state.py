@@ -80,6 +80,8 @@ class World:
         self.moments.update({"a:l": X, "b:l": Y, "c:l": X[:, ::-1] ** 2})
         self.pair = self.moments.pair("a:l", "b:l")
         self.arrays = {"a": {"l": X}, "b": {"l": Y}}
+        self.features = sm.SparseFeatures()
+        self.features.update({f"{name}:l": np.maximum(rows, 0) for name, rows in (("a", X), ("b", Y))})
 
     @property
     def networks(self) -> dict[str, nn.Module]:
@@ -95,6 +97,14 @@ def transplanted(w: World) -> object:
 def saved_and_loaded(w: World) -> sm.Moments:
     w.moments.save(w.folder / "m.safetensors")
     return sm.Moments.load(w.folder / "m.safetensors")
+
+
+def kept_in_files(w: World) -> sm.SparseFeatures:
+    sm.SparseFeatures(w.folder / "features").update({"a:l": np.eye(5), "b:l": np.eye(5)})
+    features = sm.SparseFeatures(w.folder / "features")
+    features.update({"a:l": np.eye(5), "b:l": np.eye(5)})
+    assert features.firing_rate("a:l").tolist() == [0.2] * 5
+    return features
 
 
 def studied(w: World) -> sm.Study:
@@ -115,6 +125,9 @@ CALLS = {
     "mutual_knn": lambda w: sm.mutual_knn(w.pair),
     "rank_similarity": lambda w: sm.rank_similarity(w.pair),
     "second_order_cosine": lambda w: sm.second_order_cosine(w.pair),
+    "feature_partners": lambda w: sm.feature_partners(w.features, "a:l", "b:l"),
+    "feature_profile": lambda w: sm.feature_profile(w.features, "a:l", "b:l"),
+    "feature_universality": lambda w: sm.feature_universality(w.features, "l"),
     "flattened": lambda w: sm.flattened(w.pair, sm.procrustes),
     "significance": lambda w: sm.significance(w.moments, sm.mutual_knn, 9),
     "layers": lambda w: sm.layers(w.a, w.inputs[:4]),
@@ -168,9 +181,12 @@ CALLS = {
     "universality": lambda w: sm.universality(w.moments, "l"),
     "untrained_copy": lambda w: sm.untrained_copy(w.a, seed=1),
     "Moments": saved_and_loaded,
+    "SparseFeatures": kept_in_files,
 }
 MADE_BY_FUNCTIONS = {
-    name for name in sm.__all__ if inspect.isclass(getattr(sm, name)) and name not in ("Moments", "SpanmatchError")
+    name
+    for name in sm.__all__
+    if inspect.isclass(getattr(sm, name)) and name not in ("Moments", "SparseFeatures", "SpanmatchError")
 }
 SLOW = {"run_bench", "run_study"}
 

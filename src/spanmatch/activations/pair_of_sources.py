@@ -34,8 +34,9 @@ def pair(
     Parameters
     ----------
     X, Y : array of shape (n, p), array of shape (n, q)
-        Activations, rows x neurons; row i of both is of the same input. Also frames of pandas,
-        tables of Arrow, sparse matrices of SciPy, and files with one array (docs/sources.md).
+        Activations, rows x neurons; row i of both is of the same input. Also sparse
+        matrices of SciPy, sparse tensors of PyTorch, frames of pandas, tables of Arrow, and files
+        with one array (docs/sources.md).
     rows_by : str, optional
         The name of the column or array of row ids, by which rows are joined. By default "ids", and
         a frame's index, where there are such. Rows with the same id are rows of one example.

@@ -185,7 +185,7 @@ class Universality(Displayed):
             "everywhere": self.everywhere.tolist(),
             "cycle_consistency": _or_none(self.cycle_consistency),
             "null_cycle_consistency": _or_none(self.null_cycle_consistency),
-            "triangles": [_triangle_record(triangle) for triangle in self.triangles],
+            "triangles": [triangle_record(triangle) for triangle in self.triangles],
             "seed": self.seed,
         }
 
@@ -287,7 +287,7 @@ def universality(
         partners[b] += partner[b, a] >= 0
     order = list(full_names).index
     chains = [(a, b, c) for a, b, c in permutations(full_names, 3) if order(a) < order(c)]
-    triangles = [Triangle(*chain, *_closed(partner, *chain), _share(null, chain)) for chain in chains]
+    triangles = [Triangle(*chain, *closed_chains(partner, *chain), _share(null, chain)) for chain in chains]
     return Universality(
         layer=layer,
         networks=tuple(full_names),
@@ -297,7 +297,7 @@ def universality(
         by=by,
         partners=partners,
         matched=matched,
-        everywhere=_everywhere(partner, list(full_names)),
+        everywhere=in_all_networks(partner, list(full_names)),
         triangles=tuple(triangles),
         seed=seed,
     )
@@ -307,10 +307,10 @@ def _partners(pair: Pair, min_correlation: float, by: By) -> tuple[Index, Index]
     """Return each neuron's partner in the other layer, -1 where none is strong enough."""
     aligned = one_to_one(pair, by=by)
     strong = aligned.strength >= min_correlation
-    return _both_ways(aligned.x[strong], aligned.y[strong], pair.neurons)
+    return both_ways(aligned.x[strong], aligned.y[strong], pair.neurons)
 
 
-def _both_ways(x: Index, y: Index, neurons: tuple[int, int]) -> tuple[Index, Index]:
+def both_ways(x: Index, y: Index, neurons: tuple[int, int]) -> tuple[Index, Index]:
     """Return the partner of each neuron of x and of y, -1 where there is none."""
     forth, back = np.full(neurons[0], -1), np.full(neurons[1], -1)
     forth[x], back[y] = y, x
@@ -322,7 +322,7 @@ def _through(first: Index, second: Index) -> Index:
     return np.where(first >= 0, second[first], -1)
 
 
-def _closed(partner: Partners, a: str, b: str, c: str) -> tuple[int, int]:
+def closed_chains(partner: Partners, a: str, b: str, c: str) -> tuple[int, int]:
     """Return the number of chains from a through b to c, and how many are cycle-consistent."""
     around, direct = _through(partner[a, b], partner[b, c]), partner[a, c]
     chains = around >= 0
@@ -331,7 +331,7 @@ def _closed(partner: Partners, a: str, b: str, c: str) -> tuple[int, int]:
 
 def _share(null: list[Partners], chain: tuple[str, str, str]) -> float:
     """Return the share of cycle-consistent chains over all draws; nan without chains."""
-    counts = [_closed(partner, *chain) for partner in null if partner]
+    counts = [closed_chains(partner, *chain) for partner in null if partner]
     chains = sum(chains for chains, _ in counts)
     return sum(closed for _, closed in counts) / chains if chains else float("nan")
 
@@ -367,7 +367,7 @@ def _add_null(
         i, j = matched(abs(s) if by == "absolute" else s, "bipartite")
         strongest = np.argsort(-abs(s[i, j]) if by == "absolute" else -s[i, j], kind="stable")[:count]
         pairs = neurons[0][i[strongest]], neurons[1][j[strongest]]
-        partner[networks], partner[networks[::-1]] = _both_ways(*pairs, pair.neurons)
+        partner[networks], partner[networks[::-1]] = both_ways(*pairs, pair.neurons)
 
 
 @dataclass(frozen=True, eq=False)
@@ -406,7 +406,7 @@ def _components(within: Array, seed: tuple[int, int]) -> Components:
     return Components(directions, np.sqrt(np.maximum(variances, 0)), groups, seed)
 
 
-def _triangle_record(triangle: Triangle) -> TriangleRecord:
+def triangle_record(triangle: Triangle) -> TriangleRecord:
     """Return a triangle for the JSON."""
     return {
         "a": triangle.a,
@@ -423,7 +423,7 @@ def _or_none(value: float) -> float | None:
     return None if np.isnan(value) else value
 
 
-def _everywhere(partner: Partners, networks: list[str]) -> Index:
+def in_all_networks(partner: Partners, networks: list[str]) -> Index:
     """Return the groups of one neuron of each network that are all partners of each other."""
     first = networks[0]
     start = np.arange(len(partner[first, networks[1]]))

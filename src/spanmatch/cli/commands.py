@@ -582,6 +582,43 @@ def layers(
         console.print(tables.about_layers(found, has_batch=batch is not None))
 
 
+@app.command()
+def features(
+    sources: Annotated[
+        list[Path],
+        typer.Argument(
+            help="A .npz of scipy.sparse.save_npz for each dictionary, rows x features, or one folder of "
+            "sm.SparseFeatures."
+        ),
+    ],
+    examples: Annotated[
+        Path | None, typer.Option(help=".npy with the example of each row, such as the document of a token.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("spanmatch-features"),
+    candidates: Annotated[int, typer.Option(min=1, help="Features that each can choose from at first.")] = 32,
+    min_active_rows: Annotated[
+        int, typer.Option(min=1, help="Rows in which a feature must be active to be given a partner.")
+    ] = 10,
+    as_json: Annotated[bool, typer.Option("--json", help="Print partners.json instead of tables.")] = False,
+    wide: Annotated[bool, typer.Option("--wide", help="Print tables as wide as they are.")] = False,
+) -> None:
+    """Find the partners of sparse features, as of sparse autoencoders, in other dictionaries."""
+    with _exit_codes():
+        from ..dictionaries.from_files import features_of_files, ids_of_file
+        from . import feature_tables
+
+        rows = features_of_files(sources, None if examples is None else ids_of_file(examples))
+        results = feature_tables.partners_of_all(rows, candidates=candidates, min_active_rows=min_active_rows)
+        feature_tables.write_partners(out, rows, results)
+        if as_json:
+            sys.stdout.write((out / "partners.json").read_text(encoding="utf-8"))
+            return
+        console = _console(wide)
+        for table in feature_tables.of_partners(rows, results):
+            console.print(table)
+        console.print(f"Tables: {escape(str(out / 'partners.csv'))}, features.csv", soft_wrap=True)
+
+
 def main() -> None:
     """Run the command line."""
     app()

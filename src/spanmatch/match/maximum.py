@@ -24,7 +24,7 @@ from ..moments.effective_sample_size import ROWS_PER_DIMENSION, effective_sample
 from ..moments.pairs import RESOLVED, Pair, checked_pair
 from ..moments.provenance import Method, Provenance, Result
 from ..moments.remembered import remembered
-from ..moments.spans import Array, Index, Span
+from ..moments.spans import Array, Index
 from .least_squares import Coefficients, coefficients, distances
 from .peeling import Peeling
 
@@ -535,8 +535,8 @@ def maximum_match(pair: Pair, eps: float, *, centred: bool = False) -> Match:
     -----
     The match is what remains of all neurons after those farther than eps from the span of the other
     side have been dropped, repeatedly, until there are none [1]_.
-    Cost: 5 (p^3 + q^3) / 3 operations, and up to 4 p^3 + 4 q^3 + 4 p q (p + q) more for the neurons
-    that are dropped.
+    Cost: for p = q neurons 4 p^3 operations, and up to 2 p^3 more for the neurons that are dropped;
+    about three times as many for `method="qr"`.
 
     References
     ----------
@@ -606,8 +606,8 @@ def match_profile(pair: Pair, *, centred: bool = False, corrected: bool = False)
     A distance in sample is too small, because the fit has as many degrees of freedom as the other
     side has dimensions d. With n independent rows (centred: n - 1), a corrected squared distance is
     distance^2 n / (n - d), where d falls as neurons are removed; levels are at most 1.
-    Cost: about 6 (p^3 + q^3) + 4 p q (p + q) operations, as matrix products. The rows are not read
-    again.
+    Cost: for p = q neurons about 6 p^3 operations, as matrix products; 20 p^3 for `method="qr"`. The
+    rows are not read again.
 
     References
     ----------
@@ -633,7 +633,7 @@ def match_profile(pair: Pair, *, centred: bool = False, corrected: bool = False)
     levels = (np.full(pair.neurons[0], np.nan), np.full(pair.neurons[1], np.nan))
     threshold = np.inf
     if corrected:
-        _check_sample_size(pair, max(len(span.dual) for span in pair.all_spans(centred=centred)), sample_size)
+        _check_sample_size(pair, max(pair.ranks(centred=centred)), sample_size)
         threshold = 1.0
     for peeling in _sharpened(pair, neurons, centred, sample_size=sample_size):
         dimensions = max(dimensions, peeling.dimensions)
@@ -750,7 +750,7 @@ def _sharpened(
     """
     resolution, stale = np.inf, False
     while len(neurons[0]) or len(neurons[1]):
-        peeling = Peeling(_spans(pair, neurons, centred), list(neurons), sample_size)
+        peeling = Peeling(pair.removable_spans(*neurons, centred=centred), list(neurons), sample_size)
         if peeling.resolution > resolution / 2 and not stale:
             return
         resolution = peeling.resolution
@@ -759,15 +759,6 @@ def _sharpened(
         stale = peeling.stale
         if resolution <= enough and not stale:
             return
-
-
-def _spans(pair: Pair, neurons: list[Index], centred: bool) -> tuple[Span, Span]:
-    """Return the spans of some neurons, in memory that may be overwritten."""
-    active_x, active_y = pair.active(centred=centred)
-    if len(neurons[0]) == len(active_x) and len(neurons[1]) == len(active_y):
-        of_x, of_y = pair.all_spans(centred=centred)
-        return of_x.copy(), of_y.copy()
-    return pair.spans(neurons[0], neurons[1], centred=centred)
 
 
 def _match_result_fields(pair: Pair, centred: bool, resolution: float, dimensions: int) -> MatchFields:

@@ -14,6 +14,9 @@ are therefore removed in panels:
 3. The order is valid up to the first step at which a neuron outside the panel should have been
    removed before. The valid steps are applied to all neurons.
 
+Neurons whose distance is not below the threshold have the threshold as their level, in whatever
+order they are removed. If there are many, they are removed at once, without a panel.
+
 The levels are identical to those of single removals.
 
 Distances to a span of d dimensions, fitted to n independent rows, are too small by a factor of
@@ -30,12 +33,16 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import blas
 
-from ..moments.spans import Array, Compaction, Index, Removal, Span
+from ..moments.gram_spans import GramSpan
+from ..moments.spans import Array, Compaction, Index, Span
 
 X, Y = 0, 1
 SMALLEST_PANEL, LARGEST_PANEL = 48, 256
+SMALLEST_WAVE = 32
+"""The number of neurons not below the threshold from which they are removed at once, without an
+order."""
+NOTHING = np.empty(0, dtype=np.intp)
 GROWTH = 30.0
 """The growth of the dual bases, as a factor, from which the layers are factored again: rounding
 errors grow by the same factor."""
@@ -50,7 +57,7 @@ class Peeling:
     spans[X] has the neurons of X as regressors and those of Y as targets; spans[Y] is the reverse.
     """
 
-    spans: tuple[Span, Span]
+    spans: tuple[Span, Span] | tuple[GramSpan, GramSpan]
     """The spans of the remaining neurons of X and of Y."""
     neurons: list[Index]
     """The indices of the remaining neurons of X and of Y in their layers."""
@@ -60,7 +67,9 @@ class Peeling:
     """Whether the spans have to be factored again: removals would amplify their rounding."""
 
     def __post_init__(self) -> None:
-        self.remaining = [len(span.dual) for span in self.spans]
+        self.is_corrected = bool(np.isfinite(self.sample_size))
+        """Whether distances are corrected for the degrees of freedom of the fit."""
+        self.remaining = [span.rank for span in self.spans]
         """The numbers of dimensions of the spans of the remaining neurons of X and of Y."""
         self.resolution = max(map(self._resolution, (X, Y)))
         """The smallest distance that can be distinguished from 0, at its largest so far."""
@@ -72,7 +81,7 @@ class Peeling:
     @property
     def dimensions(self) -> int:
         """The number of dimensions of the larger span."""
-        return max(len(span.dual) for span in self.spans)
+        return max(span.rank for span in self.spans)
 
     def error_bound(self, distance: float) -> float:
         """Return a bound on the error of all levels down to a distance.
@@ -89,11 +98,6 @@ class Peeling:
         """
         return min(1.0, self.noise + self.resolution**2 / distance)
 
-    @property
-    def is_corrected(self) -> bool:
-        """Whether distances are corrected for the degrees of freedom of the fit."""
-        return bool(np.isfinite(self.sample_size))
-
     def inflation(self, side: int, lost: int | Index = 0) -> float | Array:
         """Return the factor that corrects squared distances to the span of one side.
 
@@ -109,7 +113,7 @@ class Peeling:
         float or array of float
             n / (n - d) for n independent rows and d remaining dimensions; 1 for distances in sample.
         """
-        return 1 / (1 - (self.remaining[side] - lost) / self.sample_size)
+        return 1 / (1 - (self.remaining[side] - lost) / self.sample_size) if self.is_corrected else 1.0
 
     def distances(self, side: int) -> Array:
         """Return the distances of the remaining neurons of one side to the other side.
@@ -149,15 +153,25 @@ class Peeling:
         It stops earlier if the spans become stale.
         """
         while self.largest() > threshold and not self.stale:
-            dropped = [np.flatnonzero(self.distances(side) > threshold) for side in (X, Y)]
-            removals = [self.spans[side].removal(dropped[side]) for side in (X, Y)]
+            self._remove([np.flatnonzero(self.distances(side) > threshold) for side in (X, Y)])
+        if self._is_one_sided():
+            self._drop_all()
+
+    def _remove(self, positions: list[Index]) -> None:
+        """Remove neurons of both sides at once.
+
+        The spans are not updated if they become stale, or if no neurons of a side remain.
+        """
+        if all(len(chosen) < len(neurons) for chosen, neurons in zip(positions, self.neurons, strict=True)):
+            removals = [self.spans[side].panel(positions[side], NOTHING).removal_of_all() for side in (X, Y)]
             self.stale = any(removal.reach > self.largest_reach for removal in removals)
             if not self.stale:
-                for side, (span, removal) in enumerate(zip(self.spans, removals, strict=True)):
+                for side, removal in enumerate(removals):
+                    span = self.spans[side]
                     span.apply(removal, span.lost_components(removal))
                     self.remaining[side] -= removal.lost.shape[1]
-            self.drop(dropped)
-            self._watch()
+        self.drop(positions)
+        self._watch()
 
     def peel(self, levels: tuple[Array, Array], threshold: float) -> float:
         """Remove neurons in the order of their distances until none is above the resolution.
@@ -178,22 +192,36 @@ class Peeling:
         -----
         It stops earlier if the spans become stale. If no neurons of one side remain, those of the
         other side get the threshold as their level.
-        Cost: about 4 (p^3 + q^3) + 4 p q (p + q) operations to remove all p + q neurons, as matrix
-        products.
+        Cost: for p = q neurons about 2 p^3 operations to remove all of them from spans in inner
+        products, and 8 p^3 from dual bases, as matrix products.
         """
         width = smallest = LARGEST_PANEL if self.is_corrected else SMALLEST_PANEL
-        while self.largest() > self.resolution**2 and len(self.neurons[X]) and len(self.neurons[Y]) and not self.stale:
+        while self.largest() > self.resolution**2 and not self._is_one_sided() and not self.stale:
+            wave = [np.flatnonzero(self.distances(side) >= threshold) for side in (X, Y)]
+            if len(wave[X]) + len(wave[Y]) >= SMALLEST_WAVE and not self.is_corrected:
+                for side in (X, Y):
+                    levels[side][self.neurons[side][wave[side]]] = threshold
+                self._remove(wave)
+                continue
             panel = _Panel(self, width)
             panel.order(threshold, self.resolution**2)
             n_steps = panel.valid_steps(threshold)
             threshold = panel.commit(n_steps, levels)
             width = int(np.clip(2 * n_steps, smallest, LARGEST_PANEL))
             self._watch()
-        if not len(self.neurons[X]) or not len(self.neurons[Y]):
+        if self._is_one_sided():
             for side in (X, Y):
                 levels[side][self.neurons[side]] = min(threshold, 1.0)
-            self.drop([np.arange(len(neurons)) for neurons in self.neurons])
+            self._drop_all()
         return threshold
+
+    def _is_one_sided(self) -> bool:
+        """Return whether no neurons of a side remain: then the others are not in a match."""
+        return not all(map(len, self.neurons))
+
+    def _drop_all(self) -> None:
+        """Drop all remaining neurons."""
+        self.drop([np.arange(len(neurons)) for neurons in self.neurons])
 
     def _watch(self) -> None:
         """Update the resolution, the noise and whether the spans are stale."""
@@ -255,11 +283,11 @@ class _Panel:
 
     def order(self, threshold: float, floor: float) -> None:
         """Peel the panel alone, one neuron at a time, down to a squared distance."""
-        of_x, of_y = distances = (self.sides[Y].small.outside, self.sides[X].small.outside)
+        of_x, of_y = distances = (self.sides[Y].panel.outside, self.sides[X].panel.outside)
         outside = [self.sides[side].largest_outside() for side in (X, Y)]
         for _ in range(len(of_x) + len(of_y)):
-            to_x, to_y = (float(self.peeling.inflation(side, len(self.sides[side].lost))) for side in (X, Y))
-            radius, side = max((to_y * float(of_x.max(initial=-1.0)), X), (to_x * float(of_y.max(initial=-1.0)), Y))
+            to_x, to_y = (self.peeling.inflation(side, len(self.sides[side].lost)) for side in (X, Y))
+            radius, side = max((float(to_y * of_x.max(initial=-1.0)), X), (float(to_x * of_y.max(initial=-1.0)), Y))
             if radius <= floor:
                 return
             if self.steps and self.peeling.is_corrected and radius < max(to_x * outside[X], to_y * outside[Y]):
@@ -267,7 +295,7 @@ class _Panel:
             threshold = min(threshold, radius)
             member = int(np.argmax(distances[side]))
             self.steps.append(_Step(side, member, radius, threshold, *self._counts()))
-            if self.sides[side].small.reach(member) > self.peeling.largest_reach:
+            if self.sides[side].panel.reach(member) > self.peeling.largest_reach:
                 self.ends_stale = True
                 return
             self.sides[side].take(member)
@@ -318,17 +346,17 @@ class _Panel:
 class _Side:
     """The panel's neurons of one layer as regressors and of the other as targets."""
 
-    def __init__(self, span: Span, regressors: Index, targets: Index) -> None:
+    def __init__(self, span: Span | GramSpan, regressors: Index, targets: Index) -> None:
         self.span = span
         self.targets = targets
-        self.small, self.basis, self.relation_basis = span.panel(regressors, targets)
+        self.panel = span.panel(regressors, targets)
         self.lost: list[Array] = []
         self.relations: list[Array] = []
         self.carriers: list[Array] = []
 
     def take(self, member: int) -> None:
         """Remove one regressor: the span loses a direction, or a relation is used up."""
-        direction, relation, carrier = self.small.take(member)
+        direction, relation, carrier = self.panel.take(member)
         if relation is None:
             self.lost.append(direction)
         else:
@@ -347,8 +375,11 @@ class _Side:
 
     def peaks(self) -> Array:
         """Return the largest distance outside the panel after 0, 1, 2, ... lost directions."""
-        lost = _columns(self.lost, self.basis)
-        self.removal = Removal(lost, _columns(self.relations, self.relation_basis), _columns(self.carriers, self.basis))
+        self.removal = self.panel.removal(
+            _columns(self.lost, len(self.panel.dual)),
+            _columns(self.relations, len(self.panel.null)),
+            _columns(self.carriers, len(self.panel.dual)),
+        )
         self.components = self.span.lost_components(self.removal)
         outsiders = self._outsiders()
         distances = np.vstack([self.span.outside[outsiders], self.components[:, outsiders] ** 2]).cumsum(axis=0)
@@ -356,9 +387,7 @@ class _Side:
 
     def commit(self, lost: int, relations: int) -> None:
         """Apply the loss of the first directions and relations to the span of all neurons."""
-        full = self.removal
-        part = Removal(full.lost[:, :lost], full.relations[:, :relations], full.carriers[:, :relations])
-        self.span.apply(part, self.components[:lost])
+        self.span.apply(self.removal.first(lost, relations), self.components[:lost])
 
 
 def _farthest(distances: list[Array], width: int) -> list[Index]:
@@ -369,8 +398,8 @@ def _farthest(distances: list[Array], width: int) -> list[Index]:
     return [farthest[farthest < split], farthest[farthest >= split] - split]
 
 
-def _columns(vectors: list[Array], basis: Array) -> Array:
-    """Return basis @ [vectors] in Fortran order; it has no columns if there are no vectors."""
+def _columns(vectors: list[Array], size: int) -> Array:
+    """Return vectors of a size as columns, in Fortran order."""
     if not vectors:
-        return np.zeros((basis.shape[0], 0), order="F")
-    return np.asarray(blas.dgemm(1.0, basis, np.asfortranarray(np.column_stack(vectors))))
+        return np.zeros((size, 0), order="F")
+    return np.array(vectors).T

@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 from scipy.linalg import blas, lapack
 
+from . import sparse_rows
+
 if TYPE_CHECKING:
     import torch
     from scipy.sparse import csr_array
@@ -26,6 +28,8 @@ standard. These have no type in common; an engine takes arrays of its own librar
 Array = NDArray[np.float64]
 Floats = NDArray[np.floating]
 """Rows, in the precision of the products."""
+HostRows: TypeAlias = "NDArray[Any] | csr_array"
+LiftedRows: TypeAlias = "Floats | csr_array"
 Maxima = tuple[Array, NDArray[np.int64]]
 Room = dict[str, NDArray[Any]]
 """Memory that an engine may keep from one part of a batch to the next."""
@@ -108,7 +112,7 @@ class Engine(Protocol):
 
 @dataclass(frozen=True)
 class NumpyEngine:
-    """Products by BLAS, accumulated in place."""
+    """Products by BLAS, accumulated in place; of sparse rows about no shift, by SciPy."""
 
     single: bool = False
 
@@ -116,14 +120,19 @@ class NumpyEngine:
         """Return zeros."""
         return np.zeros(shape)
 
-    def rows(self, array: NDArray[np.generic], index: NDArray[np.intp], shift: Array | float) -> Array:
+    def rows(self, array: HostRows, index: NDArray[np.intp], shift: Array | float) -> Array:
         """Gather and shift in one pass."""
         with np.errstate(invalid="ignore"):  # signalling nans of damaged files, which are refused afterwards
-            return np.asarray(np.subtract(array[index], shift, dtype=np.float64))
+            return np.asarray(np.subtract(sparse_rows.taken(array, index), shift, dtype=np.float64))
 
-    def lifted(self, array: NDArray[np.generic], index: NDArray[np.intp], shift: Array | float, room: Room) -> Floats:
+    def lifted(self, array: HostRows, index: NDArray[np.intp], shift: Array | float, room: Room) -> LiftedRows:
         """Gather, shift and square in place, in memory that is kept: fresh pages are slow."""
         n, p = len(index), array.shape[1]
+        if sparse_rows.is_sparse(array):
+            sparse = None if np.any(shift) else sparse_rows.lifted(array, index, single=self.single)
+            if sparse is not None:
+                return sparse
+            array, index = sparse_rows.taken(array, index), np.arange(n)
         gathered = _from(room, "gathered", (n, p), array.dtype)
         rows = _from(room, "rows", (n, p + 1), np.dtype(np.float32 if self.single else np.float64))
         np.take(array, index, axis=0, out=gathered, mode="clip")
@@ -131,10 +140,12 @@ class NumpyEngine:
         np.einsum("np,np->n", rows[:, :-1], rows[:, :-1], out=rows[:, -1])
         return rows
 
-    def means(self, A: Floats, lengths: NDArray[np.intp]) -> Floats:
+    def means(self, A: LiftedRows, lengths: NDArray[np.intp]) -> LiftedRows:
         """A small product for each group, or one sparse product where lengths differ."""
-        if len(lengths) == len(A):
-            return np.asarray(A)
+        if len(lengths) == A.shape[0]:
+            return A
+        if sparse_rows.is_sparse(A):
+            return sparse_rows.with_norms(_averaging(lengths) @ A[:, :-1], single=self.single)
         means: Array
         if (lengths == lengths[0]).all():
             average = np.full((1, lengths[0]), 1 / lengths[0])
@@ -144,26 +155,33 @@ class NumpyEngine:
         np.einsum("np,np->n", means[:, :-1], means[:, :-1], out=means[:, -1])
         return means
 
-    def add_sum(self, total: Array, A: Floats) -> None:
+    def add_sum(self, total: Array, A: LiftedRows) -> None:
         """Add the column sums: the rows one after another, as `sum` does, in half the time."""
-        total += np.einsum("np->p", A, dtype=np.float64)
+        total += sparse_rows.column_sums(A) if sparse_rows.is_sparse(A) else np.einsum("np->p", A, dtype=np.float64)
 
-    def add_gram(self, total: Array, A: Floats) -> None:
+    def add_gram(self, total: Array, A: LiftedRows) -> None:
         """Half the work of a product; `total.T` is Fortran-ordered, so that BLAS adds in place."""
+        if sparse_rows.is_sparse(A):
+            sparse_rows.add_product(total, A, A, lower=True)
+            return
         if self.single:
             total += blas.ssyrk(1.0, A.T).T
             return
         blas.dsyrk(1.0, A.T, beta=1.0, c=total.T, overwrite_c=1)
 
-    def add_product(self, total: Array, A: Floats, B: Floats) -> None:
+    def add_product(self, total: Array, A: LiftedRows, B: LiftedRows) -> None:
         """The transposed product, for the same reason."""
+        if sparse_rows.is_sparse(A) or sparse_rows.is_sparse(B):
+            sparse_rows.add_product(total, A, B)
+            return
         if self.single:
             total += blas.sgemm(1.0, B.T, A.T, trans_b=1).T
             return
         blas.dgemm(1.0, B.T, A.T, trans_b=1, beta=1.0, c=total.T, overwrite_c=1)
 
-    def add_factor(self, total: Array, A: Floats, B: Floats) -> None:
+    def add_factor(self, total: Array, A: LiftedRows, B: LiftedRows) -> None:
         """QR of a triangle on top of a block, which leaves the triangle's zeros alone."""
+        A, B = (rows.toarray() if sparse_rows.is_sparse(rows) else rows for rows in (A, B))
         block = np.asfortranarray(np.hstack([np.ones((len(A), 1)), A[:, :-1], B[:, :-1], A[:, -1:], B[:, -1:]]))
         size = len(total)
         R, *_ = lapack.dtpqrt(0, min(32, size), np.asfortranarray(total), block, overwrite_b=1)
@@ -178,28 +196,29 @@ class NumpyEngine:
         """A product in single precision, exact for up to 2^24 rows at once."""
         total += blas.sgemm(1.0, B.T, A.T, trans_b=1).T
 
-    def sum_of(self, arrays: Sequence[NDArray[np.generic]]) -> float:
+    def sum_of(self, arrays: Sequence[HostRows]) -> float:
         """Sum in the arrays' own precision; it may overflow, and values are then checked singly."""
         with np.errstate(over="ignore", invalid="ignore"):
-            return float(sum(float(array.sum()) for array in arrays))
+            return float(sum(float(_values(array).sum()) for array in arrays))
 
-    def maxima(self, array: NDArray[np.generic], order: NDArray[np.intp], starts: NDArray[np.int64]) -> Maxima:
+    def maxima(self, array: HostRows, order: NDArray[np.intp], starts: NDArray[np.int64]) -> Maxima:
         """Reduce by groups; the first of equal rows counts."""
-        rows = array[order]
+        rows = sparse_rows.taken(array, order)
         largest = np.maximum.reduceat(rows, starts, axis=0)
         lengths = np.diff(starts, append=len(order))
         within = (np.arange(len(order)) - np.repeat(starts, lengths))[:, None]
         places = np.where(rows == np.repeat(largest, lengths, axis=0), within, len(order))
         return largest.astype(np.float64), np.minimum.reduceat(places, starts, axis=0)
 
-    def narrow(self, array: NDArray[np.generic], index: NDArray[np.intp], groups: int) -> NDArray[np.float32]:
+    def narrow(self, array: HostRows, index: NDArray[np.intp], groups: int) -> NDArray[np.float32]:
         """Gather, then round; what overflows is refused when the sample is read."""
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-            return np.asarray(array[index].astype(np.float32).reshape(groups, -1))
+            return sparse_rows.taken(array, index).astype(np.float32).reshape(groups, -1)
 
-    def group_sums(self, array: NDArray[np.generic], index: NDArray[np.intp], lengths: NDArray[np.int64]) -> Array:
+    def group_sums(self, array: HostRows, index: NDArray[np.intp], lengths: NDArray[np.int64]) -> Array:
         """Add the rows of each group one after another, whatever the other groups."""
-        return np.asarray(np.add.reduceat(array[index].astype(np.float64), np.cumsum(lengths) - lengths, axis=0))
+        rows = sparse_rows.taken(array, index).astype(np.float64)
+        return np.asarray(np.add.reduceat(rows, np.cumsum(lengths) - lengths, axis=0))
 
     def room(self, shape: tuple[int, int], *, single: bool) -> Floats:
         """Memory as it is."""
@@ -479,6 +498,11 @@ def _averaging(lengths: NDArray[np.intp]) -> csr_array:
     ends = np.cumsum(lengths)
     weights = np.repeat(1 / lengths, lengths), np.arange(ends[-1]), np.append(0, ends)
     return csr_array(weights, shape=(len(lengths), ends[-1]))
+
+
+def _values(rows: HostRows) -> NDArray[Any]:
+    """Return the values that are stored."""
+    return rows.data if sparse_rows.is_sparse(rows) else np.asarray(rows)
 
 
 def _from(room: Room, name: str, shape: tuple[int, int], dtype: DTypeLike) -> NDArray[np.floating]:

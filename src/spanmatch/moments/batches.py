@@ -15,6 +15,7 @@ from .backends import ArrayEngine, DeviceArray, Engine, NumpyEngine, TorchEngine
 from .folds import ExampleIds, Plan, plans
 from .number_types import number_type
 from .options import Layers
+from .sparse_rows import checked_csr, is_sparse, is_sparse_tensor
 
 CHECKED_AT_ONCE = 1 << 18
 """Elements; bounds the memory that a check for NaN takes."""
@@ -84,13 +85,16 @@ def _check_rows_correspond(x: str, y: str, rows_x: LayerArray, rows_y: LayerArra
 
 
 def checked(layer: str, array: DeviceArray, *, single: bool = False) -> tuple[Engine, DeviceArray]:
-    """Return the engine for an array of activations, and the array as that engine takes it.
+    """Return the engine for an array of activations, and the array as that engine takes it: sparse
+    ones by rows, on the host.
 
     Raises SpanmatchError for what is not a non-empty, real matrix, naming the layer.
     """
     torch = sys.modules.get("torch")
     engine: Engine = NumpyEngine(single)
-    if torch is not None and isinstance(array, torch.Tensor):
+    if is_sparse(array) or is_sparse_tensor(array):
+        array = checked_csr(f"layer {layer!r}", array)
+    elif torch is not None and isinstance(array, torch.Tensor):
         array = array.detach()
         if array.is_complex():
             raise SpanmatchError(f"layer {layer!r}: complex activations ({array.dtype}); give real numbers")
@@ -158,23 +162,22 @@ def check_finite(engines: Mapping[str, Engine], arrays: Mapping[str, DeviceArray
     for engine, layers in layers_of.items():
         if not np.isfinite(engine.sum_of([arrays[layer] for layer in layers])):
             for layer in layers:
-                every_row = np.arange(arrays[layer].shape[0])
-                _check_finite(layer, engine.host(engine.rows(arrays[layer], every_row, 0.0)))
+                _check_finite(layer, engine, arrays[layer])
 
 
-def _check_finite(layer: str, array: NDArray[np.float64]) -> None:
-    if array.dtype.kind != "f":
-        return
+def _check_finite(layer: str, engine: Engine, array: DeviceArray) -> None:
+    rows = array.shape[0]
     step = max(1, CHECKED_AT_ONCE // array.shape[1])
-    for start in range(0, len(array), step):
-        finite = np.isfinite(array[start : start + step])
+    for start in range(0, rows, step):
+        values = engine.host(engine.rows(array, np.arange(start, min(start + step, rows)), 0.0))
+        finite = np.isfinite(values)
         if not finite.all():
-            _refuse_value(layer, array, start, finite)
+            _refuse_value(layer, values, start, finite)
 
 
-def _refuse_value(layer: str, array: NDArray[np.float64], start: int, finite: NDArray[np.bool_]) -> None:
+def _refuse_value(layer: str, values: NDArray[np.float64], start: int, finite: NDArray[np.bool_]) -> None:
     row, neuron = (int(i[0]) for i in np.nonzero(~finite))
-    value = float(array[start + row, neuron])
+    value = float(values[row, neuron])
     raise SpanmatchError(
         f"layer {layer!r}: {value} in neuron {neuron}, row {start + row} of this batch; activations must be finite"
     )

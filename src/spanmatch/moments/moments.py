@@ -252,7 +252,9 @@ class Moments(Displayed):
         batch : mapping of layers to arrays of shape (rows, neurons)
             Floats or integers: NumPy arrays, PyTorch tensors, or arrays of a library of the array
             API standard, as CuPy and JAX; the products run on their device, in float64 (JAX's on
-            the CPU). Batches of some thousand rows are the most efficient.
+            the CPU). Also sparse: matrices of SciPy in any format, and tensors of PyTorch, whose
+            products run on the CPU and which do not become dense below a density of 2%. Batches of
+            some thousand rows are the most efficient.
         example_ids : array of shape (rows,), or mapping of layers to such, optional
             Whole numbers, 0 or more, the example that each row is of; by layer where layers have
             different numbers of rows. By default each row is its own example, numbered as they
@@ -266,7 +268,8 @@ class Moments(Displayed):
 
         Notes
         -----
-        Cost: rows x (p^2 + q^2 + 2 p q) operations a pair, and 2 p q more for the null.
+        Cost: rows x (p^2 + q^2 + 2 p q) operations a pair, and 2 p q more for the null; of sparse
+        rows with k and l active neurons, k and l instead of p and q.
         """
         self._update(batch, example_ids, ROWS_AS_GIVEN)
 

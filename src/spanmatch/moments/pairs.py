@@ -9,10 +9,11 @@ from typing import Literal
 from weakref import ref
 
 import numpy as np
-from scipy.linalg import qr
+from scipy.linalg import blas, qr
 
 from .._display import Displayed
 from ..errors import SpanmatchError
+from .gram_spans import GramSpan, gram_spans
 from .provenance import Method, Provenance
 from .remembered import remembered
 from .sample import Sample
@@ -20,10 +21,12 @@ from .spans import (
     SINGLE,
     UNIT,
     Array,
+    Factor,
     Index,
     Rounding,
     Span,
     cholesky,
+    factor_from_gram,
     outside_from_columns,
     outside_from_gram,
     span_from_columns,
@@ -36,6 +39,8 @@ triangular factor is used instead of inner products."""
 REMEMBERED = 2048
 """The number of neurons of both layers up to which a pair caches the pairs of its folds. For wider
 layers the cache would take gigabytes."""
+AT_ONCE = 128
+"""The number of rows that are copied at once to the other side of the diagonal."""
 RESOLVED = 1e-3
 """The largest resolution with which distances at or below it count as 0."""
 FAR_OFF = 1e-2
@@ -722,6 +727,82 @@ class Pair(Displayed):
         xx, xy, yy = self._products(x, y, centred)
         return span_from_gram(xx, xy, of_x), span_from_gram(yy, xy.T, of_y)
 
+    def removable_spans(self, x: Index, y: Index, *, centred: bool) -> tuple[Span, Span] | tuple[GramSpan, GramSpan]:
+        """Return the spans of some neurons in the form that neurons are removed from fastest.
+
+        Parameters
+        ----------
+        x : array of int, (p,)
+            Indices of neurons of x, none of them silent.
+        y : array of int, (q,)
+            Indices of neurons of y, none of them silent.
+        centred : bool
+            Whether to subtract each neuron's mean first.
+
+        Returns
+        -------
+        of_x : Span or GramSpan
+            The span of the neurons of x, with those of y as targets.
+        of_y : Span or GramSpan
+            The span of the neurons of y, with those of x as targets.
+
+        Notes
+        -----
+        Where inner products are as accurate as columns, they are inner products too. The spans may
+        be overwritten.
+        """
+        every_x, every_y = self.active(centred=centred)
+        if len(x) == len(every_x) and len(y) == len(every_y):
+            factors = self.factors(centred=centred)
+            if factors is None:
+                of_x, of_y = self.all_spans(centred=centred)
+                return of_x.copy(), of_y.copy()
+        else:
+            columns, rounding = self._columns(x, y, centred)
+            if columns is not None:
+                return self.spans(x, y, centred=centred)
+            factors = self._factors(x, y, rounding, centred)
+        return gram_spans(factors, self._cross(x, y, centred))
+
+    @remembered
+    def factors(self, *, centred: bool = False) -> tuple[Factor, Factor] | None:
+        """Return the factors of all neurons that are not silent, if inner products are used.
+
+        Parameters
+        ----------
+        centred : bool
+            Whether to subtract each neuron's mean first.
+
+        Returns
+        -------
+        tuple of two Factors, or None
+            Those of x and of y; None if columns are more accurate than inner products.
+        """
+        x, y = self.active(centred=centred)
+        columns, rounding = self._columns(x, y, centred)
+        return None if columns is not None else self._factors(x, y, rounding, centred)
+
+    def ranks(self, *, centred: bool = False) -> tuple[int, int]:
+        """Return the numbers of dimensions of both layers' spans.
+
+        Parameters
+        ----------
+        centred : bool
+            Whether to subtract each neuron's mean first.
+
+        Returns
+        -------
+        tuple of two int
+            Those of x and of y.
+        """
+        x, y = self.factors(centred=centred) or self.all_spans(centred=centred)
+        return x.rank, y.rank
+
+    def _factors(self, x: Index, y: Index, rounding: tuple[Rounding, Rounding], centred: bool) -> tuple[Factor, Factor]:
+        """Return the factors of some neurons from inner products."""
+        xx, yy = self._within("x", x, centred), self._within("y", y, centred)
+        return factor_from_gram(xx, rounding[0]), factor_from_gram(yy, rounding[1])
+
     def resolution(self, *, centred: bool = False) -> float:
         """Return the smallest distance between these layers that can be distinguished from 0.
 
@@ -737,12 +818,34 @@ class Pair(Displayed):
 
         Notes
         -----
-        Cost: two triangular factors.
+        Cost: two triangular factors, which are cached; those of centred layers only where the
+        constant vector is nearly in the span of a layer.
         """
+        quick = self._centred_resolution() if centred else None
+        if quick is not None:
+            return quick
+        factors = self.factors(centred=centred)
+        if factors is not None:
+            return max(factor.resolution for factor in factors)
         x, y = self.active(centred=centred)
         return max(
             self.spans(x, y[:0], centred=centred)[0].resolution, self.spans(x[:0], y, centred=centred)[1].resolution
         )
+
+    def _centred_resolution(self) -> float | None:
+        """Return the resolution between centred layers from the factors of the layers, or None."""
+        factors, (x, y) = self.factors(), self.active()
+        if factors is None:
+            return None
+        of_x = factors[0].centred_resolution(*self._mean_and_spread("x", x))
+        of_y = None if of_x is None else factors[1].centred_resolution(*self._mean_and_spread("y", y))
+        return None if of_x is None or of_y is None else max(of_x, of_y)
+
+    def _mean_and_spread(self, side: Literal["x", "y"], neurons: Index) -> tuple[Array, Array]:
+        """Return the component of unit columns along the constant vector, and the norm of the rest."""
+        norms = np.sqrt(self.energy(side)[neurons])
+        means = np.sqrt(self.rows) * (self.x_mean if side == "x" else self.y_mean)[neurons]
+        return means / norms, np.sqrt(self.energy(side, centred=True)[neurons]) / norms
 
     def unit(self, x: Index, y: Index, *, centred: bool = False) -> Unit:
         """Return some neurons of both layers as columns of unit norm.
@@ -796,8 +899,19 @@ class Pair(Displayed):
 
     def _products(self, x: Index, y: Index, centred: bool) -> tuple[Array, Array, Array]:
         """Return the inner products of unit columns: x with x, x with y, y with y."""
-        energy = np.concatenate([self.energy("x", centred=centred)[x], self.energy("y", centred=centred)[y]])
-        return self._scaled(x, y, np.sqrt(energy), 0 if centred else self.rows)
+        return self._within("x", x, centred), self._cross(x, y, centred), self._within("y", y, centred)
+
+    def _within(self, side: Literal["x", "y"], neurons: Index, centred: bool) -> Array:
+        """Return the inner products of unit columns of one layer."""
+        moments, mean = (self.xx, self.x_mean) if side == "x" else (self.yy, self.y_mean)
+        scale = 1 / np.sqrt(self.energy(side, centred=centred)[neurons])
+        return _unit(moments, neurons, neurons, (scale, scale), (mean, mean), 0 if centred else self.rows)
+
+    def _cross(self, x: Index, y: Index, centred: bool) -> Array:
+        """Return the inner products of unit columns of x with those of y."""
+        a = 1 / np.sqrt(self.energy("x", centred=centred)[x])
+        b = 1 / np.sqrt(self.energy("y", centred=centred)[y])
+        return _unit(self.xy, x, y, (a, b), (self.x_mean, self.y_mean), 0 if centred else self.rows)
 
     def _scaled(self, x: Index, y: Index, norms: Array, rows: int) -> tuple[Array, Array, Array]:
         """Return inner products of neurons divided by their norms; centred if rows = 0."""
@@ -894,9 +1008,9 @@ def _centred(joint: Joint, lifted: tuple[Array, Array, Array]) -> tuple[Array, A
         factor = joint.factor[1:end, 1:end]
         X, Y = factor[:, : len(s)], factor[:, len(s) :]
         return X.T @ X, X.T @ Y, Y.T @ Y, factor
-    xx, xy, yy = symmetric(lifted[0][:-1, :-1]), lifted[1][:-1, :-1].copy(), symmetric(lifted[2][:-1, :-1])
+    xx, xy, yy = symmetric(lifted[0][:-1, :-1]), lifted[1][:-1, :-1].copy(order="C"), symmetric(lifted[2][:-1, :-1])
     for moments, u, v in ((xx, s, s), (xy, s, t), (yy, t, t)):
-        moments -= np.outer(u / n, v)
+        blas.dger(-1.0, v, u / n, a=moments.T, overwrite_a=1)
     return xx, xy, yy, None
 
 
@@ -912,16 +1026,22 @@ def symmetric(lower: Array) -> Array:
     -------
     array of float, (m, m)
     """
-    return np.asarray(np.tril(lower) + np.tril(lower, -1).T)
+    full = np.array(lower, order="C")
+    for start in range(0, len(full), AT_ONCE):
+        end = start + AT_ONCE
+        block = np.tril(full[start:end, start:end])
+        full[start:end, start:end] = block + np.tril(block, -1).T
+        full[start:end, end:] = full[end:, start:end].T
+    return full
 
 
 def _unit(
     moments: Array, i: Index, j: Index, scales: tuple[Array, Array], means: tuple[Array, Array], rows: int
 ) -> Array:
     """Return inner products of scaled neurons, given centred moments; centred if rows = 0."""
-    chosen = moments[np.ix_(i, j)]
-    if rows:
-        chosen += np.outer(rows * means[0][i], means[1][j])
-    chosen *= scales[0][:, None]
-    chosen *= scales[1]
-    return chosen
+    every = all(np.array_equal(k, np.arange(n)) for k, n in zip((i, j), moments.shape, strict=True))
+    unit = np.multiply(moments if every else moments[np.ix_(i, j)], scales[0][:, None], order="C")
+    unit *= scales[1]
+    if rows and unit.size:
+        unit = blas.dger(rows, means[1][j] * scales[1], means[0][i] * scales[0], a=unit.T, overwrite_a=1).T
+    return np.asarray(unit)

@@ -22,9 +22,11 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import blas, lapack, qr
+from scipy.linalg import blas, lapack
 
 from ..errors import SpanmatchError
+from .panels import Panel, Removal
+from .products import inverse_factor, orthonormal, product, row, subtract
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
@@ -32,16 +34,16 @@ Kind = TypeVar("Kind", bound=np.generic)
 
 UNIT = float(np.finfo(np.float64).eps)
 SINGLE = float(np.finfo(np.float32).eps)
-RELATION_TOLERANCE = 1e-7
-"""The norm below which columns of Z are rounding; the rows of Z are orthonormal."""
 CLEAR = 2.0
 """A rank is clear if no direction is within this factor of the cutoff."""
+LEAST_OUTSIDE = 1e-4
+"""The smallest squared distance of the constant vector to a layer's span from which the resolution
+of the centred layer follows."""
 LARGEST_CUTOFF = 1e-4
 """The largest cutoff, relative to a neuron's norm, with which directions may be dropped: larger
 directions may be real."""
-CHOLESKY_LIMIT = 1e-5
-"""The smallest relative pivot for which QR by Cholesky is used. Two rounds of it are as orthogonal
-as Householder's QR up to a condition number of about 1e8."""
+ZEROED_AT_ONCE = 128
+"""The number of columns that are zeroed above the diagonal at once."""
 
 
 @dataclass(frozen=True)
@@ -134,20 +136,6 @@ class Rounding:
 
 
 @dataclass
-class Removal:
-    """The effect of removing some regressors on a span, in the coordinates of its basis."""
-
-    lost: Array
-    """(r, k) orthonormal directions that the span loses, in the order of removal."""
-    relations: Array
-    """(d, s) orthonormal directions of the relations that are used up."""
-    carriers: Array
-    """(r, s) the vectors by which the dual basis changes: w_i -= carriers (relations^T z_i)."""
-    reach: float = 0.0
-    """A bound on how large the dual basis becomes; infinite if the relations are not clear."""
-
-
-@dataclass
 class Span:
     """The span of a layer's neurons (regressors), and the other layer's neurons (targets) in it."""
 
@@ -167,6 +155,11 @@ class Span:
     """The size below which directions, and coefficients of relations, count as rounding."""
 
     @property
+    def rank(self) -> int:
+        """The number of dimensions of the span before any regressor was removed."""
+        return len(self.dual)
+
+    @property
     def condition(self) -> float:
         """||W||_F, at least 1 / (smallest singular value) of the unit columns; at least 1."""
         return float(np.sqrt(max(1.0, np.einsum("ij,ij->", self.dual, self.dual))))
@@ -175,60 +168,6 @@ class Span:
     def resolution(self) -> float:
         """The smallest distance that can be distinguished from 0; 1 if the rank is not clear."""
         return min(1.0, (self.noise.of_distances + self.noise.of_squares) * self.condition) if self.clear else 1.0
-
-    def reach(self, regressor: int) -> float:
-        """Return how large the dual basis can become if a regressor is removed.
-
-        Parameters
-        ----------
-        regressor : int
-            The column of the regressor.
-
-        Returns
-        -------
-        float
-            A bound if the removal uses up a relation, and 0 if it does not. Infinite if rounding
-            may hide a relation.
-
-        Notes
-        -----
-        The bound is large if the other regressors express this one only with very large
-        coefficients, such as the difference of two neurons that nearly repeat each other. Without
-        it, the others are badly conditioned.
-        """
-        if not len(self.null):
-            return 0.0
-        size = float(np.linalg.norm(self.null[:, regressor]))
-        if size > RELATION_TOLERANCE:
-            return float(np.linalg.norm(self.dual[:, regressor])) / size
-        return np.inf if size > self.cutoff / CLEAR else 0.0
-
-    def removal(self, regressors: Index) -> Removal:
-        """Return the effect of removing several regressors at once.
-
-        Parameters
-        ----------
-        regressors : array of int, (j,)
-            The columns of the regressors.
-
-        Returns
-        -------
-        Removal
-            The directions that the span loses and the relations that are used up.
-
-        Notes
-        -----
-        Cost: O(r j^2) operations.
-        """
-        W, Z = self.dual[:, regressors], self.null[:, regressors]
-        if not len(Z):
-            return Removal(_qr(W)[0], np.empty((0, 0)), np.empty((len(W), 0)))
-        left, size, right = np.linalg.svd(Z, full_matrices=True)
-        s = int(np.count_nonzero(size > RELATION_TOLERANCE))
-        carriers = W @ (right[:s].T / size[:s])
-        hidden = (size[s:] > self.cutoff / CLEAR).any()
-        reach = np.inf if hidden else float(np.linalg.norm(carriers, axis=0).max(initial=0.0))
-        return Removal(_qr(W @ right[s:].T)[0], left[:, :s], carriers, reach)
 
     def apply(self, removal: Removal, components: Array) -> None:
         """Apply a removal in place: to the dual basis, the relations, and the targets.
@@ -247,45 +186,13 @@ class Span:
         the target's components. Cost: 4 r k (m + t) operations, as matrix products.
         """
         if removal.relations.size:
-            used = _product(removal.relations, self.null)
-            _subtract(self.null, removal.relations, used)
-            _subtract(self.dual, removal.carriers, used)
+            used = product(removal.relations, self.null)
+            subtract(self.null, removal.relations, used)
+            subtract(self.dual, removal.carriers, used)
         if removal.lost.size:
-            _subtract(self.dual, removal.lost, _product(removal.lost, self.dual))
-            _subtract(self.inside, removal.lost, components)
+            subtract(self.dual, removal.lost, product(removal.lost, self.dual))
+            subtract(self.inside, removal.lost, components)
             self.outside += np.einsum("kt,kt->t", components, components)
-
-    def take(self, regressor: int) -> tuple[Array, Array | None, Array]:
-        """Remove one regressor in place. It is the fast way for small spans.
-
-        Parameters
-        ----------
-        regressor : int
-            The column of the regressor.
-
-        Returns
-        -------
-        lost : array of float, (r,) or (0,)
-            The direction that the span lost; empty if a relation was used up instead.
-        relation : array of float, (d,), or None
-            The relation that was used up; None if a direction was lost.
-        carrier : array of float, (r,) or (0,)
-            The change of the dual basis by the relation, see `Removal`; empty without a relation.
-        """
-        w, z = self.dual[:, regressor], self.null[:, regressor]
-        size = np.sqrt(z @ z) if len(z) else 0.0
-        if size > RELATION_TOLERANCE:
-            relation, carrier = z / size, w / size
-            used = _row(relation, self.null)
-            _subtract_outer(self.null, relation, used)
-            _subtract_outer(self.dual, carrier, used)
-            return w[:0], relation, carrier
-        lost = w / np.sqrt(w @ w)
-        components = _row(lost, self.inside)
-        _subtract_outer(self.dual, lost, _row(lost, self.dual))
-        _subtract_outer(self.inside, lost, components)
-        self.outside += components**2
-        return lost, None, w[:0]
 
     def lost_components(self, removal: Removal) -> Array:
         """Return the components of the targets along the lost directions.
@@ -300,7 +207,7 @@ class Span:
         array of float, (k, t)
             lost^T C.
         """
-        return _product(removal.lost, self.inside)
+        return product(removal.lost, self.inside)
 
     def drop(self, regressors: Index, targets: Index) -> None:
         """Delete columns; the last columns move to their places (see `Compaction`).
@@ -328,7 +235,7 @@ class Span:
         dual, null, inside = (array.copy(order="F") for array in (self.dual, self.null, self.inside))
         return Span(dual, null, inside, self.outside.copy(), self.noise, self.clear, self.cutoff)
 
-    def panel(self, regressors: Index, targets: Index) -> tuple[Span, Array, Array]:
+    def panel(self, regressors: Index, targets: Index) -> Panel:
         """Return the span restricted to some neurons, in smaller coordinates.
 
         Parameters
@@ -340,23 +247,174 @@ class Span:
 
         Returns
         -------
-        small : Span
+        Panel
             The span of at most j dimensions in which the removal of these regressors has the same
             effect on these targets.
-        basis : array of float, (r, at most j)
-            B, the orthonormal basis of its coordinates.
-        relation_basis : array of float, (d, at most j)
-            E, the orthonormal basis of the coordinates of its relations.
 
         Notes
         -----
-        With W_J = B T and Z_J = E S, the small span has T, S and B^T C in place of W, Z and C.
+        Cost: O(r j^2) operations.
         """
-        basis, T = _qr(self.dual[:, regressors])
-        relation_basis, S = _qr(self.null[:, regressors])
-        inside = _product(basis, self.inside[:, targets])
-        small = Span(T, S, inside, self.outside[targets].copy(), self.noise, self.clear, self.cutoff)
-        return small, basis, relation_basis
+        basis, T = orthonormal(self.dual[:, regressors])
+        relation_basis, S = orthonormal(self.null[:, regressors])
+        inside = product(basis, self.inside[:, targets])
+        return Panel.of(T, S, inside, self.outside[targets], basis, relation_basis, self.cutoff / CLEAR)
+
+
+@dataclass(frozen=True)
+class Factor:
+    """The inverse triangular factor of a layer's unit columns, and the relations of the others.
+
+    Notes
+    -----
+    A[:, order] = Q L^T by pivoting, for the `rank` independent columns that come first.
+    """
+
+    inverse: Array
+    """(rank, rank) L^-1, lower triangular: the dual basis of the independent columns."""
+    relations: Array
+    """(m, m - rank) linear relations, in the order of the pivots."""
+    order: Index
+    """(m,) the columns in the order of the pivots."""
+    noise: Noise
+    """Bounds on the error of distances, relative to `condition`."""
+    cutoff: float
+    """The size below which directions, and coefficients of relations, count as rounding."""
+    clear: bool
+    """Whether the rank is clear: rounding could not have changed which directions count."""
+
+    @property
+    def rank(self) -> int:
+        """The number of dimensions of the span."""
+        return len(self.inverse)
+
+    @property
+    def condition(self) -> float:
+        """||L^-1||_F, at least 1 / (smallest singular value) of the unit columns; at least 1."""
+        return float(np.sqrt(max(1.0, np.einsum("ij,ij->", self.inverse, self.inverse))))
+
+    @property
+    def resolution(self) -> float:
+        """The smallest distance that can be distinguished from 0; 1 if the rank is not clear."""
+        return min(1.0, (self.noise.of_distances + self.noise.of_squares) * self.condition) if self.clear else 1.0
+
+    def centred_resolution(self, mean: Array, spread: Array) -> float | None:
+        """Return the resolution of the columns less their means, scaled to unit norm again.
+
+        Parameters
+        ----------
+        mean : array of float, (m,)
+            The component of each column along the constant vector of unit norm.
+        spread : array of float, (m,)
+            The norm of each column less its mean.
+
+        Returns
+        -------
+        float or None
+            The resolution; None if that takes a factor of the centred columns.
+
+        Notes
+        -----
+        Centring subtracts the outer product of the means from the inner products, which changes
+        their inverse P = W^T W by P mean mean^T P / (1 - mean^T P mean). Cost: O(m^2) operations.
+        """
+        if not self.rank or self.rank < len(self.order) or not self.clear or not spread.all():
+            return None
+        inside = blas.dgemv(1.0, self.inverse, mean[self.order])
+        outside = 1.0 - float(inside @ inside)
+        if outside < LEAST_OUTSIDE:
+            return None
+        squares = np.einsum("ij,ij->j", self.inverse, self.inverse) + row(inside, self.inverse) ** 2 / outside
+        condition = max(1.0, float(np.sqrt(squares @ spread[self.order] ** 2)))
+        if CLEAR * self.cutoff * condition >= 1:
+            return None
+        return min(1.0, (self.noise.of_distances + self.noise.of_squares) * condition)
+
+    def span(self, at: Array) -> Span:
+        """Return the span with targets.
+
+        Parameters
+        ----------
+        at : array of float, (m, t)
+            Inner products of the columns and unit targets.
+
+        Returns
+        -------
+        Span
+            The span.
+        """
+        if not self.rank:
+            return _empty_span(at.shape[1])
+        inside = np.asfortranarray(blas.dtrmm(1.0, self.inverse, at[self.order[: self.rank]], lower=1))
+        return self.span_of(inside, np.maximum(1.0 - np.einsum("kt,kt->t", inside, inside), 0.0))
+
+    def span_of(self, inside: Array, outside: Array) -> Span:
+        """Return the span with targets of known coordinates.
+
+        Parameters
+        ----------
+        inside : array of float, (rank, t)
+            The coordinates of the targets in the basis Q.
+        outside : array of float, (t,)
+            The squared distances of the targets.
+
+        Returns
+        -------
+        Span
+            The span.
+        """
+        W = np.zeros((self.rank, len(self.order)), order="F")
+        W[:, self.order[: self.rank]] = self.inverse
+        null = self.null()
+        placed = np.empty(null.shape, order="F")
+        placed[:, self.order] = null
+        return Span(W, placed, inside, outside, self.noise, self.clear, self.cutoff)
+
+    def null(self) -> Array:
+        """Return an orthonormal basis of the relations.
+
+        Returns
+        -------
+        array of float, (m - rank, m)
+            The basis, as rows, in the order of the pivots.
+        """
+        return np.asfortranarray(orthonormal(self.relations)[0].T)
+
+
+def factor_from_gram(aa: Array, rounding: Rounding) -> Factor:
+    """Return the factor of unit columns from inner products.
+
+    Parameters
+    ----------
+    aa : array of float, (m, m)
+        Inner products of the columns.
+    rounding : Rounding
+        The rounding of the inner products.
+
+    Returns
+    -------
+    Factor
+        The inverse triangular factor.
+
+    Notes
+    -----
+    Without pivoting at first: with it only if the columns are not clearly independent.
+    Cost: 2 m^3 / 3 operations.
+    """
+    if not len(aa):
+        nothing = np.zeros((0, 0), order="F")
+        return Factor(nothing, nothing, np.arange(0), Noise(0.0, 0.0), 0.0, True)
+    cutoff = rounding.cutoff(0, len(aa))
+    inverse = inverse_factor(aa)
+    if inverse is not None and CLEAR * cutoff * np.linalg.norm(inverse) < 1:
+        # No pivot is smaller than 1 / ||L^-1||: with pivoting, the rank would be clear, too.
+        nothing = np.zeros((len(aa), 0), order="F")
+        return Factor(inverse, nothing, np.arange(len(aa)), rounding.noise(np.empty(0)), cutoff, True)
+    L, order, rank = _cholesky(aa, cutoff**2)
+    dropped, clear = _dropped(aa, L, order, rank, cutoff, rounding)
+    # Dropped directions below the rounding of the inner products count as 0.
+    resolved = dropped**2 > 4 * len(aa) * rounding.products
+    return _factor(L, order, np.where(resolved, dropped, 0.0), cutoff, clear, rounding)
 
 
 def span_from_gram(aa: Array, at: Array, rounding: Rounding) -> Span:
@@ -382,12 +440,7 @@ def span_from_gram(aa: Array, at: Array, rounding: Rounding) -> Span:
     distances, so distances are resolved to about its root times the condition number: 1e-8 x
     condition in float64. Cost: 2 m^3 / 3 + m^2 t operations.
     """
-    if not len(aa):
-        return _empty_span(at.shape[1])
-    factored = _by_cholesky(aa, at, rounding)
-    # Dropped directions below the rounding of the inner products count as 0.
-    resolved = factored.dropped**2 > 4 * len(aa) * rounding.products
-    return _span(factored, np.where(resolved, factored.dropped, 0.0), rounding)
+    return factor_from_gram(aa, rounding).span(at)
 
 
 def outside_from_gram(aa: Array, at: Array, rounding: Rounding) -> tuple[Array, float]:
@@ -446,7 +499,8 @@ def span_from_columns(A: Array, T: Array, rounding: Rounding) -> Span:
     if not A.shape[1]:
         return _empty_span(T.shape[1])
     factored = _by_qr(A, T, rounding)
-    return _span(factored, factored.dropped, rounding)
+    L, order, inside, outside, dropped, cutoff, clear = factored
+    return _factor(L, order, dropped, cutoff, clear, rounding).span_of(inside, outside)
 
 
 def outside_from_columns(A: Array, T: Array, rounding: Rounding) -> tuple[Array, float]:
@@ -605,26 +659,27 @@ def _by_cholesky(aa: Array, at: Array, rounding: Rounding) -> _Factored:
     L, order, rank = _cholesky(aa, cutoff**2)
     inside = np.asfortranarray(blas.dtrsm(1.0, np.asfortranarray(L[:rank, :rank]), at[order[:rank]], lower=1))
     outside = np.maximum(1.0 - np.einsum("kt,kt->t", inside, inside), 0.0)
-    residuals = aa.diagonal()[order[rank:]] - np.einsum("jk,jk->j", L[rank:], L[rank:])
-    dropped = np.sqrt(np.maximum(residuals, 0.0))
-    clear = rounding.is_clear(L.diagonal()[:rank], dropped, cutoff)
+    dropped, clear = _dropped(aa, L, order, rank, cutoff, rounding)
     return _Factored(L, order, inside, outside, dropped, cutoff, clear)
 
 
-def _span(factored: _Factored, dropped: Array, rounding: Rounding) -> Span:
-    """Return the span of factored regressors, given the resolved distances of the dropped ones."""
-    L, order, inside, outside, _, cutoff, clear = factored
+def _dropped(aa: Array, L: Array, order: Index, rank: int, cutoff: float, rounding: Rounding) -> tuple[Array, bool]:
+    """Return the distances of the dropped regressors to the span, and whether the rank is clear."""
+    residuals = aa.diagonal()[order[rank:]] - np.einsum("jk,jk->j", L[rank:], L[rank:])
+    dropped = np.sqrt(np.maximum(residuals, 0.0))
+    return dropped, rounding.is_clear(L.diagonal()[:rank], dropped, cutoff)
+
+
+def _factor(L: Array, order: Index, dropped: Array, cutoff: float, clear: bool, rounding: Rounding) -> Factor:
+    """Return the inverse and the relations of factored regressors, given the resolved distances of
+    the dropped ones.
+    """
     m, rank = L.shape
     inverse, _ = lapack.dtrtri(np.asfortranarray(L[:rank, :rank]), lower=1)
-    if rank == m:
-        nothing = np.empty((0, m), order="F")
-        return Span(_placed(inverse, order), nothing, inside, outside, rounding.noise(dropped), clear, cutoff)
-    W = np.zeros((rank, m), order="F")
-    W[:, order[:rank]] = inverse
-    relations = np.vstack([-inverse.T @ L[rank:, :rank].T, np.eye(m - rank)])
+    relations = np.asfortranarray(np.vstack([-inverse.T @ L[rank:, :rank].T, np.eye(m - rank)]))
     # The residual of a relation is the dropped distance, relative to the norm of its coefficients.
     noise = rounding.noise(dropped / np.linalg.norm(relations, axis=0))
-    return Span(W, _placed(_qr(relations)[0].T, order), inside, outside, noise, clear, cutoff)
+    return Factor(inverse, relations, order, noise, cutoff, clear)
 
 
 def _empty_span(targets: int) -> Span:
@@ -634,63 +689,14 @@ def _empty_span(targets: int) -> Span:
     return Span(nothing, nothing.copy(), inside, np.ones(targets), Noise(0.0, 0.0), True, 0.0)
 
 
-def _placed(columns: Array, order: Index) -> Array:
-    """Return the columns permuted: column k goes to position order[k]."""
-    if np.array_equal(order, np.arange(len(order))):
-        return np.asfortranarray(columns)
-    placed = np.empty(columns.shape, order="F")
-    placed[:, order] = columns
-    return placed
-
-
 def _cholesky(gram: Array, tolerance: float) -> tuple[Array, Index, int]:
     """Return L, order, rank of the symmetric gram[order][:, order] = L L^T."""
     symmetric = gram.T if gram.flags.c_contiguous else gram
     # Pivoting is required: without it, amplified rounding can count as a direction, depending on
     # the order of the neurons.
     L, order, rank, _ = lapack.dpstrf(symmetric, tol=tolerance, lower=1)
-    return np.tril(L)[:, :rank], order - 1, rank
-
-
-def _qr(columns: Array) -> tuple[Array, Array]:
-    """Return Q and R, by two rounds of Cholesky QR if that is accurate, else by Householder QR."""
-    if not columns.size:
-        return np.zeros((len(columns), 0), order="F"), np.zeros((0, columns.shape[1]), order="F")
-    Q, R = np.asfortranarray(columns), np.eye(columns.shape[1], order="F")
-    for _ in range(2):
-        gram = blas.dsyrk(1.0, Q, trans=1)
-        step, failed = lapack.dpotrf(gram)
-        if failed or np.diag(step).min() < CHOLESKY_LIMIT * np.sqrt(gram.diagonal().max()):
-            Q, R = qr(columns, mode="economic", check_finite=False)
-            return np.asfortranarray(Q), np.asfortranarray(R)
-        Q = blas.dtrsm(1.0, step, Q, side=1)
-        R = blas.dtrmm(1.0, step, R)
-    return Q, R
-
-
-# The products below use the BLAS of SciPy's LAPACK. NumPy's BLAS has its own pool of threads, and
-# two pools that spin while they wait for work compete for the cores.
-
-
-def _product(A: Array, B: Array) -> Array:
-    """Return A^T B."""
-    if not A.size or not B.size:
-        return np.zeros((A.shape[1], B.shape[1]), order="F")
-    return np.asarray(blas.dgemm(1.0, A, B, trans_a=1))
-
-
-def _subtract(C: Array, A: Array, B: Array) -> None:
-    """Compute C -= A B in place, for C in Fortran order."""
-    if A.size and B.size:
-        blas.dgemm(-1.0, A, B, beta=1.0, c=C, overwrite_c=1)
-
-
-def _row(u: Array, A: Array) -> Array:
-    """Return u^T A."""
-    return np.asarray(blas.dgemv(1.0, A, u, trans=1)) if A.size else np.zeros(A.shape[1])
-
-
-def _subtract_outer(A: Array, u: Array, v: Array) -> None:
-    """Compute A -= u v^T in place, for A in Fortran order."""
-    if A.size:
-        blas.dger(-1.0, u, v, a=A, overwrite_a=1)
+    for start in range(0, rank, ZEROED_AT_ONCE):
+        block = slice(start, start + ZEROED_AT_ONCE)
+        L[:start, block] = 0
+        L[block, block] = np.tril(L[block, block])
+    return L[:, :rank], order - 1, rank

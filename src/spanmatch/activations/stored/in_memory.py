@@ -10,8 +10,9 @@ import numpy as np
 
 from ...errors import SpanmatchError
 from ...moments.backends import DeviceArray
+from ...moments.sparse_rows import is_sparse
 from .arrays import UNNAMED, RowIds, StoredArray, ids_of_array, is_ids, rows_of, with_ids
-from .sparse import is_sparse, sparse_array
+from .sparse import sparse_array
 from .tables import frame_arrays, is_frame, is_table, table_arrays
 
 
@@ -21,8 +22,8 @@ def is_in_memory(source: object) -> bool:
 
 
 def needs_reading(source: object) -> bool:
-    """Tell whether something is not an array of numbers yet: a path, a table, a sparse matrix."""
-    return isinstance(source, str | PathLike) or is_frame(source) or is_table(source) or is_sparse(source)
+    """Tell whether something is not a matrix of numbers yet: a path, a table."""
+    return isinstance(source, str | PathLike) or is_frame(source) or is_table(source)
 
 
 def arrays_in_memory(source: DeviceArray, rows_by: str | None) -> list[StoredArray]:

@@ -1,0 +1,137 @@
+"""Sparse features: are a million rows of two dictionaries of 65,536 kept and matched in ten minutes and 8 GB?
+
+    python benchmarks/sparse.py [FEATURES [ROWS [ACTIVE]]]
+
+Features have firing rates as of Zipf's law. Four fifths of y's are noisy copies of features of x, in
+another order; the others have rates of their own. Rows are made, added and dropped batch by batch;
+with them in memory-mapped files, so that memory is that of the matching. What is asked is asked of
+65,536 features, 1,000,000 rows and 64 active features; other sizes are printed beside it. Before,
+matching is compared with that of a dense matrix of correlations, and products of sparse rows with
+those of dense ones.
+"""
+
+from __future__ import annotations
+
+import resource
+import sys
+import tempfile
+import time
+
+import numpy as np
+import scipy.sparse as sp
+from measure import machine
+from scipy.optimize import linear_sum_assignment
+
+import spanmatch as sm
+
+ASKED_MINUTES, ASKED_GB = 10, 8
+BATCH = 8192
+SHARED = 0.8
+DENSE = 4096
+
+
+def zipf_rates(features: int, active: int) -> np.ndarray:
+    """Return firing rates that add up to the active features of a row; the most frequent fires in a tenth of rows."""
+    rates = 1 / (np.arange(features) + features / 100)
+    for _ in range(50):
+        rates = np.minimum(rates * active / rates.sum(), 0.1)
+    return rates
+
+
+def batches(features: int, rows: int, active: int, seed: int = 0):
+    """Yield batches of two dictionaries: {"a:sae": csr, "b:sae": csr}."""
+    r = np.random.default_rng(seed)
+    weights = np.cumsum(zipf_rates(features, active))
+    order = r.permutation(features)
+    shared = r.random(features) < SHARED
+    for start in range(0, rows, BATCH):
+        n = min(BATCH, rows - start)
+        drawn = [np.searchsorted(weights, r.random((n, active)) * weights[-1]).astype(np.int32) for _ in range(2)]
+        x, own = (np.minimum(one, features - 1) for one in drawn)
+        values = r.gamma(2, size=(n, active)).astype(np.float32)
+        kept = shared[x] & (r.random((n, active)) < 0.9)
+        y = order[np.where(kept, x, own)].astype(np.int32)
+        noisy = np.where(kept, values * r.uniform(0.7, 1.3, (n, active)), r.gamma(2, size=(n, active)))
+        yield {"a:sae": _csr(x, values, features), "b:sae": _csr(y, noisy.astype(np.float32), features)}
+
+
+def _csr(columns: np.ndarray, values: np.ndarray, features: int) -> sp.csr_array:
+    """Return sparse rows; a feature that was drawn twice has the sum."""
+    n, active = columns.shape
+    matrix = sp.csr_array((values.ravel(), columns.ravel(), np.arange(0, n * active + 1, active)), shape=(n, features))
+    matrix.sum_duplicates()
+    return matrix
+
+
+def cpu(run, *arguments, **options):
+    """Return what a function returns, and the seconds of all cores and of the clock that it took."""
+    processor, clock = time.process_time(), time.perf_counter()
+    result = run(*arguments, **options)
+    return result, time.process_time() - processor, time.perf_counter() - clock
+
+
+def peak_gb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+
+
+def products(features: int = 2048, rows: int = 4096) -> None:
+    print(f"\nsm.pair of {features:,} + {features:,} neurons, {rows:,} rows: time over that of dense rows")
+    r = np.random.default_rng(0)
+    for density in (0.001, 0.005, 0.01, 0.02, 0.05):
+        sparse = [sp.random_array((rows, features), density=density, rng=r, format="csr") for _ in range(2)]
+        dense = [one.toarray() for one in sparse]
+        options = {"method": "gram", "sample": 0}
+        times = [[cpu(sm.pair, *form, **options)[1] for form in (sparse, dense)] for _ in range(3)]
+        print(f"  density {density:.1%}: {np.median([a / b for a, b in times]):.2f}")
+
+
+def against_dense(features: int = DENSE, rows: int = 20_000, active: int = 32) -> None:
+    store = sm.SparseFeatures()
+    for batch in batches(features, rows, active, seed=1):
+        store.update(batch)
+    partners = sm.feature_partners(store, "a:sae", "b:sae", null=False, held_out=False)
+    X, Y = (store.matrix(layer).toarray().astype(np.float64) for layer in ("a:sae", "b:sae"))
+    eligible = [(one > 0).sum(axis=0) >= partners.min_active_rows for one in (X, Y)]
+    Z = [one - one.mean(axis=0) for one in (X, Y)]
+    R = np.nan_to_num((Z[0].T @ Z[1]) / np.outer(*(np.linalg.norm(one, axis=0) + 1e-300 for one in Z)))
+    R = np.maximum(R, 0) * np.outer(*eligible)
+    i, j = linear_sum_assignment(R, maximize=True)
+    print(f"\n{features:,} + {features:,} features, {rows:,} rows, against the dense matrix of correlations")
+    print(f"  largest difference of a correlation: {abs(R[partners.x, partners.y] - partners.strength).max():.1e}")
+    print(f"  total over that of linear_sum_assignment - 1: {partners.total / R[i, j].sum() - 1:.1e}, asked 1e-8")
+    print(f"  gap that is proved: {partners.gap:.1e}")
+
+
+def large(features: int, rows: int, active: int) -> None:
+    print(f"\n{features:,} + {features:,} features, {rows:,} rows, {active} active")
+    with tempfile.TemporaryDirectory() as folder:
+        store, taken, made = sm.SparseFeatures(f"{folder}/features"), 0.0, 0.0
+        clock = time.perf_counter()
+        for batch in batches(features, rows, active):
+            taken += cpu(store.update, batch)[1]
+        made = time.perf_counter() - clock
+        print(f"  adding rows: {taken:.1f} s of the processor, peak memory {peak_gb():.2f} GB", flush=True)
+        total = 0.0
+        for options in ({"null": False, "held_out": False}, {}):
+            partners, processor, clock = cpu(sm.feature_partners, store, "a:sae", "b:sae", **options)
+            total = processor + taken
+            print(
+                f"  partners {options or 'with null and held-out values'}: {processor:.1f} s, {clock:.1f} by the clock"
+            )
+            told = f"{len(partners.x):,} partners, gap {partners.gap:.1e}, {partners.candidates:,} candidates"
+            print(f"    {told}, threshold {partners.threshold:.3f}, peak memory {peak_gb():.2f} GB", flush=True)
+            print(f"    rows and partners: {total / 60 / ASKED_MINUTES:.2f} of {ASKED_MINUTES} minutes, ", end="")
+            print(f"{peak_gb() / ASKED_GB:.2f} of {ASKED_GB} GB (asked at 65,536 features, 1,000,000 rows, 64 active)")
+        print(f"  (making the rows and adding them: {made:.1f} s by the clock)")
+
+
+def main() -> None:
+    print(machine())
+    sizes = [int(size) for size in sys.argv[1:]] + [65_536, 1_000_000, 64][len(sys.argv) - 1 :]
+    products()
+    against_dense(min(DENSE, sizes[0]))
+    large(*sizes)
+
+
+if __name__ == "__main__":
+    main()

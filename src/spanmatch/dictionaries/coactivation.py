@@ -1,0 +1,248 @@
+"""Correlations of all features of two layers from co-activations, of which only the largest are kept.
+
+The product of two dictionaries' rows has as many entries as there are pairs of features, and so many
+do not fit in memory. It is taken feature by feature of x, from the rows in which that feature is
+active; of its correlations, and of those of each feature of y, the k largest are kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from .._progress import tracked
+from .._threads import run_side_by_side
+from .feature_rows import Activity, Array, Index
+
+Edges = tuple[Index, Index, Array]
+"""Features of x, features of y, correlations."""
+ROWS_AT_ONCE = 1 << 15
+"""Rows of one feature whose copies are multiplied at once."""
+FIRST_TASK, LARGEST_TASK = 16, 256
+"""Features of x in a task: few at first, as no correlation is known to be too small yet."""
+TASKS_AT_ONCE = 8
+NEW_AT_ONCE = 1 << 20
+"""Correlations that features of y get before they are sorted."""
+GROUP = 64
+"""Correlations of which the largest is taken first, to find a bound for the k-th largest of all."""
+
+
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """Pairs of features with their correlations: the k largest of each feature, if positive."""
+
+    i: Index
+    j: Index
+    r: Array
+    """(m,) in order of i, then j; each pair once."""
+    x_bound: Array
+    """(p,) the correlation of no other pair of a feature of x is larger."""
+    y_bound: Array
+    """(q,) the same of y."""
+
+    def with_more(self, other: Candidates, features: Index) -> Candidates:
+        """Return these and the others, which are of these features of x."""
+        x_bound = self.x_bound.copy()
+        x_bound[features] = np.minimum(x_bound[features], other.x_bound[features])
+        edges = _joined([(self.i, self.j, self.r), (other.i, other.j, other.r)])
+        return Candidates(*_unique(edges, len(self.y_bound)), x_bound, self.y_bound)
+
+
+@dataclass(frozen=True, eq=False)
+class Coactivation:
+    """What correlations of the features of x and of y are made from: rows, and which rows meet."""
+
+    by_feature: csr_array
+    """(p, rows of x): for each feature of x, the rows in which it is active."""
+    rows: csr_array
+    """(rows of y, q)"""
+    x: Activity
+    y: Activity
+    """Over the rows that count."""
+    x_eligible: NDArray[np.bool_]
+    y_eligible: NDArray[np.bool_]
+    """Features that can have partners."""
+    chosen: NDArray[np.bool_] | None = None
+    """(rows of x,) the rows that count, if not all."""
+    partner: Index | None = None
+    """(rows of x,) the row of y that each meets, if not the same."""
+
+    def correlations(self, feature: int) -> Array:
+        """Return (q,) the positive correlations of a feature of x; 0 for all others."""
+        start, stop = self.by_feature.indptr[feature : feature + 2]
+        active, values = self.by_feature.indices[start:stop], self.by_feature.data[start:stop].astype(np.float64)
+        if self.chosen is not None:
+            kept = self.chosen[active]
+            active, values = active[kept], values[kept]
+        if self.partner is not None:
+            active = self.partner[active]
+        products = np.zeros(self.rows.shape[1])
+        for first in range(0, len(active), ROWS_AT_ONCE):
+            part = slice(first, first + ROWS_AT_ONCE)
+            products += self.rows[active[part]].T @ values[part]
+        products *= self._y_scale
+        products /= self.x.rows * self.x.deviation[feature]
+        products -= (self.x.mean[feature] / self.x.deviation[feature]) * self._y_level
+        return np.clip(products, 0, 1, out=products)
+
+    @cached_property
+    def _y_scale(self) -> Array:
+        """(q,) 1 / deviation, 0 for features that cannot have partners."""
+        varies = self.y_eligible & (self.y.deviation > 0)
+        return np.divide(1.0, self.y.deviation, out=np.zeros(len(varies)), where=varies)
+
+    @cached_property
+    def _y_level(self) -> Array:
+        """(q,) mean / deviation, likewise."""
+        return self._y_scale * self.y.mean
+
+    def strongest(self, k: int, features: Index | None = None, *, told: str = "") -> Candidates:
+        """Return the k largest correlations of each feature of x and of y.
+
+        `features` are those of x to look at, by default all; those of y then get no candidates of
+        their own. `told` is what a display of progress says.
+        """
+        p, q = len(self.x_eligible), len(self.y_eligible)
+        looked_at = np.arange(p) if features is None else features
+        looked_at = looked_at[self.x_eligible[looked_at] & (self.x.deviation[looked_at] > 0)]
+        looked_at = np.random.default_rng(0).permutation(looked_at)  # so that y's bounds rise soon
+        largest_of_y = None if features is not None else _LargestOfY(k, q)
+        x_bound, edges = np.zeros(p), []
+        for tasks in tracked(_rounds(looked_at), told) if told else _rounds(looked_at):
+            parts: list[_Part | None] = [None] * len(tasks)
+            threshold = None if largest_of_y is None else largest_of_y.threshold
+            run_side_by_side([partial(self._find, parts, t, part, k, threshold) for t, part in enumerate(tasks)])
+            done = [part for part in parts if part is not None]
+            for part in done:
+                edges.append(part.of_x)
+                x_bound[part.features] = part.bounds
+            if largest_of_y is not None:
+                largest_of_y.add([part.of_y for part in done])
+        if largest_of_y is not None:
+            edges.append(largest_of_y.edges())
+        y_bound = np.ones(q) if largest_of_y is None else largest_of_y.threshold
+        return Candidates(*_unique(_joined(edges), q), x_bound, y_bound)
+
+    def _find(self, parts: list[_Part | None], place: int, features: Index, k: int, threshold: Array | None) -> None:
+        """Find the k largest of some features of x, and what is above the thresholds of features of y."""
+        bounds, own, of_y = np.zeros(len(features)), [], []
+        for n, feature in enumerate(features.tolist()):
+            r = self.correlations(feature)
+            j, bounds[n] = _largest(r, k)
+            own.append((np.full(len(j), feature), j, r[j]))
+            if threshold is not None:
+                above = np.flatnonzero(r > threshold)
+                of_y.append((np.full(len(above), feature), above, r[above]))
+        parts[place] = _Part(features, bounds, _joined(own), _joined(of_y))
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """What a task found."""
+
+    features: Index
+    bounds: Array
+    of_x: Edges
+    of_y: Edges
+
+
+class _LargestOfY:
+    """The k largest correlations of each feature of y so far; of many new ones at once, as they are sorted."""
+
+    def __init__(self, k: int, features: int) -> None:
+        self.k, self.threshold = k, np.zeros(features)
+        self._edges = _joined([])
+        self._new: list[Edges] = []
+
+    def add(self, edges: Sequence[Edges]) -> None:
+        """Add correlations, and raise the thresholds now and then."""
+        self._new += edges
+        if sum(len(r) for _, _, r in self._new) > max(NEW_AT_ONCE, len(self._edges[2])):
+            self._keep_largest()
+
+    def edges(self) -> Edges:
+        """Return them; the thresholds are the k-th largest."""
+        self._keep_largest()
+        return self._edges
+
+    def _keep_largest(self) -> None:
+        i, j, r = _joined([self._edges, *self._new])
+        above = r >= self.threshold[j]
+        i, j, r = i[above], j[above], r[above]
+        order = np.lexsort((-r, j))
+        i, j, r = i[order], j[order], r[order]
+        starts = np.flatnonzero(np.diff(j, prepend=-1))
+        rank = np.arange(len(j)) - np.repeat(starts, np.diff(starts, append=len(j)))
+        last, kept = rank == self.k - 1, rank < self.k
+        self.threshold[j[last]] = r[last]
+        self._edges, self._new = (i[kept], j[kept], r[kept]), []
+
+
+def _joined(edges: Sequence[Edges]) -> Edges:
+    """Return pairs of features with their correlations, joined."""
+    none: Edges = (np.empty(0, dtype=np.intp), np.empty(0, dtype=np.intp), np.empty(0))
+    i, j, r = zip(none, *edges, strict=True)
+    return np.concatenate(i), np.concatenate(j), np.concatenate(r)
+
+
+def _rounds(features: Index) -> Sequence[list[Index]]:
+    """Return tasks of features, some at a time; the first ones are small."""
+    rounds, start, size = [], 0, FIRST_TASK
+    while start < len(features):
+        stop = min(len(features), start + size * TASKS_AT_ONCE)
+        rounds.append([part for part in np.array_split(features[start:stop], TASKS_AT_ONCE) if len(part)])
+        start, size = stop, min(2 * size, LARGEST_TASK)
+    return rounds
+
+
+def _largest(r: Array, k: int) -> tuple[Index, float]:
+    """Return where the k largest positive values are, and a bound for all others."""
+    bound = 0.0
+    columns = len(r) // GROUP
+    if columns >= 2 * k:  # k groups have a value of at least the k-th largest of the groups' maxima
+        maxima = r[: columns * GROUP].reshape(GROUP, columns).max(axis=0)
+        bound = float(np.partition(maxima, columns - k)[columns - k])
+    places = np.flatnonzero(r >= bound if bound > 0 else r > 0)
+    if len(places) <= k:
+        return places, 0.0 if len(places) < k else float(r[places].min())
+    places = places[np.lexsort((places, -r[places]))[:k]]
+    return places, float(r[places[-1]])
+
+
+def _unique(edges: Edges, q: int) -> Edges:
+    """Return pairs of features once each, in order."""
+    i, j, r = edges
+    keys, places = np.unique(i.astype(np.int64) * q + j, return_index=True)
+    return (keys // q).astype(np.intp), (keys % q).astype(np.intp), r[places]
+
+
+def by_feature(rows: csr_array) -> csr_array:
+    """Return for each feature the rows in which it is active, (features, rows)."""
+    return rows.T.tocsr()
+
+
+def products_of_pairs(x: csr_array, y: csr_array, i: Index, j: Index, group: NDArray[np.intp]) -> tuple[Array, Array]:
+    """Return sums of products of some pairs of features, and the rows in which both are active.
+
+    `x` and `y` are by feature; `group` is the group of each row, (rows,). Both results are (pairs,
+    groups).
+    """
+    groups = int(group.max(initial=0)) + 1
+    sums, counts = np.zeros((len(i), groups)), np.zeros((len(i), groups))
+    for start, stop in _ranges(len(i), 2048):
+        products = (x[i[start:stop]].astype(np.float64)).multiply(y[j[start:stop]].astype(np.float64)).tocsr()
+        place = np.repeat(np.arange(stop - start), np.diff(products.indptr)) * groups + group[products.indices]
+        size = (stop - start) * groups
+        sums[start:stop] = np.bincount(place, weights=products.data, minlength=size).reshape(-1, groups)
+        counts[start:stop] = np.bincount(place, minlength=size).reshape(-1, groups)
+    return sums, counts
+
+
+def _ranges(stop: int, step: int) -> Iterator[tuple[int, int]]:
+    yield from pairwise([*range(0, stop, step), stop]) if stop else ()

@@ -1,0 +1,105 @@
+"""The rows of two layers of features, arranged for correlations over all rows or some, and for matching."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from ..errors import SpanmatchError
+from ..moments.provenance import Provenance
+from .coactivation import Coactivation, by_feature
+from .feature_rows import Activity, Index, SparseFeatures
+from .weighted_matching import Matching, best_matching
+
+FEW = 8
+"""Candidates of each feature for matchings under the null and of halves of the examples."""
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureLayers:
+    """The rows of two layers, arranged for correlations."""
+
+    x_rows: csr_array
+    """(rows, p)"""
+    y_rows: csr_array
+    """(rows, q)"""
+    x_by_feature: csr_array
+    """(p, rows)"""
+    x: Activity
+    y: Activity
+    x_eligible: NDArray[np.bool_]
+    y_eligible: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, features: SparseFeatures, x: str, y: str, min_active_rows: int) -> FeatureLayers:
+        """Return the rows of two layers, whose features can have partners if they are active in enough of them."""
+        x_rows, y_rows = features.matrix(x), features.matrix(y)
+        activity = [features._activity_of(layer) for layer in (x, y)]
+        eligible = [(one.active_rows >= min_active_rows) & (one.deviation > 0) for one in activity]
+        return cls(x_rows, y_rows, by_feature(x_rows), activity[0], activity[1], eligible[0], eligible[1])
+
+    @property
+    def all_rows(self) -> Coactivation:
+        """The correlations over all rows."""
+        return Coactivation(self.x_by_feature, self.y_rows, self.x, self.y, self.x_eligible, self.y_eligible)
+
+    def other_examples(self, partner: Index) -> Coactivation:
+        """Return the correlations where each row of x meets another row of y."""
+        return replace(self.all_rows, partner=partner)
+
+    def some_rows(self, chosen: NDArray[np.bool_]) -> Coactivation:
+        """Return the correlations over some rows."""
+        x, y = Activity.of(self.x_rows, chosen), Activity.of(self.y_rows, chosen)
+        return replace(self.all_rows, x=x, y=y, chosen=chosen)
+
+    @staticmethod
+    def matching(coactivation: Coactivation, k: int, tolerance: float, told: str) -> Matching:
+        """Return the best matching of the features over these rows, with a bound that is tight."""
+        candidates = coactivation.strongest(k, told=told)
+        return best_matching(
+            candidates, lambda features, k: coactivation.strongest(k, features), k=k, tolerance=tolerance
+        )
+
+    @staticmethod
+    def matching_of_few(coactivation: Coactivation, k: int, told: str) -> Matching:
+        """Return the best matching of few candidates, for what a matching is compared with."""
+        return best_matching(coactivation.strongest(min(k, FEW), told=told))
+
+
+def check_options(features: SparseFeatures, candidates: int, min_active_rows: int, tolerance: float) -> None:
+    """Raise SpanmatchError for options that make no sense."""
+    if not isinstance(features, SparseFeatures):
+        raise SpanmatchError(
+            f"features: {type(features).__name__}; give sm.SparseFeatures with the rows of both layers"
+        )
+    if candidates < 1 or min_active_rows < 1:
+        raise SpanmatchError(
+            f"candidates={candidates!r}, min_active_rows={min_active_rows!r}: give whole numbers, 1 or more"
+        )
+    if not 0 <= tolerance < 1:
+        raise SpanmatchError(f"tolerance={tolerance!r}: give a number in [0, 1)")
+
+
+def check_features(features: SparseFeatures) -> None:
+    """Raise SpanmatchError for what is not sparse features."""
+    if not isinstance(features, SparseFeatures):
+        raise SpanmatchError(
+            f"features: {type(features).__name__}; give sm.SparseFeatures with the rows of both layers"
+        )
+
+
+def provenance_of(features: SparseFeatures, x: str, y: str) -> Provenance:
+    """Return what results of two layers are computed from."""
+    return Provenance(
+        x_layer=x,
+        y_layer=y,
+        x_neurons=features.layers[x],
+        y_neurons=features.layers[y],
+        rows=features.rows,
+        n_examples=features.n_examples,
+        layout="sparse features",
+        centred=True,
+    )

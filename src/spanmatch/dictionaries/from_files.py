@@ -1,0 +1,70 @@
+"""Sparse features in files: matrices of SciPy in `.npz`, or a folder of `SparseFeatures`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..errors import BadArgument, SpanmatchError
+from .feature_rows import STATE, SparseFeatures
+
+EXPECTED = "give a .npz of scipy.sparse.save_npz for each dictionary, or one folder of sm.SparseFeatures"
+
+
+def features_of_files(paths: Sequence[Path], example_ids: ArrayLike | None = None) -> SparseFeatures:
+    """Return the features of some files, one dictionary each, or those of a folder.
+
+    Layers of files are called by what differs between their paths, "NAME:features". Raises
+    SpanmatchError if there are fewer than two dictionaries, a file cannot be read, or rows do not
+    correspond.
+    """
+    missing = [path for path in paths if not path.exists()]
+    if missing:
+        raise BadArgument(f"{missing[0]}: no such file or folder")
+    if len(paths) == 1 and (paths[0] / STATE).exists():
+        features = SparseFeatures(paths[0])
+        if len(features.layers) < 2:
+            raise SpanmatchError(f"{paths[0]}: holds {len(features.layers)} dictionaries; two are needed")
+        return features
+    if len(paths) < 2:
+        raise BadArgument(f"{paths[0] if paths else 'no files'}: {EXPECTED}")
+    features = SparseFeatures()
+    matrices = {f"{name}:features": _matrix(path) for name, path in zip(names_of(paths), paths, strict=True)}
+    features.update(matrices, example_ids)
+    return features
+
+
+def names_of(paths: Sequence[Path]) -> list[str]:
+    """Return a name for each path: the file's, or as much of the end of the path as tells them apart."""
+    parts = [path.with_suffix("").parts for path in paths]
+    for length in range(1, max(map(len, parts)) + 1):
+        names = ["/".join(part[-length:]) for part in parts]
+        if len(set(names)) == len(names):
+            return names
+    raise BadArgument(f"{paths[0]}: given twice; give files of different dictionaries")
+
+
+def _matrix(path: Path) -> object:
+    """Return the sparse matrix of a file."""
+    from scipy.sparse import load_npz
+
+    try:
+        return load_npz(path)
+    except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
+        raise SpanmatchError(f"{path}: not a sparse matrix ({error}); {EXPECTED}") from error
+
+
+def ids_of_file(path: Path) -> NDArray[np.generic]:
+    """Return the ids of examples in a .npy file."""
+    expected = "give a .npy with one whole number a row"
+    try:
+        ids = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise SpanmatchError(f"{path}: not an array of ids of examples ({error}); {expected}") from error
+    if not isinstance(ids, np.ndarray):
+        ids.close()
+        raise SpanmatchError(f"{path}: several arrays instead of ids of examples; {expected}")
+    return ids

@@ -1,0 +1,358 @@
+"""Partners of sparse features: those of the dense matrix of correlations, with a bound, a null and held-out values."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.optimize import linear_sum_assignment
+from scipy.stats import fisher_exact
+from sparse_layers import features_of, noisy_copy, positive_correlations, rare, two
+
+import spanmatch as sm
+from spanmatch.dictionaries.coactivation import Candidates, by_feature
+from spanmatch.dictionaries.feature_layers import FeatureLayers
+from spanmatch.dictionaries.partners import threshold_of
+from spanmatch.dictionaries.weighted_matching import best_matching
+from spanmatch.moments.folds import folds_of
+
+SIZES = {
+    "more of x": (3000, 60, 50, 30),
+    "more of y": (1000, 40, 90, 20),
+    "unrelated": (500, 30, 30, 0),
+    "one feature": (300, 1, 20, 1),
+    "rare features": (120, 80, 80, 40),
+}
+
+
+@pytest.mark.parametrize("candidates", [1, 3, 32])
+@pytest.mark.parametrize("sizes", SIZES)
+def test_partners_are_those_of_the_dense_matrix(sizes, candidates):
+    n, p, q, shared = SIZES[sizes]
+    X, Y = two(n, p, q, shared)
+    partners = sm.feature_partners(
+        features_of(X, Y), "a:sae", "b:sae", candidates=candidates, min_active_rows=1, null=False, held_out=False
+    )
+    R = positive_correlations(X, Y)
+    i, j = linear_sum_assignment(R, maximize=True)
+    np.testing.assert_allclose(partners.strength, R[partners.x, partners.y], rtol=1e-10, atol=1e-12)
+    assert len(set(partners.x.tolist())) == len(set(partners.y.tolist())) == len(partners.x)
+    assert (np.diff(partners.strength) <= 0).all() and (partners.strength > 0).all()
+    assert partners.total == pytest.approx(R[i, j].sum(), rel=1e-6)
+    assert partners.bound >= R[i, j].sum() * (1 - 1e-12)
+    assert partners.gap <= 1e-6
+
+
+def test_five_hundred_features_to_rounding():
+    X, Y = two(6000, 512, 512, 400)
+    partners = sm.feature_partners(features_of(X, Y), "a:sae", "b:sae", null=False, held_out=False)
+    R = positive_correlations(X, Y, min_active_rows=10)
+    i, j = linear_sum_assignment(R, maximize=True)
+    assert partners.total == pytest.approx(R[i, j].sum(), rel=1e-10)
+    np.testing.assert_allclose(partners.strength, R[partners.x, partners.y], atol=1e-12)
+    assert partners.candidates < 0.3 * R.size
+
+
+def graph(R, k):
+    """The k largest weights of each row and column, if positive, as candidates."""
+    p, q = R.shape
+    rows, columns = (np.sort(R, axis=axis) for axis in (1, 0))
+    x_bound = rows[:, -k] if k <= q else np.zeros(p)
+    y_bound = columns[-k] if k <= p else np.zeros(q)
+    i, j = np.nonzero((R > 0) & ((x_bound[:, None] <= R) | (y_bound <= R)))
+    return Candidates(i, j, R[i, j], x_bound, y_bound)
+
+
+@settings(deadline=None)
+@given(
+    p=st.integers(1, 9),
+    q=st.integers(1, 9),
+    k=st.integers(1, 4),
+    ties=st.booleans(),
+    zeros=st.floats(0, 0.9),
+    seed=st.integers(0, 10**6),
+)
+def test_the_bound_holds_for_every_matching_and_the_matching_is_best_of_the_candidates(p, q, k, ties, zeros, seed):
+    r = np.random.default_rng(seed)
+    R = r.random((p, q)) * (r.random((p, q)) > zeros)
+    R = np.round(3 * R) / 3 if ties else R
+    candidates = graph(R, k)
+    matching = best_matching(candidates)
+    best = R[linear_sum_assignment(R, maximize=True)].sum()
+    assert matching.bound >= best - 1e-9
+    allowed = np.zeros_like(R)
+    allowed[candidates.i, candidates.j] = candidates.r
+    assert matching.total == pytest.approx(allowed[linear_sum_assignment(allowed, maximize=True)].sum(), abs=1e-9)
+
+    def more(features, k):
+        wider = graph(R, k)
+        chosen = np.isin(wider.i, features)
+        return Candidates(wider.i[chosen], wider.j[chosen], wider.r[chosen], wider.x_bound, np.ones(q))
+
+    proved = best_matching(candidates, more, k=k, tolerance=0)
+    assert proved.total == pytest.approx(best, abs=1e-9) and proved.bound == pytest.approx(best, abs=1e-9)
+
+
+@settings(deadline=None, max_examples=25)
+@given(k=st.integers(1, 6), seed=st.integers(0, 1000), wide=st.booleans())
+def test_candidates_are_the_largest_of_each_feature(k, seed, wide):
+    X, Y = two(400, *((20, 300) if wide else (30, 25)), 10, seed)
+    layers = FeatureLayers.of(features_of(X, Y), "a:sae", "b:sae", 1)
+    candidates, R = layers.all_rows.strongest(k), positive_correlations(X, Y)
+    found = np.zeros_like(R)
+    found[candidates.i, candidates.j] = candidates.r
+    np.testing.assert_allclose(found[found > 0], R[found > 0], atol=1e-12)
+    left_out = np.where(found > 0, 0, R)
+    assert (left_out <= np.minimum(candidates.x_bound[:, None], candidates.y_bound) + 1e-12).all()
+    for ours, dense in ((found, R), (found.T, R.T)):
+        k_largest = np.sort(dense, axis=1)[:, -k:]
+        np.testing.assert_allclose(np.sort(ours, axis=1)[:, -k:], k_largest, atol=1e-12)
+
+
+@pytest.mark.parametrize("p", [40, 200])
+def test_correlations_over_some_rows_and_with_other_partners_are_those_of_these_rows(p):
+    X, Y = two(500, p, 30, 20)
+    features = features_of(X, Y)
+    layers = FeatureLayers.of(features, "a:sae", "b:sae", 1)
+    r = np.random.default_rng(3)
+    chosen, partner = r.random(500) < 0.4, r.permutation(500)
+    for coactivation, R in (
+        (layers.some_rows(chosen), positive_correlations(X[chosen], Y[chosen])),
+        (layers.other_examples(partner), positive_correlations(X, Y[partner])),
+    ):
+        eligible = np.flatnonzero(coactivation.x.deviation > 0)
+        np.testing.assert_allclose([coactivation.correlations(i) for i in eligible], R[eligible], atol=1e-12)
+
+
+def test_long_lists_of_rows_are_multiplied_in_parts(monkeypatch):
+    X, Y = two()
+    layers = FeatureLayers.of(features_of(X, Y), "a:sae", "b:sae", 1)
+    expected = [layers.all_rows.correlations(i) for i in range(60)]
+    monkeypatch.setattr("spanmatch.dictionaries.coactivation.ROWS_AT_ONCE", 7)
+    np.testing.assert_allclose([layers.all_rows.correlations(i) for i in range(60)], expected, atol=1e-14)
+
+
+def test_planted_features_are_found_and_others_are_not_significant():
+    r = np.random.default_rng(0)
+    X = rare(8000, 80, r)
+    Y, places = noisy_copy(X, r, 70, 40)
+    partners = sm.feature_partners(features_of(X, Y), "a:sae", "b:sae")
+    found = dict(zip(partners.x[partners.significant].tolist(), partners.y[partners.significant].tolist(), strict=True))
+    planted = {k: int(place) for k, place in enumerate(places) if k not in set(partners.x_rare.tolist())}
+    assert planted.items() <= found.items() and len(found) <= len(planted) * 1.05 + 1
+    rows = np.isin(partners.x, list(planted))
+    assert (partners.recovered[rows] == 2).all()
+    np.testing.assert_allclose(partners.held_out[rows], partners.strength[rows], atol=0.1)
+    assert partners.p_value[rows].max() < 1e-6 and np.median(partners.p_value[~rows]) == 1
+    assert np.nanmean(partners.held_out[~rows]) < 0.02 < np.mean(partners.strength[~rows])  # chosen by chance
+    assert partners.share_matched == pytest.approx(len(found) / 70, abs=0.05)
+    assert partners.null_strength.max() < partners.strength[rows].min()
+
+
+def test_held_out_values_are_those_of_partners_of_the_other_half():
+    X, Y = two(800, 20, 20, 10)
+    ids = np.arange(800) // 4
+    partners = sm.feature_partners(features_of(X, Y, ids=ids), "a:sae", "b:sae", min_active_rows=1, null=False)
+    halves = [folds_of(ids, 2) == half for half in (0, 1)]
+    values, recovered = np.zeros(20), np.zeros(20)
+    for chosen, other in (halves, halves[::-1]):
+        R = positive_correlations(X[chosen], Y[chosen])
+        i, j = linear_sum_assignment(R, maximize=True)
+        partner = np.where(R[i, j] > 0, j, -1)
+        on_other = [np.corrcoef(X[other, a], Y[other, b])[0, 1] if b >= 0 else np.nan for a, b in enumerate(partner)]
+        values += np.array(on_other) / 2
+        forth = dict(zip(partners.x.tolist(), partners.y.tolist(), strict=True))
+        recovered += [forth.get(a, -2) == b for a, b in enumerate(partner)]
+    np.testing.assert_allclose(partners.held_out, values[partners.x], atol=1e-6)
+    np.testing.assert_array_equal(partners.recovered, recovered[partners.x])
+
+
+def test_margins_and_next_best_are_those_of_the_matrix():
+    X, Y = two(2000, 15, 12, 10)
+    partners = sm.feature_partners(features_of(X, Y), "a:sae", "b:sae", null=False, held_out=False)
+    R = positive_correlations(X, Y, min_active_rows=10)
+    for row in range(len(partners.x)):
+        i, j = partners.x[row], partners.y[row]
+        for others, best, margin in (
+            (np.delete(R[i], j), partners.next_y[row], partners.margin[row]),
+            (np.delete(R[:, j], i), partners.next_x[row], partners.back_margin[row]),
+        ):
+            assert margin == pytest.approx(R[i, j] - others.max(initial=0), abs=1e-10)
+            assert (best < 0) == (others.max(initial=0) == 0)
+
+
+def test_p_values_are_at_least_those_of_fisher():
+    X, Y = two(400, 12, 10, 6)
+    partners = sm.feature_partners(features_of(X, Y), "a:sae", "b:sae", min_active_rows=1, null=False, held_out=False)
+    tests = len(np.flatnonzero((X > 0).any(axis=0))) * len(np.flatnonzero((Y > 0).any(axis=0)))
+    for i, j, c, p_value in zip(partners.x, partners.y, partners.co_active, partners.p_value, strict=True):
+        a, b = X[:, i] > 0, Y[:, j] > 0
+        assert c == (a & b).sum()
+        table = [[c, (a & ~b).sum()], [(~a & b).sum(), (~a & ~b).sum()]]
+        exact = min(1.0, float(fisher_exact(table, alternative="greater").pvalue) * tests)
+        assert exact <= p_value * (1 + 1e-9)
+        assert p_value <= max(1e-30, exact**0.7) or exact > 0.1
+
+
+@pytest.mark.parametrize("k", [1, 3])
+def test_the_order_of_rows_and_of_features_does_not_matter(k):
+    X, Y = two(1500, 40, 30, 20)
+    r = np.random.default_rng(5)
+    rows, columns = r.permutation(1500), r.permutation(30)
+    options = {"candidates": k, "null": False, "held_out": False}
+    one = sm.feature_partners(features_of(X, Y), "a:sae", "b:sae", **options)
+    other = sm.feature_partners(features_of(X[rows], Y[rows][:, columns], cuts=(3, 700)), "a:sae", "b:sae", **options)
+    back = sm.feature_partners(features_of(Y, X), "a:sae", "b:sae", **options)
+    pairs = {(int(i), int(j)) for i, j in zip(one.x, one.y, strict=True)}
+    assert {(int(i), int(columns[j])) for i, j in zip(other.x, other.y, strict=True)} == pairs
+    assert {(int(j), int(i)) for i, j in zip(back.x, back.y, strict=True)} == pairs
+    scaled = sm.feature_partners(features_of(X * 1e-6, Y * 1e5), "a:sae", "b:sae", **options)
+    np.testing.assert_allclose(scaled.strength, one.strength, rtol=1e-5)
+
+
+def test_dead_rare_and_unmatched_features_are_told_apart():
+    X, Y = two(2000, 20, 30, 10)
+    X[:, 4] = 0
+    X[9:, 7] = 0
+    X[:9, 7] = 1
+    X[:, 11] = 2.5  # always the same
+    partners = sm.feature_partners(features_of(X, Y), "a:sae", "b:sae")
+    assert partners.x_dead.tolist() == [4] and {7, 11} <= set(partners.x_rare.tolist())
+    together = [*partners.x, *partners.x_unmatched, *partners.x_dead, *partners.x_rare]
+    assert sorted(together) == list(range(20))
+    assert sorted([*partners.y, *partners.y_unmatched, *partners.y_dead, *partners.y_rare]) == list(range(30))
+    np.testing.assert_allclose(partners.x_firing_rate, (X > 0).mean(axis=0))
+
+
+def test_decoder_directions_are_compared():
+    r = np.random.default_rng(0)
+    X = rare(4000, 30, r)
+    Y, places = noisy_copy(X, r, 25, 20)
+    A, B = r.standard_normal((30, 16)), r.standard_normal((25, 16))
+    B[places] = A[:20] + 0.1 * r.standard_normal((20, 16))
+    A[29] = 0
+    partners = sm.feature_partners(features_of(X, Y), "a:sae", "b:sae", decoders=(A, B))
+    unit = [W / np.maximum(np.linalg.norm(W, axis=1, keepdims=True), 1e-300) for W in (A, B)]
+    C = unit[0] @ unit[1].T
+    known = np.arange(30) < 29
+    np.testing.assert_allclose(partners.x_cosine[known], C.max(axis=1)[known], atol=1e-6)
+    np.testing.assert_allclose(partners.y_cosine, C[:29].max(axis=0), atol=1e-6)
+    assert np.isnan(partners.x_cosine[29])
+    np.testing.assert_allclose(
+        partners.cosine, np.where(partners.x == 29, np.nan, C[partners.x, partners.y]), atol=1e-6
+    )
+    np.testing.assert_array_equal(partners.cosine_agrees, partners.x_cosine_best[partners.x] == partners.y)
+    assert partners.cosine_agrees[partners.significant & (partners.x < 20)].all()
+    for bad, message in (((A[:3], B), "that of x has shape"), ((A, B[:, :5]), "16 and 5 neurons")):
+        with pytest.raises(sm.SpanmatchError, match=message):
+            sm.feature_partners(features_of(X, Y), "a:sae", "b:sae", decoders=bad)
+
+
+@pytest.mark.parametrize(
+    ("strength", "null", "expected"),
+    [
+        ([0.9, 0.8, 0.2], [0.3, 0.2], 0.8),
+        ([0.9, 0.8], [0.95], np.inf),
+        ([], [0.4], np.inf),
+        ([0.5] * 40, [0.5, 0.5], 0.5),
+        ([0.6, *[0.5] * 10], [0.5], 0.6),
+        ([0.6, 0.5], [], 0.5),
+    ],
+)
+def test_the_threshold_admits_at_most_one_in_twenty(strength, null, expected):
+    assert threshold_of(np.array(strength), np.array(null)) == expected
+
+
+def test_one_example_has_no_null_and_options_are_checked():
+    X, Y = two(300, 10, 10, 5)
+    features = features_of(X, Y, ids=np.zeros(300, dtype=int))
+    partners = sm.feature_partners(features, "a:sae", "b:sae")
+    assert np.isnan(partners.threshold) and not partners.significant.any() and np.isnan(partners.share_matched)
+    assert np.isnan(partners.held_out).all()
+    for options in ({"candidates": 0}, {"min_active_rows": 0}, {"tolerance": 1.0}):
+        with pytest.raises(sm.SpanmatchError, match=next(iter(options))):
+            sm.feature_partners(features, "a:sae", "b:sae", **options)
+    with pytest.raises(sm.SpanmatchError, match="no layer 'z'"):
+        sm.feature_partners(features, "a:sae", "z")
+    with pytest.raises(sm.SpanmatchError, match=r"give sm\.SparseFeatures"):
+        sm.feature_partners(sm.Moments(), "a:sae", "b:sae")
+
+
+def test_dead_dictionaries_have_no_partners():
+    X, Y = two(300, 10, 10, 5)
+    partners = sm.feature_partners(features_of(X, 0 * Y), "a:sae", "b:sae", decoders=(np.eye(10), np.eye(10)))
+    assert len(partners.x) == 0 and partners.gap == 0 and len(partners.y_dead) == 10
+    assert "0 partners" in repr(partners) and partners._repr_html_()
+
+
+def test_results_are_plain_values_frames_and_pictures():
+    pytest.importorskip("pandas")
+    X, Y = two(2000, 20, 20, 12)
+    partners = sm.feature_partners(features_of(X, Y), "a:sae", "b:sae", decoders=(np.eye(20), np.eye(20)))
+    plain = json.loads(json.dumps(partners.to_dict(), allow_nan=False))
+    assert plain["x"] == partners.x.tolist() and plain["x_layer"] == "a:sae" and plain["gap"] <= 1e-6
+    frame = partners.to_frame()
+    assert len(frame) == len(partners.x) and {"strength", "held_out", "cosine", "significant"} <= set(frame.columns)
+    labels = [line.get_label() for line in partners.plot().lines]
+    assert any("null" in text for text in labels) and any("held out" in text for text in labels)
+
+
+# ---- several seeds
+
+
+def three(n=4000):
+    r = np.random.default_rng(0)
+    X = rare(n, 30, r)
+    Y, y = noisy_copy(X, r, 28, 16)
+    Z, z = noisy_copy(X, r, 32, 12)
+    return (X, Y, Z), y, z
+
+
+def test_universality_counts_dictionaries_with_a_partner():
+    layers, y, z = three()
+    features = features_of(*layers)
+    shared = sm.feature_universality(features, "sae", min_correlation=0.4)
+    pairs = {}
+    for a, b in (("a", "b"), ("a", "c"), ("b", "c")):
+        found = sm.feature_partners(features, f"{a}:sae", f"{b}:sae", null=False, held_out=False)
+        strong = found.strength >= 0.4
+        pairs[a, b] = dict(zip(found.x[strong].tolist(), found.y[strong].tolist(), strict=True))
+    for i in range(30):
+        assert shared.partners["a"][i] == (i in pairs["a", "b"]) + (i in pairs["a", "c"])
+    everywhere = {
+        (i, j, pairs["a", "c"].get(i))
+        for i, j in pairs["a", "b"].items()
+        if pairs["b", "c"].get(j, -1) == pairs["a", "c"].get(i)
+    }
+    assert {tuple(row) for row in shared.everywhere.tolist()} == everywhere and len(everywhere) >= 10
+    assert {(i, int(y[i]), int(z[i])) for i in range(10)} <= everywhere
+    assert shared.cycle_consistency > 0.9 and all(t.chance < 0.3 for t in shared.triangles)
+    assert shared.distribution().sum() == sum((shared.active[a] >= 10).sum() for a in "abc")
+    assert json.loads(json.dumps(shared.to_dict(), allow_nan=False))["networks"] == ["a", "b", "c"]
+    assert len(shared.plot().patches) == 9
+
+
+def test_universality_needs_two_dictionaries_of_the_name():
+    (X, Y, _), *_ = three(500)
+    features = features_of(X, Y)
+    two_of_them = sm.feature_universality(features, "sae")
+    assert two_of_them.triangles == () and np.isnan(two_of_them.cycle_consistency)
+    with pytest.raises(sm.SpanmatchError, match="layer 'code' is in 0 networks, two are needed; there is 'sae'"):
+        sm.feature_universality(features, "code")
+
+
+def test_files_and_memory_give_the_same(tmp_path):
+    X, Y = two(1000, 40, 30, 20)
+    one, other = (
+        sm.feature_partners(features_of(X, Y, cuts=(300,), folder=folder), "a:sae", "b:sae")
+        for folder in (None, tmp_path)
+    )
+    assert one.to_dict() == other.to_dict()
+
+
+def test_transposed_rows_list_the_rows_of_each_feature():
+    X, Y = two(100, 6, 5, 3)
+    rows = by_feature(features_of(X, Y).matrix("a:sae"))
+    assert rows.shape == (6, 100)
+    np.testing.assert_array_equal(rows.toarray(), X.T)
