@@ -592,6 +592,7 @@ class Pair(Displayed):
             None if self.all_folds is None else ref(self.all_folds.swapped),
         )
 
+    @remembered
     def energy(self, side: Literal["x", "y"], *, centred: bool = False) -> Array:
         """Return the squared norm of each neuron over the rows.
 
