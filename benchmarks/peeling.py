@@ -6,29 +6,38 @@ from typing import Any
 
 import numpy as np
 from measure import correlated, forgetful, machine, seconds
-from scipy.linalg import blas
+from scipy.linalg import blas, lapack
 
 import spanmatch as sm
-from spanmatch.moments import spans
 
 
 def counted(operations: dict[str, float]) -> None:
-    """Count the operations of the span's products and factors: two for each multiplication and addition."""
+    """Count the operations of products and factors: two for each multiplication and addition."""
 
-    def count(name: str, cost: Any) -> None:
-        plain = getattr(spans, name)
+    def count(library: Any, name: str, cost: Any) -> None:
+        plain = getattr(library, name)
 
-        def wrapped(*arguments: Any) -> Any:
-            operations["all"] += cost(*arguments)
-            return plain(*arguments)
+        def wrapped(*arguments: Any, **options: Any) -> Any:
+            operations["all"] += cost(*arguments, **options)
+            return plain(*arguments, **options)
 
-        setattr(spans, name, wrapped)
+        setattr(library, name, wrapped)
 
-    count("_product", lambda A, B: 2.0 * A.shape[0] * A.shape[1] * B.shape[1])
-    count("_subtract", lambda C, A, B: 2.0 * A.shape[0] * A.shape[1] * B.shape[1])
-    count("_coordinates", lambda aa, at: len(aa) ** 3 / 3 + len(aa) ** 2 * at.shape[1])
-    count("_span", lambda factored, dropped, rounding: factored.L.shape[1] ** 3 / 3)
-    count("_qr", lambda columns: 4.0 * columns.shape[0] * columns.shape[1] ** 2)
+    def product(_: float, A: Any, B: Any, trans_a: int = 0, trans_b: int = 0, **__: Any) -> float:
+        return 2.0 * A.shape[0] * A.shape[1] * B.shape[0 if trans_b else 1]
+
+    def square(_: float, A: Any, *__: Any, trans: int = 0, **___: Any) -> float:
+        return float(A.shape[0] * A.shape[1] * A.shape[1 if trans else 0])
+
+    def triangular(_: float, A: Any, B: Any, **__: Any) -> float:
+        return float(len(A) * B.shape[0] * B.shape[1])
+
+    count(blas, "dgemm", product)
+    count(blas, "dsyrk", square)
+    count(blas, "dtrmm", triangular)
+    count(blas, "dtrsm", triangular)
+    for name in ("dpotrf", "dpstrf", "dtrtri", "dlauum"):
+        count(lapack, name, lambda A, **_: len(A) ** 3 / 3)
 
 
 def main() -> None:
@@ -39,6 +48,7 @@ def main() -> None:
         X, Y = correlated(rows, width, width)
         pair = sm.pair(X, Y, folds=1, null=False)
         A = np.asfortranarray(X[:width])
+        sm.match_profile(forgetful(pair))  # start the threads
         taken, shares = [], []
         for _ in range(3):
             plain = seconds(lambda A=A: blas.dgemm(1.0, A, A), 3)

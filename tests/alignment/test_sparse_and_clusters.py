@@ -11,7 +11,9 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import squareform
+from sklearn.cluster import spectral_clustering
 from sklearn.linear_model import Lasso
+from sklearn.manifold import spectral_embedding
 from sklearn.metrics import adjusted_rand_score
 
 import spanmatch as sm
@@ -275,6 +277,24 @@ def test_small_layers(method):
     same, _ = layers.correlated(p=6)
     twin = sm.clusters(sm.pair(same, same), method=method)
     assert_array_equal(twin.x_labels, twin.y_labels)
+
+
+@pytest.mark.parametrize("k", [2, 5, 12, 15])
+def test_clusters_are_as_tight_as_scikit_learns(k):
+    r = np.random.default_rng(k)
+    causes = r.standard_normal((500, 12))
+    X, Y = (causes[:, r.integers(0, 12, 40)] + 0.7 * r.standard_normal((500, 40)) for _ in range(2))
+    weights = abs(np.corrcoef(X.T, Y.T))[:40, 40:]
+    graph = np.block([[np.zeros((40, 40)), weights], [weights.T, np.zeros((40, 40))]])
+    points = spectral_embedding(graph, n_components=k, drop_first=False, random_state=0)
+
+    def scatter(labels):
+        return sum(((points[labels == g] - points[labels == g].mean(axis=0)) ** 2).sum() for g in np.unique(labels))
+
+    found = sm.clusters(sm.pair(X, Y), k)
+    labels = np.concatenate([found.x_labels, found.y_labels])
+    assert len(found) == k
+    assert scatter(labels) < 1.1 * scatter(spectral_clustering(graph, n_clusters=k, random_state=0))
 
 
 def test_separate_blocks_need_no_connection():

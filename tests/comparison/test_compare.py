@@ -520,3 +520,27 @@ def test_demo_shows_matrix_evidence_and_transplants(demo_study):
     # Of the last layers the match matters, and what was learned does.
     for layer in ("relu4", "fc2"):
         assert min(differences["low"] for c, differences in less[f"seed0:{layer}"].items() if c != "untouched") > 0
+
+
+@pytest.mark.parametrize("evidence", [True, False])
+def test_only_requested_measures_are_computed_and_tested(evidence):
+    X, Y = layers.correlated(p=6, q=5)
+    networks, requested = {"a": {"l": X}, "b": {"l": Y}}, ["rsa", "debiased cka"]
+    (everything,) = sm.compare(networks, evidence=evidence)
+    (some,) = sm.compare(networks, evidence=evidence, measures=requested)
+    for one, other in zip(some.measures, everything.measures, strict=True):
+        assert repr(one) == repr(other) if one.name in requested else np.isnan([one.value, one.p_value]).all()
+    assert "not among measures=" in some.measure("cka").reason and "cka" not in some.refusals
+
+
+def test_requested_measures_must_exist():
+    with pytest.raises(sm.SpanmatchError, match="measures: no measure 'ccka'; there is 'cka', 'cca'"):
+        sm.compare(two_layers(), measures=["ccka"])
+    with pytest.raises(sm.SpanmatchError, match="give at least one name"):
+        sm.compare(two_layers(), measures=[])
+
+
+def test_networks_one_after_another_are_asked_for_by_name():
+    net = nn.Sequential(nn.Linear(3, 2))
+    with pytest.raises(sm.SpanmatchError, match=r'sm.compare\(\{"a": A, "b": B\}, ...\).* then batches'):
+        sm.compare(net, net, np.zeros((4, 3)))

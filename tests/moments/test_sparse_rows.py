@@ -162,3 +162,20 @@ def test_tensors_that_are_not_real_matrices_are_refused():
     for tensor in (torch.ones(2, 2, 2).to_sparse(), torch.ones(3, 3).to_sparse(1), (1j * torch.eye(3)).to_sparse()):
         with pytest.raises(sm.SpanmatchError, match="layer 'a:f'"):
             moments_of((tensor, np.ones((3, 2))))
+
+
+@pytest.mark.parametrize("mean", [1e3, 1e6, 1e8])
+def test_means_far_above_the_spread_cost_sparse_rows_no_digits(mean):
+    r = np.random.default_rng(0)
+    X = r.standard_normal((500, 4)) + mean
+    Y = X @ r.standard_normal((4, 4)) + r.standard_normal((500, 4))
+    sparse, dense = sm.pair(sp.csr_array(X), sp.csr_array(Y)), sm.pair(X, Y)
+    np.testing.assert_allclose(sm.cka(sparse).value, sm.cka(dense).value, rtol=1e-9)
+
+
+def test_a_neuron_that_is_always_active_and_hardly_varies_is_not_constant():
+    r = np.random.default_rng(0)
+    X = sp.random_array((500, 30), density=0.05, rng=r).toarray()
+    X[:, 3] = 0.1 * (1 + 1e-7 * (r.random(500) < 0.5))
+    pair = sm.pair(sp.csr_array(X), sp.csr_array(X))
+    assert 3 in pair.active(centred=True)[0]

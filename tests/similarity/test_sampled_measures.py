@@ -18,6 +18,7 @@ from scipy.stats import rankdata, spearmanr
 
 import spanmatch as sm
 from spanmatch.similarity import matrix_cache, sampled_kernels
+from spanmatch.similarity.permutable import Relabelled
 from spanmatch.similarity.sampled_statistics import STATISTICS, statistic_of
 
 MEASURES = {measure.name: measure for measure in sm.measures() if measure.needs == "sample"}
@@ -533,6 +534,19 @@ def test_permuted_examples_are_those_of_a_permuted_layer(name, kind):
     for _ in range(5):
         order = r.permutation(60)
         assert statistic.value(order) == pytest.approx(float(measure(pair_of(X, Y[order]))), abs=1e-12)
+
+
+@pytest.mark.parametrize("kind", ["correlated", "ties"])
+def test_measures_of_neighbours_share_what_they_look_for(kind):
+    X, Y = layers.correlated(n=60, p=12, q=9) if kind == "correlated" else (with_ties(3) + 0.1, with_ties(4) + 0.1)
+    pair, r = pair_of(X, Y), np.random.default_rng(0)
+    statistics = [statistic_of(measure, pair) for measure in MEASURES.values()]
+    statistics = [statistic for statistic in statistics if isinstance(statistic, Relabelled)]
+    orders, shared = np.array([r.permutation(60) for _ in range(5)]), {}
+    for statistic in statistics:
+        one_by_one = [statistic.value(order) for order in orders]
+        np.testing.assert_allclose(statistic.values(orders, shared), one_by_one, rtol=1e-14)
+    assert len(statistics) == 5 and len(shared) == 2  # neighbours by cosine, and by inner product
 
 
 def test_statistics_take_the_arguments_of_their_measures():

@@ -396,6 +396,13 @@ def compare(
             "many as each measure is worth, up to 999.",
         ),
     ] = None,
+    measures: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Compute and test only this measure, such as 'debiased cka'; repeatable; by default all.",
+        ),
+    ] = None,
     pairs: Annotated[
         Literal["all"] | None, typer.Option(help="all: also compare every layer with every other, as a matrix.")
     ] = None,
@@ -496,6 +503,7 @@ def compare(
                 bins=bins,
                 evidence=evidence,
                 permutations=permutations,
+                measures=_listed(measures) or None,
                 match=match,
                 measure=measure,
                 pairs=layer_names.listed_pairs(pair, names) if pair else pairs,

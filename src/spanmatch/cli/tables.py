@@ -11,6 +11,7 @@ import numpy as np
 from .._defaults import EVIDENCE_UP_TO
 from ..activations.layer_list import cells
 from ..comparison.pair_result import is_above_chance
+from ..evidence.measure_evidence import NOT_REQUESTED
 from ..moments.provenance import network_and_layer
 from ..similarity import measures
 from .layer_tables import Column, LayerTable
@@ -43,7 +44,7 @@ def of_comparison(comparison: Comparison, *, wide: bool = False) -> Iterator[Lay
     if any(pair.evidence for pair in comparison):
         yield _population(comparison)
     yield _similarity(comparison)
-    yield _measures(comparison, [measure.name for measure in measures()] if wide else MEASURES)
+    yield _measures(comparison, _shown_measures(comparison, wide=wide))
     yield _partners(comparison)
     if comparison.universality:
         yield _universality(comparison)
@@ -51,6 +52,13 @@ def of_comparison(comparison: Comparison, *, wide: bool = False) -> Iterator[Lay
         yield _simple(comparison)
     if comparison.transplants:
         yield _transplants(comparison)
+
+
+def _shown_measures(comparison: Comparison, *, wide: bool) -> list[str]:
+    """Return the measures to show: of those requested the usual ones, or wide, or if none is, all."""
+    requested = [one.name for one in comparison.pairs[0].measures if one.reason != NOT_REQUESTED]
+    usual = [name for name in MEASURES if name in requested]
+    return usual if usual and not wide else requested
 
 
 def layouts_of(layouts: Iterable[tuple[str, str]]) -> Iterator[str]:
@@ -444,10 +452,11 @@ def _measures_legend(comparison: Comparison, names: Sequence[str]) -> str:
     distances = [measure.name for measure in shown if measure.kind == "distance"]
     of_sample = [measure.name for measure in shown if measure.needs == "sample"]
     sample = next((pair.sample for pair in comparison if pair.sample is not None), None)
-    legend = f"Estimates of the population's value: {', '.join(map(_measure_head, estimates))}."
+    legend = f"Estimates of the population's value: {', '.join(map(_measure_head, estimates)) or 'none'}."
     if held_out:
         legend += f" Of rows that were not fitted: {', '.join(map(_measure_head, held_out))}."
-    legend += " The others show too much similarity where rows are few."
+    if len(estimates) + len(held_out) < len(shown):
+        legend += " The others show too much similarity where rows are few."
     if distances:
         legend += f" Distances, 0 for the same layer: {', '.join(map(_measure_head, distances))}."
     if of_sample and sample is not None:

@@ -16,9 +16,9 @@ from ..activations import capture, capture_stored, runs
 from ..activations.patterns import chosen, patterns_of
 from ..activations.stored import is_in_memory
 from ..alignment import align, universality
-from ..errors import SpanmatchError, SpanmatchWarning
+from ..errors import BadArgument, SpanmatchError, SpanmatchWarning
 from ..evidence import Evidence, MeasureEvidence, assess, measure_values, permutation_test
-from ..evidence.measure_evidence import NO_FOLDS, TOO_WIDE
+from ..evidence.measure_evidence import NO_FOLDS, NOT_REQUESTED, TOO_WIDE, named_measures
 from ..evidence.measure_tests import check_permutations
 from ..match import MatchProfile, SimpleMatches, match_profile, simple_matches
 from ..match.maximum import checked_eps
@@ -26,7 +26,8 @@ from ..moments.moments import Moments
 from ..moments.options import Pairs
 from ..moments.pairs import Pair
 from ..moments.provenance import network_and_layer
-from ..similarity import matrices_of, measures
+from ..similarity import matrices_of
+from ..similarity import measures as all_measures
 from .changes import layer_change
 from .listed_eps import eps_from_levels
 from .pair_result import PairResult, SampledExamples
@@ -57,7 +58,7 @@ MATRICES = ("debiased cka", "cka")
 def compare(
     networks: Mapping[str, Network | ActivationSource] | ActivationSource,
     batches: Iterable[Batch] | ActivationSource | None = None,
-    *,
+    *others: object,
     match: Match = "name",
     measure: str = "debiased cka",
     pairs: Pairs | None = None,
@@ -70,6 +71,7 @@ def compare(
     min_correlation: float = 0.5,
     evidence: bool | None = None,
     permutations: int | None = None,
+    measures: Sequence[str] | None = None,
     inputs: Inputs | None = None,
     notes: Mapping[str, str] | None = None,
     **options: Any,
@@ -85,6 +87,8 @@ def compare(
         B)` is short for `compare({"a": A, "b": B})`.
     batches : iterable, optional
         The inputs on which the networks are run; or B.
+    *others
+        Nothing: networks are given by name, as `compare({"a": A, "b": B}, batches)`.
     match : {"name", "depth", "best"}
         Which layers of two networks are compared in detail: those of the same name; those of the
         nearest relative depth i / (L - 1), for each layer of the network with fewer layers; or each
@@ -125,6 +129,9 @@ def compare(
         With evidence, the number of permutations of the sampled examples for the p-value and the
         calibrated value of every measure; 0 for none. By default as many as each is worth, up to 999;
         see `assess`.
+    measures : sequence of str, optional
+        The names of the measures to compute and test; by default all of `sm.measures()`. Others are
+        missing, with the reason. Evidence of all takes about as long as everything else of a pair.
     inputs : ndarray or sequence, optional
         What the examples look like, in their order: images (n, height, width[, 3]) of uint8; or
         texts, each a string or a list of tokens. With top=9, the report shows for each neuron the
@@ -174,10 +181,13 @@ def compare(
     >>> round(comparison["fc1"].measure("cka").value, 3)
     0.497
     """
+    if others:
+        raise BadArgument(_by_name(networks, batches))
     check_permutations(permutations)
     given_eps = () if eps is None else tuple(checked_eps(list(eps)).tolist())
     if eps is not None and not given_eps:
         raise SpanmatchError("eps: give at least one")
+    computed = tuple(one.name for one in named_measures(measures))
     match, measure = checked_match(match, pairs), checked_similarity(measure)
     named, batches = _named(networks, batches)
     requested_pairs = pairs_of_moments(match, pairs, list(named))
@@ -202,6 +212,7 @@ def compare(
         simple_eps=checked_eps(list(simple_eps)).tolist(),
         evidence=evidence,
         permutations=permutations,
+        measures=computed,
     )
     network_names = networks_of(moments)
     pair_results, universalities = [], []
@@ -231,7 +242,7 @@ def compare(
     if len(layer_pairs) == len(moments.pairs) and match != "best":
         return comparison
     names = dict.fromkeys((*MATRICES, measure))
-    return replace(comparison, matrices=matrices_of(moments, [one for one in measures() if one.name in names]))
+    return replace(comparison, matrices=matrices_of(moments, [one for one in all_measures() if one.name in names]))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -248,6 +259,8 @@ class _Request:
     simple_eps: list[float]
     evidence: bool | None
     permutations: int | None
+    measures: tuple[str, ...]
+    """The names of the measures to compute."""
 
     @property
     def middle(self) -> float:
@@ -302,13 +315,20 @@ def _evidence(
     refusals = {}
     if by_default if request.evidence is None else request.evidence:
         try:
-            evidence = assess(pair, profile, eps=request.middle, held=request.eps, permutations=request.permutations)
+            evidence = assess(
+                pair,
+                profile,
+                eps=request.middle,
+                held=request.eps,
+                permutations=request.permutations,
+                measures=request.measures,
+            )
         except SpanmatchError as error:
             refusals["evidence"] = str(error)
         else:
             return evidence, evidence.measures, dict(evidence.refusals)
-    values = measure_values(pair)
-    undefined = {one.name: one.reason for one in values if isnan(one.value) and one.reason not in (TOO_WIDE, NO_FOLDS)}
+    values, expected = measure_values(pair, request.measures), (TOO_WIDE, NO_FOLDS, NOT_REQUESTED)
+    undefined = {one.name: one.reason for one in values if isnan(one.value) and one.reason not in expected}
     return None, values, refusals | undefined
 
 
@@ -372,6 +392,16 @@ def _named(networks: Any, batches: Any) -> tuple[Mapping[str, Any], Iterable[Bat
             f"sm.compare(A, B): B is {type(batches).__name__}; give two arrays or files of stored activations"
         )
     return {"a": networks, "b": batches}, None
+
+
+def _by_name(*sources: object) -> str:
+    """Return how to give networks that were given one after another, followed by something else."""
+    names = " and ".join(type(source).__name__ for source in sources)
+    rest = "batches" if any(runs(source) for source in sources) else "options by name, as layers="
+    return (
+        f'sm.compare: {names} were given one after another, and then something else; give sm.compare({{"a": A, '
+        f'"b": B}}, ...) with networks by name, and then {rest}'
+    )
 
 
 def _refuse_weights(networks: Mapping[str, Any]) -> None:

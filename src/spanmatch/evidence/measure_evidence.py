@@ -12,12 +12,13 @@ from .._display import Displayed
 from .._plotting import NULL, axes_for, interval_row, label, size_for_rows
 from .._threads import few_threads
 from .._values import plain, short
-from ..errors import SpanmatchError
+from ..errors import BadArgument, SpanmatchError, among
 from ..match import MatchProfile, match_profile
 from ..moments.dependence import neighbours_are_alike, rows_are_independent
 from ..moments.pairs import Pair, checked_pair
 from ..moments.provenance import Result
-from ..similarity import Estimator, Kind, Measure, Needs, measures
+from ..similarity import Estimator, Kind, Measure, Needs
+from ..similarity import measures as all_measures
 from .intervals import check_level, jackknife
 from .measure_tests import tests_of_measures
 from .permutation import OF_EXAMPLES, PermutationTest
@@ -43,6 +44,7 @@ TOO_WIDE = f"more than {COSTLY_UP_TO:,} neurons together; use evidence=True (--e
 NO_FOLDS = "no folds were kept; use folds=8"
 OF_SAMPLE = "no interval, because it is a measure of the sample"
 MANY_FITS = "no interval here, because it takes hundreds of fits; use sm.jackknife"
+NOT_REQUESTED = "not requested: it is not among measures= (--measures)"
 NO_EVIDENCE = "no interval, null value and p-value without evidence: use evidence=True (--evidence)"
 
 
@@ -216,6 +218,7 @@ def assess(
     held: Sequence[float] = (),
     level: float = 0.95,
     permutations: int | None = None,
+    measures: Sequence[str] | None = None,
 ) -> Evidence:
     """Return the evidence for a pair of layers: all measures, the match profile, and the rows
     needed.
@@ -236,6 +239,9 @@ def assess(
         The number of permutations for the p-value of every measure; 0 for none. By default as many as
         each is worth: 999 for measures of kernels, 199 for measures of neighbours, 39 for those of
         products of rows, and none of these if layers have more than 256 neurons together.
+    measures : sequence of str, optional
+        The names of the measures to compute and test, see `sm.measures()`; by default all. Others are nan,
+        and their `.reason` says so.
 
     Returns
     -------
@@ -248,7 +254,8 @@ def assess(
     Raises
     ------
     SpanmatchError
-        If no folds were kept, `eps` or `level` is out of range, or `permutations` is no count.
+        If no folds were kept, `eps` or `level` is out of range, `permutations` is no count, or there is no
+        such measure.
 
     Notes
     -----
@@ -269,6 +276,7 @@ def assess(
     checked_pair(pair)
     check_level(level)
     check_in_sample(profile)
+    requested = named_measures(measures)
     if not 0 <= eps < 1:
         raise SpanmatchError(f"eps={eps:g}: give a number in [0, 1)")
     if not pair.n_folds:
@@ -280,13 +288,18 @@ def assess(
         lambda: match_profile(pair, centred=profile.provenance.centred, corrected=True), "match_profile"
     )
     curves, no_curves = _or_reason(lambda: profile_evidence(pair, profile, held=held, level=level), "profile")
-    tests = tests_of_measures(pair, permutations)
-    measure_evidence = tuple(_measure_evidence(pair, measure, level, tests[measure.name]) for measure in measures())
+    tests = tests_of_measures(pair, permutations, tested=requested)
+    measure_evidence = tuple(
+        _measure_evidence(pair, measure, level, tests[measure.name])
+        if measure in requested
+        else _of_value(measure, NAN, NOT_REQUESTED)
+        for measure in all_measures()
+    )
     reasons = {"rows needed": no_rows, "corrected levels": no_levels, "profile evidence": no_curves}
     reasons |= {
         evidence.name: evidence.reason
-        for evidence, measure in zip(measure_evidence, measures(), strict=True)
-        if _is_incomplete(evidence, measure)
+        for evidence, measure in zip(measure_evidence, all_measures(), strict=True)
+        if measure in requested and _is_incomplete(evidence, measure)
     }
     reasons["null"] = pair.null_or_reason()[1]
     return Evidence(
@@ -301,7 +314,7 @@ def assess(
 
 
 @few_threads
-def measure_values(pair: Pair) -> tuple[MeasureEvidence, ...]:
+def measure_values(pair: Pair, measures: Sequence[str] | None = None) -> tuple[MeasureEvidence, ...]:
     """Return all measures of a pair with their values alone, each of which costs at most about as much
     as the match profile.
 
@@ -309,6 +322,8 @@ def measure_values(pair: Pair) -> tuple[MeasureEvidence, ...]:
     ----------
     pair : Pair
         The layers.
+    measures : sequence of str, optional
+        The names of the measures to compute; by default all. Others are nan.
 
     Returns
     -------
@@ -318,7 +333,28 @@ def measure_values(pair: Pair) -> tuple[MeasureEvidence, ...]:
         layers have more than 1024 neurons together; and that of ridge regression without folds.
         `.reason` says why.
     """
-    return tuple(_value_alone(pair, measure) for measure in measures())
+    requested = named_measures(measures)
+    return tuple(
+        _value_alone(pair, measure) if measure in requested else _of_value(measure, NAN, NOT_REQUESTED)
+        for measure in all_measures()
+    )
+
+
+def named_measures(names: Sequence[str] | None) -> list[Measure]:
+    """Return measures by their names, in the order of `sm.measures()`; all of them if there are no names.
+
+    Raises BadArgument if there is no such measure, or none is named.
+    """
+    if names is None:
+        return list(all_measures())
+    names = [names] if isinstance(names, str) else list(names)
+    known = {measure.name: measure for measure in all_measures()}
+    for name in names:
+        if name not in known:
+            raise BadArgument(f"measures: no measure {name!r}{among(name, known)}")
+    if not names:
+        raise BadArgument("measures: give at least one name; see sm.measures()")
+    return [measure for measure in all_measures() if measure.name in names]
 
 
 def _value_alone(pair: Pair, measure: Measure) -> MeasureEvidence:
@@ -329,6 +365,11 @@ def _value_alone(pair: Pair, measure: Measure) -> MeasureEvidence:
         value, reason = NAN, NO_FOLDS
     else:
         value, reason = _number(lambda: measure(pair), measure.name)
+    return _of_value(measure, value, reason or NO_EVIDENCE)
+
+
+def _of_value(measure: Measure, value: float, reason: str) -> MeasureEvidence:
+    """Return a measure without interval, null value and p-value."""
     return MeasureEvidence(
         name=measure.name,
         kind=measure.kind,
@@ -342,7 +383,7 @@ def _value_alone(pair: Pair, measure: Measure) -> MeasureEvidence:
         p_value=NAN,
         permutations=0,
         calibrated=NAN,
-        reason=reason or NO_EVIDENCE,
+        reason=reason,
     )
 
 
@@ -385,7 +426,7 @@ def _measure_evidence(
 
 def _without_names(reason: str) -> str:
     """Return a reason without the name of the test, or of the measure that was permuted."""
-    for name in ("permutation_test", *(measure.name for measure in measures())):
+    for name in ("permutation_test", *(measure.name for measure in all_measures())):
         reason = reason.removeprefix(f"{name}: ")
     return reason
 
@@ -419,7 +460,7 @@ def _bias(pair: Pair, measure: Measure, value: float, null: float) -> float:
         return 0.0
     if measure.kind == "distance":
         return NAN
-    corrected = next((other for other in measures() if other.name == measure.corrected_by), None)
+    corrected = next((other for other in all_measures() if other.name == measure.corrected_by), None)
     if corrected is not None:
         return value - _number(lambda: corrected(pair), corrected.name)[0]
     chance = max(null, 0.0) if np.isfinite(null) and null < LARGEST_CHANCE else NAN

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ..errors import SpanmatchError
 from ..moments.pairs import Pair
 from ..similarity import Measure, measures
@@ -18,9 +20,13 @@ FEWEST = 19
 
 
 def tests_of_measures(
-    pair: Pair, permutations: int | None = None, *, alpha: float = 0.05
+    pair: Pair,
+    permutations: int | None = None,
+    *,
+    tested: Sequence[Measure] | None = None,
+    alpha: float = 0.05,
 ) -> dict[str, PermutationTest | SpanmatchError]:
-    """Return the tests of all measures, or why there are none, by name.
+    """Return the tests of measures, or why there are none, by name.
 
     Parameters
     ----------
@@ -30,6 +36,8 @@ def tests_of_measures(
         The number of permutations of every measure; 0 for no tests. By default as many as each is
         worth: 999 of kernels, 199 of neighbours, 39 of products of rows, and none of these if layers
         have more than 256 neurons together.
+    tested : sequence of Measure, optional
+        The measures; by default all.
     alpha : float
         The significance level of thresholds.
 
@@ -39,7 +47,7 @@ def tests_of_measures(
         If no sample was kept, CKA has the test over all permutations, and others have none.
     """
     check_permutations(permutations)
-    of_names = {measure.name: measure for measure in measures()}
+    of_names = {measure.name: measure for measure in (measures() if tested is None else tested)}
     try:
         if permutations == 0:
             raise SpanmatchError("no p-value was requested")

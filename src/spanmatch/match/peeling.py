@@ -67,6 +67,8 @@ class Peeling:
     """Whether the spans have to be factored again: removals would amplify their rounding."""
 
     def __post_init__(self) -> None:
+        self.is_corrected = bool(np.isfinite(self.sample_size))
+        """Whether distances are corrected for the degrees of freedom of the fit."""
         self.remaining = [span.rank for span in self.spans]
         """The numbers of dimensions of the spans of the remaining neurons of X and of Y."""
         self.resolution = max(map(self._resolution, (X, Y)))
@@ -95,11 +97,6 @@ class Peeling:
             The bound, at most 1.
         """
         return min(1.0, self.noise + self.resolution**2 / distance)
-
-    @property
-    def is_corrected(self) -> bool:
-        """Whether distances are corrected for the degrees of freedom of the fit."""
-        return bool(np.isfinite(self.sample_size))
 
     def inflation(self, side: int, lost: int | Index = 0) -> float | Array:
         """Return the factor that corrects squared distances to the span of one side.

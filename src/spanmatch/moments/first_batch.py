@@ -13,6 +13,10 @@ from .layer_records import LayerRecord
 from .options import Layers, Options
 from .sparse_rows import is_sparse
 
+FAR = 100.0
+"""The ratio of mean and standard deviation from which products about no shift would lose digits; neurons that are
+seldom active are far below it."""
+
 
 def first_records(
     layer_batches: Mapping[str, LayerBatch], pairs: Sequence[Layers], options: Options
@@ -30,8 +34,9 @@ def _first_record(layer: str, rows: LayerBatch, options: Options, paired: bool) 
     edges = None
     if options.bins is not None and paired:
         edges = edges_for_layer(layer, rows.engine, rows.array, options.bins)
-    if is_sparse(rows.array):  # about another shift than 0 they would be dense
-        return LayerRecord.of_no_rows(np.zeros(rows.array.shape[1]), options.folds, edges, options.top)
-    first_rows = np.arange(min(ROWS_AT_ONCE, rows.array.shape[0]))
-    shift = rows.engine.host(rows.engine.rows(rows.array, first_rows, 0.0)).mean(axis=0)
+    index = np.arange(min(ROWS_AT_ONCE, rows.array.shape[0]))
+    first_rows = rows.engine.host(rows.engine.rows(rows.array, index, 0.0))
+    shift = first_rows.mean(axis=0)
+    if is_sparse(rows.array) and not np.any(np.abs(shift) > FAR * first_rows.std(axis=0)):
+        shift = np.zeros_like(shift)  # about any other they would be dense
     return LayerRecord.of_no_rows(shift, options.folds, edges, options.top)

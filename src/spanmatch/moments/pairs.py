@@ -39,6 +39,10 @@ triangular factor is used instead of inner products."""
 REMEMBERED = 2048
 """The number of neurons of both layers up to which a pair caches the pairs of its folds. For wider
 layers the cache would take gigabytes."""
+AT_ONCE = 128
+"""The number of rows that are copied at once to the other side of the diagonal."""
+LEAST_RANK = 0.5
+"""The rank per neuron below which a dual basis, of as many rows, is faster than inner products."""
 RESOLVED = 1e-3
 """The largest resolution with which distances at or below it count as 0."""
 FAR_OFF = 1e-2
@@ -588,6 +592,7 @@ class Pair(Displayed):
             None if self.all_folds is None else ref(self.all_folds.swapped),
         )
 
+    @remembered
     def energy(self, side: Literal["x", "y"], *, centred: bool = False) -> Array:
         """Return the squared norm of each neuron over the rows.
 
@@ -745,8 +750,8 @@ class Pair(Displayed):
 
         Notes
         -----
-        Where inner products are as accurate as columns, they are inner products too. The spans may
-        be overwritten.
+        Where inner products are as accurate as columns, they are inner products too, unless the
+        rank of a layer is small. The spans may be overwritten.
         """
         every_x, every_y = self.active(centred=centred)
         if len(x) == len(every_x) and len(y) == len(every_y):
@@ -759,7 +764,10 @@ class Pair(Displayed):
             if columns is not None:
                 return self.spans(x, y, centred=centred)
             factors = self._factors(x, y, rounding, centred)
-        return gram_spans(factors, self._cross(x, y, centred))
+        cross = self._cross(x, y, centred)
+        if min(factor.rank / max(1, len(factor.order)) for factor in factors) < LEAST_RANK:
+            return factors[0].span(cross), factors[1].span(cross.T)
+        return gram_spans(factors, cross)
 
     @remembered
     def factors(self, *, centred: bool = False) -> tuple[Factor, Factor] | None:
@@ -1005,9 +1013,9 @@ def _centred(joint: Joint, lifted: tuple[Array, Array, Array]) -> tuple[Array, A
         factor = joint.factor[1:end, 1:end]
         X, Y = factor[:, : len(s)], factor[:, len(s) :]
         return X.T @ X, X.T @ Y, Y.T @ Y, factor
-    xx, xy, yy = symmetric(lifted[0][:-1, :-1]), lifted[1][:-1, :-1].copy(), symmetric(lifted[2][:-1, :-1])
+    xx, xy, yy = symmetric(lifted[0][:-1, :-1]), lifted[1][:-1, :-1].copy(order="C"), symmetric(lifted[2][:-1, :-1])
     for moments, u, v in ((xx, s, s), (xy, s, t), (yy, t, t)):
-        moments -= np.outer(u / n, v)
+        blas.dger(-1.0, v, u / n, a=moments.T, overwrite_a=1)
     return xx, xy, yy, None
 
 
@@ -1023,7 +1031,13 @@ def symmetric(lower: Array) -> Array:
     -------
     array of float, (m, m)
     """
-    return np.asarray(np.tril(lower) + np.tril(lower, -1).T)
+    full = np.array(lower, order="C")
+    for start in range(0, len(full), AT_ONCE):
+        end = start + AT_ONCE
+        block = np.tril(full[start:end, start:end])
+        full[start:end, start:end] = block + np.tril(block, -1).T
+        full[start:end, end:] = full[end:, start:end].T
+    return full
 
 
 def _unit(

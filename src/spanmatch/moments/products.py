@@ -41,7 +41,7 @@ def inverse_factor(gram: Array) -> Array | None:
     Parameters
     ----------
     gram : array of float, (m, m)
-        The matrix, of which only the lower triangle is used.
+        The matrix.
 
     Returns
     -------
@@ -53,7 +53,7 @@ def inverse_factor(gram: Array) -> Array | None:
     By halves, so that nearly all of the 2 m^3 / 3 operations are products of large matrices, which
     are two to three times as fast as LAPACK's factorisation and inverse.
     """
-    factor = _factor_by_halves(np.asfortranarray(gram))
+    factor = _factor_by_halves(gram.T if gram.flags.c_contiguous else np.asfortranarray(gram))
     return None if factor is None else factor[1]
 
 

@@ -40,12 +40,15 @@ def remembered(function: Callable[P, R]) -> Callable[P, R]:
         results: dict[Hashable, R] | None = getattr(pair, "results", None)
         if results is None:
             return function(*args, **kwargs)  # The function raises an error that says what is wrong.
-        bound = signature.bind(*args, **kwargs)
-        bound.apply_defaults()
-        key = (function, *list(bound.arguments.values())[1:])
-        if key not in results:
-            results[key] = _read_only(function(*args, **kwargs))
-        return results[key]
+        as_called = (function, args[1:], *kwargs.items())
+        if as_called not in results:
+            bound = signature.bind(*args, **kwargs)
+            bound.apply_defaults()
+            key = (function, *list(bound.arguments.values())[1:])
+            if key not in results:
+                results[key] = _read_only(function(*args, **kwargs))
+            results[as_called] = results[key]  # so that the next call of this form need not be bound
+        return results[as_called]
 
     return once
 

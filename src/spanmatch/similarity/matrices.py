@@ -7,9 +7,9 @@ Source: Nguyen, Raghu, Kornblith, ICLR 2021; docs/measures.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, SupportsFloat
+from typing import TYPE_CHECKING, Any, SupportsFloat
 
 import numpy as np
 from scipy.linalg import eigh
@@ -18,7 +18,8 @@ from .._display import Displayed
 from .._plotting import SQUARE, axes_for, group_names, heat_map, label, name_ticks
 from .._progress import tracked
 from .._values import data_frame, plain
-from ..errors import SpanmatchError, among
+from ..activations.blocks_of_layers import BlocksOfLayers, check_stored
+from ..errors import BadArgument, SpanmatchError, among
 from ..moments.moments import Moments
 from ..moments.pairs import Pair
 from ..moments.provenance import network_and_layer
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
+    from ..activations.stored import ActivationSource
     from ..schema import MatrixRecord
 
 
@@ -176,22 +178,25 @@ class LayerMatrix(Displayed):
 
 
 def layer_matrix(
-    moments: Moments,
+    moments: Moments | Mapping[str, ActivationSource],
     measure: Callable[[Pair], SupportsFloat],
     *,
     name: str = "",
     itself: float = 1.0,
     symmetric: bool = False,
     kind: Kind = "similarity",
+    **options: Any,
 ) -> LayerMatrix:
     """Return a measure of every two layers that were paired.
 
-    Moments with pairs="all" give all layers against all, within and between networks.
+    Moments with pairs="all" give all layers against all, within and between networks. So do stored
+    activations, of which the moments of a few layers are kept at a time: memory then does not grow
+    with the number of pairs.
 
     Parameters
     ----------
-    moments : Moments
-        Of the layers.
+    moments : Moments, or mapping of str to file, folder or {layer: array}
+        Of the layers; or stored activations, by network.
     measure : callable
         A function of a `Pair` that returns a number.
     name : str
@@ -202,6 +207,10 @@ def layer_matrix(
         Whether the value is the same in both directions, so that one is enough.
     kind : {"similarity", "distance"}
         Whether larger values mean more similar, or less similar, layers.
+    **options
+        Of stored activations: `layers` and other options of `capture_stored`, of which `folds=1`,
+        `null=False` and `max_memory_gb=1` are the default. Each array is read once for every block of
+        layers whose moments take so much.
 
     Returns
     -------
@@ -211,7 +220,8 @@ def layer_matrix(
     Raises
     ------
     SpanmatchError
-        If the measure is not defined for any two layers, for example for want of histograms.
+        If the measure is not defined for any two layers, for example for want of histograms; or options
+        are given with moments.
 
     Notes
     -----
@@ -228,13 +238,25 @@ def layer_matrix(
     >>> matrix.layers, matrix.values.round(2).tolist()
     (('a:fc', 'b:fc'), [[1.0, 0.5], [0.5, 1.0]])
     """
-    (matrix,) = layer_matrices(moments, [_MatrixRequest(name, measure, itself, symmetric, kind)])
+    (matrix,) = layer_matrices(_source(moments, options), [_MatrixRequest(name, measure, itself, symmetric, kind)])
     return matrix
 
 
-def matrices_of(moments: Moments, measures: Sequence[Measure]) -> tuple[LayerMatrix, ...]:
+def matrices_of(
+    moments: Moments | Mapping[str, ActivationSource], measures: Sequence[Measure], **options: Any
+) -> tuple[LayerMatrix, ...]:
     """Return one matrix for each measure, from one visit of every pair: see `layer_matrix`."""
-    return layer_matrices(moments, [_MatrixRequest(m.name, m, m.itself, m.symmetric, m.kind) for m in measures])
+    requests = [_MatrixRequest(m.name, m, m.itself, m.symmetric, m.kind) for m in measures]
+    return layer_matrices(_source(moments, options), requests)
+
+
+def _source(moments: Moments | Mapping[str, ActivationSource], options: Mapping[str, Any]) -> Moments | BlocksOfLayers:
+    """Return moments as they are, or stored activations in blocks.  Raises SpanmatchError if moments have options."""
+    if not isinstance(moments, Moments):
+        return BlocksOfLayers(check_stored(moments), **options)
+    if options:
+        raise BadArgument(f"{', '.join(options)}: options are for stored activations; moments are as they are")
+    return moments
 
 
 @dataclass(frozen=True)
@@ -248,15 +270,15 @@ class _MatrixRequest:
     kind: Kind
 
 
-def layer_matrices(moments: Moments, requests: Sequence[_MatrixRequest]) -> tuple[LayerMatrix, ...]:
+def layer_matrices(source: Moments | BlocksOfLayers, requests: Sequence[_MatrixRequest]) -> tuple[LayerMatrix, ...]:
     """Return a matrix for each measure, from one visit of every pair."""
-    layers = list(moments.layers)
+    layers, title = list(source.layers), ", ".join(request.name for request in requests) or "measuring"
     values = np.full((len(requests), len(layers), len(layers)), np.nan)
     share = np.full(len(layers), np.nan)
     refusals: list[dict[tuple[str, str], str]] = [{} for _ in requests]
     layouts: dict[str, None] = {}
-    for x, y in tracked(moments.pairs, ", ".join(request.name for request in requests) or "measuring"):
-        pair, i, j = moments.pair(x, y), layers.index(x), layers.index(y)
+    for _, pair in zip(tracked(source.pairs, title), _pairs(source), strict=True):
+        i, j = layers.index(pair.x_layer), layers.index(pair.y_layer)
         layouts[pair.layout] = None
         for layer, moments_of_layer in ((i, pair.xx), (j, pair.yy)):
             if np.isnan(share[layer]):
@@ -265,10 +287,17 @@ def layer_matrices(moments: Moments, requests: Sequence[_MatrixRequest]) -> tupl
             values[k, i, j] = values[k, j, i] = _value(request.measure, pair, refusals[k])
             if not request.symmetric:
                 values[k, j, i] = _value(request.measure, pair.swapped, refusals[k])
-    layout, pairs = "; ".join(filter(None, layouts)), len(moments.pairs)
+    layout, pairs = "; ".join(filter(None, layouts)), len(source.pairs)
     return tuple(
         _matrix(request, layers, values[k], share, layout, refusals[k], pairs) for k, request in enumerate(requests)
     )
+
+
+def _pairs(source: Moments | BlocksOfLayers) -> Iterator[Pair]:
+    """Yield the pairs of layers, one after another."""
+    for moments in [source] if isinstance(source, Moments) else source:
+        for x, y in moments.pairs:
+            yield moments.pair(x, y)
 
 
 def _matrix(

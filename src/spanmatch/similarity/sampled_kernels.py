@@ -231,6 +231,9 @@ def ranks_of(values: Array) -> Array:
     """Return ranks from 1, in place; equal values share the mean of their ranks."""
     order = np.argsort(values)
     ascending = values[order]
+    if (np.diff(ascending) > SAME * np.abs(ascending[[0, -1]]).max()).all():
+        values[order] = np.arange(1.0, len(values) + 1)  # without ties
+        return values
     starts = np.flatnonzero(np.diff(ascending, prepend=-np.inf) > SAME * np.abs(ascending[[0, -1]]).max())
     ends = np.append(starts[1:], len(values))
     values[order] = np.repeat((starts + 1 + ends) / 2, ends - starts)
@@ -342,7 +345,7 @@ def _make_identical(matrix: Array, twins: Index) -> None:
 def _blocks(matrix: Array) -> Iterator[slice]:
     """Return blocks of rows of a square matrix that are small beside it."""
     m = len(matrix)
-    size = max(1, min(256, m // 4))
+    size = max(1, min(128, m // 4))  # some MB, which stay in the processor's cache
     return (slice(start, min(m, start + size)) for start in range(0, m, size))
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..moments.spans import Array, Index
 from .permutable import Relabelled
@@ -32,17 +33,18 @@ class Common:
     """The order that each belongs to."""
     entries: Index
     """The entry of x."""
-    places: Index
+    places: NDArray[np.int32]
     """The entry of y."""
 
     def sums(self, values: Array, examples: Index) -> Array:
         """Return the sums of values over the common neighbours with an example, for each order (K, m)."""
         count, m = self.orders.shape
-        return np.bincount(self.which * m + examples, weights=values, minlength=count * m).reshape(count, m)
+        sums = np.bincount(self.which * m + examples, weights=values, minlength=count * m)
+        return np.asarray(sums.reshape(count, m), dtype=np.float64)
 
     def totals(self, values: Array) -> Array:
         """Return the sums of values for each order (K,)."""
-        return np.bincount(self.which, weights=values, minlength=len(self.orders))
+        return np.asarray(np.bincount(self.which, weights=values, minlength=len(self.orders)), dtype=np.float64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,7 +164,7 @@ class ProductsShared(OfNeighbours):
 def own_hsic(entries: Neighbours, K: Array) -> float:
     """Return the unbiased HSIC of a matrix with itself that has these entries, times n (n - 3)."""
     all_entries, identity = np.arange(len(entries.rows)), np.arange(entries.size)[None]
-    itself = Common(identity, np.zeros_like(all_entries), all_entries, all_entries)
+    itself = Common(identity, np.zeros_like(all_entries), all_entries, all_entries.astype(np.int32))
     return float(_unbiased_hsic(entries, itself, K, K)[0])
 
 
