@@ -209,7 +209,7 @@ class FeaturePartners(Result):
         ax.plot(ranks, self.strength, **{"label": f"partners: {self.x_layer} and {self.y_layer}"} | line)
         if len(self.held_out):
             held_out = -np.sort(-self.held_out)
-            ax.plot(ranks, held_out, label="held out, in order of its own", linewidth=1, linestyle="--")
+            ax.plot(ranks, held_out, label="held out (sorted)", linewidth=1, linestyle="--")
         if len(self.null_strength):
             under_null = np.arange(1, len(self.null_strength) + 1)
             ax.plot(under_null, self.null_strength, label="null pairing", color=NULL, linewidth=1)
