@@ -153,7 +153,7 @@ def convergent(study: sm.Study) -> None:
         others = len(comparison["networks"]) - 1
         cells = [f"{np.mean(c == others):.0%} / {np.mean(c == 0):.0%}" for c in counts]
         consistent = [t["closed"] / t["chains"] for t in shared[layer]["triangles"] if t["chains"]]
-        chance = shared[layer]["chance"]
+        chance = shared[layer]["null_cycle_consistency"]
         rows.append([layer, *cells, spread(consistent), "-" if chance is None else f"{chance:.3f}"])
     heads = [
         "layer",
