@@ -45,7 +45,8 @@ def of_the_page(page: Page) -> None:
 
 
 def of_studies(page: Page, studies: Path) -> None:
-    shutil.copy(studies / "digits-vgg" / "figures" / "seeds" / "depth.png", IMAGES / "depth-digits-vgg.png")
+    for name in ("digits-vgg", "cifar10-resnet"):
+        shutil.copy(studies / name / "figures" / "seeds" / "depth.png", IMAGES / f"depth-{name}.png")
     opened(page, studies / "digits-width-depth")
     page.locator("#comparison").select_option("seeds-deep")
     page.locator("#measure").select_option("debiased cka")
