@@ -21,6 +21,7 @@ from .._display import Displayed
 from .._plotting import NULL, TICK_SIZE, X, Y, axes_for, draw_matrix, label, legend, whole_ticks
 from .._threads import few_threads
 from .._values import Json
+from .._warnings import ignoring
 from ..errors import SpanmatchError
 from ..moments.pairs import Pair, checked_pair
 from ..moments.spans import Array, Index
@@ -43,7 +44,9 @@ SMALL = 8
 DRAWS = 5
 """Number of graphs of chance correlations that the null draws."""
 STARTS = 10
-"""Number of runs of k-means."""
+"""Number of runs of k-means from random centres."""
+STEPS = 50
+"""Number of steps of each run."""
 SHIFT = 1e-5
 """How far below 0 the eigenvalues of the Laplacian are inverted, of which the smallest is 0."""
 DEVIATIONS = 3.0
@@ -542,32 +545,23 @@ def _spectral(graph: Array, k: int, seed: int) -> Labels:
 
 
 def _k_means(points: Array, k: int, r: np.random.Generator) -> Labels:
-    """Return the labels of the best of several runs of k-means; fewer than k if fewer points differ."""
-    from scipy.cluster.vq import kmeans, vq  # slow to import
-
-    runs = [vq(points, kmeans(points, _first_centres(points, k, r), thresh=0.0)[0]) for _ in range(STARTS)]
-    return np.asarray(min(runs, key=lambda run: float(run[1] @ run[1]))[0], dtype=np.intp)
-
-
-def _first_centres(points: Array, k: int, r: np.random.Generator) -> Array:
-    """Return k points drawn one after another in proportion to their squared distances from those before, each
-    the best of a few draws (greedy k-means++: Arthur and Vassilvitskii, SODA 2007).
+    """Return the labels of the best of several runs of k-means, one from the clusters of Ward's linkage and the
+    others from random centres; fewer than k if fewer points differ.
     """
-    drawn, draws = [int(r.integers(len(points)))], 2 + int(np.log(k))
-    squares = _squared_distances(points, points[drawn])[0]
-    for _ in range(k - 1):
-        total = squares.sum()
-        candidates = r.choice(len(points), size=draws, p=squares / total if total > 0 else None)
-        remaining = np.minimum(squares, _squared_distances(points, points[candidates]))
-        best = int(remaining.sum(axis=1).argmin())
-        drawn.append(int(candidates[best]))
-        squares = remaining[best]
-    return np.asarray(points[drawn])
+    from scipy.cluster.hierarchy import fcluster, ward  # slow to import
+    from scipy.cluster.vq import kmeans2
+
+    of_ward = np.unique(fcluster(ward(points), k, "maxclust"), return_inverse=True)[1]
+    centres = np.array([points[of_ward == cluster].mean(axis=0) for cluster in range(of_ward.max() + 1)])
+    with ignoring(message="One of the clusters is empty"):
+        runs = [kmeans2(points, centres, iter=STEPS, minit="matrix")]
+        runs += [kmeans2(points, k, iter=STEPS, minit="++", rng=r) for _ in range(STARTS)]
+    return np.asarray(min(runs, key=lambda run: _squares_within(points, *run))[1], dtype=np.intp)
 
 
-def _squared_distances(points: Array, centres: Array) -> Array:
-    """Return the squared distances of points (n, k) from centres (m, k), (m, n)."""
-    return np.asarray(np.sum((centres[:, None] - points) ** 2, axis=2))
+def _squares_within(points: Array, centres: Array, labels: Labels) -> float:
+    """Return the sum of squared distances of points from their centres."""
+    return float(np.sum((points - centres[labels]) ** 2))
 
 
 def _merged(graph: Array) -> Array | None:
