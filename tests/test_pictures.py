@@ -24,6 +24,7 @@ NO_PICTURE = {
     *("Cluster", "Counterpart", "Layer", "LayerChange", "LayerList", "LayerSimilarity", "Measure", "MeasureEvidence"),
     *("HeldOutRegression", "Measured", "Moments", "Outcome", "Pair", "PermutationProcrustes", "PredictionDistance"),
     *("Procrustes", "Provenance", "RowsNeeded", "Sample"),
+    "SparseFeatures",
 }
 """Results that are one number or parts of another result, and data."""
 OPTIONS = {"TopInputs": {"neuron": 1, "images": np.random.default_rng(0).random((240, 8, 8))}}

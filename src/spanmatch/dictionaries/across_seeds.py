@@ -177,9 +177,9 @@ def feature_universality(
     *,
     min_correlation: float = 0.5,
     candidates: int = 32,
-    null: bool = True,
     min_active_rows: int = 10,
     tolerance: float = 1e-6,
+    null: bool = True,
 ) -> FeatureUniversality:
     """Return in how many other dictionaries each feature has a partner, with cycle consistency.
 

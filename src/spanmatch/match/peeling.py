@@ -162,9 +162,9 @@ class Peeling:
 
         The spans are not updated if they become stale, or if no neurons of a side remain.
         """
-        if all(len(chosen) < len(neurons) for chosen, neurons in zip(positions, self.neurons, strict=True)):
+        if len(positions[X]) < len(self.neurons[X]) and len(positions[Y]) < len(self.neurons[Y]):
             removals = [self.spans[side].panel(positions[side], NOTHING).removal_of_all() for side in (X, Y)]
-            self.stale = any(removal.reach > self.largest_reach for removal in removals)
+            self.stale = max(removals[X].reach, removals[Y].reach) > self.largest_reach
             if not self.stale:
                 for side, removal in enumerate(removals):
                     span = self.spans[side]

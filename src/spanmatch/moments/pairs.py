@@ -295,6 +295,10 @@ class Pair(Displayed):
     results: dict[Hashable, object] = field(default_factory=dict, repr=False)
     """Cached results of functions of this pair, see `remembered`."""
 
+    def __getstate__(self) -> dict[str, object]:
+        """Return the fields without cached results, which another process computes itself."""
+        return self.__dict__ | {"results": {}}
+
     @classmethod
     def of(
         cls,
