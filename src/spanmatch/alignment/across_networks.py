@@ -265,11 +265,7 @@ def universality(
     >>> shared.cycle_consistency, shared.everywhere.tolist()
     (1.0, [[0, 3, 0], [1, 2, 1], [2, 1, 2], [3, 0, 3]])
     """
-    parts = {name: network_and_layer(name) for name in moments.layers}
-    full_names = {network: name for name, (network, layer_name) in parts.items() if layer_name == layer}
-    if len(full_names) < 2:
-        known = dict.fromkeys(layer_name for _, layer_name in parts.values())
-        raise SpanmatchError(f"layer {layer!r} is in {len(full_names)} networks, two are needed{among(layer, known)}")
+    full_names = layers_of_networks(moments.layers, layer)
     partner: Partners = {}
     null: list[Partners] = [{} for _ in range(_draws(moments.layers[name] for name in full_names.values()))]
     components: dict[str, Components] = {}
@@ -287,7 +283,7 @@ def universality(
         partners[b] += partner[b, a] >= 0
     order = list(full_names).index
     chains = [(a, b, c) for a, b, c in permutations(full_names, 3) if order(a) < order(c)]
-    triangles = [Triangle(*chain, *closed_chains(partner, *chain), _share(null, chain)) for chain in chains]
+    triangles = [Triangle(*chain, *closed_chains(partner, *chain), share_closed(null, chain)) for chain in chains]
     return Universality(
         layer=layer,
         networks=tuple(full_names),
@@ -301,6 +297,16 @@ def universality(
         triangles=tuple(triangles),
         seed=seed,
     )
+
+
+def layers_of_networks(layers: Iterable[str], layer: str) -> dict[str, str]:
+    """Return the full names of a layer by network.  Raises SpanmatchError unless two networks have it."""
+    parts = {name: network_and_layer(name) for name in layers}
+    full_names = {network: name for name, (network, layer_name) in parts.items() if layer_name == layer}
+    if len(full_names) < 2:
+        known = dict.fromkeys(layer_name for _, layer_name in parts.values())
+        raise SpanmatchError(f"layer {layer!r} is in {len(full_names)} networks, two are needed{among(layer, known)}")
+    return full_names
 
 
 def _partners(pair: Pair, min_correlation: float, by: By) -> tuple[Index, Index]:
@@ -329,7 +335,7 @@ def closed_chains(partner: Partners, a: str, b: str, c: str) -> tuple[int, int]:
     return int(np.count_nonzero(chains)), int(np.count_nonzero(chains & (around == direct)))
 
 
-def _share(null: list[Partners], chain: tuple[str, str, str]) -> float:
+def share_closed(null: list[Partners], chain: tuple[str, str, str]) -> float:
     """Return the share of cycle-consistent chains over all draws; nan without chains."""
     counts = [closed_chains(partner, *chain) for partner in null if partner]
     chains = sum(chains for chains, _ in counts)

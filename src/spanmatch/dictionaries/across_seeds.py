@@ -19,11 +19,11 @@ from ..alignment.across_networks import (
     both_ways,
     closed_chains,
     in_all_networks,
+    layers_of_networks,
+    share_closed,
     triangle_record,
 )
-from ..errors import SpanmatchError, among
 from ..moments.folds import Plan
-from ..moments.provenance import network_and_layer
 from .feature_layers import FeatureLayers, check_options
 from .feature_rows import Index, SparseFeatures
 
@@ -231,7 +231,7 @@ def feature_universality(
     (1.0, [0, 5, 0])
     """
     check_options(features, candidates, min_active_rows, tolerance)
-    names = _layers_of_networks(features, layer)
+    names = layers_of_networks(features.layers, layer)
     partner: Partners = {}
     partner_under_null: Partners = {}
     pairing = Plan(features.example_ids, 1).partner if null and len(names) > 2 else None
@@ -257,22 +257,7 @@ def feature_universality(
         active={a: features._activity_of(name).active_rows for a, name in names.items()},
         everywhere=in_all_networks(partner, list(names)),
         triangles=tuple(
-            Triangle(*chain, *closed_chains(partner, *chain), _chance(partner_under_null, chain)) for chain in chains
+            Triangle(*chain, *closed_chains(partner, *chain), share_closed([partner_under_null], chain))
+            for chain in chains
         ),
     )
-
-
-def _layers_of_networks(features: SparseFeatures, layer: str) -> dict[str, str]:
-    """Return the full names by network.  Raises SpanmatchError unless two networks have the layer."""
-    parts = {name: network_and_layer(name) for name in features.layers}
-    names = {network: name for name, (network, own) in parts.items() if own == layer}
-    if len(names) < 2:
-        known = dict.fromkeys(own for _, own in parts.values())
-        raise SpanmatchError(f"layer {layer!r} is in {len(names)} networks, two are needed{among(layer, known)}")
-    return names
-
-
-def _chance(under_null: Partners, chain: tuple[str, str, str]) -> float:
-    """Return the share of cycle-consistent chains under the null; nan without."""
-    chains, closed = closed_chains(under_null, *chain) if under_null else (0, 0)
-    return closed / chains if chains else float("nan")

@@ -71,10 +71,7 @@ class FeatureLayers:
 
 def check_options(features: SparseFeatures, candidates: int, min_active_rows: int, tolerance: float) -> None:
     """Raise SpanmatchError for options that make no sense."""
-    if not isinstance(features, SparseFeatures):
-        raise SpanmatchError(
-            f"features: {type(features).__name__}; give sm.SparseFeatures with the rows of both layers"
-        )
+    check_features(features)
     if candidates < 1 or min_active_rows < 1:
         raise SpanmatchError(
             f"candidates={candidates!r}, min_active_rows={min_active_rows!r}: give whole numbers, 1 or more"
