@@ -19,7 +19,7 @@ from ..errors import SpanmatchError
 from ..match.maximum import MatchProfile, match_profile
 from ..moments.memory_limit import limit_in_bytes
 from ..moments.moments import Moments
-from .coactivation import by_feature
+from .by_feature import ByFeature
 from .feature_layers import check_features, provenance_of
 from .feature_rows import Index, SparseFeatures
 
@@ -97,8 +97,9 @@ def feature_profile(features: SparseFeatures, x: str, y: str, *, max_memory_gb: 
     check_features(features)
     x_rows, y_rows = features.matrix(x), features.matrix(y)
     components = components_of(x_rows, y_rows)
-    _check_memory(x, y, components, limit_in_bytes(max_memory_gb))
-    x_by_feature, y_by_feature = by_feature(x_rows), by_feature(y_rows)
+    limit = limit_in_bytes(max_memory_gb)
+    _check_memory(x, y, components, limit)
+    x_by_feature, y_by_feature = ByFeature(x_rows, limit / 4), ByFeature(y_rows, limit / 4)
     levels = np.full(x_rows.shape[1], np.nan), np.full(y_rows.shape[1], np.nan)
     resolution, chance_distance, warnings = 0.0, 1.0, dict[str, None]()
     for component in tracked(components, "components"):
@@ -163,13 +164,13 @@ def _links(x_rows: csr_array, y_rows: csr_array) -> Iterator[NDArray[np.int64]]:
 
 def _profile_of(
     component: Component,
-    x_by_feature: csr_array,
-    y_by_feature: csr_array,
+    x_by_feature: ByFeature,
+    y_by_feature: ByFeature,
     names: tuple[str, str],
     max_memory_gb: float | None,
 ) -> MatchProfile:
     """Return the levels of one component, from the rows in which one of its features is active."""
-    own = x_by_feature[component.x], y_by_feature[component.y]
+    own = x_by_feature.of(component.x), y_by_feature.of(component.y)
     rows = np.unique(np.concatenate([one.indices for one in own]))
     moments = Moments(pairs=[names], folds=1, null=False, sample=0, max_memory_gb=max_memory_gb)
     batch = {}
