@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from io import BufferedWriter
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +36,7 @@ class ColumnFile:
         self.shape, self._path, self._at_once = (rows, columns), path, max(1, at_once)
         try:
             with path.open("wb") as file:
-                file.truncate(8 * rows * columns)
+                _reserve(file, 8 * rows * columns)
         except OSError as error:
             raise SpanmatchError(f"cannot write {path}: {error.strerror or error}") from error
 
@@ -73,3 +75,11 @@ class ColumnFile:
         if not self._path.stat().st_size:
             return np.empty(0)
         return np.asarray(np.memmap(self._path, np.float64, mode="r+"))
+
+
+def _reserve(file: BufferedWriter, size: int) -> None:
+    """Make a file of zeros of this size: on the disk, as a process is killed that writes to a map that is not."""
+    if size and hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(file.fileno(), 0, size)
+    else:
+        file.truncate(size)
