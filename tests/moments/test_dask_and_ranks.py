@@ -331,7 +331,7 @@ print("done", flush=True)
 @pytest.mark.parametrize("seed", range(3))
 def test_a_killed_capture_goes_on_with_the_same_final_numbers(tmp_path, seed, monkeypatch):
     options = [{}, {"method": "qr"}, {"bins": 4, "method": "single", "example_ids": range(7, 20_007)}][seed]
-    block = [5, 1024, 1024][seed]  # layers in several panels, and in one
+    block = [5, 2048, 2048][seed]  # layers in several panels, and in one
     monkeypatch.setattr("spanmatch.moments.packed.BLOCK", block)
     run = [sys.executable, "-c", CAPTURE.format(stop=60 + 30 * seed, sleep=0.03, options=options, block=block)]
     whole, path = tmp_path / "whole.safetensors", tmp_path / "killed.safetensors"

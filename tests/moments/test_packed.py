@@ -309,7 +309,7 @@ def test_evidence_is_the_same(pairs):
 def test_folds_of_wide_layers_are_not_kept(pairs, monkeypatch):
     _, plain = pairs
     X, Y = layers.correlated(n=2000, p=P, q=Q)
-    monkeypatch.setattr("spanmatch.moments.pairs.REMEMBERED", 1)
+    monkeypatch.setattr("spanmatch.moments.pairs.KEPT_FOLDS", 1)
     wide = pair_of(moments_of(X + 1, Y, cuts=[700], folds=5))
     folds = wide.folds
     assert len(folds) == 5

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-BLOCK = 1024
-"""The fewest columns of a panel. Products of narrower tiles are slower than the triangle of a complete
-square: benchmarks/packed.py."""
+BLOCK = 2048
+"""The fewest columns of a panel. Tiles of half as many make an update a twentieth slower: benchmarks/update.py.
+Another number makes another format of files."""
 AT_ONCE = 128
 """The number of rows that are copied at once to the other side of the diagonal."""
 

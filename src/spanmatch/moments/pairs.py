@@ -38,8 +38,10 @@ PRODUCTS: dict[Method, float] = {"gram": UNIT, "qr": 0.0, "single": SINGLE}
 """The relative rounding of the inner products, by the method of the moments. With "qr", the
 triangular factor is used instead of inner products."""
 REMEMBERED = 2048
-"""The number of neurons of both layers up to which a pair caches the pairs of its folds. For wider
-layers the cache would take gigabytes."""
+"""The number of neurons of both layers up to which a pair keeps its splits, two pairs a fold. For wider layers they
+would take gigabytes."""
+KEPT_FOLDS = 4096
+"""The number of neurons of both layers up to which a pair keeps the pairs of its folds."""
 LEAST_RANK = 0.5
 """The rank per neuron below which a dual basis, of as many rows, is faster than inner products."""
 RESOLVED = 1e-3
@@ -366,7 +368,7 @@ class Pair(Displayed):
 
         Those of narrow layers are cached; those of wide ones are computed at each access.
         """
-        if sum(self.neurons) > REMEMBERED:
+        if sum(self.neurons) > KEPT_FOLDS:
             return _PairsOfFolds(self._fold, self.n_folds)
         return self._all_folds_as_pairs
 
