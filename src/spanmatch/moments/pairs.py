@@ -16,7 +16,7 @@ from ..errors import SpanmatchError
 from .gram_spans import GramSpan, gram_spans
 from .joint_sums import Joint, Products, stacked_factor, total
 from .provenance import Method, Provenance
-from .remembered import remembered
+from .remembered import of_each_layer, remembered, results_of_each_layer
 from .sample import Sample
 from .spans import (
     SINGLE,
@@ -482,7 +482,7 @@ class Pair(Displayed):
             _null_product=None,
             _sample=None,
             _no_sample="",
-            results={},
+            results=results_of_each_layer(self.results) if self.factor is None else {},
         )
 
     @cached_property
@@ -547,6 +547,7 @@ class Pair(Displayed):
         )
 
     @remembered
+    @of_each_layer
     def energy(self, side: Literal["x", "y"], *, centred: bool = False) -> Array:
         """Return the squared norm of each neuron over the rows.
 
@@ -650,7 +651,12 @@ class Pair(Displayed):
         -----
         The spans are cached and shared by all callers. Copy them before removing neurons.
         """
-        return self.spans(*self.active(centred=centred), centred=centred)
+        x, y = self.active(centred=centred)
+        factors = self.factors(centred=centred)
+        if factors is None:
+            return self.spans(x, y, centred=centred)
+        cross = self._cross(x, y, centred)
+        return factors[0].span(cross), factors[1].span(cross.T)
 
     def spans(self, x: Index, y: Index, *, centred: bool = False) -> tuple[Span, Span]:
         """Return the spans of some neurons, scaled to unit norm.
@@ -724,6 +730,7 @@ class Pair(Displayed):
         return gram_spans(factors, cross)
 
     @remembered
+    @of_each_layer
     def factors(self, *, centred: bool = False) -> tuple[Factor, Factor] | None:
         """Return the factors of all neurons that are not silent, if inner products are used.
 
