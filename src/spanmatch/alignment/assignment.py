@@ -277,7 +277,8 @@ def one_to_one(pair: Pair, method: Method = "bipartite", by: By = "correlation")
     scores, within, p_values = _scores(pair, by)
     x, y = pair.active(centred=True)
     s = scores[np.ix_(x, y)]
-    i, j = _strongest_first(s, method)
+    is_shared = (method, by) == ("bipartite", "correlation")
+    i, j = _partners_by_correlation(pair) if is_shared else _strongest_first(s, method)
     next_y, margin = _rivals(s, i, j)
     next_x, back_margin = _rivals(s.T, j, i)
     p, q = pair.neurons
@@ -307,7 +308,13 @@ def partner_correlations(pair: Pair) -> Array:
     `one_to_one`.
     """
     s = correlation(pair).between[np.ix_(*pair.active(centred=True))]
-    return np.asarray(s[_strongest_first(s, "bipartite")])
+    return np.asarray(s[_partners_by_correlation(pair)])
+
+
+@remembered
+def _partners_by_correlation(pair: Pair) -> tuple[Index, Index]:
+    """Return the non-constant neurons that are partners (bipartite), by their places, strongest first."""
+    return _strongest_first(correlation(pair).between[np.ix_(*pair.active(centred=True))], "bipartite")
 
 
 def _strongest_first(scores: Array, method: Method) -> tuple[Index, Index]:

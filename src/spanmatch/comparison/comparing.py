@@ -26,6 +26,7 @@ from ..moments.moments import Moments
 from ..moments.options import Pairs
 from ..moments.pairs import Pair
 from ..moments.provenance import network_and_layer
+from ..moments.remembered import remember
 from ..similarity import matrices_of
 from ..similarity import measures as all_measures
 from .changes import layer_change
@@ -216,17 +217,22 @@ def compare(
     )
     network_names = networks_of(moments)
     pair_results, universalities = [], []
+    p_values: list[float | None] = []
+    rows_may_differ = not any(runs(network) for network in named.values())
     compared = zip(tracked(layer_pairs, "aligning"), profiles, strict=True)
     for layer, group in groupby(compared, key=lambda compared_pair: network_and_layer(compared_pair[0][0])[1]):
-        pair_results += [
-            _pair_result(moments.pair(*layers), profile, request, network_names) for layers, profile in group
-        ]
+        for layers, profile in group:
+            pair = moments.pair(*layers)
+            remember(pair, match_profile, profile, centred=centred)
+            pair_results.append(_pair_result(pair, profile, request, network_names))
+            if rows_may_differ:
+                p_values.append(_p_value(pair))
         if _is_shared(moments, layer):
             universalities.append(
                 universality(moments, layer, min_correlation=min_correlation, eps=request.middle, centred=centred)
             )
-    if not any(runs(network) for network in named.values()):
-        _ask_about_order(pair_results, moments)
+    if rows_may_differ:
+        _ask_about_order(p_values)
     comparison = Comparison(
         pairs=tuple(pair_results),
         eps=shown,
@@ -415,9 +421,8 @@ def _refuse_weights(networks: Mapping[str, Any]) -> None:
             )
 
 
-def _ask_about_order(pair_results: Sequence[PairResult], moments: Moments) -> None:
+def _ask_about_order(p_values: Sequence[float | None]) -> None:
     """Warn if no pair of layers is more similar than unrelated layers, as when rows do not correspond."""
-    p_values = [_p_value(result, moments) for result in pair_results]
     if all(p_value is not None and p_value > CHANCE_LEVEL / len(p_values) for p_value in p_values):
         warnings.warn(
             f"in none of the {len(p_values)} pairs of layers can the similarity be told apart from that of unrelated "
@@ -428,9 +433,8 @@ def _ask_about_order(pair_results: Sequence[PairResult], moments: Moments) -> No
         )
 
 
-def _p_value(result: PairResult, moments: Moments) -> float | None:
+def _p_value(pair: Pair) -> float | None:
     """Return the p-value of debiased CKA over all permutations; None if it is refused."""
-    pair = moments.pair(result.provenance.x_layer, result.provenance.y_layer)
     try:
         return permutation_test(pair, permutations="all").p_value
     except SpanmatchError:

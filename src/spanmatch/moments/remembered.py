@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import fields, is_dataclass
 from functools import wraps
 from typing import ParamSpec, TypeVar
@@ -12,6 +12,8 @@ import numpy as np
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+_OF_EACH_LAYER: set[Callable[..., object]] = set()
 
 
 def remembered(function: Callable[P, R]) -> Callable[P, R]:
@@ -51,6 +53,59 @@ def remembered(function: Callable[P, R]) -> Callable[P, R]:
         return results[as_called]
 
     return once
+
+
+def remember(pair: object, function: Callable[..., R], result: R, **kwargs: Hashable) -> None:
+    """Make a pair remember what a function returned of an equal pair, so that it is not computed again.
+
+    Parameters
+    ----------
+    pair : Pair
+        The pair.
+    function : callable
+        A `remembered` function.
+    result : object
+        What it returned.
+    **kwargs
+        The arguments that it was called with.
+    """
+    results: dict[Hashable, R] = pair.results  # type: ignore[attr-defined]
+    original: Callable[..., R] = function.__wrapped__  # type: ignore[attr-defined]
+    bound = inspect.signature(original).bind(pair, **kwargs)
+    bound.apply_defaults()
+    results[(original, *list(bound.arguments.values())[1:])] = result
+
+
+def of_each_layer(function: Callable[P, R]) -> Callable[P, R]:
+    """Mark a function, to be `remembered`, whose result does not depend on which rows of the layers correspond.
+
+    Parameters
+    ----------
+    function : callable
+        A pure function of a pair, which uses the moments within each layer alone.
+
+    Returns
+    -------
+    callable
+        The same function.
+    """
+    _OF_EACH_LAYER.add(function)
+    return function
+
+
+def results_of_each_layer(results: Mapping[Hashable, object]) -> dict[Hashable, object]:
+    """Return those of a pair's results that hold for all ways in which the rows of its layers correspond.
+
+    Parameters
+    ----------
+    results : mapping
+        `Pair.results`.
+
+    Returns
+    -------
+    dict
+    """
+    return {key: result for key, result in results.items() if isinstance(key, tuple) and key[0] in _OF_EACH_LAYER}
 
 
 def _read_only(result: R) -> R:

@@ -21,7 +21,7 @@ from .._threads import few_threads
 from ..errors import SpanmatchError
 from ..moments.effective_sample_size import effective_sample_sizes
 from ..moments.pairs import Pair
-from ..moments.remembered import remembered
+from ..moments.remembered import of_each_layer, remembered
 from ..moments.spans import UNIT, Array, Rounding
 from .measure import Measured, check_sample_size, cross_of_unit_layers, few_rows, measured_fields, resolved_spans
 from .principal_axes import between_bases
@@ -130,7 +130,7 @@ def cca(pair: Pair) -> CCA:
     the centred spans. It is exact for rank-deficient layers, because the bases have as many columns
     as the layers have dimensions.
 
-    Cost: about 20 (p^3 + q^3) operations.
+    Cost: the singular values of a p x q matrix, without its vectors, and about 5 (p^3 + q^3) / 3 operations.
 
     References
     ----------
@@ -146,9 +146,9 @@ def cca(pair: Pair) -> CCA:
     """
     fields = measured_fields(pair, "cca")
     resolved_spans(pair, "cca")
-    canonical = _canonical(pair)
-    rho = canonical.rho
-    return CCA(value=float(rho.mean()), coefficients=rho, **_dimension_fields(canonical.dimensions, pair), **fields)
+    between = between_bases(pair, centred=True)
+    rho = np.minimum(np.linalg.svd(between, compute_uv=False), 1.0)
+    return CCA(value=float(rho.mean()), coefficients=rho, **_dimension_fields(between.shape, pair), **fields)
 
 
 @few_threads
@@ -254,11 +254,20 @@ def svcca(pair: Pair, variance: float = 0.99) -> CCA:
     if not 0 < variance <= 1:
         raise SpanmatchError(f"variance={variance!r}: give a share in (0, 1]")
     fields = measured_fields(pair, "svcca")
-    x = _leading_components(pair.xx, variance, pair.rounding[0], pair.x_layer)
-    y = _leading_components(pair.yy, variance, pair.rounding[1], pair.y_layer)
+    x, y = _components_of_layers(pair, variance)
     between = x.T @ cross_of_unit_layers(pair) @ y
     rho = np.minimum(np.linalg.svd(between, compute_uv=False), 1.0)
     return CCA(value=float(rho.mean()), coefficients=rho, **_dimension_fields(between.shape, pair), **fields)
+
+
+@remembered
+@of_each_layer
+def _components_of_layers(pair: Pair, variance: float) -> tuple[Array, Array]:
+    """Return the whitened leading principal components of both layers."""
+    return (
+        _leading_components(pair.xx, variance, pair.rounding[0], pair.x_layer),
+        _leading_components(pair.yy, variance, pair.rounding[1], pair.y_layer),
+    )
 
 
 def _leading_components(moments: Array, variance: float, rounding: Rounding, layer: str) -> Array:
@@ -372,10 +381,10 @@ def _canonical(pair: Pair) -> _Canonical:
     """Return the canonical correlations from the singular values of Qx' Qy."""
     of_x, _ = pair.all_spans(centred=True)
     x, y = pair.active(centred=True)
-    unit, of_layer = pair.unit(x, y, centred=True), np.arange(len(x))
+    of_neurons = pair.unit(x, y[:0], centred=True).gram
     between = between_bases(pair, centred=True)
     u, rho, _ = np.linalg.svd(between, full_matrices=False)
-    neurons = of_x.dual @ unit.gram[np.ix_(of_layer, of_layer)]
+    neurons = of_x.dual @ of_neurons
     return _Canonical(np.minimum(rho, 1.0), u.T, neurons, (between.shape[0], between.shape[1]))
 
 

@@ -17,7 +17,8 @@ import numpy as np
 
 from .._threads import few_threads
 from ..errors import SpanmatchError
-from ..moments.pairs import PRODUCTS, Pair
+from ..moments.pairs import PRODUCTS, Fourth, Pair
+from ..moments.remembered import of_each_layer, remembered
 from ..moments.spans import UNIT, Array
 from .measure import WRONG_BY, Measured, measured_fields
 
@@ -72,6 +73,8 @@ class _Covariance(NamedTuple):
 class _Side(NamedTuple):
     """Sums of a layer's rows z about a shift, scaled to unit Frobenius norm about the mean."""
 
+    norm: float
+    """The Frobenius norm about the mean."""
     offset: Array
     """(neurons,) the mean minus the shift."""
     total: float
@@ -85,18 +88,47 @@ def _covariances(pair: Pair) -> tuple[_Covariance, _Covariance, _Covariance]:
     fourth = pair.fourth
     if fourth is None:
         raise SpanmatchError(f"{NAME}: no fourth moments of {pair.x_layer!r} and {pair.y_layer!r} were kept")
-    n = pair.rows
-    s, t = (float(np.sqrt(np.trace(moments))) for moments in (pair.xx, pair.yy))
-    x, y = (
-        _Side(offset := (mean - shift) / norm, 1 + n * float(offset @ offset))
-        for mean, shift, norm in ((pair.x_mean, fourth.shift[0], s), (pair.y_mean, fourth.shift[1], t))
+    x, y = _sides(pair, fourth)
+    s, t = x.norm, y.norm
+    between = _covariance(
+        pair.rows, pair.xy / s / t, x, y, _scaled(fourth.x_by_y, s, t), _scaled(fourth.y_by_x, t, s), _rounding(pair)
     )
-    rounding = ROUNDINGS * (PRODUCTS[pair.method] or UNIT)
+    return (between, *_covariances_of_layers(pair))
+
+
+@remembered
+@of_each_layer
+def _covariances_of_layers(pair: Pair) -> tuple[_Covariance, _Covariance]:
+    """Return the covariances of D with D and of E with E."""
+    fourth, rounding = pair.fourth, _rounding(pair)
+    assert fourth is not None
+    x, y = _sides(pair, fourth)
+    (s, of_x), (t, of_y) = (x.norm, fourth.x), (y.norm, fourth.y)
     return (
-        _covariance(n, pair.xy / s / t, x, y, _scaled(fourth.x_by_y, s, t), _scaled(fourth.y_by_x, t, s), rounding),
-        _covariance(n, pair.xx / s / s, x, x, _scaled(fourth.x, s, s), _scaled(fourth.x, s, s), rounding),
-        _covariance(n, pair.yy / t / t, y, y, _scaled(fourth.y, t, t), _scaled(fourth.y, t, t), rounding),
+        _covariance(pair.rows, pair.xx / s / s, x, x, _scaled(of_x, s, s), _scaled(of_x, s, s), rounding),
+        _covariance(pair.rows, pair.yy / t / t, y, y, _scaled(of_y, t, t), _scaled(of_y, t, t), rounding),
     )
+
+
+def _sides(pair: Pair, fourth: Fourth) -> tuple[_Side, _Side]:
+    """Return the sums of both layers."""
+    x, y = (
+        _Side(
+            norm := float(np.sqrt(np.trace(moments))),
+            offset := (mean - shift) / norm,
+            1 + pair.rows * float(offset @ offset),
+        )
+        for moments, mean, shift in (
+            (pair.xx, pair.x_mean, fourth.shift[0]),
+            (pair.yy, pair.y_mean, fourth.shift[1]),
+        )
+    )
+    return x, y
+
+
+def _rounding(pair: Pair) -> float:
+    """Return the relative rounding of the terms of a covariance."""
+    return ROUNDINGS * (PRODUCTS[pair.method] or UNIT)
 
 
 def _scaled(sums: Array, own: float, other: float) -> Array:

@@ -13,6 +13,7 @@ from ..errors import BadArgument, SpanmatchError
 from ..moments.effective_sample_size import ROWS_PER_DIMENSION
 from ..moments.pairs import Pair, checked_pair
 from ..moments.provenance import Provenance, Result
+from ..moments.remembered import remembered
 from ..moments.spans import Array, Span
 
 WRONG_BY = 1e-3
@@ -146,6 +147,12 @@ def energies(pair: Pair) -> tuple[Array, Array]:
 def cross_of_unit_layers(pair: Pair) -> Array:
     """Return Sxy (p, q) with both centred layers scaled to unit Frobenius norm."""
     return np.asarray(pair.xy / np.sqrt(np.trace(pair.xx)) / np.sqrt(np.trace(pair.yy)))
+
+
+@remembered
+def nuclear_norm_of_unit_layers(pair: Pair) -> float:
+    """Return the sum of the singular values of Sxy, with both centred layers scaled to unit Frobenius norm."""
+    return float(np.linalg.svd(cross_of_unit_layers(pair), compute_uv=False).sum())
 
 
 def check_similarity(measure: Measure) -> None:

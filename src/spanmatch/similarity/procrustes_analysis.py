@@ -14,7 +14,7 @@ import numpy as np
 
 from .._threads import few_threads
 from ..moments.pairs import Pair
-from .measure import Measured, cross_of_unit_layers, measured_fields
+from .measure import Measured, measured_fields, nuclear_norm_of_unit_layers
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
@@ -78,5 +78,4 @@ def procrustes(pair: Pair) -> Procrustes:
     1.0
     """
     fields = measured_fields(pair, "procrustes")
-    nuclear_norm = float(np.linalg.svd(cross_of_unit_layers(pair), compute_uv=False).sum())
-    return Procrustes(value=min(1.0, nuclear_norm), **fields)
+    return Procrustes(value=min(1.0, nuclear_norm_of_unit_layers(pair)), **fields)

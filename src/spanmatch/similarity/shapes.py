@@ -18,7 +18,13 @@ from ..alignment.assignment import matched
 from ..errors import SpanmatchError
 from ..moments.pairs import Pair, checked_pair
 from ..moments.spans import Array
-from .measure import Measured, cross_of_unit_layers, measured_fields, resolved_spans
+from .measure import (
+    Measured,
+    cross_of_unit_layers,
+    measured_fields,
+    nuclear_norm_of_unit_layers,
+    resolved_spans,
+)
 from .principal_axes import PrincipalAxes, principal_axes
 
 SHAPE = "shape distance"
@@ -84,8 +90,10 @@ def shape_distance(pair: Pair, alpha: float = 1.0) -> Measured:
     if not 0 <= alpha <= 1:
         raise SpanmatchError(f"alpha={alpha!r}: give a number in [0, 1]")
     fields = measured_fields(pair, SHAPE)
-    between = cross_of_unit_layers(pair) if alpha == 1 else _partly_whitened(pair, alpha)
-    cosine = float(np.linalg.svd(between, compute_uv=False).sum())
+    if alpha == 1:
+        cosine = nuclear_norm_of_unit_layers(pair)
+    else:
+        cosine = float(np.linalg.svd(_partly_whitened(pair, alpha), compute_uv=False).sum())
     return Measured(value=float(np.arccos(min(1.0, cosine))), **fields)
 
 

@@ -25,6 +25,7 @@ from ..comparison import Comparison, compare
 from ..errors import SpanmatchError
 from ..interventions import Transplant, transplant
 from ..match import match_profile, maximum_match
+from ..moments.options import Pairs
 from ..moments.pairs import Pair
 from ..moments.provenance import network_and_layer
 from ..saved_results import COMPARISON
@@ -356,16 +357,20 @@ class FollowTraining(Step):
         }
 
     def _to_final(self, epochs: Sequence[int]) -> dict[tuple[int, str], dict[str, Values]]:
-        """Return the quantities of each network and itself at the end, by epoch and layer, and network."""
+        """Return the quantities of each network and itself at the end, by epoch and layer, and network.
+
+        A network runs together with all its epochs: once for each, not once for each comparison.
+        """
         (variant,) = self.variants
         values: dict[tuple[int, str], dict[str, Values]] = {}
         for run in variant.runs:
             announce(f"  {variant.name} {run.short_name} over its epochs")
-            last = run.network(variant.data)
-            for epoch in epochs:
-                networks = {"then": run.network(variant.data, epoch), "last": last}
-                for (_, layer), quantities in self._quantities(networks).items():
-                    values.setdefault((epoch, layer), {})[run.short_name] = quantities
+            networks = {"last": run.network(variant.data)}
+            networks |= {str(epoch): run.network(variant.data, epoch) for epoch in epochs}
+            layers = _layers_of(variant, networks["last"], self.compare)
+            pairs = [(f"{epoch}:{layer}", f"last:{layer}") for epoch in epochs for layer in layers]
+            for ((epoch, _), layer), quantities in self._quantities(networks, pairs).items():
+                values.setdefault((int(epoch), layer), {})[run.short_name] = quantities
         return values
 
     def _between(self, epochs: Sequence[int]) -> dict[tuple[int, str], dict[tuple[str, str], Values]]:
@@ -378,12 +383,12 @@ class FollowTraining(Step):
                 values.setdefault((epoch, layer), {})[networks] = quantities
         return values
 
-    def _quantities(self, networks: Mapping[str, nn.Module]) -> dict[PairOfNetworks, Values]:
+    def _quantities(self, networks: Mapping[str, nn.Module], pairs: Pairs = "matching") -> dict[PairOfNetworks, Values]:
         """Return s(eps) and the measures, by pair of networks and layer."""
         (variant,) = self.variants
         return {
             key: quantities_of(pair, match_profile(pair, centred=self.compare.centred), self.compare)
-            for key, pair in _pairs(variant, networks, self.compare)
+            for key, pair in _pairs(variant, networks, self.compare, pairs)
         }
 
 
@@ -404,24 +409,34 @@ class CompareAlternatives(Step):
         choices = {UNCHANGED: self.compare}
         for alternative in self.compare.alternatives:
             choices[alternative.name] = self.compare.model_copy(update=alternative.changes)
-        rows = [row for name, choice in choices.items() for row in self._rows(name, choice)]
-        return {"name": self.name, "kind": "alternatives", "variants": self.variant_names, "rows": rows}
+        rows: dict[str, list[AlternativeRecord]] = {name: [] for name in choices}
+        for alike in _by_rows(choices):
+            for record in self._rows(alike):
+                rows[record["alternative"]].append(record)
+        return {
+            "name": self.name,
+            "kind": "alternatives",
+            "variants": self.variant_names,
+            "rows": [record for name in choices for record in rows[name]],
+        }
 
-    def _rows(self, alternative: str, choice: CompareSettings) -> Iterator[AlternativeRecord]:
-        """Yield the rows of one alternative."""
+    def _rows(self, choices: Mapping[str, CompareSettings]) -> Iterator[AlternativeRecord]:
+        """Yield the rows of alternatives that compare the same moments."""
         (variant,) = self.variants
-        announce(f"  {alternative}")
+        announce(f"  {', '.join(choices)}")
         numbers = {run.short_name: i for i, run in enumerate(variant.runs)}
-        values: dict[str, dict[tuple[int, int], Values]] = {}
+        values: dict[tuple[str, str], dict[tuple[int, int], Values]] = {}
         pairs = {}
-        for ((a, b), layer), pair in _pairs(variant, variant.networks(), choice):
-            profile = match_profile(pair, centred=choice.centred)
-            values.setdefault(layer, {})[numbers[a], numbers[b]] = quantities_of(pair, profile, choice)
-            pairs[layer] = profile.provenance
-        for layer, by_numbers in values.items():
+        for ((a, b), layer), pair in _pairs(variant, variant.networks(), next(iter(choices.values()))):
+            for name, choice in choices.items():
+                profile = match_profile(pair, centred=choice.centred)
+                quantities = quantities_of(pair, profile, choice)
+                values.setdefault((name, layer), {})[numbers[a], numbers[b]] = quantities
+                pairs[layer] = profile.provenance
+        for (name, layer), by_numbers in values.items():
             about = pairs[layer]
-            for record in records_of(layer, about.x_neurons, spreads_of(by_numbers), choice):
-                yield {"alternative": alternative, "n_rows": about.rows, "n_examples": about.n_examples, **record}
+            for record in records_of(layer, about.x_neurons, spreads_of(by_numbers), choices[name]):
+                yield {"alternative": name, "n_rows": about.rows, "n_examples": about.n_examples, **record}
 
 
 class AlignWeights(Step):
@@ -506,14 +521,21 @@ def _notes(variant: TrainedVariant) -> dict[str, str]:
     }
 
 
+def _layers_of(variant: TrainedVariant, network: nn.Module, compare: CompareSettings) -> list[str]:
+    """Return the names of the layers that are compared."""
+    few = variant.data.prepared(variant.data.test[:FEW])
+    return list(checked_widths(variant.name, network, few, compare, variant.layers(compare)))
+
+
 def _pairs(
-    variant: TrainedVariant, networks: Mapping[str, nn.Module], compare: CompareSettings
+    variant: TrainedVariant, networks: Mapping[str, nn.Module], compare: CompareSettings, pairs: Pairs = "matching"
 ) -> Iterator[tuple[PairOfNetworks, Pair]]:
-    """Yield every pair of networks at every layer, without folds and null."""
+    """Yield pairs of networks at every layer, without folds and null: by default all."""
     moments = capture(
         networks,
         compared_batches(variant.data, compare),
         layers=variant.layers(compare),
+        pairs=pairs,
         folds=1,
         null=False,
         **_sample_of_measures(compare),
@@ -522,6 +544,14 @@ def _pairs(
     for x, y in moments.pairs:
         (a, layer), (b, _) = network_and_layer(x), network_and_layer(y)
         yield ((a, b), layer), moments.pair(x, y)
+
+
+def _by_rows(choices: Mapping[str, CompareSettings]) -> list[dict[str, CompareSettings]]:
+    """Return the alternatives in groups of those that are made of the same rows, and differ in `centred` only."""
+    groups: dict[str, dict[str, CompareSettings]] = {}
+    for name, choice in choices.items():
+        groups.setdefault(choice.model_dump_json(exclude={"centred"}), {})[name] = choice
+    return list(groups.values())
 
 
 def _sample_of_measures(compare: CompareSettings) -> SampleOptions:
