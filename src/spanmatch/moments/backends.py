@@ -166,9 +166,8 @@ class NumpyEngine:
             sparse_rows.add_gram(total, A)
             return
         panels = Packed(A.shape[1]).panels
-        blocks = [
-            np.ascontiguousarray(A[:, panel.start : panel.stop]) for panel in panels
-        ]  # BLAS would copy each often
+        # Of columns of A, BLAS would make a copy for each product.
+        blocks = [np.ascontiguousarray(A[:, panel.start : panel.stop]) for panel in panels]
         for i, panel in enumerate(panels):
             columns = panel.of(total)
             for other, block in zip(panels[:i], blocks[:i], strict=True):
