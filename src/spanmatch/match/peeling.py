@@ -285,7 +285,8 @@ class _Panel:
         """Peel the panel alone, one neuron at a time, down to a squared distance."""
         distances, is_corrected = (self.sides[Y].panel.outside, self.sides[X].panel.outside), self.peeling.is_corrected
         outside = [self.sides[side].largest_outside() for side in (X, Y)] if is_corrected else [-1.0, -1.0]
-        to_x = to_y = 1.0
+        to_x: float | Array = 1.0
+        to_y: float | Array = 1.0
         for _ in range(len(distances[X]) + len(distances[Y])):
             if is_corrected:
                 to_x, to_y = (self.peeling.inflation(side, len(self.sides[side].lost)) for side in (X, Y))

@@ -79,7 +79,7 @@ class Neighbours:
         """Return the weighted sums of products of the entries' values (..., entries) for each example (..., m)."""
         if self.is_without_ties:
             f, g = (values.reshape(*values.shape[:-1], self.size, self.k) for values in (f, g))
-            return np.einsum("...mk,...mk->...m", f, g)
+            return np.asarray(np.einsum("...mk,...mk->...m", f, g))
         return np.asarray(np.add.reduceat(self.shares * f * g, self._starts, axis=-1))
 
     def largest_sums(self, examples: Index, places: Array) -> Array:
