@@ -90,7 +90,7 @@ def paths(folder: Path) -> dict[str, Callable[[], object]]:
         "feature_profile, connected": profile(connected),
         "feature_profile, in files": profile(connected, in_files),
         f"feature_profile, {BLOCKS} components": profile(split),
-        "layer_matrix of files": lambda: sm.layer_matrix(files),
+        "layer_matrix of files": partial(sm.layer_matrix, files, sm.cka),
         f"match_profile, {WIDE} + {WIDE}": lambda: sm.match_profile(forgetful(wide)),
     }
 

@@ -9,6 +9,7 @@ import layers
 import numpy as np
 import oracles
 import pytest
+import scipy.optimize
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
@@ -17,6 +18,7 @@ from sklearn.metrics.cluster import contingency_matrix, expected_mutual_informat
 
 import spanmatch as sm
 from spanmatch.alignment import align
+from spanmatch.alignment.assignment import assigned
 from spanmatch.alignment.contingency import chance_information, thinned
 
 
@@ -678,3 +680,21 @@ def test_results_of_an_alignment_are_plain_and_drawn():
         heights = [bar.get_height() for bar in found.plot(of=of).patches]
         assert_allclose(heights[:3], np.bincount(counts["a"], minlength=3) / len(counts["a"]))
     plt.close("all")
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 6), (6, 1), (17, 17), (20, 33), (33, 20), (64, 64)])
+@pytest.mark.parametrize("offset", [0.0, -3.0, 1e3])
+def test_small_assignments_are_those_of_scipy(shape, offset):
+    s = np.random.default_rng(0).uniform(-1, 1, shape) + offset
+    rows, columns = assigned(s)
+    expected_rows, expected_columns = scipy.optimize.linear_sum_assignment(s, maximize=True)
+    assert np.array_equal(rows, expected_rows)
+    assert np.array_equal(columns, expected_columns)
+
+
+def test_assignments_with_zeros_and_equal_entries_have_the_largest_total():
+    r = np.random.default_rng(1)
+    for s in (np.zeros((5, 7)), r.integers(-1, 2, (12, 12)).astype(float), np.eye(6)):
+        rows, columns = assigned(s)
+        assert len(set(columns.tolist())) == len(rows) == min(s.shape)
+        assert s[rows, columns].sum() == s[scipy.optimize.linear_sum_assignment(s, maximize=True)].sum()

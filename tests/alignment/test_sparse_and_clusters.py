@@ -17,6 +17,8 @@ from sklearn.manifold import spectral_embedding
 from sklearn.metrics import adjusted_rand_score
 
 import spanmatch as sm
+from spanmatch.alignment.chance import inverse
+from spanmatch.alignment.clustering import _lowest_eigenvectors
 
 
 def standardised(Z: np.ndarray) -> np.ndarray:
@@ -277,6 +279,22 @@ def test_small_layers(method):
     same, _ = layers.correlated(p=6)
     twin = sm.clusters(sm.pair(same, same), method=method)
     assert_array_equal(twin.x_labels, twin.y_labels)
+
+
+@pytest.mark.parametrize("isolated", [0, 3])
+@pytest.mark.parametrize("k", [2, 5])
+def test_lowest_eigenvectors_of_large_graphs_are_those_of_dense_ones(k, isolated):
+    r, p, q = np.random.default_rng(0), 330, 250
+    groups = np.arange(p) % k, np.arange(q) % k
+    between = r.uniform(0, 1, (p, q)) + 3.0 * (groups[0][:, None] == groups[1])
+    between[:isolated] = 0.0
+    graph = np.block([[np.zeros((p, p)), between], [between.T, np.zeros((q, q))]])
+    scale = inverse(np.sqrt(graph.sum(axis=0)))
+    weights = scale[:, None] * graph * scale
+    dense = np.linalg.eigh(np.eye(p + q) - weights)[1][:, :k]
+    for of_x in (p, None):  # by products with the weights between the sides, and by the inverted Laplacian
+        vectors = _lowest_eigenvectors(weights, of_x, k, r.uniform(-1, 1, p + q))
+        assert_allclose(vectors @ vectors.T, dense @ dense.T, atol=1e-9)
 
 
 @pytest.mark.parametrize("k", [2, 5, 12, 15])

@@ -13,6 +13,7 @@ import pytest
 from torch import nn
 
 import spanmatch as sm
+from spanmatch.similarity.matrix_cache import CACHE, UNIT_KERNELS
 
 
 def two_layers():
@@ -544,3 +545,15 @@ def test_networks_one_after_another_are_asked_for_by_name():
     net = nn.Sequential(nn.Linear(3, 2))
     with pytest.raises(sm.SpanmatchError, match=r'sm.compare\(\{"a": A, "b": B\}, ...\).* then batches'):
         sm.compare(net, net, np.zeros((4, 3)))
+
+
+def test_what_was_computed_of_samples_is_released_with_the_last_pair_of_a_layer():
+    r = np.random.default_rng(0)
+    X = r.standard_normal((200, 5))
+    networks = {name: {f"fc{i}": X + r.standard_normal((200, 5)) for i in range(3)} for name in "ab"}
+    before = CACHE.nbytes + UNIT_KERNELS.nbytes
+    comparison = sm.compare(networks, clusters=False)
+    assert CACHE.nbytes + UNIT_KERNELS.nbytes == before
+    pair = comparison.moments.pair("a:fc1", "b:fc1")
+    assert not pair.sample.x.results
+    assert sm.rsa(pair).value == comparison["fc1"].measure("rsa").value  # computed again

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, groupby
@@ -29,6 +30,7 @@ from ..moments.provenance import network_and_layer
 from ..moments.remembered import remember
 from ..similarity import matrices_of
 from ..similarity import measures as all_measures
+from ..similarity.matrix_cache import forget
 from .changes import layer_change
 from .listed_eps import eps_from_levels
 from .pair_result import PairResult, SampledExamples
@@ -218,6 +220,8 @@ def compare(
     network_names = networks_of(moments)
     pair_results, universalities = [], []
     p_values: list[float | None] = []
+    is_complete = len(layer_pairs) == len(moments.pairs) and match != "best"
+    pairs_to_come = Counter(layer for layers in layer_pairs for layer in layers)
     rows_may_differ = not any(runs(network) for network in named.values())
     compared = zip(tracked(layer_pairs, "aligning"), profiles, strict=True)
     for layer, group in groupby(compared, key=lambda compared_pair: network_and_layer(compared_pair[0][0])[1]):
@@ -227,6 +231,9 @@ def compare(
             pair_results.append(_pair_result(pair, profile, request, network_names))
             if rows_may_differ:
                 p_values.append(_p_value(pair))
+            pairs_to_come.subtract(layers)
+            if is_complete:
+                _forget_samples(pair, pairs_to_come)
         if _is_shared(moments, layer):
             universalities.append(
                 universality(moments, layer, min_correlation=min_correlation, eps=request.middle, centred=centred)
@@ -245,7 +252,7 @@ def compare(
         inputs=inputs,
         notes=dict(notes or {}),
     )
-    if len(layer_pairs) == len(moments.pairs) and match != "best":
+    if is_complete:
         return comparison
     names = dict.fromkeys((*MATRICES, measure))
     return replace(comparison, matrices=matrices_of(moments, [one for one in all_measures() if one.name in names]))
@@ -293,6 +300,14 @@ def _pair_result(pair: Pair, profile: MatchProfile, request: _Request, networks:
         refusals={**refusals, **no_null, **no_sample},
         change=layer_change(pair, profile),
     )
+
+
+def _forget_samples(pair: Pair, pairs_to_come: Mapping[str, int]) -> None:
+    """Release what was computed from the samples of layers that are in no pair to come."""
+    if pair.keeps_sample:
+        for layer in (pair.sample.x, pair.sample.y):
+            if not pairs_to_come[layer.layer]:
+                forget(layer)
 
 
 def _null_profile(pair: Pair, centred: bool) -> tuple[MatchProfile | None, Mapping[str, str]]:

@@ -13,6 +13,7 @@ from functools import cached_property, partial
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg.blas import daxpy
 from scipy.sparse import csr_array
 
 from .._progress import tracked
@@ -92,13 +93,13 @@ class Coactivation:
             active = self.partner[active]
         deviation = self.x.deviation[feature]
         values /= self.x.rows * deviation
-        r = np.zeros(self.rows.shape[1])
-        for first in range(0, len(active), self._rows_at_once):
-            part = slice(first, first + self._rows_at_once)
+        step = self._rows_at_once
+        r = np.asarray(self.rows[active[:step]].T @ values[:step])
+        for first in range(step, len(active), step):
+            part = slice(first, first + step)
             r += self.rows[active[part]].T @ values[part]
         r *= self._y_scale
-        r -= (self.x.mean[feature] / deviation) * self._y_level
-        return r
+        return np.asarray(daxpy(self._y_level, r, a=-self.x.mean[feature] / deviation))  # r, changed in place
 
     @cached_property
     def _rows_at_once(self) -> int:

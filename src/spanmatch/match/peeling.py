@@ -319,17 +319,20 @@ class _Panel:
 
     def order(self, threshold: float, floor: float) -> None:
         """Peel the panel alone, one neuron at a time, down to a squared distance."""
-        of_x, of_y = distances = (self.sides[Y].panel.outside, self.sides[X].panel.outside)
-        outside = [self.sides[side].largest_outside() for side in (X, Y)]
-        for _ in range(len(of_x) + len(of_y)):
-            to_x, to_y = (self.peeling.inflation(side, len(self.sides[side].lost)) for side in (X, Y))
-            radius, side = max((float(to_y * of_x.max(initial=-1.0)), X), (float(to_x * of_y.max(initial=-1.0)), Y))
+        distances, is_corrected = (self.sides[Y].panel.outside, self.sides[X].panel.outside), self.peeling.is_corrected
+        outside = [self.sides[side].largest_outside() for side in (X, Y)] if is_corrected else [-1.0, -1.0]
+        to_x: float | Array = 1.0
+        to_y: float | Array = 1.0
+        for _ in range(len(distances[X]) + len(distances[Y])):
+            if is_corrected:
+                to_x, to_y = (self.peeling.inflation(side, len(self.sides[side].lost)) for side in (X, Y))
+            (radius_x, of_x), (radius_y, of_y) = _farthest_of(distances[X], to_y), _farthest_of(distances[Y], to_x)
+            radius, side, member = (radius_x, X, of_x) if radius_x > radius_y else (radius_y, Y, of_y)
             if radius <= floor:
                 return
-            if self.steps and self.peeling.is_corrected and radius < max(to_x * outside[X], to_y * outside[Y]):
+            if self.steps and is_corrected and radius < max(to_x * outside[X], to_y * outside[Y]):
                 return  # A neuron outside comes first: its distance in sample can only have grown.
             threshold = min(threshold, radius)
-            member = int(np.argmax(distances[side]))
             self.steps.append(_Step(side, member, radius, threshold, *self._counts()))
             if self.sides[side].panel.reach(member) > self.peeling.largest_reach:
                 self.ends_stale = True
@@ -424,6 +427,14 @@ class _Side:
     def commit(self, lost: int, relations: int) -> None:
         """Apply the loss of the first directions and relations to the span of all neurons."""
         self.span.apply(self.removal.first(lost, relations), self.components[:lost])
+
+
+def _farthest_of(distances: Array, inflation: float | Array) -> tuple[float, int]:
+    """Return the largest squared distance, times its inflation, and its position; -1 of nothing."""
+    if not len(distances):
+        return -1.0, -1
+    position = int(distances.argmax())
+    return float(distances[position] * inflation), position
 
 
 def _farthest(distances: list[Array], width: int) -> list[Index]:

@@ -88,19 +88,26 @@ class Directions:
     along_mean: Array
     """(m,) inner products of the centred rows with the mean."""
 
-    def between(self, start: int, stop: int) -> Array:
-        """Return 1 - cos of some rows with all, (stop - start, m)."""
-        rows, safe = slice(start, stop), np.where(self.lengths > 0, self.lengths, 1.0)
-        result = self.squares[rows, None] + self.squares
-        result -= 2 * (self.products[rows] - self.removed[rows, None] * self.removed)
+    def between(self, rows: slice) -> Array:
+        """Return 1 - cos of some rows with themselves and all later ones, (rows, those and later ones)."""
+        later, safe = slice(rows.start, None), np.where(self.lengths > 0, self.lengths, 1.0)
+        sums = self.squares[rows, None] + self.squares[later]
+        result = self.removed[rows, None] * self.removed[later]
+        np.subtract(self.products[rows, later], result, out=result)
+        result *= 2
+        np.subtract(sums, result, out=result)
         np.maximum(result, 0.0, out=result)
         # Lengths from differences of squares, so that a large mean costs no digits.
         offsets = self.squares + 2 * self.along_mean
-        result -= ((offsets[rows, None] - offsets) / (safe[rows, None] + safe)) ** 2
-        result[result <= ZERO * (self.squares[rows, None] + self.squares)] = 0.0  # parallel rows
-        result /= 2 * safe[rows, None] * safe
+        lengths = offsets[rows, None] - offsets[later]
+        lengths /= safe[rows, None] + safe[later]
+        lengths *= lengths
+        result -= lengths
+        sums *= ZERO
+        result[result <= sums] = 0.0  # parallel rows
+        result /= 2 * safe[rows, None] * safe[later]
         np.clip(result, 0.0, 2.0, out=result)
-        result[:, self.lengths == 0] = 1.0
+        result[:, self.lengths[later] == 0] = 1.0
         result[self.lengths[rows] == 0] = 1.0
         return result
 
@@ -189,10 +196,11 @@ def angular_distances(sample: LayerSample, of: Literal["cosine", "correlation"])
 def dissimilarities(sample: LayerSample, of: Dissimilarity) -> Array:
     """Return the dissimilarities of every two examples i < j, row by row (m (m - 1) / 2,)."""
     if of in ("euclidean", "sqeuclidean"):
-        values = np.concatenate([block[_above(start, block)] for start, block in _squared_distances(sample)])
+        blocks = (block for _, block in _squared_distances(sample))
+        values = np.concatenate([row[i + 1 :] for block in blocks for i, row in enumerate(block)])
         return np.sqrt(values, out=values) if of == "euclidean" else values
     matrix = angular_distances(sample, "cosine" if of == "cosine" else "correlation")
-    return np.concatenate([matrix[rows][_above(rows.start, matrix[rows])] for rows in _blocks(matrix)])
+    return np.concatenate([row[i + 1 :] for i, row in enumerate(matrix)])
 
 
 def unit_kernel(sample: LayerSample, kernel: Kernel, bandwidth: float, *, debiased: bool) -> Array:
@@ -349,29 +357,29 @@ def _blocks(matrix: Array) -> Iterator[slice]:
     return (slice(start, min(m, start + size)) for start in range(0, m, size))
 
 
-def _above(start: int, block: Array) -> NDArray[np.bool_]:
-    """Return which entries of a block of rows are right of the matrix's diagonal."""
-    rows, columns = block.shape
-    return np.arange(columns) > np.arange(start, start + rows)[:, None]
+def _place(matrix: Array, rows: slice, block: Array) -> None:
+    """Write a block of rows, from the diagonal on, into a symmetric matrix."""
+    matrix[rows, rows.start :] = block
+    matrix[rows.stop :, rows] = block[:, rows.stop - rows.start :].T
 
 
-def _squared_distances(sample: LayerSample) -> Iterator[tuple[int, Array]]:
-    """Return the squared distances of blocks of rows, with where they start."""
+def _squared_distances(sample: LayerSample) -> Iterator[tuple[slice, Array]]:
+    """Return the squared distances of blocks of rows with themselves and all later rows."""
     matrix = products(sample)
     squares = np.diagonal(matrix)
     for rows in _blocks(matrix):
-        block = squares[rows, None] + squares
-        block -= 2 * matrix[rows]
+        block = squares[rows, None] + squares[rows.start :]
+        block -= 2 * matrix[rows, rows.start :]
         np.maximum(block, 0.0, out=block)
-        block[np.arange(len(block)), np.arange(rows.start, rows.stop)] = 0.0
-        yield rows.start, block
+        np.fill_diagonal(block, 0.0)
+        yield rows, block
 
 
 def _distances(sample: LayerSample) -> Array:
     """Return the Euclidean distances of every two rows (m, m)."""
     matrix = np.empty_like(products(sample))
-    for start, block in _squared_distances(sample):
-        np.sqrt(block, out=matrix[start : start + len(block)])
+    for rows, block in _squared_distances(sample):
+        _place(matrix, rows, np.sqrt(block, out=block))
     return matrix
 
 
@@ -379,21 +387,29 @@ def _centred_rbf_kernel(sample: LayerSample, bandwidth: float) -> Array:
     """Return exp(-d^2 / (2 s^2)), double-centred (m, m), with s the bandwidth times the median distance."""
 
     def compute() -> Array:
-        median = float(np.median(dissimilarities(sample, "euclidean")))
+        median = _median_distance(sample)
         if not median > 0:
             raise SpanmatchError(
                 f"layer {sample.layer!r}: the median distance of the sampled examples is 0, so that the rbf kernel has "
                 "no width; more than half of the pairs of examples have the same row"
             )
         matrix = np.empty_like(products(sample))
-        for start, block in _squared_distances(sample):
+        for rows, block in _squared_distances(sample):
             block *= -0.5 / (bandwidth * median) ** 2
             # Less 1, so that a wide kernel keeps its digits; centring removes the constant.
-            np.expm1(block, out=matrix[start : start + len(block)])
+            _place(matrix, rows, np.expm1(block, out=block))
         _double_centre(matrix)
         return matrix
 
     return CACHE.get(sample, ("rbf", bandwidth), compute)
+
+
+def _median_distance(sample: LayerSample) -> float:
+    """Return the median of the Euclidean distances of every two rows."""
+    squares = dissimilarities(sample, "sqeuclidean")
+    middle = [(len(squares) - 1) // 2, len(squares) // 2]
+    squares.partition(middle)
+    return float(np.sqrt(squares[middle]).mean())
 
 
 def _double_centre(matrix: Array) -> None:
@@ -429,7 +445,7 @@ def _angular_distances(sample: LayerSample, of: Literal["cosine", "correlation"]
     directions, m = _directions(sample, row_centred=of == "correlation"), len(sample.rows)
     matrix = np.empty((m, m))
     for rows in _blocks(matrix):
-        matrix[rows] = directions.between(rows.start, rows.stop)
+        _place(matrix, rows, directions.between(rows))
     longest = np.sqrt(np.diagonal(directions.products).max())
     short = np.flatnonzero((directions.lengths > 0) & (directions.lengths < SHORT * longest))
     if len(short):

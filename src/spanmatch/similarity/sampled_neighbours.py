@@ -70,9 +70,17 @@ class Neighbours:
         keys += orders.take(self.columns, axis=1)
         return keys
 
-    def row_sums(self, values: Array) -> Array:
-        """Return the sums of the entries' values (..., entries) for each example (..., m)."""
-        return np.asarray(np.add.reduceat(values, self._starts, axis=-1))
+    @cached_property
+    def is_without_ties(self) -> bool:
+        """Whether each example has k neighbours, each with a place of its own."""
+        return bool((self.shares == 1).all())
+
+    def sums_of_products(self, f: Array, g: Array) -> Array:
+        """Return the weighted sums of products of the entries' values (..., entries) for each example (..., m)."""
+        if self.is_without_ties:
+            f, g = (values.reshape(*values.shape[:-1], self.size, self.k) for values in (f, g))
+            return np.asarray(np.einsum("...mk,...mk->...m", f, g))
+        return np.asarray(np.add.reduceat(self.shares * f * g, self._starts, axis=-1))
 
     def largest_sums(self, examples: Index, places: Array) -> Array:
         """Return the sums of 1 / rank over the first places of examples, a number with a fraction each."""

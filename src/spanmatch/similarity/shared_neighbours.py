@@ -29,6 +29,8 @@ class Common:
 
     orders: Index
     """(K, m)"""
+    keys: Index
+    """(K, entries of x) where the entries of x are in a table of examples of y."""
     which: Index
     """The order that each belongs to."""
     entries: Index
@@ -74,7 +76,7 @@ class OfNeighbours(Relabelled):
         keys = self.x.keys(orders)
         found = np.flatnonzero(self.y.positions.take(keys) >= 0)
         which, entries = np.divmod(found, len(self.x.rows))
-        return Common(orders, which, entries, self.y.positions[keys.ravel()[found]])
+        return Common(orders, keys, which, entries, self.y.positions[keys.ravel()[found]])
 
     def _smaller_shares(self, common: Common) -> Array:
         """Return the shares of the common neighbours in the intersection."""
@@ -127,9 +129,9 @@ class DistancesShared(OfNeighbours):
     def _values(self, common: Common) -> Array:
         x, y = self.x, self.y
         # Distances of the neighbours in x, in both layers; of those in y; and of those that are counted twice.
-        of_x = _weighted(x.shares, self.D[x.rows, x.columns][None], self.E.take(x.keys(common.orders)), x)
+        of_x = _weighted(self.D[x.rows, x.columns][None], self.E.take(common.keys), x)
         inverse = np.argsort(common.orders, axis=1)
-        of_y = _weighted(y.shares, self.D.take(y.keys(inverse)), self.E[y.rows, y.columns][None], y)
+        of_y = _weighted(self.D.take(y.keys(inverse)), self.E[y.rows, y.columns][None], y)
         twice, rows = self._smaller_shares(common), x.rows[common.entries]
         d = self.D[rows, x.columns[common.entries]]
         e = self.E[y.rows[common.places], y.columns[common.places]]
@@ -164,7 +166,9 @@ class ProductsShared(OfNeighbours):
 def own_hsic(entries: Neighbours, K: Array) -> float:
     """Return the unbiased HSIC of a matrix with itself that has these entries, times n (n - 3)."""
     all_entries, identity = np.arange(len(entries.rows)), np.arange(entries.size)[None]
-    itself = Common(identity, np.zeros_like(all_entries), all_entries, all_entries.astype(np.int32))
+    itself = Common(
+        identity, entries.keys(identity), np.zeros_like(all_entries), all_entries, all_entries.astype(np.int32)
+    )
     return float(_unbiased_hsic(entries, itself, K, K)[0])
 
 
@@ -181,9 +185,9 @@ def _unbiased_hsic(entries: Neighbours, common: Common, K: Array, L: Array) -> A
     return np.asarray(trace + sums / ((n - 1) * (n - 2)) - 2 * through / (n - 2))
 
 
-def _weighted(weights: Array, d: Array, e: Array, entries: Neighbours) -> tuple[Array, Array, Array]:
+def _weighted(d: Array, e: Array, entries: Neighbours) -> tuple[Array, Array, Array]:
     """Return the weighted sums of d e, d d and e e over the neighbours of each example."""
-    de, dd, ee = (entries.row_sums(weights * f * g) for f, g in ((d, e), (d, d), (e, e)))
+    de, dd, ee = (entries.sums_of_products(f, g) for f, g in ((d, e), (d, d), (e, e)))
     return de, dd, ee
 
 

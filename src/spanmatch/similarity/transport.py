@@ -11,6 +11,7 @@ from math import gcd
 
 import numpy as np
 
+from ..alignment.assignment import assigned
 from ..errors import SpanmatchError
 from ..moments.spans import Array
 
@@ -50,10 +51,8 @@ def soft_coupling(similarities: Array) -> Array:
 
 def _of_assignment(similarities: Array, row_copies: int, column_copies: int) -> Array:
     """Return the coupling as the assignment of copies of rows and columns."""
-    from scipy.optimize import linear_sum_assignment  # slow to import
-
     copies = similarities.repeat(row_copies, axis=0).repeat(column_copies, axis=1)
-    rows, columns = linear_sum_assignment(copies, maximize=True)
+    rows, columns = assigned(copies)
     coupling = np.zeros_like(similarities, dtype=float)
     np.add.at(coupling, (rows // row_copies, columns // column_copies), 1 / len(rows))
     return coupling
