@@ -1,7 +1,8 @@
 """How do time and memory grow with rows, neurons, layers and networks, and what does that make of large cases?
 
 The model: a pair of layers of p and q neurons takes n (p^2 + q^2 + 2 p q) operations for n rows, 2 n p q more for the
-null, and 8 bytes x folds x (p^2 + q^2 + p q), 8 p q more for the null. A layer's own part is shared by all its pairs.
+null, and 8 bytes x folds x (s(p) + s(q) + p q), 8 p q more for the null, where s(p) is what is stored of a symmetric
+matrix. A layer's own part is shared by all its pairs.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import numpy as np
 from measure import machine, seconds
 
 import spanmatch as sm
+from spanmatch.moments.packed import Packed
 
 
 @dataclass
@@ -59,7 +61,7 @@ def operations(case: Case, null: bool) -> float:
 
 
 def memory(case: Case, folds: int, null: bool) -> float:
-    return case.layers * 8 * case.neurons**2 * (3 * folds + null)
+    return case.layers * 8 * (folds * 2 * Packed(case.neurons + 1).length + (folds + null) * case.neurons**2)
 
 
 def main() -> None:

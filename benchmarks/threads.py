@@ -1,17 +1,26 @@
 """Does the policy of threads cost time?  Every function of a pair, on one thread, on all, and as the policy has it.
 
+    python benchmarks/threads.py [paths]
+
 Idle, and with one core kept busy by another process. The figure is the policy's time over that of the better choice.
+What is not a function of a pair comes last, or alone with "paths": sparse rows, dictionaries, layers in files, and the
+profile of a wide pair.
 """
 
 from __future__ import annotations
 
 import contextlib
 import multiprocessing
+import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
 
 import numpy as np
-from measure import forgetful, machine
+import scipy.sparse as sp
+from measure import correlated, forgetful, machine
 from threadpoolctl import threadpool_info, threadpool_limits
 
 import spanmatch as sm
@@ -24,6 +33,8 @@ seconds from which one call in a row is enough."""
 PAUSE = 0.1
 """Seconds between two calls: threads of the one before spin for a while, and would take a core from the next."""
 SIZES = (32, 128, 256, 512, 1024)
+WIDE, FEATURES, BLOCKS = 1536, 1024, 64
+"""Neurons of a wide pair; features of a dictionary; components that a dictionary splits into."""
 SMALLEST = 2e-3
 """Seconds: what takes less is not timed, as the clock and other processes would decide."""
 Function = Callable[[sm.Pair], object]
@@ -53,7 +64,38 @@ def functions(pair: sm.Pair) -> dict[str, Function]:
     return every
 
 
-def seconds(function: Function, pair: sm.Pair, choices: dict[str, int | None]) -> dict[str, float]:
+def paths(folder: Path) -> dict[str, Callable[[], object]]:
+    """Return what is not a function of a pair."""
+    r = np.random.default_rng(1)
+    rows = sp.random_array((20_000, FEATURES), density=0.01, rng=r, format="csr")
+    order = r.permutation(FEATURES)
+    connected, split = sm.SparseFeatures(), sm.SparseFeatures()
+    connected.update({"a:sae": rows, "b:sae": rows[:, order]})
+    size = FEATURES // BLOCKS
+    blocks = sp.block_diag([r.random((4 * size, size)) for _ in range(BLOCKS)], format="csr")
+    split.update({"a:sae": blocks, "b:sae": blocks[:, order]})
+    for network in "ab":
+        layers = {f"layer{k}": r.standard_normal((ROWS, 256)).astype(np.float32) for k in range(4)}
+        np.savez(folder / f"{network}.npz", **layers)
+    wide = sm.pair(*correlated(ROWS, WIDE, WIDE))
+    files = {network: folder / f"{network}.npz" for network in "ab"}
+    in_files = 0.5 * 8e-9 * 17 * FEATURES**2
+
+    def profile(features: sm.SparseFeatures, gb: float | None = None) -> Callable[[], object]:
+        return partial(sm.feature_profile, features, "a:sae", "b:sae", max_memory_gb=gb)
+
+    return {
+        "sparse update": lambda: sm.Moments().update({"a:sae": rows[:ROWS], "b:sae": rows[-ROWS:]}),
+        "feature_partners": partial(sm.feature_partners, connected, "a:sae", "b:sae"),
+        "feature_profile, connected": profile(connected),
+        "feature_profile, in files": profile(connected, in_files),
+        f"feature_profile, {BLOCKS} components": profile(split),
+        "layer_matrix of files": partial(sm.layer_matrix, files, sm.cka),
+        f"match_profile, {WIDE} + {WIDE}": lambda: sm.match_profile(forgetful(wide)),
+    }
+
+
+def seconds(call: Callable[[], object], choices: dict[str, int | None]) -> dict[str, float]:
     """Return the shortest time under each choice, taken in turns: a number of threads, or None for the policy."""
     best = dict.fromkeys(choices, np.inf)
     for _ in range(ROUNDS):
@@ -61,9 +103,8 @@ def seconds(function: Function, pair: sm.Pair, choices: dict[str, int | None]) -
             with forced(count):
                 for _ in range(CALLS):
                     time.sleep(PAUSE)
-                    fresh = forgetful(pair)
                     start = time.perf_counter()
-                    function(fresh)
+                    call()
                     best[name] = min(best[name], time.perf_counter() - start)
                     if best[name] > SLOW:
                         break
@@ -103,27 +144,45 @@ def _spin() -> None:
         pass
 
 
-def main() -> None:
-    print(machine())
-    count = max(library["num_threads"] for library in threadpool_info())
-    random, worst = np.random.default_rng(0), (0.0, "")
+def compare(told: str, call: Callable[[], object], count: int) -> tuple[float, str]:
+    """Print the times of a call, and return the worst ratio of the policy's to the better choice's."""
+    worst = (0.0, "")
+    for wanted in (False, True):
+        with busy(wanted):
+            took = seconds(call, {"policy": None, "one": 1, "all": count})
+        if min(took.values()) < SMALLEST:
+            continue
+        ratio = took["policy"] / min(took["one"], took["all"])
+        state = "one core busy" if wanted else "idle"
+        worst = max(worst, (ratio, f"{told}, {state}"))
+        print(
+            f"{told:34s} {state:14s} one {took['one']:.3f} s, {count} threads "
+            f"{took['all']:.3f} s, policy {took['policy']:.3f} s, {ratio:.2f}",
+            flush=True,
+        )
+    return worst
+
+
+def of_pairs() -> Iterator[tuple[str, Callable[[], object]]]:
+    """Yield the functions of pairs of every size."""
+    random = np.random.default_rng(0)
     for neurons in SIZES:
         shared = random.standard_normal((ROWS, neurons))
         X, Y = (np.maximum(shared + 0.7 * random.standard_normal(shared.shape), 0) for _ in range(2))
         pair = sm.pair(X, Y)
         for name, function in functions(pair).items():
-            for wanted in (False, True):
-                with busy(wanted):
-                    took = seconds(function, pair, {"policy": None, "one": 1, "all": count})
-                if min(took.values()) < SMALLEST:
-                    continue
-                ratio = took["policy"] / min(took["one"], took["all"])
-                state = "one core busy" if wanted else "idle"
-                worst = max(worst, (ratio, f"{name}, {neurons} + {neurons}, {state}"))
-                print(
-                    f"{neurons:5d} + {neurons:<5d} {name:20s} {state:14s} one {took['one']:.3f} s, {count} threads "
-                    f"{took['all']:.3f} s, policy {took['policy']:.3f} s, {ratio:.2f}"
-                )
+            yield f"{neurons:5d} + {neurons:<5d} {name}", lambda pair=pair, function=function: function(forgetful(pair))
+
+
+def main() -> None:
+    print(machine())
+    count = max(library["num_threads"] for library in threadpool_info())
+    worst = (0.0, "")
+    for told, call in () if "paths" in sys.argv else of_pairs():
+        worst = max(worst, compare(told, call, count))
+    with tempfile.TemporaryDirectory() as folder:
+        for told, call in paths(Path(folder)).items():
+            worst = max(worst, compare(told, call, count))
     print(f"worst ratio of the policy to the better choice: {worst[0]:.2f} ({worst[1]})")
 
 

@@ -51,7 +51,8 @@ def test_a_folder_of_features_is_compared_as_json(run):
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["0/sae.npz"], 2, "give a .npz of scipy.sparse.save_npz"),
+        (["0/sae.npz"], 2, "only one dictionary; two are needed: give the .npz of scipy.sparse.save_npz of each"),
+        (["0"], 2, "a folder without features.json; two are needed"),
         (["0/sae.npz", "none.npz"], 2, "none.npz: no such file"),
         (["0/sae.npz", "0/sae.npz"], 2, "given twice"),
         (["0/sae.npz", "documents.npy"], 1, "not a sparse matrix"),

@@ -1,14 +1,19 @@
 """Levels of sparse features by components are those of the dense layers."""
 
+import shutil
+import tracemalloc
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sparse_layers import features_of
+from sparse_layers import features_of, two
 
 import spanmatch as sm
 from spanmatch.dictionaries import component_levels
+from spanmatch.dictionaries.column_file import ColumnFile
 from spanmatch.dictionaries.component_levels import components_of
 
 
@@ -68,9 +73,100 @@ def test_one_sided_components_have_level_one_and_dead_features_none():
     assert len(match.x) == 2 and len(match.y) == 2
 
 
-def test_a_component_that_is_too_wide_is_refused_with_its_size():
+# ---- in files
+
+
+SIZES = {
+    "independent": (400, 70, 60, 40),
+    "more features than rows": (50, 70, 40, 20),
+    "dependent features": (100, 80, 90, 60),
+    "unequal": (500, 20, 110, 15),
+}
+
+
+@pytest.fixture
+def narrow_panels(monkeypatch):
+    """Panels of few columns, so that few features are many panels."""
+    for name in ("file_spans.PANEL", "wide_component.PANEL"):
+        monkeypatch.setattr(f"spanmatch.dictionaries.{name}", 16)
+    for name in ("SMALLEST_PANEL", "LARGEST_PANEL", "SMALLEST_WAVE"):
+        monkeypatch.setattr(f"spanmatch.match.peeling.{name}", 12)
+    monkeypatch.setattr(component_levels, "LARGEST_WAVE", 6)
+
+
+@pytest.mark.parametrize("sizes", SIZES)
+def test_levels_from_files_are_those_from_memory(narrow_panels, tmp_path, sizes):
+    _, p, q, _ = SIZES[sizes]
+    features = features_of(*two(*SIZES[sizes], seed=3))
+    memory = sm.feature_profile(features, "a:sae", "b:sae")
+    limit = 0.8 * component_levels.Component(np.arange(p), np.arange(q)).nbytes
+    files = sm.feature_profile(features, "a:sae", "b:sae", max_memory_gb=limit / 1e9, scratch=tmp_path)
+    np.testing.assert_allclose(files.x_levels, memory.x_levels, atol=1e-8)
+    np.testing.assert_allclose(files.y_levels, memory.y_levels, atol=1e-8)
+    assert (files.chance_distance, files.warnings) == (memory.chance_distance, memory.warnings)
+    assert files.resolution == pytest.approx(memory.resolution, rel=1e-3)
+    assert not list(tmp_path.iterdir())
+
+
+def test_duplicate_features_have_the_levels_of_memory_in_files(narrow_panels, tmp_path):
+    X, Y = two(300, 60, 50, 30, seed=1)
+    X[:, 50:] = 2 * X[:, :10]  # each twice
+    features = features_of(X, Y)
+    memory = sm.feature_profile(features, "a:sae", "b:sae")
+    files = sm.feature_profile(features, "a:sae", "b:sae", max_memory_gb=4.5e-4, scratch=tmp_path)
+    np.testing.assert_allclose(files.x_levels, memory.x_levels, atol=1e-8)
+    np.testing.assert_allclose(files.y_levels, memory.y_levels, atol=1e-8)
+
+
+def test_memory_stays_below_the_limit(tmp_path):
+    features = features_of(*two(1200, 400, 380, 250, seed=2))
+    memory = sm.feature_profile(features, "a:sae", "b:sae")
+    limit = 1.3e7
+    assert component_levels.Component(np.arange(400), np.arange(380)).nbytes > 1.6 * limit
+    tracemalloc.start()
+    try:
+        files = sm.feature_profile(features, "a:sae", "b:sae", max_memory_gb=limit / 1e9, scratch=tmp_path)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < limit
+    np.testing.assert_allclose(files.x_levels, memory.x_levels, atol=1e-8)
+    np.testing.assert_allclose(files.y_levels, memory.y_levels, atol=1e-8)
+
+
+def test_what_does_not_fit_is_refused_with_its_size(monkeypatch, tmp_path):
     X, Y = blocks([(6, 5), (1, 1)])
-    with pytest.raises(sm.SpanmatchError, match=r"largest of 2 components has 6 and 5 features, .* over the limit"):
-        sm.feature_profile(features_of(X, Y), "a:sae", "b:sae", max_memory_gb=1e-6)
+    features = features_of(X, Y)
+    with pytest.raises(sm.SpanmatchError, match=r"6 and 5 features that are connected: in files, .* over the limit"):
+        sm.feature_profile(features, "a:sae", "b:sae", max_memory_gb=1e-6)
     with pytest.raises(sm.SpanmatchError, match="no layer 'z'"):
-        sm.feature_profile(features_of(X, Y), "a:sae", "z")
+        sm.feature_profile(features, "a:sae", "z")
+    X, Y = two(1200, 300, 300, 200)
+    with pytest.raises(sm.SpanmatchError, match="no such folder"):
+        sm.feature_profile(features_of(X, Y), "a:sae", "b:sae", max_memory_gb=9e-3, scratch=tmp_path / "none")
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=1000))
+    with pytest.raises(sm.SpanmatchError, match=r"GB in files, and .* free; give another folder, scratch="):
+        sm.feature_profile(features_of(X, Y), "a:sae", "b:sae", max_memory_gb=9e-3)
+
+
+def test_more_dependent_features_than_fit_are_refused(narrow_panels):
+    X, Y = two(40, 90, 40, 20)
+    with pytest.raises(sm.SpanmatchError, match="are linear combinations of others of their layer"):
+        sm.feature_profile(features_of(X, Y), "a:sae", "b:sae", max_memory_gb=2.2e-4)
+
+
+@settings(deadline=None, max_examples=20)
+@given(rows=st.integers(1, 30), columns=st.integers(1, 30), at_once=st.integers(1, 40), seed=st.integers(0, 10**6))
+def test_a_matrix_in_a_file_is_changed_in_blocks_and_compacted(tmp_path_factory, rows, columns, at_once, seed):
+    r = np.random.default_rng(seed)
+    A = r.standard_normal((rows, columns))
+    file = ColumnFile(tmp_path_factory.mktemp("f") / "m", rows, columns, at_once)
+    for part, block in file.blocks():
+        assert block.flags.f_contiguous and block.shape[1] <= at_once and not block.any()
+        block[...] = A[:, part]
+    some = r.permutation(columns)[: columns // 2]
+    np.testing.assert_array_equal(file.columns(some), A[:, some])
+    kept = [np.flatnonzero(r.random(size) < 0.6) for size in (rows, columns)]
+    file.keep(*kept)
+    assert file.shape == (len(kept[0]), len(kept[1]))
+    np.testing.assert_array_equal(file.columns(np.arange(len(kept[1]))), A[np.ix_(*kept)])

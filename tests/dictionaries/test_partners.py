@@ -11,7 +11,8 @@ from scipy.stats import fisher_exact
 from sparse_layers import features_of, noisy_copy, positive_correlations, rare, two
 
 import spanmatch as sm
-from spanmatch.dictionaries.coactivation import Candidates, by_feature
+from spanmatch.dictionaries.by_feature import ByFeature
+from spanmatch.dictionaries.coactivation import Candidates
 from spanmatch.dictionaries.feature_layers import FeatureLayers
 from spanmatch.dictionaries.partners import threshold_of
 from spanmatch.dictionaries.weighted_matching import best_matching
@@ -351,8 +352,48 @@ def test_files_and_memory_give_the_same(tmp_path):
     assert one.to_dict() == other.to_dict()
 
 
-def test_transposed_rows_list_the_rows_of_each_feature():
-    X, Y = two(100, 6, 5, 3)
-    rows = by_feature(features_of(X, Y).matrix("a:sae"))
-    assert rows.shape == (6, 100)
-    np.testing.assert_array_equal(rows.toarray(), X.T)
+@pytest.mark.parametrize("most_bytes", [np.inf, 200.0, 1.0])
+def test_rows_by_feature_are_the_transposed_rows_however_little_memory_there_is(monkeypatch, most_bytes):
+    monkeypatch.setattr("spanmatch.dictionaries.feature_rows.VALUES_AT_ONCE", 17)
+    X, _ = two(100, 6, 5, 3)
+    by_feature = ByFeature(features_of(X, X).matrix("a:sae"), most_bytes)
+    features = np.array([4, 0, 5, 2])
+    np.testing.assert_array_equal(by_feature.of(features).toarray(), X.T[features])
+    blocks = by_feature.blocks(features)
+    assert np.concatenate(blocks).tolist() == features.tolist() and (len(blocks) > 1) == (most_bytes < np.inf)
+    for block in blocks:
+        rows, places = by_feature.lookup(block)
+        np.testing.assert_array_equal(rows.toarray()[places], X.T[block])
+
+
+def test_little_memory_gives_the_same_partners_in_blocks_of_features(monkeypatch):
+    X, Y = two(3000, 60, 50, 30)
+    features, blocks = features_of(X, Y), []
+    expected = sm.feature_partners(features, "a:sae", "b:sae")
+    found = ByFeature._found
+    monkeypatch.setattr(ByFeature, "_found", lambda self, part: blocks.append(len(part)) or found(self, part))
+    partners = sm.feature_partners(features, "a:sae", "b:sae", max_memory_gb=6e-4)
+    assert len(blocks) > 8
+    for name in ("x", "y", "next_y", "next_x", "recovered", "co_active"):
+        np.testing.assert_array_equal(getattr(partners, name), getattr(expected, name))
+    for name in ("strength", "held_out", "null_strength", "margin"):
+        np.testing.assert_allclose(getattr(partners, name), getattr(expected, name), rtol=1e-12, atol=1e-14)
+    with pytest.raises(sm.SpanmatchError, match=r"32 candidates for each of 110 features take .* max_memory_gb="):
+        sm.feature_partners(features, "a:sae", "b:sae", max_memory_gb=1e-4)
+
+
+def test_a_feature_whose_mean_is_far_above_its_spread_is_constant_and_none_has_a_wrong_number():
+    X, Y = two(4000, 20, 20, 12)
+    r = np.random.default_rng(5)
+    shared = r.random(4000)
+    X[:, 3], Y[:, 4] = 1000 + 0.03 * shared, 1000 + 0.03 * shared  # a spread of 9e-6 of the mean
+    X[:, 5], Y[:, 6] = 1000 + shared, 1000 + shared  # 3e-4 of it
+    X[:, 7] = 0
+    partners = sm.feature_partners(features_of(X, Y), "a:sae", "b:sae")
+    assert 3 in partners.x_rare and 4 in partners.y_rare and 7 in partners.x_dead
+    place = partners.x.tolist().index(5)
+    assert partners.y[place] == 6 and partners.strength[place] == pytest.approx(1, abs=1e-4)
+    for values in (partners.strength, partners.held_out, partners.null_strength):
+        assert (abs(values[~np.isnan(values)]) <= 1).all()
+    R = positive_correlations(X, Y)
+    np.testing.assert_allclose(partners.strength, R[partners.x, partners.y], atol=1e-6)

@@ -309,6 +309,8 @@ import sys, time, os
 import numpy as np, torch
 from torch import nn
 import spanmatch as sm
+from spanmatch.moments import packed
+packed.BLOCK = {block}
 torch.set_num_threads(1)
 def net(seed):
     torch.manual_seed(seed)
@@ -327,11 +329,13 @@ print("done", flush=True)
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_a_killed_capture_goes_on_with_the_same_final_numbers(tmp_path, seed):
+def test_a_killed_capture_goes_on_with_the_same_final_numbers(tmp_path, seed, monkeypatch):
     options = [{}, {"method": "qr"}, {"bins": 4, "method": "single", "example_ids": range(7, 20_007)}][seed]
-    run = [sys.executable, "-c", CAPTURE.format(stop=60 + 30 * seed, sleep=0.03, options=options)]
+    block = [5, 2048, 2048][seed]  # layers in several panels, and in one
+    monkeypatch.setattr("spanmatch.moments.packed.BLOCK", block)
+    run = [sys.executable, "-c", CAPTURE.format(stop=60 + 30 * seed, sleep=0.03, options=options, block=block)]
     whole, path = tmp_path / "whole.safetensors", tmp_path / "killed.safetensors"
-    fast = [sys.executable, "-c", CAPTURE.format(stop=10**9, sleep=0, options=options)]
+    fast = [sys.executable, "-c", CAPTURE.format(stop=10**9, sleep=0, options=options, block=block)]
     subprocess.run([*fast, str(whole)], check=True)
     process = subprocess.Popen([*run, str(path)])
     while not path.exists():

@@ -109,7 +109,7 @@ def test_contents_that_do_not_fit_together_are_refused(tmp_path, change):
     elif change == "rows":
         arrays["rows 0"] = -arrays["rows 0"]
     elif change == "not finite":
-        arrays["gram 1"][0, 0, 0] = np.nan
+        arrays["gram 1"][0, 0] = np.nan
     else:
         metadata["about"] = json.dumps({"layers": 3})
     save_file(arrays, path, metadata)

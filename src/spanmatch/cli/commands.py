@@ -599,6 +599,9 @@ def features(
     min_active_rows: Annotated[
         int, typer.Option(min=1, help="Rows in which a feature must be active to be given a partner.")
     ] = 10,
+    max_memory_gb: Annotated[
+        float | None, typer.Option(help="Largest memory to take beyond the rows, in GB; by default half of all.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print partners.json instead of tables.")] = False,
     wide: Annotated[bool, typer.Option("--wide", help="Print tables as wide as they are.")] = False,
 ) -> None:
@@ -608,7 +611,9 @@ def features(
         from . import feature_tables
 
         rows = features_of_files(sources, None if examples is None else ids_of_file(examples))
-        results = feature_tables.partners_of_all(rows, candidates=candidates, min_active_rows=min_active_rows)
+        results = feature_tables.partners_of_all(
+            rows, candidates=candidates, min_active_rows=min_active_rows, max_memory_gb=max_memory_gb
+        )
         feature_tables.write_partners(out, rows, results)
         if as_json:
             sys.stdout.write((out / "partners.json").read_text(encoding="utf-8"))

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,12 +30,14 @@ LEGEND = (
 )
 
 
-def partners_of_all(features: SparseFeatures, *, candidates: int, min_active_rows: int) -> list[FeaturePartners]:
+def partners_of_all(
+    features: SparseFeatures, *, candidates: int, min_active_rows: int, max_memory_gb: float | None = None
+) -> list[FeaturePartners]:
     """Return the partners of every two dictionaries."""
-    return [
-        feature_partners(features, x, y, candidates=candidates, min_active_rows=min_active_rows)
-        for x, y in combinations(features.layers, 2)
-    ]
+    find = partial(
+        feature_partners, candidates=candidates, min_active_rows=min_active_rows, max_memory_gb=max_memory_gb
+    )
+    return [find(features, x, y) for x, y in combinations(features.layers, 2)]
 
 
 def write_partners(folder: Path, features: SparseFeatures, results: Sequence[FeaturePartners]) -> None:

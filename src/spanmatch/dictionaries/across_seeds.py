@@ -180,6 +180,7 @@ def feature_universality(
     min_active_rows: int = 10,
     tolerance: float = 1e-6,
     null: bool = True,
+    max_memory_gb: float | None = None,
 ) -> FeatureUniversality:
     """Return in how many other dictionaries each feature has a partner, with cycle consistency.
 
@@ -191,7 +192,7 @@ def feature_universality(
         The dictionaries' name without the network.
     min_correlation : float
         The smallest correlation of a partner.
-    candidates, min_active_rows, tolerance
+    candidates, min_active_rows, tolerance, max_memory_gb
         As of `feature_partners`.
     null : bool
         Whether to match again with rows of other examples, for the cycle consistency under the null.
@@ -204,7 +205,8 @@ def feature_universality(
     Raises
     ------
     SpanmatchError
-        If fewer than two networks have the layer, or an option makes no sense.
+        If fewer than two networks have the layer, an option makes no sense, or the memory does not
+        suffice for the candidates.
 
     Notes
     -----
@@ -236,7 +238,7 @@ def feature_universality(
     partner_under_null: Partners = {}
     pairing = Plan(features.example_ids, 1).partner if null and len(names) > 2 else None
     for a, b in combinations(names, 2):
-        layers = FeatureLayers.of(features, names[a], names[b], min_active_rows)
+        layers = FeatureLayers.of(features, names[a], names[b], min_active_rows, candidates, max_memory_gb)
         widths = features.layers[names[a]], features.layers[names[b]]
         matching = layers.matching(layers.all_rows, candidates, tolerance, f"{a} and {b}")
         strong = matching.weight >= min_correlation

@@ -7,28 +7,31 @@ active; of its correlations, and of those of each feature of y, the k largest ar
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg.blas import daxpy
 from scipy.sparse import csr_array
 
 from .._progress import tracked
 from .._threads import run_side_by_side
+from .by_feature import ByFeature, cuts
 from .feature_rows import Activity, Array, Index
 
 Edges = tuple[Index, Index, Array]
 """Features of x, features of y, correlations."""
-ROWS_AT_ONCE = 1 << 15
-"""Rows of one feature whose copies are multiplied at once."""
+ROWS_AT_ONCE, VALUES_AT_ONCE = 1 << 15, 1 << 21
+"""Rows of one feature, and about how many values of them, whose copies are multiplied at once."""
 FIRST_TASK, LARGEST_TASK = 16, 256
 """Features of x in a task: few at first, as no correlation is known to be too small yet."""
 TASKS_AT_ONCE = 8
 NEW_AT_ONCE = 1 << 20
 """Correlations that features of y get before they are sorted."""
+MOST_VALUES, BYTES_OF_PRODUCTS = 1 << 23, 48
+"""Values of pairs of features that are multiplied at once, and the bytes that each takes."""
 GROUP = 64
 """Correlations of which the largest is taken first, to find a bound for the k-th largest of all."""
 
@@ -58,8 +61,8 @@ class Candidates:
 class Coactivation:
     """What correlations of the features of x and of y are made from: rows, and which rows meet."""
 
-    by_feature: csr_array
-    """(p, rows of x): for each feature of x, the rows in which it is active."""
+    by_feature: ByFeature
+    """For each feature of x, the rows in which it is active."""
     rows: csr_array
     """(rows of y, q)"""
     x: Activity
@@ -75,21 +78,34 @@ class Coactivation:
 
     def correlations(self, feature: int) -> Array:
         """Return (q,) the positive correlations of a feature of x; 0 for all others."""
-        start, stop = self.by_feature.indptr[feature : feature + 2]
-        active, values = self.by_feature.indices[start:stop], self.by_feature.data[start:stop].astype(np.float64)
+        block, places = self.by_feature.lookup(np.array([feature]))
+        r = self._correlations(feature, block, int(places[0]))
+        return np.clip(r, 0, 1, out=r)
+
+    def _correlations(self, feature: int, block: csr_array, place: int) -> Array:
+        """Return the correlations of a feature of x, which is a row of a block of features."""
+        start, stop = block.indptr[place : place + 2]
+        active, values = block.indices[start:stop], block.data[start:stop].astype(np.float64)
         if self.chosen is not None:
             kept = self.chosen[active]
             active, values = active[kept], values[kept]
         if self.partner is not None:
             active = self.partner[active]
-        products = np.zeros(self.rows.shape[1])
-        for first in range(0, len(active), ROWS_AT_ONCE):
-            part = slice(first, first + ROWS_AT_ONCE)
-            products += self.rows[active[part]].T @ values[part]
-        products *= self._y_scale
-        products /= self.x.rows * self.x.deviation[feature]
-        products -= (self.x.mean[feature] / self.x.deviation[feature]) * self._y_level
-        return np.clip(products, 0, 1, out=products)
+        deviation = self.x.deviation[feature]
+        values /= self.x.rows * deviation
+        step = self._rows_at_once
+        r = np.asarray(self.rows[active[:step]].T @ values[:step])
+        for first in range(step, len(active), step):
+            part = slice(first, first + step)
+            r += self.rows[active[part]].T @ values[part]
+        r *= self._y_scale
+        return np.asarray(daxpy(self._y_level, r, a=-self.x.mean[feature] / deviation))  # r, changed in place
+
+    @cached_property
+    def _rows_at_once(self) -> int:
+        """Rows of y that are copied at once."""
+        per_row = self.rows.nnz / max(1, self.rows.shape[0])
+        return int(max(1, min(ROWS_AT_ONCE, VALUES_AT_ONCE / max(1.0, per_row))))
 
     @cached_property
     def _y_scale(self) -> Array:
@@ -114,10 +130,18 @@ class Coactivation:
         looked_at = np.random.default_rng(0).permutation(looked_at)  # so that y's bounds rise soon
         largest_of_y = None if features is not None else _LargestOfY(k, q)
         x_bound, edges = np.zeros(p), []
-        for tasks in tracked(_rounds(looked_at), told) if told else _rounds(looked_at):
+        rounds = [(block, tasks) for block in self.by_feature.blocks(looked_at) for tasks in _rounds(block)]
+        shown, rows, places = None, csr_array((0, 0)), np.empty(0, dtype=np.intp)
+        for block, tasks in tracked(rounds, told) if told else rounds:
+            if block is not shown:
+                shown, (rows, found) = block, self.by_feature.lookup(block)
+                places = np.full(p, -1)
+                places[block] = found
             parts: list[_Part | None] = [None] * len(tasks)
             threshold = None if largest_of_y is None else largest_of_y.threshold
-            run_side_by_side([partial(self._find, parts, t, part, k, threshold) for t, part in enumerate(tasks)])
+            run_side_by_side(
+                [partial(self._find, parts, t, part, rows, places, k, threshold) for t, part in enumerate(tasks)]
+            )
             done = [part for part in parts if part is not None]
             for part in done:
                 edges.append(part.of_x)
@@ -129,17 +153,26 @@ class Coactivation:
         y_bound = np.ones(q) if largest_of_y is None else largest_of_y.threshold
         return Candidates(*_unique(_joined(edges), q), x_bound, y_bound)
 
-    def _find(self, parts: list[_Part | None], place: int, features: Index, k: int, threshold: Array | None) -> None:
+    def _find(
+        self,
+        parts: list[_Part | None],
+        task: int,
+        features: Index,
+        block: csr_array,
+        places: Index,
+        k: int,
+        threshold: Array | None,
+    ) -> None:
         """Find the k largest of some features of x, and what is above the thresholds of features of y."""
         bounds, own, of_y = np.zeros(len(features)), [], []
-        for n, feature in enumerate(features.tolist()):
-            r = self.correlations(feature)
+        for n, (feature, place) in enumerate(zip(features.tolist(), places[features].tolist(), strict=True)):
+            r = self._correlations(feature, block, place)
             j, bounds[n] = _largest(r, k)
-            own.append((np.full(len(j), feature), j, r[j]))
+            own.append((np.full(len(j), feature), j, np.minimum(r[j], 1.0)))
             if threshold is not None:
                 above = np.flatnonzero(r > threshold)
-                of_y.append((np.full(len(above), feature), above, r[above]))
-        parts[place] = _Part(features, bounds, _joined(own), _joined(of_y))
+                of_y.append((np.full(len(above), feature), above, np.minimum(r[above], 1.0)))
+        parts[task] = _Part(features, np.minimum(bounds, 1.0), _joined(own), _joined(of_y))
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,9 +206,9 @@ class _LargestOfY:
 
     def _keep_largest(self) -> None:
         i, j, r = _joined([self._edges, *self._new])
-        above = r >= self.threshold[j]
-        i, j, r = i[above], j[above], r[above]
-        order = np.lexsort((-r, j))
+        above = np.flatnonzero(r >= self.threshold[j])
+        order = above[np.argsort(-r[above], kind="stable")]
+        order = order[grouped(j[order], len(self.threshold))]
         i, j, r = i[order], j[order], r[order]
         starts = np.flatnonzero(np.diff(j, prepend=-1))
         rank = np.arange(len(j)) - np.repeat(starts, np.diff(starts, append=len(j)))
@@ -222,27 +255,27 @@ def _unique(edges: Edges, q: int) -> Edges:
     return (keys // q).astype(np.intp), (keys % q).astype(np.intp), r[places]
 
 
-def by_feature(rows: csr_array) -> csr_array:
-    """Return for each feature the rows in which it is active, (features, rows)."""
-    return rows.T.tocsr()
+def grouped(group: Index, groups: int) -> Index:
+    """Return the order that puts members of each group together and leaves their order: as a stable argsort, faster."""
+    members = np.arange(len(group))
+    return np.asarray(csr_array((members, (group, members)), shape=(groups, len(group))).data)
 
 
-def products_of_pairs(x: csr_array, y: csr_array, i: Index, j: Index, group: NDArray[np.intp]) -> tuple[Array, Array]:
+def products_of_pairs(
+    x: ByFeature, y: ByFeature, i: Index, j: Index, group: NDArray[np.intp], most_bytes: float
+) -> tuple[Array, Array]:
     """Return sums of products of some pairs of features, and the rows in which both are active.
 
-    `x` and `y` are by feature; `group` is the group of each row, (rows,). Both results are (pairs,
-    groups).
+    `group` is the group of each row, (rows,). Both results are (pairs, groups). Pairs are taken some
+    at a time, as the bytes permit.
     """
     groups = int(group.max(initial=0)) + 1
     sums, counts = np.zeros((len(i), groups)), np.zeros((len(i), groups))
-    for start, stop in _ranges(len(i), 2048):
-        products = (x[i[start:stop]].astype(np.float64)).multiply(y[j[start:stop]].astype(np.float64)).tocsr()
-        place = np.repeat(np.arange(stop - start), np.diff(products.indptr)) * groups + group[products.indices]
-        size = (stop - start) * groups
-        sums[start:stop] = np.bincount(place, weights=products.data, minlength=size).reshape(-1, groups)
-        counts[start:stop] = np.bincount(place, minlength=size).reshape(-1, groups)
+    most = min(MOST_VALUES, most_bytes / BYTES_OF_PRODUCTS)
+    for pairs in np.split(np.arange(len(i)), cuts(x.counts[i] + y.counts[j], most)):
+        products = x.of(i[pairs]).astype(np.float64).multiply(y.of(j[pairs]).astype(np.float64)).tocsr()
+        place = np.repeat(np.arange(len(pairs)), np.diff(products.indptr)) * groups + group[products.indices]
+        size = len(pairs) * groups
+        sums[pairs] = np.bincount(place, weights=products.data, minlength=size).reshape(-1, groups)
+        counts[pairs] = np.bincount(place, minlength=size).reshape(-1, groups)
     return sums, counts
-
-
-def _ranges(stop: int, step: int) -> Iterator[tuple[int, int]]:
-    yield from pairwise([*range(0, stop, step), stop]) if stop else ()

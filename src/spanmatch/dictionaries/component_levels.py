@@ -6,22 +6,27 @@ component alone: see docs/theory.md.
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
+from .._files import Path_
 from .._progress import tracked
+from .._threads import as_many_as_help
 from ..errors import SpanmatchError
-from ..match.maximum import MatchProfile, match_profile
+from ..match.maximum import MatchProfile, levels_by_peeling, match_profile, reliability
 from ..moments.memory_limit import limit_in_bytes
 from ..moments.moments import Moments
-from .coactivation import by_feature
+from .by_feature import ByFeature
 from .feature_layers import check_features, provenance_of
-from .feature_rows import Index, SparseFeatures
+from .feature_rows import Array, Index, SparseFeatures
+from .wide_component import LARGEST_WAVE, WideComponent
 
 ROWS_AT_ONCE = 1 << 16
 MOST_WARNINGS = 3
@@ -38,12 +43,30 @@ class Component:
 
     @property
     def nbytes(self) -> int:
-        """The bytes that its moments and their levels take."""
+        """The bytes that its moments and their levels take in memory."""
         p, q = len(self.x), len(self.y)
         return 8 * (p * p + q * q + p * q + COPIES * max(p, q) ** 2)
 
 
-def feature_profile(features: SparseFeatures, x: str, y: str, *, max_memory_gb: float | None = None) -> MatchProfile:
+@dataclass(frozen=True, eq=False)
+class ComponentLevels:
+    """The levels of the features of a component, and how far they can be relied on."""
+
+    x: Array
+    y: Array
+    resolution: float
+    chance_distance: float
+    warnings: tuple[str, ...]
+
+
+def feature_profile(
+    features: SparseFeatures,
+    x: str,
+    y: str,
+    *,
+    max_memory_gb: float | None = None,
+    scratch: Path_ | None = None,
+) -> MatchProfile:
     """Return the level of every sparse feature, which gives the maximum match at every eps.
 
     As `match_profile` of dense layers, for dictionaries that split into components: features of
@@ -56,7 +79,11 @@ def feature_profile(features: SparseFeatures, x: str, y: str, *, max_memory_gb: 
     x, y : str
         Names of layers.
     max_memory_gb : float, optional
-        The most memory that a component may take, in GB; by default half of the machine's.
+        The most memory that a component may take, in GB; by default half of the machine's. One that
+        takes more is solved in files, in blocks of columns of this memory.
+    scratch : str or path, optional
+        An existing folder for these files, which are removed afterwards; by default the system's
+        folder for temporary files. They take 8 (p + q)^2 bytes for p and q features.
 
     Returns
     -------
@@ -66,8 +93,8 @@ def feature_profile(features: SparseFeatures, x: str, y: str, *, max_memory_gb: 
     Raises
     ------
     SpanmatchError
-        If a layer is not there, or a component takes too much memory; the message says how many
-        features it has.
+        If a layer is not there, or a component takes too much memory or disk even in files; the
+        message says how many features it has.
 
     Notes
     -----
@@ -75,7 +102,8 @@ def feature_profile(features: SparseFeatures, x: str, y: str, *, max_memory_gb: 
     features of S in the component of v alone, and the maximum match is the union of those of the
     components. Nothing is approximated. About the mean no dictionary splits.
 
-    Cost: that of `match_profile` for each component.
+    Cost: that of `match_profile` for each component. In files, levels are the same up to rounding,
+    and the files are read and written about (p + q) / 100 times.
 
     References
     ----------
@@ -97,19 +125,20 @@ def feature_profile(features: SparseFeatures, x: str, y: str, *, max_memory_gb: 
     check_features(features)
     x_rows, y_rows = features.matrix(x), features.matrix(y)
     components = components_of(x_rows, y_rows)
-    _check_memory(x, y, components, limit_in_bytes(max_memory_gb))
-    x_by_feature, y_by_feature = by_feature(x_rows), by_feature(y_rows)
+    limit = limit_in_bytes(max_memory_gb)
+    x_by_feature, y_by_feature = ByFeature(x_rows, limit / 4), ByFeature(y_rows, limit / 4)
     levels = np.full(x_rows.shape[1], np.nan), np.full(y_rows.shape[1], np.nan)
     resolution, chance_distance, warnings = 0.0, 1.0, dict[str, None]()
     for component in tracked(components, "components"):
         if not len(component.x) or not len(component.y):  # the other side spans nothing
             levels[0][component.x] = levels[1][component.y] = 1.0
             continue
-        profile = _profile_of(component, x_by_feature, y_by_feature, (x, y), max_memory_gb)
-        levels[0][component.x], levels[1][component.y] = profile.x_levels, profile.y_levels
-        resolution = max(resolution, profile.resolution)
-        chance_distance = min(chance_distance, profile.chance_distance)
-        warnings |= dict.fromkeys(profile.warnings)
+        rows = _rows_of(component, x_by_feature, y_by_feature)
+        solved = _in_memory(*rows) if component.nbytes <= limit else _in_files(*rows, limit, scratch)
+        levels[0][component.x], levels[1][component.y] = solved.x, solved.y
+        resolution = max(resolution, solved.resolution)
+        chance_distance = min(chance_distance, solved.chance_distance)
+        warnings |= dict.fromkeys(solved.warnings)
     return MatchProfile(
         x_levels=levels[0],
         y_levels=levels[1],
@@ -161,32 +190,34 @@ def _links(x_rows: csr_array, y_rows: csr_array) -> Iterator[NDArray[np.int64]]:
         yield np.unique(first[row] * (p + q) + feature)
 
 
-def _profile_of(
-    component: Component,
-    x_by_feature: csr_array,
-    y_by_feature: csr_array,
-    names: tuple[str, str],
-    max_memory_gb: float | None,
-) -> MatchProfile:
-    """Return the levels of one component, from the rows in which one of its features is active."""
-    own = x_by_feature[component.x], y_by_feature[component.y]
-    rows = np.unique(np.concatenate([one.indices for one in own]))
-    moments = Moments(pairs=[names], folds=1, null=False, sample=0, max_memory_gb=max_memory_gb)
-    batch = {}
-    for name, one in zip(names, own, strict=True):
-        shape = one.shape[0], len(rows)
-        batch[name] = csr_array((one.data, np.searchsorted(rows, one.indices), one.indptr), shape=shape).T.tocsr()
-    moments._add_batch(batch)
-    return match_profile(moments.pair(*names))
+def _rows_of(component: Component, x_by_feature: ByFeature, y_by_feature: ByFeature) -> tuple[csr_array, csr_array]:
+    """Return the features of a component, (p, rows) and (q, rows), in the rows in which one of them is active."""
+    x, y = x_by_feature.of(component.x), y_by_feature.of(component.y)
+    active = np.zeros(x.shape[1], dtype=bool)
+    active[x.indices], active[y.indices] = True, True
+    place = np.cumsum(active, dtype=np.int32) - 1
+    rows = int(active.sum())
+    a, b = (csr_array((one.data, place[one.indices], one.indptr), shape=(one.shape[0], rows)) for one in (x, y))
+    return a, b
 
 
-def _check_memory(x: str, y: str, components: list[Component], limit: float) -> None:
-    """Raise SpanmatchError if a component takes more memory than the limit."""
-    two_sided = [component for component in components if len(component.x) and len(component.y)]
-    largest = max(two_sided, key=lambda component: component.nbytes, default=None)
-    if largest is not None and largest.nbytes > limit:
-        raise SpanmatchError(
-            f"layers {x!r} and {y!r}: the largest of {len(components):,} components has {len(largest.x):,} and "
-            f"{len(largest.y):,} features, whose levels take {largest.nbytes / 1e9:.3g} GB, over the limit of "
-            f"{limit / 1e9:.3g}; give a higher max_memory_gb=, or find partners with sm.feature_partners"
-        )
+def _in_memory(x: csr_array, y: csr_array) -> ComponentLevels:
+    """Return the levels of features by rows, from moments."""
+    moments = Moments(pairs=[("x:", "y:")], folds=1, null=False, sample=0, max_memory_gb=np.inf)
+    moments._add_batch({"x:": x.T.tocsr(), "y:": y.T.tocsr()})
+    profile = match_profile(moments.pair("x:", "y:"))
+    return ComponentLevels(
+        profile.x_levels, profile.y_levels, profile.resolution, profile.chance_distance, profile.warnings
+    )
+
+
+def _in_files(x: csr_array, y: csr_array, limit: float, scratch: Path_ | None) -> ComponentLevels:
+    """Return the levels of features by rows, from files that are removed."""
+    if scratch is not None and not Path(scratch).is_dir():
+        raise SpanmatchError(f"scratch={str(scratch)!r}: no such folder")
+    with tempfile.TemporaryDirectory(dir=scratch, prefix="spanmatch-") as folder:
+        component = WideComponent.of(x, y, Path(folder), limit)
+        with as_many_as_help(sum(component.neurons)):
+            levels = levels_by_peeling(component, largest_wave=LARGEST_WAVE)
+    told = reliability(x.shape[1], levels.dimensions, levels.resolution, "gram")
+    return ComponentLevels(levels.x, levels.y, levels.resolution, *told)

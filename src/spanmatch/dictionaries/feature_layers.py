@@ -9,13 +9,17 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from ..errors import SpanmatchError
+from ..moments.memory_limit import limit_in_bytes
 from ..moments.provenance import Provenance
-from .coactivation import Coactivation, by_feature
-from .feature_rows import Activity, Index, SparseFeatures
-from .weighted_matching import Matching, best_matching
+from .by_feature import ByFeature
+from .coactivation import Coactivation, products_of_pairs
+from .feature_rows import Activity, Array, Index, SparseFeatures
+from .weighted_matching import BYTES_OF_CANDIDATE, MOST_CANDIDATES, Matching, best_matching
 
 FEW = 8
 """Candidates of each feature for matchings under the null and of halves of the examples."""
+BYTES_OF_FEATURE = 1000
+"""The bytes that each feature takes for its counts, means, bounds and correlations with another one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,20 +30,35 @@ class FeatureLayers:
     """(rows, p)"""
     y_rows: csr_array
     """(rows, q)"""
-    x_by_feature: csr_array
-    """(p, rows)"""
+    x_by_feature: ByFeature
+    y_by_feature: ByFeature
     x: Activity
     y: Activity
     x_eligible: NDArray[np.bool_]
     y_eligible: NDArray[np.bool_]
+    memory: float = np.inf
+    """Bytes for what is not counted in the features arranged: half for more candidates, half for products of pairs."""
 
     @classmethod
-    def of(cls, features: SparseFeatures, x: str, y: str, min_active_rows: int) -> FeatureLayers:
-        """Return the rows of two layers, whose features can have partners if they are active in enough of them."""
+    def of(
+        cls,
+        features: SparseFeatures,
+        x: str,
+        y: str,
+        min_active_rows: int,
+        candidates: int = 32,
+        max_memory_gb: float | None = None,
+    ) -> FeatureLayers:
+        """Return the rows of two layers, whose features can have partners if they are active in enough of them.
+
+        Raises SpanmatchError if the memory does not suffice for the candidates.
+        """
         x_rows, y_rows = features.matrix(x), features.matrix(y)
         activity = [features._activity_of(layer) for layer in (x, y)]
         eligible = [(one.active_rows >= min_active_rows) & (one.deviation > 0) for one in activity]
-        return cls(x_rows, y_rows, by_feature(x_rows), activity[0], activity[1], eligible[0], eligible[1])
+        quarter = _memory_left(x, y, x_rows.shape[1] + y_rows.shape[1], candidates, limit_in_bytes(max_memory_gb)) / 4
+        by_feature = ByFeature(x_rows, quarter), ByFeature(y_rows, quarter)
+        return cls(x_rows, y_rows, *by_feature, activity[0], activity[1], eligible[0], eligible[1], 2 * quarter)
 
     @property
     def all_rows(self) -> Coactivation:
@@ -55,18 +74,36 @@ class FeatureLayers:
         x, y = Activity.of(self.x_rows, chosen), Activity.of(self.y_rows, chosen)
         return replace(self.all_rows, x=x, y=y, chosen=chosen)
 
-    @staticmethod
-    def matching(coactivation: Coactivation, k: int, tolerance: float, told: str) -> Matching:
-        """Return the best matching of the features over these rows, with a bound that is tight."""
+    def matching(self, coactivation: Coactivation, k: int, tolerance: float, told: str) -> Matching:
+        """Return the best matching of the features over these rows, with a bound that is tight, unless
+        the candidates that would need are too many for the memory.
+        """
         candidates = coactivation.strongest(k, told=told)
+        most = min(MOST_CANDIDATES, self.memory / 2 / BYTES_OF_CANDIDATE)
         return best_matching(
-            candidates, lambda features, k: coactivation.strongest(k, features), k=k, tolerance=tolerance
+            candidates, lambda features, k: coactivation.strongest(k, features), k=k, tolerance=tolerance, most=most
         )
+
+    def products_of_pairs(self, i: Index, j: Index, group: NDArray[np.intp]) -> tuple[Array, Array]:
+        """Return sums of products of pairs of features, and rows in which both are active, by group of rows."""
+        return products_of_pairs(self.x_by_feature, self.y_by_feature, i, j, group, self.memory / 2)
 
     @staticmethod
     def matching_of_few(coactivation: Coactivation, k: int, told: str) -> Matching:
         """Return the best matching of few candidates, for what a matching is compared with."""
         return best_matching(coactivation.strongest(min(k, FEW), told=told))
+
+
+def _memory_left(x: str, y: str, features: int, candidates: int, limit: float) -> float:
+    """Return the bytes that are left for rows, or raise SpanmatchError."""
+    needed = features * (BYTES_OF_FEATURE + candidates * BYTES_OF_CANDIDATE)
+    if needed >= limit:
+        raise SpanmatchError(
+            f"layers {x!r} and {y!r}: {candidates} candidates for each of {features:,} features take "
+            f"{needed / 1e9:.2g} GB, over the limit of {limit / 1e9:.2g}; give fewer candidates=, or a higher "
+            "max_memory_gb="
+        )
+    return limit - needed
 
 
 def check_options(features: SparseFeatures, candidates: int, min_active_rows: int, tolerance: float) -> None:

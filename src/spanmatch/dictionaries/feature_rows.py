@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +29,11 @@ Array = NDArray[np.float64]
 Index = NDArray[np.intp]
 KIND, VERSION = "spanmatch.features", 1
 STATE = "features.json"
+LEAST_VARIANCE = 1e-9
+"""The variance, relative to the mean square, below which a feature counts as constant: variances are
+mean squares minus squared means, whose rounding is of this size."""
+VALUES_AT_ONCE = 1 << 21
+"""Values of a layer that are looked at at once."""
 
 
 @dataclass(frozen=True)
@@ -46,17 +51,30 @@ class Activity:
     @classmethod
     def of(cls, rows: csr_array, chosen: NDArray[np.bool_] | None = None) -> Activity:
         """Return it for all rows, or those chosen."""
-        columns, values = rows.indices, rows.data
         n, p = (rows.shape[0] if chosen is None else int(chosen.sum())), rows.shape[1]
-        if chosen is not None:
-            kept = np.repeat(chosen, np.diff(rows.indptr))
-            columns, values = columns[kept], values[kept]
-        total = np.bincount(columns, weights=values, minlength=p)
-        squares = np.bincount(columns, weights=np.square(values, dtype=np.float64), minlength=p)
-        mean = total / max(n, 1)
-        variance = squares / max(n, 1) - mean**2
-        variance[variance <= 1e-12 * squares / max(n, 1)] = 0
-        return cls(n, np.bincount(columns, minlength=p), mean, np.sqrt(variance))
+        total, squares, active_rows = np.zeros(p), np.zeros(p), np.zeros(p, dtype=np.int64)
+        for start, stop in parts_of_rows(rows):
+            ends = rows.indptr[start : stop + 1]
+            columns, values = rows.indices[ends[0] : ends[-1]], rows.data[ends[0] : ends[-1]].astype(np.float64)
+            if chosen is not None:
+                kept = np.repeat(chosen[start:stop], np.diff(ends))
+                columns, values = columns[kept], values[kept]
+            total += np.bincount(columns, weights=values, minlength=p)
+            squares += np.bincount(columns, weights=values * values, minlength=p)
+            active_rows += np.bincount(columns, minlength=p)
+        mean, mean_square = total / max(n, 1), squares / max(n, 1)
+        variance = mean_square - mean**2
+        variance[variance <= LEAST_VARIANCE * mean_square] = 0
+        return cls(n, active_rows, mean, np.sqrt(variance))
+
+
+def parts_of_rows(rows: csr_array) -> Iterator[tuple[int, int]]:
+    """Yield ranges of rows that have few values together, or are one row."""
+    start, n = 0, rows.shape[0]
+    while start < n:
+        stop = int(np.searchsorted(rows.indptr, rows.indptr[start] + VALUES_AT_ONCE, side="right")) - 1
+        yield start, (stop := min(n, max(start + 1, stop)))
+        start = stop
 
 
 class SparseFeatures(Displayed):

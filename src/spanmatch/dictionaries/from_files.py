@@ -12,6 +12,10 @@ from ..errors import BadArgument, SpanmatchError
 from .feature_rows import STATE, SparseFeatures
 
 EXPECTED = "give a .npz of scipy.sparse.save_npz for each dictionary, or one folder of sm.SparseFeatures"
+NEEDED = (
+    "two are needed: give the .npz of scipy.sparse.save_npz of each, as in `spanmatch features A.npz B.npz`, or one "
+    "folder in which sm.SparseFeatures has the rows of both"
+)
 
 
 def features_of_files(paths: Sequence[Path], example_ids: ArrayLike | None = None) -> SparseFeatures:
@@ -27,10 +31,12 @@ def features_of_files(paths: Sequence[Path], example_ids: ArrayLike | None = Non
     if len(paths) == 1 and (paths[0] / STATE).exists():
         features = SparseFeatures(paths[0])
         if len(features.layers) < 2:
-            raise SpanmatchError(f"{paths[0]}: holds {len(features.layers)} dictionaries; two are needed")
+            there = ", ".join(features.layers) or "no dictionary"
+            raise SpanmatchError(f"{paths[0]}: only {there}, {features.rows:,} rows; {NEEDED}")
         return features
     if len(paths) < 2:
-        raise BadArgument(f"{paths[0] if paths else 'no files'}: {EXPECTED}")
+        kind = "a folder without features.json" if paths[0].is_dir() else "only one dictionary"
+        raise BadArgument(f"{paths[0]}: {kind}; {NEEDED}")
     features = SparseFeatures()
     matrices = {f"{name}:features": _matrix(path) for name, path in zip(names_of(paths), paths, strict=True)}
     features.update(matrices, example_ids)

@@ -15,7 +15,7 @@ from .._plotting import NULL, axes_for, label, legend, whole_ticks
 from .._values import Json, data_frame, plain
 from ..moments.folds import Plan, folds_of
 from ..moments.provenance import Result
-from .coactivation import Candidates, by_feature, products_of_pairs
+from .coactivation import Candidates
 from .decoders import Cosines, cosines
 from .feature_layers import FeatureLayers, check_options, provenance_of
 from .feature_rows import Array, Index, SparseFeatures
@@ -23,7 +23,6 @@ from .feature_rows import Array, Index, SparseFeatures
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
-    from scipy.sparse import csr_array
 
 FALSE_SHARE = 0.05
 """Share of partners at or above the threshold that there would be under the null, at most."""
@@ -252,6 +251,7 @@ def feature_partners(
     held_out: bool = True,
     min_active_rows: int = 10,
     tolerance: float = 1e-6,
+    max_memory_gb: float | None = None,
 ) -> FeaturePartners:
     """Return each feature's partner in the other dictionary, with its strength and evidence.
 
@@ -275,6 +275,11 @@ def feature_partners(
         rows are large by chance.
     tolerance : float
         The gap between the total and its bound, relative to the total, that is sought.
+    max_memory_gb : float, optional
+        The most memory to take, in GB, beyond the rows of `features`; by default half of the
+        machine's. Where rows arranged by feature do not fit, they are taken in blocks of features,
+        each of which reads the rows again; results are the same, but the gap may be larger if more
+        candidates do not fit.
 
     Returns
     -------
@@ -284,7 +289,8 @@ def feature_partners(
     Raises
     ------
     SpanmatchError
-        If a layer is not there, an option makes no sense, or decoders have other shapes.
+        If a layer is not there, an option makes no sense, decoders have other shapes, or the memory
+        does not suffice for the candidates.
 
     Notes
     -----
@@ -293,9 +299,9 @@ def feature_partners(
     and are no partners.
 
     Cost: n k l operations for k and l active features in a row, and p q more for comparisons; four
-    times that with null and held-out values. Memory: 8 bytes for each active feature of a row of x,
-    the same of y if they are not memory-mapped and for held-out values, and about 100 bytes for each
-    candidate pair. No matrix of p x q is made.
+    times that with null and held-out values. Memory: 8 bytes for each active feature of a row of x
+    and of y, in blocks of features if that is over the limit, and about 100 bytes for each candidate
+    pair. No matrix of p x q is made.
 
     The p-value is that of a binomial tail, which is at least that of Fisher's exact test. It assumes
     independent rows; the null's threshold does not.
@@ -318,7 +324,7 @@ def feature_partners(
     (40, True, np.float64(1.0))
     """
     check_options(features, candidates, min_active_rows, tolerance)
-    layers = FeatureLayers.of(features, x, y, min_active_rows)
+    layers = FeatureLayers.of(features, x, y, min_active_rows, candidates, max_memory_gb)
     matching = layers.matching(layers.all_rows, candidates, tolerance, "partners")
     order = np.argsort(-matching.weight, kind="stable")
     i, j, strength = matching.x[order], matching.y[order], matching.weight[order]
@@ -328,11 +334,10 @@ def feature_partners(
         null_strength = -np.sort(-under_null.weight)
         threshold = threshold_of(strength, null_strength)
     halves = folds_of(features.example_ids, 2).astype(np.intp)
-    y_by_feature = by_feature(layers.y_rows)
-    _, co_active = products_of_pairs(layers.x_by_feature, y_by_feature, i, j, np.zeros_like(halves))
+    _, co_active = layers.products_of_pairs(i, j, np.zeros_like(halves))
     on_halves, recovered = np.empty(0), np.empty(0, dtype=np.int64)
     if held_out:
-        on_halves, recovered = _held_out(layers, y_by_feature, halves, candidates, i, j)
+        on_halves, recovered = _held_out(layers, halves, candidates, i, j)
     next_y, margin = _next_best(matching.candidates, i, j, strength)
     next_x, back_margin = _next_best(_swapped(matching.candidates), j, i, strength)
     cosine = None if decoders is None else cosines(decoders, (len(layers.x.mean), len(layers.y.mean)), i, j)
@@ -379,7 +384,6 @@ def threshold_of(strength: Array, null_strength: Array) -> float:
 
 def _held_out(
     layers: FeatureLayers,
-    y_by_feature: csr_array,
     halves: Index,
     candidates: int,
     i: Index,
@@ -395,12 +399,12 @@ def _held_out(
         partner = np.full(p, -1)
         partner[chosen.x] = chosen.y
         recovered += partner[i] == j
-        sums, _ = products_of_pairs(layers.x_by_feature, y_by_feature, chosen.x, chosen.y, halves)
+        sums, _ = layers.products_of_pairs(chosen.x, chosen.y, halves)
         a, b = activity[other].x, activity[other].y
         on_other = np.full(p, np.nan)
         with np.errstate(invalid="ignore", divide="ignore"):  # a feature may not vary in the other half
             covariance = sums[:, other : other + 1].sum(axis=1) / a.rows - a.mean[chosen.x] * b.mean[chosen.y]
-            on_other[chosen.x] = covariance / (a.deviation[chosen.x] * b.deviation[chosen.y])
+            on_other[chosen.x] = np.clip(covariance / (a.deviation[chosen.x] * b.deviation[chosen.y]), -1, 1)
         total += on_other / 2
     total[~np.isfinite(total)] = np.nan
     return total[i], recovered
@@ -423,10 +427,11 @@ def _next_best(candidates: Candidates, i: Index, j: Index, strength: Array) -> t
     others[i] = j
     rivals = others[candidates.i] != candidates.j
     a, b, r = candidates.i[rivals], candidates.j[rivals], candidates.r[rivals]
-    order = np.lexsort((b, -r, a))
-    first = order[np.flatnonzero(np.diff(a[order], prepend=-1))]
-    best, best_r = np.full(len(others), -1), np.zeros(len(others))
-    best[a[first]], best_r[a[first]] = b[first], r[first]
+    best, best_r = np.full(len(others), len(candidates.y_bound)), np.zeros(len(others))
+    np.maximum.at(best_r, a, r)
+    largest = r == best_r[a]
+    np.minimum.at(best, a[largest], b[largest])
+    best[best == len(candidates.y_bound)] = -1
     return best[i], strength - best_r[i]
 
 

@@ -21,7 +21,8 @@ from .feature_rows import Array, Index
 NEGLIGIBLE = 1e-11
 """A violation of a dual bound that is rounding, relative to weights of 1."""
 MOST_STEPS = 10_000
-MOST_CANDIDATES = 30_000_000
+MOST_CANDIDATES, BYTES_OF_CANDIDATE = 30_000_000, 100
+"""Candidates to take at most, and the bytes that each takes with what is needed on the way."""
 MORE = 8
 """How many times as many candidates a feature gets whose bound is not tight."""
 
@@ -49,12 +50,17 @@ MoreCandidates = Callable[[Index, int], Candidates]
 
 
 def best_matching(
-    candidates: Candidates, more: MoreCandidates | None = None, *, k: int = 32, tolerance: float = 1e-6
+    candidates: Candidates,
+    more: MoreCandidates | None = None,
+    *,
+    k: int = 32,
+    tolerance: float = 1e-6,
+    most: float = MOST_CANDIDATES,
 ) -> Matching:
     """Return the matching of the largest total on the graph of candidates.
 
     As long as its total is not within the tolerance of the bound, relative to it, features whose
-    candidates leave a gap get more of them.
+    candidates leave a gap get more of them, up to the most candidates.
     """
     x, y, weight = _matched(candidates)
     v = _duals_of_y(candidates, x, y, weight)
@@ -66,7 +72,7 @@ def best_matching(
         k *= MORE
         loose = np.flatnonzero(needed > u)
         enough = bound - matching.total <= tolerance * matching.total
-        if more is None or enough or not len(loose) or len(candidates.r) + k * len(loose) > MOST_CANDIDATES:
+        if more is None or enough or not len(loose) or len(candidates.r) + k * len(loose) > most:
             return matching
         candidates = candidates.with_more(more(loose, k), loose)
         if (candidates.r > u[candidates.i] + v[candidates.j] + NEGLIGIBLE).any():
@@ -96,16 +102,13 @@ def _best_other(group: Index, r: Array) -> Array:
     A pair whose weight is larger than the sum of both, of its features of x and of y, is in every
     best matching: to put it there, at most these two are lost.
     """
-    order = np.lexsort((-r, group))
-    first = np.diff(group[order], prepend=-1) != 0
-    second = np.append(first[:-1] & ~first[1:], False)
     largest, next_largest = np.zeros(int(group.max()) + 1), np.zeros(int(group.max()) + 1)
-    largest[group[order[first]]] = r[order[first]]
-    after = order[np.flatnonzero(second) + 1]
-    next_largest[group[after]] = r[after]
-    best = largest[group]
-    best[order[first]] = next_largest[group[order[first]]]
-    return best
+    np.maximum.at(largest, group, r)
+    is_largest = r == largest[group]
+    np.maximum.at(next_largest, group[~is_largest], r[~is_largest])
+    shared = np.bincount(group[is_largest], minlength=len(largest)) > 1
+    next_largest[shared] = largest[shared]
+    return np.where(is_largest, next_largest[group], largest[group])
 
 
 def _assigned(i: Index, j: Index, r: Array) -> tuple[Index, Index, Array]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypedDict, overload
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypedDict, overload
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -26,7 +26,7 @@ from ..moments.provenance import Method, Provenance, Result
 from ..moments.remembered import remembered
 from ..moments.spans import Array, Index
 from .least_squares import Coefficients, coefficients, distances
-from .peeling import Peeling
+from .peeling import Peeling, RemovableSpan
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -628,14 +628,63 @@ def match_profile(pair: Pair, *, centred: bool = False, corrected: bool = False)
     """
     checked_pair(pair)
     sample_size = effective_sample_size(pair) - centred if corrected else np.inf
-    neurons, dimensions = list(pair.active(centred=centred)), 0
-    resolution = level_error = 0.0
-    levels = (np.full(pair.neurons[0], np.nan), np.full(pair.neurons[1], np.nan))
-    threshold = np.inf
     if corrected:
         _check_sample_size(pair, max(pair.ranks(centred=centred)), sample_size)
-        threshold = 1.0
-    for peeling in _sharpened(pair, neurons, centred, sample_size=sample_size):
+    levels = levels_by_peeling(pair, centred=centred, sample_size=sample_size)
+    fields = _match_result_fields(pair, centred, levels.resolution, levels.dimensions)
+    return MatchProfile(x_levels=levels.x, y_levels=levels.y, sample_size=sample_size if corrected else None, **fields)
+
+
+class Removable(Protocol):
+    """Two layers whose neurons can be removed: a `Pair`, or what has the same spans."""
+
+    @property
+    def neurons(self) -> tuple[int, int]:
+        """The numbers of neurons."""
+
+    def active(self, *, centred: bool = False) -> tuple[Index, Index]:
+        """Return the neurons that are not silent."""
+
+    def removable_spans(self, x: Index, y: Index, *, centred: bool) -> tuple[RemovableSpan, RemovableSpan]:
+        """Return the spans of some neurons."""
+
+
+class Levels(NamedTuple):
+    """The levels of all neurons, not squared, and how far they can be relied on."""
+
+    x: Array
+    y: Array
+    resolution: float
+    dimensions: int
+    """The number of dimensions of the larger span."""
+
+
+def levels_by_peeling(
+    layers: Removable, *, centred: bool = False, sample_size: float = np.inf, largest_wave: int | None = None
+) -> Levels:
+    """Return the level of every neuron, nan for silent ones.
+
+    Parameters
+    ----------
+    layers : Pair, or another object with its spans
+        Two layers.
+    centred : bool
+        Whether to subtract each neuron's mean first.
+    sample_size : float
+        The number of independent rows, for corrected distances.
+    largest_wave : int, optional
+        How many neurons of a side may be removed at once.
+
+    Returns
+    -------
+    Levels
+        The levels, and their resolution.
+    """
+    neurons, dimensions = list(layers.active(centred=centred)), 0
+    resolution = level_error = 0.0
+    levels = (np.full(layers.neurons[0], np.nan), np.full(layers.neurons[1], np.nan))
+    threshold = np.inf if np.isinf(sample_size) else 1.0
+    for peeling in _sharpened(layers, neurons, centred, sample_size=sample_size, largest_wave=largest_wave):
         dimensions = max(dimensions, peeling.dimensions)
         before, threshold = threshold, peeling.peel(levels, threshold)
         # The remaining neurons are a match at the threshold, even if unresolved.
@@ -647,10 +696,7 @@ def match_profile(pair: Pair, *, centred: bool = False, corrected: bool = False)
         side_levels[remaining] = 0.0
         side_levels[:] = np.sqrt(side_levels)
         side_levels[side_levels <= resolution] = 0.0 if resolution <= RESOLVED else resolution
-    fields = _match_result_fields(pair, centred, resolution, dimensions)
-    return MatchProfile(
-        x_levels=levels[0], y_levels=levels[1], sample_size=sample_size if corrected else None, **fields
-    )
+    return Levels(*levels, resolution, dimensions)
 
 
 def _check_sample_size(pair: Pair, dimensions: int, sample_size: float) -> None:
@@ -740,7 +786,12 @@ def checked_eps(eps: ArrayLike) -> Array:
 
 
 def _sharpened(
-    pair: Pair, neurons: list[Index], centred: bool, enough: float = 0.0, sample_size: float = np.inf
+    layers: Removable,
+    neurons: list[Index],
+    centred: bool,
+    enough: float = 0.0,
+    sample_size: float = np.inf,
+    largest_wave: int | None = None,
 ) -> Iterator[Peeling]:
     """Yield peelings of the remaining neurons until the resolution is `enough` or does not improve.
 
@@ -750,7 +801,8 @@ def _sharpened(
     """
     resolution, stale = np.inf, False
     while len(neurons[0]) or len(neurons[1]):
-        peeling = Peeling(pair.removable_spans(*neurons, centred=centred), list(neurons), sample_size)
+        spans = layers.removable_spans(*neurons, centred=centred)
+        peeling = Peeling(spans, list(neurons), sample_size, largest_wave=largest_wave)
         if peeling.resolution > resolution / 2 and not stale:
             return
         resolution = peeling.resolution
@@ -764,22 +816,47 @@ def _sharpened(
 def _match_result_fields(pair: Pair, centred: bool, resolution: float, dimensions: int) -> MatchFields:
     """Return the fields of `MatchResult`, given the number of dimensions of the larger span."""
     silent = [np.flatnonzero(pair.energy(side, centred=centred) == 0).tolist() for side in ("x", "y")]
-    chance = float(np.sqrt(max(0.0, 1 - dimensions / pair.rows)))
-    warnings = []
-    if pair.rows < ROWS_PER_NEURON * dimensions:
-        warnings.append(
-            f"{pair.rows:,} rows for {dimensions:,} independent neurons: unrelated layers would be at a distance of "
-            f"{chance:.2f} by chance; use at least {2 * ROWS_PER_NEURON * dimensions:,} rows, or fewer neurons"
-        )
-    if resolution > RESOLVED:
-        warnings.append(
-            f"neurons of a layer are nearly linear combinations of others: distances below {resolution:.2g} are "
-            f"rounding, and s(eps) is nan for smaller eps; {ADVICE[pair.method]}"
-        )
+    chance, warnings = reliability(pair.rows, dimensions, resolution, pair.method)
     return {
         "provenance": replace(pair.provenance, centred=centred, resolution=resolution),
         "x_silent": tuple(silent[0]),
         "y_silent": tuple(silent[1]),
         "chance_distance": chance,
-        "warnings": tuple(warnings),
+        "warnings": warnings,
     }
+
+
+def reliability(rows: int, dimensions: int, resolution: float, method: Method) -> tuple[float, tuple[str, ...]]:
+    """Return the distance of unrelated layers by chance, and warnings about too few rows or a coarse resolution.
+
+    Parameters
+    ----------
+    rows : int
+        The number of rows.
+    dimensions : int
+        The number of dimensions of the larger span.
+    resolution : float
+        The smallest distance that can be distinguished from 0.
+    method : str
+        How products were computed.
+
+    Returns
+    -------
+    chance_distance : float
+        The distance.
+    warnings : tuple of str
+        What may not be reliable, and what to do about it.
+    """
+    chance = float(np.sqrt(max(0.0, 1 - dimensions / rows)))
+    warnings = []
+    if rows < ROWS_PER_NEURON * dimensions:
+        warnings.append(
+            f"{rows:,} rows for {dimensions:,} independent neurons: unrelated layers would be at a distance of "
+            f"{chance:.2f} by chance; use at least {2 * ROWS_PER_NEURON * dimensions:,} rows, or fewer neurons"
+        )
+    if resolution > RESOLVED:
+        warnings.append(
+            f"neurons of a layer are nearly linear combinations of others: distances below {resolution:.2g} are "
+            f"rounding, and s(eps) is nan for smaller eps; {ADVICE[method]}"
+        )
+    return chance, tuple(warnings)

@@ -30,12 +30,13 @@ Distances, radii and thresholds are squared throughout this module.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..moments.gram_spans import GramSpan
-from ..moments.spans import Array, Compaction, Index, Span
+from ..moments.panels import Panel, Removal
+from ..moments.spans import Array, Compaction, Index, Noise
 
 X, Y = 0, 1
 SMALLEST_PANEL, LARGEST_PANEL = 48, 256
@@ -48,6 +49,39 @@ GROWTH = 30.0
 errors grow by the same factor."""
 
 
+class RemovableSpan(Protocol):
+    """The span of a layer's neurons, from which they can be removed: `Span`, `GramSpan` or `FileSpan`."""
+
+    outside: Array
+    """(t,) the squared distances of the other layer's neurons to the span."""
+    noise: Noise
+    """Bounds on the error of distances, relative to `condition`."""
+
+    @property
+    def rank(self) -> int:
+        """The number of dimensions of the span before any neuron was removed."""
+
+    @property
+    def condition(self) -> float:
+        """A bound on 1 / (smallest singular value) of the unit columns."""
+
+    @property
+    def resolution(self) -> float:
+        """The smallest distance that can be distinguished from 0."""
+
+    def panel(self, regressors: Index, targets: Index) -> Panel:
+        """Return the span restricted to some neurons, in smaller coordinates."""
+
+    def lost_components(self, removal: Removal) -> Array:
+        """Return the components of the other layer's neurons along lost directions."""
+
+    def apply(self, removal: Removal, components: Array) -> None:
+        """Apply the removal of neurons."""
+
+    def drop(self, regressors: Index, targets: Index) -> None:
+        """Delete neurons of both layers."""
+
+
 @dataclass
 class Peeling:
     """Two layers from which neurons are removed.
@@ -57,7 +91,7 @@ class Peeling:
     spans[X] has the neurons of X as regressors and those of Y as targets; spans[Y] is the reverse.
     """
 
-    spans: tuple[Span, Span] | tuple[GramSpan, GramSpan]
+    spans: tuple[RemovableSpan, RemovableSpan]
     """The spans of the remaining neurons of X and of Y."""
     neurons: list[Index]
     """The indices of the remaining neurons of X and of Y in their layers."""
@@ -65,6 +99,8 @@ class Peeling:
     """The number of independent rows, for corrected distances; infinite for distances in sample."""
     stale: bool = False
     """Whether the spans have to be factored again: removals would amplify their rounding."""
+    largest_wave: int | None = None
+    """How many neurons of a side may be removed at once, if memory limits that."""
 
     def __post_init__(self) -> None:
         self.is_corrected = bool(np.isfinite(self.sample_size))
@@ -197,7 +233,7 @@ class Peeling:
         """
         width = smallest = LARGEST_PANEL if self.is_corrected else SMALLEST_PANEL
         while self.largest() > self.resolution**2 and not self._is_one_sided() and not self.stale:
-            wave = [np.flatnonzero(self.distances(side) >= threshold) for side in (X, Y)]
+            wave = [np.flatnonzero(self.distances(side) >= threshold)[: self.largest_wave] for side in (X, Y)]
             if len(wave[X]) + len(wave[Y]) >= SMALLEST_WAVE and not self.is_corrected:
                 for side in (X, Y):
                     levels[side][self.neurons[side][wave[side]]] = threshold
@@ -349,7 +385,7 @@ class _Panel:
 class _Side:
     """The panel's neurons of one layer as regressors and of the other as targets."""
 
-    def __init__(self, span: Span | GramSpan, regressors: Index, targets: Index) -> None:
+    def __init__(self, span: RemovableSpan, regressors: Index, targets: Index) -> None:
         self.span = span
         self.targets = targets
         self.panel = span.panel(regressors, targets)

@@ -16,6 +16,7 @@ from numpy.typing import DTypeLike, NDArray
 from scipy.linalg import blas, lapack
 
 from . import sparse_rows
+from .packed import Packed
 
 if TYPE_CHECKING:
     import torch
@@ -61,7 +62,7 @@ class Engine(Protocol):
         """Add the column sums of A."""
 
     def add_gram(self, total: DeviceArray, A: DeviceArray) -> None:
-        """Add A^T A to the lower triangle."""
+        """Add A^T A to a packed matrix."""
 
     def add_product(self, total: DeviceArray, A: DeviceArray, B: DeviceArray) -> None:
         """Add A^T B."""
@@ -160,14 +161,26 @@ class NumpyEngine:
         total += sparse_rows.column_sums(A) if sparse_rows.is_sparse(A) else np.einsum("np->p", A, dtype=np.float64)
 
     def add_gram(self, total: Array, A: LiftedRows) -> None:
-        """Half the work of a product; `total.T` is Fortran-ordered, so that BLAS adds in place."""
+        """Tile by tile, about half the work of a product."""
         if sparse_rows.is_sparse(A):
-            sparse_rows.add_product(total, A, A, lower=True)
+            sparse_rows.add_gram(total, A)
             return
+        panels = Packed(A.shape[1]).panels
+        blocks = [
+            np.ascontiguousarray(A[:, panel.start : panel.stop]) for panel in panels
+        ]  # BLAS would copy each often
+        for i, panel in enumerate(panels):
+            columns = panel.of(total)
+            for other, block in zip(panels[:i], blocks[:i], strict=True):
+                self.add_product(columns[other.start : other.stop], block, blocks[i])
+            self._add_square(columns[panel.start :], blocks[i])
+
+    def _add_square(self, total: Array, A: Floats) -> None:
+        """Add A^T A to the lower triangle; `total.T` is Fortran-ordered, so that BLAS adds in place."""
         if self.single:
             total += blas.ssyrk(1.0, A.T).T
-            return
-        blas.dsyrk(1.0, A.T, beta=1.0, c=total.T, overwrite_c=1)
+        else:
+            blas.dsyrk(1.0, A.T, beta=1.0, c=total.T, overwrite_c=1)
 
     def add_product(self, total: Array, A: LiftedRows, B: LiftedRows) -> None:
         """The transposed product, for the same reason."""
@@ -294,8 +307,9 @@ class TorchEngine:
         total += A.sum(dim=0, dtype=torch.float64)
 
     def add_gram(self, total: torch.Tensor, A: torch.Tensor) -> None:
-        """The whole product: only its lower triangle is read."""
-        self.add_product(total, A, A)
+        """One product a panel: above the diagonal of its square, nothing is read."""
+        for panel in Packed(A.shape[1]).panels:
+            self.add_product(panel.of(total), A[:, : panel.stop], A[:, panel.start : panel.stop])
 
     def add_product(self, total: torch.Tensor, A: torch.Tensor, B: torch.Tensor) -> None:
         """Accumulate in place."""
@@ -423,8 +437,10 @@ class ArrayEngine:
         total += self.xp.sum(A, axis=0, dtype=self.xp.float64)
 
     def add_gram(self, total: DeviceArray, A: DeviceArray) -> None:
-        """The whole product: only its lower triangle is read."""
-        self.add_product(total, A, A)
+        """One product a panel: above the diagonal of its square, nothing is read."""
+        for panel in Packed(A.shape[1]).panels:
+            product = A[:, : panel.stop].T @ A[:, panel.start : panel.stop]
+            total[panel.first : panel.last] += self.xp.reshape(self.xp.astype(product, self.xp.float64), (-1,))
 
     def add_product(self, total: DeviceArray, A: DeviceArray, B: DeviceArray) -> None:
         """Add the product."""

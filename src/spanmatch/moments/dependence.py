@@ -96,7 +96,7 @@ def variance_inflations(pair: Pair, fourth: Fourth) -> Array:
         inflation_f = ||C_f - (n_f / n) C||^2 / ((n_f / n) (1 - n_f / n) (sum a b - ||C||^2 / n)).
     """
     C = pair.xy / norm(pair, "x") / norm(pair, "y")
-    shares = np.array([fold.rows for fold in pair.folds]) / pair.rows
+    shares = np.array([part.rows for part in pair.parts]) / pair.rows
     spreads = [
         float(np.sum((fold_product(pair, fold, "xy") - share * C) ** 2))
         for fold, share in zip(pair.folds, shares, strict=True)

@@ -17,7 +17,9 @@ from .._threads import few_threads
 from ..errors import SpanmatchError
 from .dependence import rows_are_independent
 from .held_out_squares import held_out_squares
-from .pairs import Joint, Pair, symmetric
+from .joint_sums import Joint
+from .packed import Packed
+from .pairs import Pair
 from .remembered import remembered
 from .spans import Array
 
@@ -178,11 +180,13 @@ def _whitening(pair: Pair, side: int) -> Array:
 
 def _transformed(part: Joint, A: Array, B: Array) -> Joint:
     """Return the sums of linear maps of both layers, without those of fourth order."""
-    xx, xy, yy = (lifted[:-1, :-1] for lifted in part.products())
-    within = tuple(_with_zeros(np.tril(M.T @ symmetric(lower) @ M)) for M, lower in ((A, xx), (B, yy)))
+    products = part.products()
+    xx, yy = (_with_zeros(M.T @ within @ M) for M, within in ((A, products.xx), (B, products.yy)))
+    within = (Packed(len(xx)).stored(xx),), (Packed(len(yy)).stored(yy),)
     shift = np.zeros(A.shape[1]), np.zeros(B.shape[1])
     sums = np.append(part.sums[0][:-1] @ A, 0.0), np.append(part.sums[1][:-1] @ B, 0.0)
-    return Joint(part.rows, part.n_examples, shift, sums, (within[0], within[1]), _with_zeros(A.T @ xy @ B), None)
+    cross = _with_zeros(A.T @ products.xy @ B)
+    return Joint(part.rows, part.n_examples, shift, sums, within, (cross,), None)
 
 
 def _with_zeros(products: Array) -> Array:

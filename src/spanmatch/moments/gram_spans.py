@@ -99,11 +99,11 @@ class GramSpan:
         """
         chosen = self.rows[regressors]
         images = self._of_rows(chosen)
-        T, pivots = _root(images[chosen])
+        T, pivots = root(images[chosen])
         images = images if len(pivots) == images.shape[1] else np.asfortranarray(images[:, pivots])
         basis = blas.dtrsm(1.0, np.asfortranarray(T[:, pivots]), images, side=1) if images.size else images
         relation_basis, S = orthonormal(self.null[:, regressors])
-        inside = _against(basis, _columns(self.cross, self.columns[targets]))
+        inside = against(basis, _columns(self.cross, self.columns[targets]))
         return Panel.of(T, S, inside, self.outside[targets], basis, relation_basis, self.cutoff / CLEAR)
 
     def lost_components(self, removal: Removal) -> Array:
@@ -119,7 +119,7 @@ class GramSpan:
         array of float, (k, t)
             The components.
         """
-        return np.asarray(_against(removal.lost, self.cross).T[self.columns].T)
+        return np.asarray(against(removal.lost, self.cross).T[self.columns].T)
 
     def apply(self, removal: Removal, components: Array) -> None:
         """Apply a removal in place: to the inner products, the relations, and the distances.
@@ -251,7 +251,7 @@ def _outside(factor: Factor, cross: Array) -> Array:
     return np.asarray(np.maximum(1.0 - np.einsum("kt,kt->t", inside, inside), 0.0))
 
 
-def _root(gram: Array) -> tuple[Array, NDArray[np.intp]]:
+def root(gram: Array) -> tuple[Array, NDArray[np.intp]]:
     """Return T (rank, j) with T^T T = gram, and the columns in which it is upper triangular."""
     if not gram.size:
         return np.zeros((0, len(gram)), order="F"), np.arange(0)
@@ -269,7 +269,7 @@ def _columns(cross: Array, columns: Index) -> Array:
     return np.take(cross, columns, axis=1) if cross.flags.c_contiguous else cross.T[columns].T
 
 
-def _against(A: Array, B: Array) -> Array:
+def against(A: Array, B: Array) -> Array:
     """Return A^T B for B in either memory order."""
     if not A.size or not B.size:
         return np.zeros((A.shape[1], B.shape[1]), order="F")

@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import SpanmatchError, among
+from .joint_sums import stacked_factor
 from .layer_records import LayerRecord
 from .options import Layers, Options
-from .pairs import stacked_factor
+from .packed import AT_ONCE, Packed
 from .sums import Key, Sums
 
 Array = NDArray[np.float64]
@@ -107,9 +108,10 @@ def _move_fold(kind: str, total: Array, sums: tuple[Array, Array], by: tuple[Arr
     elif kind == "cross":
         _move_product(total, *sums, *by, rows)
     else:
-        symmetric = total + np.tril(total, -1).T
-        _move_product(symmetric, *sums, *by, rows)
-        total[:] = np.tril(symmetric)
+        packed = Packed(len(sums[0]))
+        products = packed.dense(total)
+        _move_product(products, *sums, *by, rows)
+        total[:] = packed.stored(products)
 
 
 def _move_sum(total: Array, d: Array, rows: int) -> None:
@@ -131,7 +133,9 @@ def _move_product(total: Array, s: Array, t: Array, d: Array, e: Array, rows: in
     s[-1] += 2 * d @ s[:-1]
     t[-1] += 2 * e @ t[:-1]
     d, e = np.append(d, d @ d), np.append(e, e @ e)
-    total += np.outer(s, e) + np.outer(d, t + rows * e)
+    for start in range(0, len(total), AT_ONCE):
+        part = slice(start, start + AT_ONCE)
+        total[part] += np.outer(s[part], e) + np.outer(d[part], t + rows * e)
 
 
 def _move_factor(total: Array, d: Array, e: Array) -> None:

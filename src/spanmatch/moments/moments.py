@@ -103,9 +103,10 @@ class Moments(Displayed):
     Notes
     -----
     Memory depends on neurons alone: 8 bytes x folds x (p^2 + q^2 + p q) a pair, and 8 p q for its
-    null; with "qr", 8 bytes x folds x (1 + p + q)^2; with bins, 8 bytes x p q bins^2 more. The
-    sample takes 4 bytes x m x features a layer, where "flat" has p features for each row of an
-    example; with "mean", 8 bytes x m x p.
+    null, where of p^2 and q^2 only 0.5 to 0.75 is stored from 4096 neurons on; with "qr", 8 bytes x
+    folds x (1 + p + q)^2; with bins, 8 bytes x p q bins^2 more. The sample takes 4 bytes x m x
+    features a layer, where "flat" has p features for each row of an example; with "mean", 8 bytes x
+    m x p.
 
     The sample has the m examples whose ids have the smallest hashes. It is a simple random sample,
     also of sorted data, and the same for any order and any partition of the data.

@@ -25,7 +25,7 @@ from .torch_ranks import Description, State, StateArray
 
 Array = NDArray[np.float64]
 Arrays = Mapping[str, StateArray]
-FORMAT, VERSION = "spanmatch.moments", 7
+FORMAT, VERSION = "spanmatch.moments", 8
 
 
 @dataclass(frozen=True, eq=False)

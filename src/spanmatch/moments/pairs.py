@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Literal
+from typing import Literal, overload
 from weakref import ref
 
 import numpy as np
-from scipy.linalg import blas, qr
+from scipy.linalg import blas
 
 from .._display import Displayed
 from ..errors import SpanmatchError
 from .gram_spans import GramSpan, gram_spans
+from .joint_sums import Joint, Products, stacked_factor, total
 from .provenance import Method, Provenance
 from .remembered import of_each_layer, remembered, results_of_each_layer
 from .sample import Sample
@@ -37,79 +38,16 @@ PRODUCTS: dict[Method, float] = {"gram": UNIT, "qr": 0.0, "single": SINGLE}
 """The relative rounding of the inner products, by the method of the moments. With "qr", the
 triangular factor is used instead of inner products."""
 REMEMBERED = 2048
-"""The number of neurons of both layers up to which a pair caches the pairs of its folds. For wider
-layers the cache would take gigabytes."""
-AT_ONCE = 128
-"""The number of rows that are copied at once to the other side of the diagonal."""
+"""The number of neurons of both layers up to which a pair keeps its splits, two pairs a fold. For wider layers they
+would take gigabytes."""
+KEPT_FOLDS = 4096
+"""The number of neurons of both layers up to which a pair keeps the pairs of its folds."""
 LEAST_RANK = 0.5
 """The rank per neuron below which a dual basis, of as many rows, is faster than inner products."""
 RESOLVED = 1e-3
 """The largest resolution with which distances at or below it count as 0."""
 FAR_OFF = 1e-2
 """The spread, relative to the norm, below which layers are factored about their means."""
-
-
-@dataclass(frozen=True, eq=False)
-class Joint:
-    """Sums over lifted rows of two layers, from which a pair is made.
-
-    Notes
-    -----
-    The lifted row of x is (x - c, ||x - c||^2) with a fixed shift c; that of y is (y - d, ||y -
-    d||^2) with a fixed shift d. With p and q neurons, P = p + 1 and Q = q + 1. There are either the
-    sums of products (`within` and `cross`) or the triangular factor (`factor`).
-    """
-
-    rows: int
-    """The number of rows."""
-    n_examples: int
-    """The number of examples that the rows come from."""
-    shift: tuple[Array, Array]
-    """c (p,) and d (q,)."""
-    sums: tuple[Array, Array]
-    """(P,) and (Q,) the sums of the lifted rows."""
-    within: tuple[Array, Array] | None
-    """(P, P) and (Q, Q) the lower triangles of the sums of x x^T and of y y^T of lifted rows."""
-    cross: Array | None
-    """(P, Q) the sum of x y^T of lifted rows."""
-    factor: Array | None
-    """(1 + P + Q, 1 + P + Q) the triangular factor of the rows [1, x - c, y - d, ||x - c||^2,
-    ||y - d||^2]."""
-
-    def swapped(self) -> Joint:
-        """Return the same sums with the layers exchanged.
-
-        Returns
-        -------
-        Joint
-            The sums of y and x.
-        """
-        within = None if self.within is None else self.within[::-1]
-        cross = None if self.cross is None else self.cross.T
-        p, q = (len(shift) for shift in self.shift)
-        order = [0, *range(1 + p, 1 + p + q), *range(1, 1 + p), 2 + p + q, 1 + p + q]
-        factor = None if self.factor is None else stacked_factor(self.factor[:, order])
-        return Joint(self.rows, self.n_examples, self.shift[::-1], self.sums[::-1], within, cross, factor)
-
-    def products(self) -> tuple[Array, Array, Array]:
-        """Return the sums of products of lifted rows.
-
-        Returns
-        -------
-        xx : array of float, (P, P)
-            The sum of x x^T; only the lower triangle counts.
-        xy : array of float, (P, Q)
-            The sum of x y^T.
-        yy : array of float, (Q, Q)
-            The sum of y y^T; only the lower triangle counts.
-        """
-        if self.factor is None:
-            assert self.within is not None and self.cross is not None
-            return self.within[0], self.cross, self.within[1]
-        p, q = (len(shift) for shift in self.shift)
-        X = self.factor[:, [*range(1, 1 + p), 1 + p + q]]
-        Y = self.factor[:, [*range(1 + p, 1 + p + q), 2 + p + q]]
-        return X.T @ X, X.T @ Y, Y.T @ Y
 
 
 @dataclass(frozen=True, eq=False)
@@ -350,10 +288,10 @@ class Pair(Displayed):
         """
         joint = total(parts)
         n, (c, d), (s, t) = joint.rows, joint.shift, (side[:-1] for side in joint.sums)
-        lifted = joint.products()
-        xx, xy, yy, factor = _centred(joint, lifted)
-        last = lifted[0][-1], lifted[2][-1], lifted[1][:, -1], lifted[1][-1]
-        fourth = Fourth(joint.shift, *(sums.copy() for sums in last))
+        products = joint.products()
+        xx, xy, yy, factor = _centred(joint, products)
+        norms = products.x_norms, products.y_norms, products.x_norms_of_y, products.y_norms_of_x
+        fourth = Fourth(joint.shift, *norms)
         for layer, moments in zip(layers, (xx, yy), strict=True):
             finite = np.isfinite(moments).all(axis=1)
             if not finite.all():
@@ -424,10 +362,22 @@ class Pair(Displayed):
         """The number of folds; 0 if the moments were not kept separately."""
         return len(self._parts) if len(self._parts) > 1 else 0
 
+    @property
+    def folds(self) -> Sequence[Pair]:
+        """The pair of each fold; empty if the moments were not kept separately.
+
+        Those of narrow layers are cached; those of wide ones are computed at each access.
+        """
+        if sum(self.neurons) > KEPT_FOLDS:
+            return _PairsOfFolds(self._fold, self.n_folds)
+        return self._all_folds_as_pairs
+
     @cached_property
-    def folds(self) -> tuple[Pair, ...]:
-        """The pair of each fold; empty if the moments were not kept separately."""
-        return tuple(self._from_parts([part]) for part in self._parts) if self.n_folds else ()
+    def _all_folds_as_pairs(self) -> tuple[Pair, ...]:
+        return tuple(map(self._fold, range(self.n_folds)))
+
+    def _fold(self, fold: int) -> Pair:
+        return self._from_parts([self._parts[fold]])
 
     def splits(self, n_splits: int | None = None) -> Iterable[tuple[Pair, Pair]]:
         """Return, for each fold, the pair of all other folds and the pair of that fold.
@@ -938,6 +888,26 @@ class Pair(Displayed):
         return xx, xy, yy
 
 
+class _PairsOfFolds(Sequence[Pair]):
+    """The pairs of the folds of wide layers, of which none is kept."""
+
+    def __init__(self, fold: Callable[[int], Pair], count: int) -> None:
+        self._fold, self._count = fold, count
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, index: int) -> Pair: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Pair]: ...
+
+    def __getitem__(self, index: int | slice) -> Pair | Sequence[Pair]:
+        folds = range(self._count)[index]
+        return tuple(map(self._fold, folds)) if isinstance(folds, range) else self._fold(folds)
+
+
 def checked_pair(pair: Pair) -> Pair:
     """Check that an argument is a pair of layers.
 
@@ -961,61 +931,8 @@ def checked_pair(pair: Pair) -> Pair:
     return pair
 
 
-def total(parts: Sequence[Joint]) -> Joint:
-    """Return the sums over the rows of all parts.
-
-    Parameters
-    ----------
-    parts : sequence of Joint
-        Sums over different rows, with the same shifts.
-
-    Returns
-    -------
-    Joint
-        The sums over all rows.
-    """
-    if len(parts) == 1:
-        return parts[0]
-
-    first = parts[0]
-    sums = (_added([part.sums[0] for part in parts]), _added([part.sums[1] for part in parts]))
-    count = sum(part.rows for part in parts), sum(part.n_examples for part in parts)
-    if first.factor is not None:
-        factor = stacked_factor(*(part.factor for part in parts if part.factor is not None))
-        return Joint(*count, first.shift, sums, None, None, factor)
-    within_x = _added([part.within[0] for part in parts if part.within is not None])
-    within_y = _added([part.within[1] for part in parts if part.within is not None])
-    cross = _added([part.cross for part in parts if part.cross is not None])
-    return Joint(*count, first.shift, sums, (within_x, within_y), cross, None)
-
-
-def _added(arrays: Sequence[Array]) -> Array:
-    """Return the sum of arrays, in new memory."""
-    result = arrays[0].copy()
-    for array in arrays[1:]:
-        result += array
-    return result
-
-
-def stacked_factor(*factors: Array) -> Array:
-    """Return the triangular factor of stacked matrices.
-
-    Parameters
-    ----------
-    *factors : array of float, (rows, m)
-        Matrices with the same number of columns.
-
-    Returns
-    -------
-    array of float, (at most m, m)
-        Upper triangular R, with R^T R the sum of the matrices' F^T F.
-    """
-    width = factors[0].shape[1]
-    return np.asarray(qr(np.vstack(factors), mode="r", check_finite=False)[0][:width])
-
-
-def _centred(joint: Joint, lifted: tuple[Array, Array, Array]) -> tuple[Array, Array, Array, Array | None]:
-    """Return xx, xy, yy and the factor of the centred columns, None without method="qr"."""
+def _centred(joint: Joint, products: Products) -> tuple[Array, Array, Array, Array | None]:
+    """Return xx, xy, yy and the factor of the centred columns, None without method="qr". Products become the former."""
     n, (s, t) = joint.rows, (side[:-1] for side in joint.sums)
     if joint.factor is not None:
         # The first row of the factor contains the means. The rows below it are the factor of the
@@ -1024,31 +941,10 @@ def _centred(joint: Joint, lifted: tuple[Array, Array, Array]) -> tuple[Array, A
         factor = joint.factor[1:end, 1:end]
         X, Y = factor[:, : len(s)], factor[:, len(s) :]
         return X.T @ X, X.T @ Y, Y.T @ Y, factor
-    xx, xy, yy = symmetric(lifted[0][:-1, :-1]), lifted[1][:-1, :-1].copy(order="C"), symmetric(lifted[2][:-1, :-1])
+    xx, xy, yy = products.xx, products.xy, products.yy
     for moments, u, v in ((xx, s, s), (xy, s, t), (yy, t, t)):
         blas.dger(-1.0, v, u / n, a=moments.T, overwrite_a=1)
     return xx, xy, yy, None
-
-
-def symmetric(lower: Array) -> Array:
-    """Return the symmetric matrix with a given lower triangle.
-
-    Parameters
-    ----------
-    lower : array of float, (m, m)
-        A matrix of which only the lower triangle counts.
-
-    Returns
-    -------
-    array of float, (m, m)
-    """
-    full = np.array(lower, order="C")
-    for start in range(0, len(full), AT_ONCE):
-        end = start + AT_ONCE
-        block = np.tril(full[start:end, start:end])
-        full[start:end, start:end] = block + np.tril(block, -1).T
-        full[start:end, end:] = full[end:, start:end].T
-    return full
 
 
 def _unit(

@@ -8,9 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import SpanmatchWarning
+from .joint_sums import Joint
 from .layer_records import LayerRecord
 from .number_types import NUMBER_TYPES
-from .pairs import RESOLVED, Joint, Pair
+from .packed import Packed
+from .pairs import RESOLVED, Pair
 from .sums import Sums
 
 Array = NDArray[np.float64]
@@ -35,7 +37,7 @@ def warn_unless_resolved(layer: str, record: LayerRecord, sums: Sums, stacklevel
 
 def _pair_with_silence(layer: str, record: LayerRecord, gram: Array, total: Array) -> Pair:
     """Return the pair of a layer with a silent neuron, given the layer's sums over all folds."""
-    shift, nothing = (record.shift, np.zeros(1)), np.zeros((2, 2))
+    shift, nothing = (record.shift, np.zeros(1)), np.zeros(Packed(2).length)
     count = int(record.rows.sum()), int(record.examples.sum())
-    joint = Joint(*count, shift, (total, np.zeros(2)), (gram, nothing), np.zeros((len(total), 2)), None)
+    joint = Joint(*count, shift, (total, np.zeros(2)), ((gram,), (nothing,)), (np.zeros((len(total), 2)),), None)
     return Pair.of((layer, ""), [joint], dtypes=(record.dtype, NUMBER_TYPES[0]))

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import SpanmatchError
+from .packed import Packed
 
 if TYPE_CHECKING:
     import torch
@@ -114,8 +115,8 @@ def column_sums(A: csr_array) -> NDArray[np.float64]:
     return np.bincount(A.indices, weights=A.data, minlength=A.shape[1]).astype(np.float64, copy=False)
 
 
-def add_product(total: NDArray[np.float64], A: Any, B: Any, *, lower: bool = False) -> None:
-    """Add A^T B, of which at least one is sparse; of a Gram matrix the lower triangle alone."""
+def add_product(total: NDArray[np.float64], A: Any, B: Any) -> None:
+    """Add A^T B, of which at least one is sparse."""
     if not is_sparse(A):
         total += (B.T @ A).T
         return
@@ -124,6 +125,13 @@ def add_product(total: NDArray[np.float64], A: Any, B: Any, *, lower: bool = Fal
         total += product
         return
     product = product.tocsr()
-    rows, columns = np.repeat(np.arange(len(total)), np.diff(product.indptr)), product.indices
-    kept = columns <= rows if lower else slice(None)
-    total[rows[kept], columns[kept]] += product.data[kept]
+    rows = np.repeat(np.arange(len(total)), np.diff(product.indptr))
+    total[rows, product.indices] += product.data
+
+
+def add_gram(total: NDArray[np.float64], A: csr_array) -> None:
+    """Add A^T A to a packed matrix."""
+    product = (A.T @ A).tocsr()
+    rows, columns = np.repeat(np.arange(A.shape[1]), np.diff(product.indptr)), product.indices
+    kept = columns <= rows
+    total[Packed(A.shape[1]).places(rows[kept], columns[kept])] += product.data[kept]

@@ -5,7 +5,7 @@ the same products hold the fourth moments that unbiased measures need. A flat di
 arrays, so that copying, adding and saving are one line each, with P = p + 1 and Q = q + 1:
 
     ("sum", x)         (folds, P)              sum of lifted x
-    ("gram", x)        (folds, P, P)           sum of x x^T, lower triangle                   method "gram"
+    ("gram", x)        (folds, about P P / 2)  sum of x x^T, stored as `Packed` says          method "gram"
     ("cross", x, y)    (folds, P, Q)           sum of x y^T                                   method "gram"
     ("factor", x, y)   (folds, 1+P+Q, 1+P+Q)   triangular factor of [1 x y ||x||^2 ||y||^2]   method "qr"
     ("null", x, y)     (P, Q)                  sum of x y'^T, y' of another example
@@ -24,9 +24,10 @@ from numpy.typing import NDArray
 
 from .backends import DeviceArray, Engine, NumpyEngine, Room
 from .folds import Index, Piece, Plan
+from .joint_sums import Joint
 from .layer_records import LayerRecord
 from .options import Layers, Options
-from .pairs import Joint
+from .packed import Packed
 from .partner_similarity import ExampleMeans, PartnerSimilarity
 
 Array = NDArray[np.float64]
@@ -45,7 +46,7 @@ def shapes_of_sums(
     for layer, width in widths.items():
         shapes["sum", layer] = (k, width + 1)
         if not factored:
-            shapes["gram", layer] = (k, width + 1, width + 1)
+            shapes["gram", layer] = (k, Packed(width + 1).length)
         if options.null:
             shapes["partners", layer] = (width + 4,)
     for x, y in pairs:
@@ -92,7 +93,11 @@ class Sums:
         host = NumpyEngine(self.engine.single)
         if self.engine == host:
             return Sums(host, {key: array.copy() for key, array in self.arrays.items()})
-        return Sums(host, {key: _lower(key, self.engine.host(a)).copy() for key, a in self.arrays.items()})
+        arrays = {key: self.engine.host(array).copy() for key, array in self.arrays.items()}
+        for (kind, *layers), array in arrays.items():
+            if kind == "gram":
+                _clear(array, arrays["sum", *layers].shape[1])
+        return Sums(host, arrays)
 
     def writable(self, key: Key) -> DeviceArray:
         """Return an accumulator to add to, which no reader holds."""
@@ -184,8 +189,8 @@ class Sums:
         sums = (self.read(("sum", x))[fold], self.read(("sum", y))[fold])
         if ("factor", x, y) in self.arrays:
             return Joint(*count, shift, sums, None, None, self.read(("factor", x, y))[fold])
-        grams = (self.read(("gram", x))[fold], self.read(("gram", y))[fold])
-        return Joint(*count, shift, sums, grams, self.read(("cross", x, y))[fold], None)
+        within = ((self.read(("gram", x))[fold],), (self.read(("gram", y))[fold],))
+        return Joint(*count, shift, sums, within, (self.read(("cross", x, y))[fold],), None)
 
     def null(self, x: str, y: str) -> Array:
         """Return the product of the null pairing, without copying it."""
@@ -219,6 +224,7 @@ def _constants(engine: Engine, record: LayerRecord) -> tuple[DeviceArray, Device
     return engine.constant(record.shift), engine.constant(lower_ends)
 
 
-def _lower(key: Key, array: Array) -> Array:
-    """Return sums of squares with nothing above the diagonal, whatever the engine left there."""
-    return np.tril(array) if key[0] == "gram" else array
+def _clear(folds: Array, width: int) -> None:
+    """Set to 0, in place, what an engine may have left above the diagonals of sums of squares."""
+    for total in folds:
+        Packed(width).clear(total)

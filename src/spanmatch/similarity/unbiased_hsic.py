@@ -148,9 +148,15 @@ def hsic_of_folds(pair: Pair) -> HSIC:
 
 def _fold_sums(pair: Pair, sides: Sides) -> _Folds:
     """Return the sums of the folds about the means of all rows, of layers of unit Frobenius norm."""
-    rows = np.array([fold.rows for fold in pair.folds], dtype=float)
-    x, y = (rows[:, None] * [scaled_offset(pair, fold, side) for fold in pair.folds] for side in sides)
-    return _Folds(rows, x, y, np.array([fold_product(pair, fold, sides) for fold in pair.folds]))
+    rows = np.array([part.rows for part in pair.parts], dtype=float)
+    offsets: tuple[list[Array], list[Array]] = [], []
+    products = []
+    for fold in pair.folds:  # once: those of wide layers are not kept
+        for side, of_folds in zip(sides, offsets, strict=True):
+            of_folds.append(scaled_offset(pair, fold, side))
+        products.append(fold_product(pair, fold, sides))
+    x, y = (rows[:, None] * np.array(of_folds) for of_folds in offsets)
+    return _Folds(rows, x, y, np.array(products))
 
 
 def _fold_statistic(folds: _Folds) -> float:

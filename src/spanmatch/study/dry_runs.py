@@ -14,6 +14,7 @@ import torch
 from .._files import Path_
 from ..activations.code_names import is_code
 from ..errors import SpanmatchError
+from ..moments.packed import Packed
 from .cifar_archives import CLASSES
 from .compared_layers import checked_widths
 from .datasets import ALPHABET, Data, reader
@@ -130,7 +131,11 @@ def _one_step(variant: Variant, few: Data) -> None:
 def _gigabytes(widths: list[int], seeds: int, settings: CompareSettings) -> float:
     """Return how large the moments of all pairs of seeds are, from the widths of the layers."""
     pairs = len(list(combinations(range(seeds), 2)))
-    return sum(8 * (settings.folds * (seeds + pairs) + pairs) * (width + 1) ** 2 for width in widths) / 1e9
+    products = settings.folds * pairs + pairs  # and of the null
+    return (
+        sum(8 * (settings.folds * seeds * Packed(width + 1).length + products * (width + 1) ** 2) for width in widths)
+        / 1e9
+    )
 
 
 def _noise(settings: DataSettings) -> Data:

@@ -325,8 +325,8 @@ class FollowTraining(Step):
     """Similarity over training: each network to itself at the end, and seeds to each other."""
 
     kind = "epochs"
-    version = 1
-    depends_on = (*QUANTITIES, "epochs")
+    version = 2
+    depends_on = (*QUANTITIES, "folds", "epochs")
 
     @classmethod
     def requested(cls, settings: Settings) -> Iterable[tuple[str, ...]]:
@@ -396,8 +396,8 @@ class CompareAlternatives(Step):
     """Seeds against seeds with rows made in other ways: what depends on that choice, and what does not."""
 
     kind = "alternatives"
-    version = 1
-    depends_on = (*QUANTITIES, "alternatives")
+    version = 2
+    depends_on = (*QUANTITIES, "folds", "alternatives")
 
     @classmethod
     def requested(cls, settings: Settings) -> Iterable[tuple[str, ...]]:
@@ -530,13 +530,16 @@ def _layers_of(variant: TrainedVariant, network: nn.Module, compare: CompareSett
 def _pairs(
     variant: TrainedVariant, networks: Mapping[str, nn.Module], compare: CompareSettings, pairs: Pairs = "matching"
 ) -> Iterator[tuple[PairOfNetworks, Pair]]:
-    """Yield pairs of networks at every layer, without folds and null: by default all."""
+    """Yield pairs of networks at every layer, without null: by default all.
+
+    Measures that are corrected for dependent rows need folds.
+    """
     moments = capture(
         networks,
         compared_batches(variant.data, compare),
         layers=variant.layers(compare),
         pairs=pairs,
-        folds=1,
+        folds=compare.folds,
         null=False,
         **_sample_of_measures(compare),
         **layout_of(compare),
