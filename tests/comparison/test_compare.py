@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gc
 import importlib
 import json
 from dataclasses import replace
@@ -551,9 +552,10 @@ def test_what_was_computed_of_samples_is_released_with_the_last_pair_of_a_layer(
     r = np.random.default_rng(0)
     X = r.standard_normal((200, 5))
     networks = {name: {f"fc{i}": X + r.standard_normal((200, 5)) for i in range(3)} for name in "ab"}
+    gc.collect()  # of other tests
     before = CACHE.nbytes + UNIT_KERNELS.nbytes
     comparison = sm.compare(networks, clusters=False)
-    assert CACHE.nbytes + UNIT_KERNELS.nbytes == before
+    assert CACHE.nbytes + UNIT_KERNELS.nbytes <= before
     pair = comparison.moments.pair("a:fc1", "b:fc1")
     assert not pair.sample.x.results
     assert sm.rsa(pair).value == comparison["fc1"].measure("rsa").value  # computed again
