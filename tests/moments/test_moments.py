@@ -131,7 +131,7 @@ def test_a_pair_stays_as_it_was_when_more_is_added_and_shares_memory_until_then(
         pair = moments.pair(*NAMES)
         key = ("cross", *NAMES) if method == "gram" else ("factor", *NAMES)
         accumulator = moments._sums.total().arrays[key]
-        array = pair._parts[0].cross if method == "gram" else pair._parts[0].factor
+        array = pair._parts[0].cross[0] if method == "gram" else pair._parts[0].factor
         assert np.shares_memory(array, accumulator)
         null, fold = moments_of(X, Y, method=method, bins=3).pair(*NAMES).null.xy, array.copy()
         moments.update({"a:l": X + 3, "b:l": Y - 1})

@@ -192,10 +192,12 @@ def feature_universality(
         The dictionaries' name without the network.
     min_correlation : float
         The smallest correlation of a partner.
-    candidates, min_active_rows, tolerance, max_memory_gb
+    candidates, min_active_rows, tolerance
         As of `feature_partners`.
     null : bool
         Whether to match again with rows of other examples, for the cycle consistency under the null.
+    max_memory_gb : float, optional
+        As of `feature_partners`.
 
     Returns
     -------
