@@ -45,7 +45,7 @@ def of_the_page(page: Page) -> None:
 
 
 def of_studies(page: Page, studies: Path) -> None:
-    for name in ("digits-vgg", "cifar10-resnet"):
+    for name in ("digits-vgg", "cifar10-resnet", "cifar10-vgg"):
         shutil.copy(studies / name / "figures" / "seeds" / "depth.png", IMAGES / f"depth-{name}.png")
     opened(page, studies / "digits-width-depth")
     page.locator("#comparison").select_option("seeds-deep")
