@@ -219,5 +219,5 @@ def _in_files(x: csr_array, y: csr_array, limit: float, scratch: Path_ | None) -
         component = WideComponent.of(x, y, Path(folder), limit)
         with as_many_as_help(sum(component.neurons)):
             levels = levels_by_peeling(component, largest_wave=LARGEST_WAVE)
-    told = reliability(x.shape[1], levels.dimensions, levels.resolution, "gram")
-    return ComponentLevels(levels.x, levels.y, levels.resolution, *told)
+    chance_distance, warnings = reliability(x.shape[1], levels.dimensions, levels.resolution, "gram")
+    return ComponentLevels(levels.x, levels.y, levels.resolution, chance_distance, warnings)

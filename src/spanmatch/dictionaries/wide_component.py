@@ -46,19 +46,19 @@ class WideComponent:
         """
         p, q = x.shape[0], y.shape[0]
         fixed, column = memory_needed(p, q, x.nnz + y.nnz), 8 * max(p, q)
-        told = f"{p:,} and {q:,} features that are connected"
+        features = f"{p:,} and {q:,} features that are connected"
         if fixed > limit:
             raise SpanmatchError(
-                f"{told}: in files, their levels take {fixed / 1e9:.3g} GB of memory, over the limit of "
+                f"{features}: in files, their levels take {fixed / 1e9:.3g} GB of memory, over the limit of "
                 f"{limit / 1e9:.3g}; give a higher max_memory_gb=, or find partners with sm.feature_partners"
             )
         needed, free = 8.0 * (p + q) ** 2, shutil.disk_usage(folder).free
         if needed > free:
             raise SpanmatchError(
-                f"{told}: their products take {needed / 1e9:.3g} GB in files, and {folder} has {free / 1e9:.3g} GB "
+                f"{features}: their products take {needed / 1e9:.3g} GB in files, and {folder} has {free / 1e9:.3g} GB "
                 "free; give another folder, scratch="
             )
-        announce(f"{told}: {needed / 1e9:.3g} GB in files in {folder}")
+        announce(f"{features}: {needed / 1e9:.3g} GB in files in {folder}")
         spare = (limit - fixed) / column
         most_relations = int(spare / 2 / RELATION_COPIES)
         at_once = min(max(p, q), LEAST_BLOCK + int(spare / 2 / BLOCK_COPIES))

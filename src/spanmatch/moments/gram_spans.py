@@ -74,7 +74,7 @@ class GramSpan:
     @property
     def resolution(self) -> float:
         """The smallest distance that can be distinguished from 0; 1 if the rank is not clear."""
-        return min(1.0, (self.noise.of_distances + self.noise.of_squares) * self.condition) if self.clear else 1.0
+        return self.noise.resolution(self.condition, self.clear)
 
     def panel(self, regressors: Index, targets: Index) -> Panel:
         """Return the span restricted to some neurons, in smaller coordinates.

@@ -55,6 +55,10 @@ class Noise:
     of_squares: float
     """The error of a distance of 0. Squared distances of any size have the square of this error."""
 
+    def resolution(self, condition: float, clear: bool) -> float:
+        """Return the smallest distance that can be distinguished from 0; 1 if the rank is not clear."""
+        return min(1.0, (self.of_distances + self.of_squares) * condition) if clear else 1.0
+
 
 @dataclass(frozen=True)
 class Rounding:
@@ -167,7 +171,7 @@ class Span:
     @property
     def resolution(self) -> float:
         """The smallest distance that can be distinguished from 0; 1 if the rank is not clear."""
-        return min(1.0, (self.noise.of_distances + self.noise.of_squares) * self.condition) if self.clear else 1.0
+        return self.noise.resolution(self.condition, self.clear)
 
     def apply(self, removal: Removal, components: Array) -> None:
         """Apply a removal in place: to the dual basis, the relations, and the targets.
@@ -296,7 +300,7 @@ class Factor:
     @property
     def resolution(self) -> float:
         """The smallest distance that can be distinguished from 0; 1 if the rank is not clear."""
-        return min(1.0, (self.noise.of_distances + self.noise.of_squares) * self.condition) if self.clear else 1.0
+        return self.noise.resolution(self.condition, self.clear)
 
     def centred_resolution(self, mean: Array, spread: Array) -> float | None:
         """Return the resolution of the columns less their means, scaled to unit norm again.
