@@ -951,9 +951,14 @@ def _unit(
     moments: Array, i: Index, j: Index, scales: tuple[Array, Array], means: tuple[Array, Array], rows: int
 ) -> Array:
     """Return inner products of scaled neurons, given centred moments; centred if rows = 0."""
-    every = all(np.array_equal(k, np.arange(n)) for k, n in zip((i, j), moments.shape, strict=True))
-    unit = np.multiply(moments if every else moments[np.ix_(i, j)], scales[0][:, None], order="C")
+    is_complete = _are_all(i, moments.shape[0]) and _are_all(j, moments.shape[1])
+    unit = np.multiply(moments if is_complete else moments[np.ix_(i, j)], scales[0][:, None], order="C")
     unit *= scales[1]
     if rows and unit.size:
         unit = blas.dger(rows, means[1][j] * scales[1], means[0][i] * scales[0], a=unit.T, overwrite_a=1).T
     return np.asarray(unit)
+
+
+def _are_all(neurons: Index, count: int) -> bool:
+    """Return whether these are all neurons, in order."""
+    return np.array_equal(neurons, np.arange(count))
