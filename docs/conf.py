@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
+
+# For PyTorch, in the gallery and in the notebooks' kernels, too: their networks are small, and two threads that
+# wait for one another on a busy machine take minutes where one takes seconds.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 DOCS = Path(__file__).parent
 sys.path[:0] = [str(DOCS / "extensions"), str(DOCS)]
@@ -39,8 +44,9 @@ suppress_warnings = ["config.cache"]
 myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 4
 nb_execution_mode = "auto"
-nb_execution_timeout = 120
+nb_execution_timeout = 600
 nb_execution_raise_on_error = True
+nb_execution_show_tb = True
 nb_merge_streams = True
 
 # The reference: a page for each public name, from its docstring.
