@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 Method = Literal["bipartite", "semi"]
 By = Literal["correlation", "absolute", "information"]
 PValues = Callable[[Index, Index], Array]
-SMALL = 4096
-"""The number of entries up to which an assignment is solved as a sparse matching."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
@@ -381,24 +379,10 @@ def assigned(s: Array) -> tuple[Index, Index]:
         Ascending.
     columns : array of int, (min(m, k),)
         The column of each of these rows.
-
-    Notes
-    -----
-    Small ones are solved as sparse matchings, because loading `scipy.optimize` takes a quarter of a second. Both
-    solvers are exact, and differ only where several assignments have the largest total.
     """
-    if s.size > SMALL:
-        from scipy.optimize import linear_sum_assignment
+    from scipy.optimize import linear_sum_assignment
 
-        rows, columns = linear_sum_assignment(s, maximize=True)
-        return rows, columns
-    from scipy.sparse import csr_array
-    from scipy.sparse.csgraph import min_weight_full_bipartite_matching
-
-    m, k = s.shape
-    below_zero = s - (s.max() + 1.0)  # entries of 0 would not be edges
-    places = np.tile(np.arange(k, dtype=np.int32), m), np.arange(0, m * k + 1, k, dtype=np.int32)
-    rows, columns = min_weight_full_bipartite_matching(csr_array((below_zero.ravel(), *places), shape=s.shape), True)
+    rows, columns = linear_sum_assignment(s, maximize=True)
     return rows, columns
 
 
