@@ -95,6 +95,18 @@ def test_the_bound_holds_for_every_matching_and_the_matching_is_best_of_the_cand
     assert proved.total == pytest.approx(best, abs=1e-9) and proved.bound == pytest.approx(best, abs=1e-9)
 
 
+@pytest.mark.parametrize("noise", [0, 1e-16, 1e-15, 1e-13, 1e-11, 1e-6])
+def test_weights_that_are_equal_to_rounding_are_matched(noise):
+    """A solver that lowers prices by differences of weights must end where these are below the rounding of a price."""
+    r = np.random.default_rng(0)
+    for _ in range(50):
+        p, q = r.integers(4, 20, 2)
+        R = 0.5 + r.choice([0, 0.1, 0.3], (p, 1)) + noise * r.standard_normal((p, q))
+        matching = best_matching(graph(R, q))
+        assert matching.total == pytest.approx(R[linear_sum_assignment(R, maximize=True)].sum(), rel=1e-11)
+        assert matching.bound >= matching.total * (1 - 1e-12)
+
+
 @settings(deadline=None, max_examples=25)
 @given(k=st.integers(1, 6), seed=st.integers(0, 1000), wide=st.booleans())
 def test_candidates_are_the_largest_of_each_feature(k, seed, wide):

@@ -20,6 +20,8 @@ from .feature_rows import Array, Index
 
 NEGLIGIBLE = 1e-11
 """A violation of a dual bound that is rounding, relative to weights of 1."""
+GRID = 2.0**-40
+"""What weights of 1 are rounded to for the solver."""
 MOST_STEPS = 10_000
 MOST_CANDIDATES, BYTES_OF_CANDIDATE = 30_000_000, 100
 """Candidates to take at most, and the bytes that each takes with what is needed on the way."""
@@ -116,13 +118,14 @@ def _assigned(i: Index, j: Index, r: Array) -> tuple[Index, Index, Array]:
 
     Each feature of x can also remain alone: it has a column of its own, of weight 0. The solver
     takes absent entries for forbidden and zeros for absent, so 1 is added to all weights: each row
-    is matched once.
+    is matched once. It lowers prices by differences of weights. Weights are rounded to a grid, on
+    which its sums are exact: a difference below the rounding of a price would never lower it.
     """
     if not len(i):
         return np.empty(0, dtype=np.intp), np.empty(0, dtype=np.intp), np.empty(0)
     rows, row = np.unique(i, return_inverse=True)
     columns, column = np.unique(j, return_inverse=True)
-    graph = csr_array((1 + r, (row, column)), shape=(len(rows), len(columns)))
+    graph = csr_array((1 + np.rint(r / GRID) * GRID, (row, column)), shape=(len(rows), len(columns)))
     alone = hstack([graph, eye_array(len(rows), format="csr")], format="csr")
     x, y = min_weight_full_bipartite_matching(alone, maximize=True)
     paired = y < len(columns)
