@@ -59,7 +59,7 @@ export function drawSimilarityByLayer(figure, view, estimate, chosenLayer, chose
     },
     marks: [
       Plot.ruleY([0]),
-      Plot.ruleX(chosenLayer ? [chosenLayer] : [], { stroke: token("--accent"), strokeOpacity: 0.25, strokeWidth: 14 }),
+      Plot.ruleX(chosenLayer ? [chosenLayer] : [], { stroke: token("--soft"), strokeOpacity: 0.14, strokeWidth: 20 }),
       Plot.lineY(rows, { x: "layer", y: "similarity", z: "eps", stroke: "currentColor", strokeOpacity: 0.18 }),
       Plot.text(epsLabels(rows, layers[layers.length - 1]), {
         x: "layer",
