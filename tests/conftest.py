@@ -28,7 +28,7 @@ SLOW = (
     "cli/test_cli.py::test_a_study_is_written_checked_and_run",
     "cli/test_cli.py::test_ctrl_c_exits_with_130_and_leaves_nothing",
     "comparison/test_compare.py::test_simple_matches_are_saved_where_asked_for",
-    "evidence/test_evidence.py::test_a_network_that_learned_nothing_does_not_pass_for_one_that_did",
+    "interventions/test_transplants.py::test_a_network_that_learned_nothing_does_not_pass_for_one_that_did",
     "evidence/test_evidence.py::test_intervals_cover_what_they_claim",
     "match/test_exactness.py",
     "moments/test_dask_and_ranks.py",

@@ -53,6 +53,10 @@ from = 'm.py:f'
             "name = 'x'\ntraining.start = 'a'\n[[variants]]\nname = 'a'",
             ["line 2: training.start: no variant 'a' stands before 'a'"],
         ),
+        (
+            "name = 'x'\ntraining.start_layers = ['conv1']",
+            ["line 2: training.start_layers: give training.start too, a variant"],
+        ),
         ("name = 'x'\ncompare.epochs = [30]", ["line 2: compare.epochs: 30 is after the last of 20"]),
         ("name = 'x'\n[[variants]]\nname='a'\n[[variants]]\nname='b'\ntraining.lr=-1", ["line 6: training.lr", "-1"]),
         ("name = 'x'\n[[variants]]\nname='a'\n[variants.training]\nlr=-1", ["line 5: training.lr"]),

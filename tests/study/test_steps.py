@@ -41,6 +41,24 @@ def test_a_later_variant_starts_where_the_first_ended(small_study):
         small_study.networks("c")
 
 
+def test_some_layers_start_where_another_variant_ended(tmp_path):
+    text = SMALL.replace("epochs = 3", "epochs = 2").replace("[0, 1, 2]", "[0, 1]").replace("[12]", "[12, 8]")
+    text += "epochs = [0]\n[[variants]]\nname = 'a'\n[[variants]]\nname = 'b'\ntraining.start = 'a'\n"
+    study = sm.run_study(written(tmp_path, text + "training.start_layers = ['fc[12]']\n"), tmp_path / "out", workers=1)
+    ended, untrained, started = study.networks("a"), study.networks("a", epoch=0), study.networks("b", epoch=0)
+    for name, network in started.items():
+        for layer, source in {"fc1": ended, "fc2": ended, "fc3": untrained}.items():
+            for own, other in zip(
+                network.get_submodule(layer).parameters(), source[name].get_submodule(layer).parameters(), strict=True
+            ):
+                assert torch.equal(own, other), layer
+    assert not torch.equal(ended["seed0"].fc3.weight, untrained["seed0"].fc3.weight)
+    path = written(tmp_path, text + "training.start_layers = ['conv1']\n")
+    for run in (sm.run_study, dry_run):
+        with pytest.raises(sm.SpanmatchError, match=r"training.start_layers: layers: 'conv1' matches nothing"):
+            run(path)
+
+
 def test_a_study_samples_and_permutes_as_its_settings_say(tmp_path):
     text = SMALL.replace("evidence = false", "evidence = true").replace("[0, 1, 2]", "[0, 1]")
     text += 'measures = ["mutual knn"]\nepochs = [0]\nclusters = false\n'

@@ -23,7 +23,7 @@ from .networks import located, make_network, maker
 from .pipeline import check
 from .runs import DECODED
 from .settings import CompareSettings, DataSettings, Settings, Variant, read_settings
-from .train import Run, train
+from .train import Run, layers_to_start, train
 
 STAND_IN = 4
 """Examples of noise that stand for data that are not there."""
@@ -75,6 +75,7 @@ def _lines(variant: Variant, settings: Settings, read: Callable[[DataSettings], 
         test_labels=data.test_labels[:STAND_IN],
     )
     network = make_network(variant.network, data, 0)
+    layers_to_start(network, variant.training)
     _one_step(variant, few)
     widths = checked_widths(
         variant.name, network, few.prepared(few.train), settings.compare, maker(variant.network).layers
@@ -122,7 +123,7 @@ def _lines_of_given(
 
 def _one_step(variant: Variant, few: Data) -> None:
     """Train for one epoch over a few examples, in a temporary folder."""
-    training = variant.training.model_copy(update={"epochs": 1, "device": "cpu", "start": None})
+    training = variant.training.model_copy(update={"epochs": 1, "device": "cpu", "start": None, "start_layers": ()})
     with tempfile.TemporaryDirectory() as place:
         short_variant = variant.model_copy(update={"training": training})
         train(Run(short_variant, 0, Path(place), (), "{}"), few, lambda *_: None)

@@ -31,7 +31,7 @@ from .runs import TrainedVariant, variants_of
 from .seed_intervals import over_seeds, shares_over_seeds
 from .settings import Settings, read_settings
 from .steps import Step, planned_steps
-from .train import Run
+from .train import Run, layers_to_start
 from .workers import train_all
 
 if TYPE_CHECKING:
@@ -85,8 +85,11 @@ def _check_networks(variant: TrainedVariant, settings: Settings) -> None:
     if given:
         evaluate_all(given, variant.data, settings.compare)
     else:
-        network, few = variant.runs[0].untrained(variant.data), variant.data.test[:FEW]
+        run, few = variant.runs[0], variant.data.test[:FEW]
+        network = run.untrained(variant.data)
+        assert isinstance(run, Run)
         assert network is not None  # of a run that is to be trained
+        layers_to_start(network, run.variant.training)
         checked_widths(variant.name, network, variant.data.prepared(few), settings.compare, variant.default_layers)
 
 

@@ -135,6 +135,8 @@ class TrainingSettings(_Section):
     """The standard deviation of Gaussian noise on the images of each training batch, which have variance 1."""
     start: str | None = None
     """A variant whose trained networks, of the same seed, training starts from."""
+    start_layers: tuple[str, ...] = ()
+    """Names or shell patterns of the layers that start from there, others from random weights; by default all."""
     device: Annotated[str, Field(pattern=r"^(cpu|mps|cuda(:\d+)?)$")] = "cpu"
     precision: Precision = "float32"
     """What networks compute in; with bf16 (bfloat16), weights and their updates stay float32."""
@@ -328,6 +330,8 @@ class Settings(_Section):
                 raise _mistake(
                     ("variants", i, "training", "start"), f"no variant {start!r} stands before {variant.name!r}"
                 )
+            if variant.training.start_layers and start is None:
+                raise _mistake(("variants", i, "training", "start_layers"), "give training.start too, a variant")
             if variant.training.noise > 0 and variant.data.name == "text":
                 raise _mistake(
                     ("variants", i, "training", "noise"),

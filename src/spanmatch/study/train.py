@@ -7,7 +7,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from .._files import read_tensors, write_tensors
+from ..activations.patterns import chosen
 from ..errors import SpanmatchError
 from .datasets import Data
 from .networks import make_network
@@ -156,7 +157,7 @@ def train(run: Run, data: Data, after_epoch: Callable[[RunEpochRecord, float], o
     with _repeatable(training.threads):
         network = make_network(run.variant.network, data, run.seed)
         if run.start is not None:
-            load_weights(network, run.start)
+            load_weights(network, run.start, layers_to_start(network, training))
         network.to(device)
         if not data.is_text:  # faster convolutions
             network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -271,9 +272,27 @@ def _precision(device: torch.device, precision: Precision) -> contextlib.Abstrac
     return torch.autocast(device.type, torch.bfloat16) if precision == "bf16" else contextlib.nullcontext()
 
 
-def load_weights(network: nn.Module, path: Path) -> None:
-    """Put weights from a file into a network.  Raises SpanmatchError if they do not fit."""
+def layers_to_start(network: nn.Module, training: TrainingSettings) -> list[str]:
+    """Return the layers whose weights are those of another variant at the start: all, or those that the settings name.
+
+    Raises SpanmatchError if a name or pattern of the settings fits no layer with weights.
+    """
+    layers = list(dict.fromkeys(name.rpartition(".")[0] for name in network.state_dict()))
+    try:
+        return chosen(training.start_layers, layers, "the network") if training.start_layers else layers
+    except SpanmatchError as error:
+        raise SpanmatchError(f"training.start_layers: {error}") from error
+
+
+def load_weights(network: nn.Module, path: Path, layers: Collection[str] | None = None) -> None:
+    """Put weights from a file into a network, or into some of its layers.  Raises SpanmatchError if they do not fit."""
     arrays, _ = read_tensors(path)
+    if layers is not None:
+        own = {name: tensor.numpy() for name, tensor in network.state_dict().items()}
+        started = {name for name in own if name.rpartition(".")[0] in layers}
+        if missing := sorted(started - arrays.keys()):
+            raise SpanmatchError(f"{path}: has no {missing[0]!r}, from which training is to start")
+        arrays = own | {name: arrays[name] for name in started}
     _put(network, arrays, path)
 
 
