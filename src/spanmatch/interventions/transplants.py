@@ -140,9 +140,9 @@ def transplant(
     mode without gradients, and their state is restored afterwards. The prediction is the class with
     the largest output.
 
-    Cost: for each batch one forward pass of B, one of the untrained network and nine of A, with the
-    layer's values for 256 examples in memory; for each fit batch one forward pass of A and one of
-    the untrained network.
+    Cost: for each batch one forward pass of B, one of the untrained network and nine of A (five if
+    the match is empty), with the layer's values for 256 examples in memory; for each fit batch one
+    forward pass of A and one of the untrained network.
 
     References
     ----------
@@ -186,7 +186,9 @@ def transplant(
         for batch, values in _values(b, twin, tracked(batches, "transplanting"), pair, others):
             labels_of_batches.append(labels := _labels(batch))
             for name, graft in grafts.items():
-                if graft is None or values[graft.source] is not None:
+                if graft is not None and not len(graft.x):  # nothing is replaced
+                    scores[name].append(scores[UNTOUCHED][-1])
+                elif graft is None or values[graft.source] is not None:
                     outputs = a.run(batch, None if graft is None else _overwriting(a, graft, values, pair))
                     scores[name].append(scores_of(outputs, labels, loss, name))
     if not labels_of_batches:
