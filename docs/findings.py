@@ -215,22 +215,25 @@ def random_labels(study: sm.Study) -> None:
         rows = [[e["epoch"], interval(e), interval(e["change"], 3)] for e in step["epochs"]]
         table(["epoch", "misalignment", "change since the start"], rows)
     for variant in study.results["variants"]:
-        epochs = [e for e in variant["epochs"] if e["epoch"] in (0, 1, 2, 3, 5, 10, 20, 50, 100)]
+        epochs = [e for e in variant["epochs"] if e["epoch"] in (0, 1, 2, 3, 5, 10, 15, 20, 60, 100)]
         print("\n", variant["name"])
         rows = [[e["epoch"], *(interval(e[k], 1, 100) if k in e else "-" for k in KINDS)] for e in epochs]
         table(["epoch", *KINDS], rows)
     histories = {(run["variant"], run["seed"]): run["history"] for run in study.results["runs"]}
-    seeds = study.results["settings"]["seeds"]
-    for after in (f"{scratch}-after-random" for scratch in ("true", "few-true")):
-        scratch = after.removesuffix("-after-random")
-        if (after, seeds[0]) not in histories:
+    settings = study.results["settings"]
+    starts = {variant["name"]: variant["training"]["start"] for variant in settings["variants"]}
+    for after, start in starts.items():
+        scratch = (start or "").replace("random", "true")
+        if scratch not in starts:
             continue
-        pairs = [(histories[scratch, seed], histories[after, seed]) for seed in seeds]
+        pairs = [(histories[scratch, seed], histories[after, seed]) for seed in settings["seeds"]]
+        last = min(len(history) for pair in pairs for history in pair) - 1
+        epochs = [epoch for epoch in (1, 2, 3, 5, 10, 15) if epoch <= last]
         print(f"\n{after} minus {scratch}, percentage points")
-        table(["epoch", *KINDS], ([epoch, *(gain(pairs, epoch, kind) for kind in KINDS)] for epoch in (1, 2, 3, 5)))
-    layers(study, "across-true-random", ["s(0.5)", "debiased cka"])
-    layers(study, "seeds-true", ["s(0.5)", "debiased cka"])
-    layers(study, "seeds-random", ["s(0.5)", "debiased cka"])
+        table(["epoch", *KINDS], ([epoch, *(gain(pairs, epoch, kind) for kind in KINDS)] for epoch in epochs))
+    for step in ("across-true-random", "seeds-true", "seeds-random"):
+        print(f"\n{step}")
+        layers(study, step, ["s(0.5)", "debiased cka"])
 
 
 def gain(pairs: list[tuple[Any, Any]], epoch: int, kind: str) -> str:
