@@ -8,17 +8,17 @@ from torch import nn
 
 
 def small_cnn(channels: int, size: int, classes: int) -> nn.Module:
-    """Return the network; its first layer has more neurons, 32, than a patch of 3 x 3 in colour has values, 27."""
+    """Return the network; its first layer has ten times as many neurons as a patch of 3 x 3 in colour has values.
+
+    With few neurons for each value, the covariance of the weights is that of the few draws.
+    """
     parts = OrderedDict(
-        conv1=nn.Conv2d(channels, 32, 3, padding=1),
+        conv1=nn.Conv2d(channels, 256, 3, stride=2, padding=1),
         relu1=nn.ReLU(),
-        pool1=nn.MaxPool2d(2),
-        conv2=nn.Conv2d(32, 64, 3, padding=1),
+        conv2=nn.Conv2d(256, 64, 3, stride=2, padding=1),
         relu2=nn.ReLU(),
-        pool2=nn.MaxPool2d(2),
-        conv3=nn.Conv2d(64, 64, 3, padding=1),
+        conv3=nn.Conv2d(64, 64, 3, stride=2, padding=1),
         relu3=nn.ReLU(),
-        pool3=nn.MaxPool2d(2),
         flatten=nn.Flatten(),
         fc1=nn.Linear(64 * (size // 8) ** 2, 256),
         relu4=nn.ReLU(),

@@ -53,6 +53,8 @@ def test_some_layers_start_where_another_variant_ended(tmp_path):
             ):
                 assert torch.equal(own, other), layer
     assert not torch.equal(ended["seed0"].fc3.weight, untrained["seed0"].fc3.weight)
+    said = dry_run(written(tmp_path, text + "training.start_layers = ['fc[12]']\n"))
+    assert [line.partition("cpu")[2] for line in said if "training: " in line] == ["", ", from fc[12] of 'a'"]
     path = written(tmp_path, text + "training.start_layers = ['conv1']\n")
     for run in (sm.run_study, dry_run):
         with pytest.raises(sm.SpanmatchError, match=r"training.start_layers: layers: 'conv1' matches nothing"):

@@ -22,7 +22,7 @@ from .given_networks import check_same_layers, default_layers, given_networks, l
 from .networks import located, make_network, maker
 from .pipeline import check
 from .runs import DECODED
-from .settings import CompareSettings, DataSettings, Settings, Variant, read_settings
+from .settings import CompareSettings, DataSettings, Settings, TrainingSettings, Variant, read_settings
 from .train import Run, layers_to_start, train
 
 STAND_IN = 4
@@ -85,10 +85,16 @@ def _lines(variant: Variant, settings: Settings, read: Callable[[DataSettings], 
     return [
         f"{variant.name}: {Path(variant.network.name).name}, {parameters:,} parameters, on {variant.data.name}",
         about_data,
-        f"  training: {seeds} seeds x {epochs} epochs on {variant.training.device}",
+        f"  training: {seeds} seeds x {epochs} epochs on {variant.training.device}{_from(variant.training)}",
         f"  layers: {', '.join(f'{name} ({width})' for name, width in widths.items())}",
         f"  moments of all pairs of seeds: {_gigabytes(list(widths.values()), seeds, settings.compare):.2f} GB",
     ]
+
+
+def _from(training: TrainingSettings) -> str:
+    """Return from which weights training starts, in words, if not from random ones."""
+    layers = f"{', '.join(training.start_layers)} of " if training.start_layers else ""
+    return f", from {layers}{training.start!r}" if training.start else ""
 
 
 def _lines_of_given(
