@@ -109,11 +109,11 @@ def _memory_left(x: str, y: str, features: int, candidates: int, limit: float) -
 def check_options(features: SparseFeatures, candidates: int, min_active_rows: int, tolerance: float) -> None:
     """Raise SpanmatchError for options that make no sense."""
     check_features(features)
-    if candidates < 1 or min_active_rows < 1:
+    if not all(isinstance(value, int | np.integer) and value >= 1 for value in (candidates, min_active_rows)):
         raise SpanmatchError(
             f"candidates={candidates!r}, min_active_rows={min_active_rows!r}: give whole numbers, 1 or more"
         )
-    if not 0 <= tolerance < 1:
+    if not isinstance(tolerance, int | float | np.number) or not 0 <= tolerance < 1:
         raise SpanmatchError(f"tolerance={tolerance!r}: give a number in [0, 1)")
 
 

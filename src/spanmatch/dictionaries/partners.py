@@ -16,7 +16,7 @@ from .._values import Json, data_frame, plain
 from ..moments.folds import Plan, folds_of
 from ..moments.provenance import Result
 from .coactivation import Candidates
-from .decoders import Cosines, cosines
+from .decoders import Cosines, cosines, directions_of
 from .feature_layers import FeatureLayers, check_options, provenance_of
 from .feature_rows import Array, Index, SparseFeatures
 
@@ -70,7 +70,8 @@ class FeaturePartners(Result):
     """(m,) the next best candidate for y[i], or -1."""
     held_out: Array
     """(m,) the correlation of x[i] with the partner that one half of the examples gives it, over the
-    other half; the mean of both ways; nan where a half gives it none. Empty if it was not asked for.
+    other half; the mean of both ways; nan where a half gives it none, or one does not vary in the
+    other half. Empty if it was not asked for.
     """
     recovered: NDArray[np.int64]
     """(m,) in how many halves of the examples, 0 to 2, the partner of x[i] is y[i]. Empty likewise.
@@ -103,13 +104,15 @@ class FeaturePartners(Result):
     below.
     """
     x_cosine: Array = field(repr=False)
-    """(p,) the largest cosine of the direction of each feature of x with those of y."""
+    """(p,) the largest cosine of the direction of each feature of x with those of y; nan for a
+    direction of length 0.
+    """
     x_cosine_best: Index = field(repr=False)
-    """(p,) the feature of y that has it."""
+    """(p,) the feature of y that has it, or -1."""
     y_cosine: Array = field(repr=False)
     """(q,) the largest cosine of each feature of y."""
     y_cosine_best: Index = field(repr=False)
-    """(q,) the feature of x that has it."""
+    """(q,) the feature of x that has it, or -1."""
     bound: float
     """No one-to-one partnership of all features has a larger sum of positive correlations."""
     candidates: int
@@ -325,6 +328,8 @@ def feature_partners(
     """
     check_options(features, candidates, min_active_rows, tolerance)
     layers = FeatureLayers.of(features, x, y, min_active_rows, candidates, max_memory_gb)
+    widths = features.layers[x], features.layers[y]
+    directions = None if decoders is None else directions_of(decoders, widths)  # refused before the long work
     matching = layers.matching(layers.all_rows, candidates, tolerance, "partners")
     order = np.argsort(-matching.weight, kind="stable")
     i, j, strength = matching.x[order], matching.y[order], matching.weight[order]
@@ -340,7 +345,7 @@ def feature_partners(
         on_halves, recovered = _held_out(layers, halves, candidates, i, j)
     next_y, margin = _next_best(matching.candidates, i, j, strength)
     next_x, back_margin = _next_best(_swapped(matching.candidates), j, i, strength)
-    cosine = None if decoders is None else cosines(decoders, (len(layers.x.mean), len(layers.y.mean)), i, j)
+    cosine = None if directions is None else cosines(directions, i, j)
     return FeaturePartners(
         x=i,
         y=j,
@@ -402,11 +407,12 @@ def _held_out(
         sums, _ = layers.products_of_pairs(chosen.x, chosen.y, halves)
         a, b = activity[other].x, activity[other].y
         on_other = np.full(p, np.nan)
-        with np.errstate(invalid="ignore", divide="ignore"):  # a feature may not vary in the other half
-            covariance = sums[:, other : other + 1].sum(axis=1) / a.rows - a.mean[chosen.x] * b.mean[chosen.y]
-            on_other[chosen.x] = np.clip(covariance / (a.deviation[chosen.x] * b.deviation[chosen.y]), -1, 1)
+        deviations = a.deviation[chosen.x] * b.deviation[chosen.y]
+        varies = deviations > 0  # a feature may not, in the other half
+        mean_product = sums[:, other : other + 1].sum(axis=1) / max(a.rows, 1)
+        covariance = mean_product - a.mean[chosen.x] * b.mean[chosen.y]
+        on_other[chosen.x[varies]] = np.clip(covariance[varies] / deviations[varies], -1, 1)
         total += on_other / 2
-    total[~np.isfinite(total)] = np.nan
     return total[i], recovered
 
 
