@@ -353,6 +353,16 @@ def test_one_example_has_no_null_and_options_are_checked():
         sm.feature_partners(sm.Moments(), "a:sae", "b:sae")
 
 
+def test_features_that_are_independent_but_for_rounding_are_no_partners():
+    G = np.array(np.meshgrid(*[[0, 0.1, 0.3]] * 6)).reshape(6, -1).T.astype(np.float32)  # every combination once
+    features = features_of(G[:, :3], G[:, 3:])
+    assert FeatureLayers.of(features, "a:sae", "b:sae", 1).all_rows.correlations(0).max() < 1e-12
+    partners = sm.feature_partners(features, "a:sae", "b:sae")
+    assert len(partners.x) == 0 and partners.gap == 0 and partners.x_unmatched.tolist() == [0, 1, 2]
+    same = sm.feature_partners(features_of(G, G), "a:sae", "b:sae", candidates=10**9)  # as many as there are
+    assert same.x.tolist() == same.y.tolist() and len(same.x) == 6 and (same.next_y == -1).all()
+
+
 def test_dead_dictionaries_have_no_partners():
     X, Y = two(300, 10, 10, 5)
     partners = sm.feature_partners(features_of(X, 0 * Y), "a:sae", "b:sae", decoders=(np.eye(10), np.eye(10)))

@@ -96,10 +96,10 @@ class FeatureLayers:
 
 def _memory_left(x: str, y: str, features: int, candidates: int, limit: float) -> float:
     """Return the bytes that are left for rows, or raise SpanmatchError."""
-    needed = features * (BYTES_OF_FEATURE + candidates * BYTES_OF_CANDIDATE)
+    needed = features * (BYTES_OF_FEATURE + min(candidates, features) * BYTES_OF_CANDIDATE)
     if needed >= limit:
         raise SpanmatchError(
-            f"layers {x!r} and {y!r}: {candidates} candidates for each of {features:,} features take "
+            f"layers {x!r} and {y!r}: {candidates:,} candidates for each of {features:,} features take "
             f"{needed / 1e9:.2g} GB, over the limit of {limit / 1e9:.2g}; give fewer candidates=, or a higher "
             "max_memory_gb="
         )
