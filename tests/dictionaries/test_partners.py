@@ -1,9 +1,11 @@
 """Partners of sparse features: those of the dense matrix of correlations, with a bound, a null and held-out values."""
 
 import json
+import tracemalloc
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
@@ -458,7 +460,7 @@ def test_little_memory_gives_the_same_partners_in_blocks_of_features(monkeypatch
     expected = sm.feature_partners(features, "a:sae", "b:sae")
     found = ByFeature._found
     monkeypatch.setattr(ByFeature, "_found", lambda self, part: blocks.append(len(part)) or found(self, part))
-    partners = sm.feature_partners(features, "a:sae", "b:sae", max_memory_gb=6e-4)
+    partners = sm.feature_partners(features, "a:sae", "b:sae", max_memory_gb=9e-4)
     assert len(blocks) > 8
     for name in ("x", "y", "next_y", "next_x", "recovered", "co_active"):
         np.testing.assert_array_equal(getattr(partners, name), getattr(expected, name))
@@ -466,6 +468,22 @@ def test_little_memory_gives_the_same_partners_in_blocks_of_features(monkeypatch
         np.testing.assert_allclose(getattr(partners, name), getattr(expected, name), rtol=1e-12, atol=1e-14)
     with pytest.raises(sm.SpanmatchError, match=r"32 candidates for each of 110 features take .* max_memory_gb="):
         sm.feature_partners(features, "a:sae", "b:sae", max_memory_gb=1e-4)
+
+
+def test_memory_stays_below_the_limit_however_many_rows_there_are():
+    X = sp.random_array((200_000, 50), density=0.02, rng=np.random.default_rng(0), format="csr", dtype=np.float32)
+    features = sm.SparseFeatures()
+    features.update({"a:sae": X, "b:sae": X[:, ::-1]})
+    features.matrix("a:sae"), features.matrix("b:sae"), features.example_ids
+    with pytest.raises(sm.SpanmatchError, match=r"and what is needed of 200,000 rows 0\.022, over the limit of 0\.02"):
+        sm.feature_partners(features, "a:sae", "b:sae", max_memory_gb=0.02)
+    tracemalloc.start()
+    try:
+        partners = sm.feature_partners(features, "a:sae", "b:sae", max_memory_gb=0.026)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 0.026e9 and partners.significant.all()
 
 
 def test_a_feature_whose_mean_is_far_above_its_spread_is_constant_and_none_has_a_wrong_number():

@@ -99,8 +99,9 @@ class SparseFeatures(Displayed):
 
     Notes
     -----
-    Memory, or disk: 8 bytes for each active feature of a row, values being float32, and 12 bytes a
-    row. A process that is stopped loses at most the batch that it was adding.
+    Memory, or disk: 8 bytes for each active feature of a row, values being float32, 8 bytes a row, and
+    4 for each layer of it. Values below 7e-46 are 0 in float32. A process that is stopped loses at
+    most the batch that it was adding; after an error, the same batch can be added again.
 
     Examples
     --------

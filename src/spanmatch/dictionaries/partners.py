@@ -51,7 +51,7 @@ class FeaturePartners(Result):
     y: Index
     """(m,) their partners."""
     strength: Array
-    """(m,) the correlation of their activations over all rows, above 0."""
+    """(m,) the correlation of their activations over all rows, above 0 (more than rounding)."""
     co_active: NDArray[np.int64]
     """(m,) rows in which both are active."""
     p_value: Array
@@ -91,8 +91,8 @@ class FeaturePartners(Result):
     """Features of x that are active in no row."""
     y_dead: Index
     x_rare: Index
-    """Features of x that are active, but in fewer than `min_active_rows` rows, or that do not vary:
-    they are not given partners.
+    """Features of x that are active, but in fewer than `min_active_rows` rows, or whose standard
+    deviation is below 3e-5 of their root mean square: they are not given partners.
     """
     y_rare: Index
     x_firing_rate: Array = field(repr=False)
@@ -155,7 +155,7 @@ class FeaturePartners(Result):
         return self.x_cosine_best[self.x] == self.y if len(self.x_cosine) else np.empty(0, dtype=bool)
 
     def to_dict(self) -> dict[str, Json]:
-        """Return everything as plain Python values, nan as None.
+        """Return everything as plain Python values, nan and a threshold of inf as None.
 
         Returns
         -------
@@ -268,7 +268,8 @@ def feature_partners(
         How many features of the other dictionary each feature can choose from at first: those of
         the largest correlations. Features get more where that could matter.
     decoders : tuple of two arrays of shape (p, d), (q, d), optional
-        The direction of each feature in rows, of dictionaries of the same layer.
+        The direction of each feature in rows, of dictionaries of the same layer: arrays, or tensors
+        and parameters of PyTorch.
     null : bool
         Whether to match again with rows of y that are of other examples, for a threshold.
     held_out : bool
@@ -279,8 +280,8 @@ def feature_partners(
     tolerance : float
         The gap between the total and its bound, relative to the total, that is sought.
     max_memory_gb : float, optional
-        The most memory to take, in GB, beyond the rows of `features`; by default half of the
-        machine's. Where rows arranged by feature do not fit, they are taken in blocks of features,
+        The most memory to take, in GB, beyond the rows of `features` and decoders; by default half
+        of the machine's. Where rows arranged by feature do not fit, they are taken in blocks of features,
         each of which reads the rows again; results are the same, but the gap may be larger if more
         candidates do not fit.
 
@@ -293,7 +294,7 @@ def feature_partners(
     ------
     SpanmatchError
         If a layer is not there, an option makes no sense, decoders have other shapes, or the memory
-        does not suffice for the candidates.
+        does not suffice for candidates and rows.
 
     Notes
     -----
@@ -304,7 +305,11 @@ def feature_partners(
     Cost: n k l operations for k and l active features in a row, and p q more for comparisons; four
     times that with null and held-out values. Memory: 8 bytes for each active feature of a row of x
     and of y, in blocks of features if that is over the limit, and about 100 bytes for each candidate
-    pair. No matrix of p x q is made.
+    pair and each row. No matrix of p x q is made.
+
+    Matchings under the null and of halves have up to 8 candidates for each feature. The null is one
+    pairing: of dictionaries that have nothing in common, a few of the strongest partners may still be
+    above the threshold.
 
     The p-value is that of a binomial tail, which is at least that of Fisher's exact test. It assumes
     independent rows; the null's threshold does not.
