@@ -240,6 +240,14 @@ def test_bad_batches_are_refused(case):
     assert repr(features) == "<SparseFeatures: no rows>" and features.rows == 0
 
 
+def test_what_is_returned_does_not_lead_to_what_is_kept():
+    features = features_of(X, Y)
+    with pytest.raises(ValueError, match="read-only"):
+        features.example_ids[0] = 7
+    sm.feature_universality(features, "sae").active["a"][:] = 0
+    assert features.dead("a:sae").tolist() == [3]
+
+
 def test_layers_that_change_and_ids_that_do_not_fit_are_refused():
     features = features_of(X, Y)
     with pytest.raises(sm.SpanmatchError, match=r"layers a:sae \(12\), but those of the first batch"):

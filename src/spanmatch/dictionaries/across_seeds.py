@@ -261,7 +261,7 @@ def feature_universality(
         min_correlation=min_correlation,
         min_active_rows=min_active_rows,
         partners={a: np.sum([partner[a, b] >= 0 for b in names if b != a], axis=0) for a in names},
-        active={a: features._activity_of(name).active_rows for a, name in names.items()},
+        active={a: features._activity_of(name).active_rows.copy() for a, name in names.items()},
         everywhere=in_all_networks(partner, list(names)),
         triangles=tuple(
             Triangle(*chain, *closed_chains(partner, *chain), share_closed([partner_under_null], chain))

@@ -157,8 +157,10 @@ class SparseFeatures(Displayed):
 
     @property
     def example_ids(self) -> NDArray[np.int64]:
-        """(rows,) the example that each row is of."""
-        return np.asarray(self._ids.array(), dtype=np.int64)
+        """(rows,) the example that each row is of, not to be changed."""
+        ids = np.asarray(self._ids.array(), dtype=np.int64).view()
+        ids.flags.writeable = False
+        return ids
 
     @property
     def n_examples(self) -> int:
