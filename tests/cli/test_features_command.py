@@ -57,8 +57,25 @@ def test_a_folder_of_features_is_compared_as_json(run):
         (["0/sae.npz", "0/sae.npz"], 2, "given twice"),
         (["0/sae.npz", "documents.npy"], 1, "not a sparse matrix"),
         (["0/sae.npz", "1/sae.npz", "--examples", "0/sae.npz"], 1, "example"),
+        (["0/sae.npz", "cut.npz"], 1, "cut.npz: not a sparse matrix"),
+        (["0/sae.npz", "damaged.npz"], 1, "damaged.npz: not a sparse matrix"),
+        (["0/sae.npz", "1/sae.npz", "--examples", "cut.npz"], 1, "cut.npz: not an array of ids"),
+        (["0/sae.npz", "1/sae.npz", "--out", "documents.npy"], 2, "cannot write documents.npy"),
+        (["rows", "--examples", "documents.npy"], 2, "rows: its rows have ids of examples already"),
     ],
 )
 def test_what_cannot_be_compared_is_refused(run, arguments, code, message):
+    whole = Path("1/sae.npz").read_bytes()
+    Path("cut.npz").write_bytes(whole[: len(whole) // 2])
+    Path("damaged.npz").write_bytes(whole[:300] + bytes(200) + whole[500:])
+    sm.SparseFeatures("rows").update({"a:sae": X, "b:sae": Y})
     result = run(*arguments)
     assert result.exit_code == code and message in result.stderr.replace("\n", ""), result.output
+
+
+def test_tables_without_partners_have_their_columns(run):
+    sp.save_npz("dead.npz", 0 * Y)
+    result = run("0/sae.npz", "dead.npz", "--out", "results")
+    assert result.exit_code == 0, result.output
+    header = Path("results/partners.csv").read_text()
+    assert header.startswith("x_layer,y_layer,x,y,strength,") and header.count("\n") == 1

@@ -1,9 +1,11 @@
 """Partners of sparse features: those of the dense matrix of correlations, with a bound, a null and held-out values."""
 
 import json
+import tracemalloc
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
@@ -13,6 +15,7 @@ from sparse_layers import features_of, noisy_copy, positive_correlations, rare, 
 import spanmatch as sm
 from spanmatch.dictionaries.by_feature import ByFeature
 from spanmatch.dictionaries.coactivation import Candidates
+from spanmatch.dictionaries.decoders import cosines, directions_of
 from spanmatch.dictionaries.feature_layers import FeatureLayers
 from spanmatch.dictionaries.partners import threshold_of
 from spanmatch.dictionaries.weighted_matching import best_matching
@@ -181,6 +184,17 @@ def test_held_out_values_are_those_of_partners_of_the_other_half():
     np.testing.assert_array_equal(partners.recovered, recovered[partners.x])
 
 
+def test_a_partner_that_does_not_vary_in_the_other_half_has_no_held_out_correlation():
+    X, Y = two(800, 20, 20, 0)
+    r = np.random.default_rng(4)
+    half = folds_of(np.arange(800), 2) == 0
+    for k in range(10):  # the half that is not constant chooses the copy
+        Y[:, k] = np.where(half, np.float32(r.random()), X[:, k] + 0.1)
+    partners = sm.feature_partners(features_of(X, Y), "a:sae", "b:sae", min_active_rows=1, null=False)
+    copied = np.flatnonzero((partners.x == partners.y) & (partners.x < 10))
+    assert len(copied) > 3 and np.isnan(partners.held_out[copied]).all()
+
+
 def test_margins_and_next_best_are_those_of_the_matrix():
     X, Y = two(2000, 15, 12, 10)
     partners = sm.feature_partners(features_of(X, Y), "a:sae", "b:sae", null=False, held_out=False)
@@ -257,9 +271,54 @@ def test_decoder_directions_are_compared():
     )
     np.testing.assert_array_equal(partners.cosine_agrees, partners.x_cosine_best[partners.x] == partners.y)
     assert partners.cosine_agrees[partners.significant & (partners.x < 20)].all()
-    for bad, message in (((A[:3], B), "that of x has shape"), ((A, B[:, :5]), "16 and 5 neurons")):
+    bad_decoders = (
+        ((A[:3], B), "that of x has shape"),
+        ((A.T, B), r"that of x has shape \(16, 30\)"),
+        ((A, B[:, :5]), "16 and 5 neurons"),
+        ((A,), "tuple of 1; give two arrays"),
+        (A, r"ndarray of shape \(30, 16\); give two arrays"),
+        ((A, B * 1j), "that of y has .* type complex128"),
+        ((A, [[1], [1, 2]]), "that of y is no array"),
+        ((A, np.where(np.arange(25)[:, None] == 7, np.nan, B)), "that of y has nan or infinity in row 7"),
+    )
+    for bad, message in bad_decoders:
         with pytest.raises(sm.SpanmatchError, match=message):
             sm.feature_partners(features_of(X, Y), "a:sae", "b:sae", decoders=bad)
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1e-30, 1e30, 1e200])
+def test_the_scale_of_decoders_does_not_matter(scale):
+    r = np.random.default_rng(0)
+    A, B = r.standard_normal((30, 16)), r.standard_normal((25, 16))
+    one = cosines(directions_of((A, B), (30, 25)), np.arange(9), np.arange(9))
+    other = cosines(directions_of((A * scale, B), (30, 25)), np.arange(9), np.arange(9))
+    np.testing.assert_array_equal(one.x_best, other.x_best)
+    np.testing.assert_allclose(other.of_partners, one.of_partners, rtol=1e-6)
+    np.testing.assert_allclose(other.y, one.y, rtol=1e-6)
+
+
+def test_decoders_are_parameters_of_modules_in_any_precision():
+    torch = pytest.importorskip("torch")
+    r = np.random.default_rng(0)
+    A, B = (torch.nn.Parameter(torch.from_numpy(r.standard_normal((width, 16)))) for width in (30, 25))
+    expected = cosines(directions_of((A.detach().numpy(), B.detach().numpy()), (30, 25)), np.arange(9), np.arange(9))
+    for dtype, atol in ((torch.float64, 1e-6), (torch.float16, 1e-3), (torch.bfloat16, 1e-2)):
+        found = cosines(directions_of((A.to(dtype), B.to(dtype)), (30, 25)), np.arange(9), np.arange(9))
+        np.testing.assert_allclose(found.of_partners, expected.of_partners, atol=atol)
+
+
+def test_a_direction_of_length_zero_is_never_the_most_similar_one():
+    r = np.random.default_rng(0)
+    A, B = -abs(r.standard_normal((6, 4))), abs(r.standard_normal((5, 4)))  # all cosines are negative
+    A[3], B[0] = 0, 0
+    found = cosines(directions_of((A, B), (6, 5)), np.arange(5), np.arange(5))
+    C = A @ B.T / np.maximum(np.outer(np.linalg.norm(A, axis=1), np.linalg.norm(B, axis=1)), 1e-300)
+    for best, largest, known, C_known in (
+        (found.x_best, found.x, A.any(axis=1), C[:, 1:]),
+        (found.y_best, found.y, B.any(axis=1), np.delete(C, 3, axis=0).T),
+    ):
+        np.testing.assert_allclose(largest[known], C_known[known].max(axis=1), rtol=1e-6)
+        assert (best[~known] == -1).all() and np.isnan(largest[~known]).all() and (best[known] >= 0).all()
 
 
 @pytest.mark.parametrize(
@@ -283,13 +342,27 @@ def test_one_example_has_no_null_and_options_are_checked():
     partners = sm.feature_partners(features, "a:sae", "b:sae")
     assert np.isnan(partners.threshold) and not partners.significant.any() and np.isnan(partners.share_matched)
     assert np.isnan(partners.held_out).all()
-    for options in ({"candidates": 0}, {"min_active_rows": 0}, {"tolerance": 1.0}):
+    for options in (
+        *({"candidates": 0}, {"candidates": 2.5}, {"candidates": "3"}, {"min_active_rows": 0}),
+        *({"min_active_rows": np.nan}, {"tolerance": 1.0}, {"tolerance": "a"}),
+        *({"max_memory_gb": np.nan}, {"max_memory_gb": -1}, {"max_memory_gb": "4"}),
+    ):
         with pytest.raises(sm.SpanmatchError, match=next(iter(options))):
             sm.feature_partners(features, "a:sae", "b:sae", **options)
     with pytest.raises(sm.SpanmatchError, match="no layer 'z'"):
         sm.feature_partners(features, "a:sae", "z")
     with pytest.raises(sm.SpanmatchError, match=r"give sm\.SparseFeatures"):
         sm.feature_partners(sm.Moments(), "a:sae", "b:sae")
+
+
+def test_features_that_are_independent_but_for_rounding_are_no_partners():
+    G = np.array(np.meshgrid(*[[0, 0.1, 0.3]] * 6)).reshape(6, -1).T.astype(np.float32)  # every combination once
+    features = features_of(G[:, :3], G[:, 3:])
+    assert FeatureLayers.of(features, "a:sae", "b:sae", 1).all_rows.correlations(0).max() < 1e-12
+    partners = sm.feature_partners(features, "a:sae", "b:sae")
+    assert len(partners.x) == 0 and partners.gap == 0 and partners.x_unmatched.tolist() == [0, 1, 2]
+    same = sm.feature_partners(features_of(G, G), "a:sae", "b:sae", candidates=10**9)  # as many as there are
+    assert same.x.tolist() == same.y.tolist() and len(same.x) == 6 and (same.next_y == -1).all()
 
 
 def test_dead_dictionaries_have_no_partners():
@@ -353,6 +426,9 @@ def test_universality_needs_two_dictionaries_of_the_name():
     assert two_of_them.triangles == () and np.isnan(two_of_them.cycle_consistency)
     with pytest.raises(sm.SpanmatchError, match="layer 'code' is in 0 networks, two are needed; there is 'sae'"):
         sm.feature_universality(features, "code")
+    for wrong in (np.nan, -0.1, 2, "a"):
+        with pytest.raises(sm.SpanmatchError, match=r"min_correlation=.*: give a number in \[0, 1\]"):
+            sm.feature_universality(features, "sae", min_correlation=wrong)
 
 
 def test_files_and_memory_give_the_same(tmp_path):
@@ -384,7 +460,7 @@ def test_little_memory_gives_the_same_partners_in_blocks_of_features(monkeypatch
     expected = sm.feature_partners(features, "a:sae", "b:sae")
     found = ByFeature._found
     monkeypatch.setattr(ByFeature, "_found", lambda self, part: blocks.append(len(part)) or found(self, part))
-    partners = sm.feature_partners(features, "a:sae", "b:sae", max_memory_gb=6e-4)
+    partners = sm.feature_partners(features, "a:sae", "b:sae", max_memory_gb=9e-4)
     assert len(blocks) > 8
     for name in ("x", "y", "next_y", "next_x", "recovered", "co_active"):
         np.testing.assert_array_equal(getattr(partners, name), getattr(expected, name))
@@ -392,6 +468,22 @@ def test_little_memory_gives_the_same_partners_in_blocks_of_features(monkeypatch
         np.testing.assert_allclose(getattr(partners, name), getattr(expected, name), rtol=1e-12, atol=1e-14)
     with pytest.raises(sm.SpanmatchError, match=r"32 candidates for each of 110 features take .* max_memory_gb="):
         sm.feature_partners(features, "a:sae", "b:sae", max_memory_gb=1e-4)
+
+
+def test_memory_stays_below_the_limit_however_many_rows_there_are():
+    X = sp.random_array((200_000, 50), density=0.02, rng=np.random.default_rng(0), format="csr", dtype=np.float32)
+    features = sm.SparseFeatures()
+    features.update({"a:sae": X, "b:sae": X[:, ::-1]})
+    features.matrix("a:sae"), features.matrix("b:sae"), features.example_ids
+    with pytest.raises(sm.SpanmatchError, match=r"and what is needed of 200,000 rows 0\.022, over the limit of 0\.02"):
+        sm.feature_partners(features, "a:sae", "b:sae", max_memory_gb=0.02)
+    tracemalloc.start()
+    try:
+        partners = sm.feature_partners(features, "a:sae", "b:sae", max_memory_gb=0.026)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 0.026e9 and partners.significant.all()
 
 
 def test_a_feature_whose_mean_is_far_above_its_spread_is_constant_and_none_has_a_wrong_number():

@@ -54,7 +54,7 @@ def test_every_format_of_scipy_has_the_moments_of_dense_rows(form, kind):
 
 
 @pytest.mark.parametrize("layout", ["csr", "coo", "csc"])
-@pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16"])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16", "float16"])
 def test_sparse_tensors_have_the_moments_of_dense_ones(layout, dtype):
     torch = pytest.importorskip("torch")
     dense = [torch.from_numpy(layer).to(getattr(torch, dtype)) for layer in features()]

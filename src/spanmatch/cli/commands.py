@@ -611,6 +611,7 @@ def features(
         from . import feature_tables
 
         rows = features_of_files(sources, None if examples is None else ids_of_file(examples))
+        feature_tables.make_folder(out)
         results = feature_tables.partners_of_all(
             rows, candidates=candidates, min_active_rows=min_active_rows, max_memory_gb=max_memory_gb
         )

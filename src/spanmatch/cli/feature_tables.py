@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from itertools import combinations
@@ -17,6 +18,7 @@ from rich.console import RenderableType
 
 from .._files import write_text
 from ..dictionaries import SparseFeatures, feature_partners
+from ..errors import BadArgument
 from .layer_tables import BETWEEN, Column, LayerTable
 
 if TYPE_CHECKING:
@@ -40,24 +42,35 @@ def partners_of_all(
     return [find(features, x, y) for x, y in combinations(features.layers, 2)]
 
 
+def make_folder(folder: Path) -> None:
+    """Make the folder of the results.  Raises BadArgument if that cannot be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadArgument(f"cannot write {folder}: {error.strerror or error}; give another folder, --out") from error
+    if not os.access(folder, os.W_OK):
+        raise BadArgument(f"cannot write {folder}: permission denied; give another folder, --out")
+
+
 def write_partners(folder: Path, features: SparseFeatures, results: Sequence[FeaturePartners]) -> None:
     """Write partners.json, partners.csv and features.csv."""
     record = {"format": "spanmatch.partners", "version": 1, "pairs": [result.to_dict() for result in results]}
-    folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / "partners.json", json.dumps(record, allow_nan=False))
     pairs = [
         {"x_layer": result.x_layer, "y_layer": result.y_layer} | row for result in results for row in result._records()
     ]
-    write_text(folder / "partners.csv", _csv(pairs))
-    write_text(folder / "features.csv", _csv([row for layer in features.layers for row in features._rates(layer)]))
+    columns = dict.fromkeys(("x_layer", "y_layer", *(name for result in results for name in result._columns())))
+    write_text(folder / "partners.csv", _csv(pairs, list(columns)))
+    rates = [row for layer in features.layers for row in features._rates(layer)]
+    write_text(folder / "features.csv", _csv(rates, list(rates[0])))
 
 
-def _csv(rows: Sequence[Mapping[str, object]]) -> str:
+def _csv(rows: Sequence[Mapping[str, object]], columns: Sequence[str]) -> str:
     """Return rows as a table, nan as an empty cell."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(rows[0] if rows else ())
-    writer.writerows([_cell(value) for value in row.values()] for row in rows)
+    writer.writerow(columns)
+    writer.writerows([_cell(row.get(column, "")) for column in columns] for row in rows)
     return text.getvalue()
 
 

@@ -23,6 +23,7 @@ from ..alignment.across_networks import (
     share_closed,
     triangle_record,
 )
+from ..errors import SpanmatchError
 from ..moments.folds import Plan
 from .feature_layers import FeatureLayers, check_options
 from .feature_rows import Index, SparseFeatures
@@ -235,6 +236,8 @@ def feature_universality(
     (1.0, [0, 5, 0])
     """
     check_options(features, candidates, min_active_rows, tolerance)
+    if not isinstance(min_correlation, int | float | np.number) or not 0 <= min_correlation <= 1:
+        raise SpanmatchError(f"min_correlation={min_correlation!r}: give a number in [0, 1]")
     names = layers_of_networks(features.layers, layer)
     partner: Partners = {}
     partner_under_null: Partners = {}
@@ -258,7 +261,7 @@ def feature_universality(
         min_correlation=min_correlation,
         min_active_rows=min_active_rows,
         partners={a: np.sum([partner[a, b] >= 0 for b in names if b != a], axis=0) for a in names},
-        active={a: features._activity_of(name).active_rows for a, name in names.items()},
+        active={a: features._activity_of(name).active_rows.copy() for a, name in names.items()},
         everywhere=in_all_networks(partner, list(names)),
         triangles=tuple(
             Triangle(*chain, *closed_chains(partner, *chain), share_closed([partner_under_null], chain))

@@ -32,13 +32,15 @@ NEW_AT_ONCE = 1 << 20
 """Correlations that features of y get before they are sorted."""
 MOST_VALUES, BYTES_OF_PRODUCTS = 1 << 23, 48
 """Values of pairs of features that are multiplied at once, and the bytes that each takes."""
+NEGLIGIBLE = 2.0**-40
+"""A correlation that is rounding: it counts as 0."""
 GROUP = 64
 """Correlations of which the largest is taken first, to find a bound for the k-th largest of all."""
 
 
 @dataclass(frozen=True, eq=False)
 class Candidates:
-    """Pairs of features with their correlations: the k largest of each feature, if positive."""
+    """Pairs of features with their correlations: the k largest of each feature, of those above 0."""
 
     i: Index
     j: Index
@@ -150,7 +152,7 @@ class Coactivation:
                 largest_of_y.add([part.of_y for part in done])
         if largest_of_y is not None:
             edges.append(largest_of_y.edges())
-        y_bound = np.ones(q) if largest_of_y is None else largest_of_y.threshold
+        y_bound = np.ones(q) if largest_of_y is None else largest_of_y.bounds()
         return Candidates(*_unique(_joined(edges), q), x_bound, y_bound)
 
     def _find(
@@ -189,7 +191,7 @@ class _LargestOfY:
     """The k largest correlations of each feature of y so far; of many new ones at once, as they are sorted."""
 
     def __init__(self, k: int, features: int) -> None:
-        self.k, self.threshold = k, np.zeros(features)
+        self.k, self.threshold = k, np.full(features, NEGLIGIBLE)
         self._edges = _joined([])
         self._new: list[Edges] = []
 
@@ -203,6 +205,10 @@ class _LargestOfY:
         """Return them; the thresholds are the k-th largest."""
         self._keep_largest()
         return self._edges
+
+    def bounds(self) -> Array:
+        """Return the k-th largest, 0 where there are fewer."""
+        return np.where(self.threshold > NEGLIGIBLE, self.threshold, 0.0)
 
     def _keep_largest(self) -> None:
         i, j, r = _joined([self._edges, *self._new])
@@ -235,13 +241,13 @@ def _rounds(features: Index) -> Sequence[list[Index]]:
 
 
 def _largest(r: Array, k: int) -> tuple[Index, float]:
-    """Return where the k largest positive values are, and a bound for all others."""
+    """Return where the k largest values are that are not negligible, and a bound for all others."""
     bound = 0.0
     columns = len(r) // GROUP
     if columns >= 2 * k:  # k groups have a value of at least the k-th largest of the groups' maxima
         maxima = r[: columns * GROUP].reshape(GROUP, columns).max(axis=0)
         bound = float(np.partition(maxima, columns - k)[columns - k])
-    places = np.flatnonzero(r >= bound if bound > 0 else r > 0)
+    places = np.flatnonzero(r >= bound if bound > NEGLIGIBLE else r > NEGLIGIBLE)
     if len(places) <= k:
         return places, 0.0 if len(places) < k else float(r[places].min())
     places = places[np.lexsort((places, -r[places]))[:k]]

@@ -20,6 +20,8 @@ FEW = 8
 """Candidates of each feature for matchings under the null and of halves of the examples."""
 BYTES_OF_FEATURE = 1000
 """The bytes that each feature takes for its counts, means, bounds and correlations with another one."""
+BYTES_OF_ROW = 110
+"""The bytes that each row takes for its example, its partner under the null, its half, and the order of these."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,12 +53,13 @@ class FeatureLayers:
     ) -> FeatureLayers:
         """Return the rows of two layers, whose features can have partners if they are active in enough of them.
 
-        Raises SpanmatchError if the memory does not suffice for the candidates.
+        Raises SpanmatchError if the memory does not suffice for candidates and rows.
         """
         x_rows, y_rows = features.matrix(x), features.matrix(y)
         activity = [features._activity_of(layer) for layer in (x, y)]
         eligible = [(one.active_rows >= min_active_rows) & (one.deviation > 0) for one in activity]
-        quarter = _memory_left(x, y, x_rows.shape[1] + y_rows.shape[1], candidates, limit_in_bytes(max_memory_gb)) / 4
+        sizes, limit = (features.rows, x_rows.shape[1] + y_rows.shape[1]), limit_in_bytes(max_memory_gb)
+        quarter = _memory_left(x, y, sizes, candidates, limit) / 4
         by_feature = ByFeature(x_rows, quarter), ByFeature(y_rows, quarter)
         return cls(x_rows, y_rows, *by_feature, activity[0], activity[1], eligible[0], eligible[1], 2 * quarter)
 
@@ -94,26 +97,28 @@ class FeatureLayers:
         return best_matching(coactivation.strongest(min(k, FEW), told=told))
 
 
-def _memory_left(x: str, y: str, features: int, candidates: int, limit: float) -> float:
-    """Return the bytes that are left for rows, or raise SpanmatchError."""
-    needed = features * (BYTES_OF_FEATURE + candidates * BYTES_OF_CANDIDATE)
-    if needed >= limit:
+def _memory_left(x: str, y: str, sizes: tuple[int, int], candidates: int, limit: float) -> float:
+    """Return the bytes that are left for rows by feature, or raise SpanmatchError; sizes are rows and features."""
+    rows, features = sizes
+    of_features = features * (BYTES_OF_FEATURE + min(candidates, features) * BYTES_OF_CANDIDATE)
+    of_rows = rows * BYTES_OF_ROW
+    if of_features + of_rows >= limit:
         raise SpanmatchError(
-            f"layers {x!r} and {y!r}: {candidates} candidates for each of {features:,} features take "
-            f"{needed / 1e9:.2g} GB, over the limit of {limit / 1e9:.2g}; give fewer candidates=, or a higher "
-            "max_memory_gb="
+            f"layers {x!r} and {y!r}: {candidates:,} candidates for each of {features:,} features take "
+            f"{of_features / 1e9:.2g} GB, and what is needed of {rows:,} rows {of_rows / 1e9:.2g}, over the limit of "
+            f"{limit / 1e9:.2g}; give fewer candidates=, or a higher max_memory_gb="
         )
-    return limit - needed
+    return limit - of_features - of_rows
 
 
 def check_options(features: SparseFeatures, candidates: int, min_active_rows: int, tolerance: float) -> None:
     """Raise SpanmatchError for options that make no sense."""
     check_features(features)
-    if candidates < 1 or min_active_rows < 1:
+    if not all(isinstance(value, int | np.integer) and value >= 1 for value in (candidates, min_active_rows)):
         raise SpanmatchError(
             f"candidates={candidates!r}, min_active_rows={min_active_rows!r}: give whole numbers, 1 or more"
         )
-    if not 0 <= tolerance < 1:
+    if not isinstance(tolerance, int | float | np.number) or not 0 <= tolerance < 1:
         raise SpanmatchError(f"tolerance={tolerance!r}: give a number in [0, 1)")
 
 

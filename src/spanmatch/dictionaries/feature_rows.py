@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .._display import Displayed
-from .._files import Path_, read_json, write_text
+from .._files import TEMPORARY, Path_, read_json, write_text
 from .._values import data_frame
 from ..errors import SpanmatchError, among
 from ..moments.backends import DeviceArray
@@ -98,8 +99,9 @@ class SparseFeatures(Displayed):
 
     Notes
     -----
-    Memory, or disk: 8 bytes for each active feature of a row, values being float32, and 12 bytes a
-    row. A process that is stopped loses at most the batch that it was adding.
+    Memory, or disk: 8 bytes for each active feature of a row, values being float32, 8 bytes a row, and
+    4 for each layer of it. Values below 7e-46 are 0 in float32. A process that is stopped loses at
+    most the batch that it was adding; after an error, the same batch can be added again.
 
     Examples
     --------
@@ -125,9 +127,11 @@ class SparseFeatures(Displayed):
         self._activity: dict[str, Activity] = {}
         if self._folder is not None:
             self._ids = ColumnInFile(self._folder / "example_ids", "<i8")
+            if self._folder.exists() and not self._folder.is_dir():
+                raise SpanmatchError(f"{self._folder}: not a folder; give a folder, which may be new")
             if (self._folder / STATE).exists():
                 self._open(self._folder)
-            elif self._folder.exists() and any(self._folder.iterdir()):
+            elif self._folder.exists() and not all(path.name.endswith(TEMPORARY) for path in self._folder.iterdir()):
                 raise SpanmatchError(f"{self._folder}: has files, but no {STATE}; give a new or an empty folder")
 
     def _open(self, folder: Path) -> None:
@@ -153,8 +157,10 @@ class SparseFeatures(Displayed):
 
     @property
     def example_ids(self) -> NDArray[np.int64]:
-        """(rows,) the example that each row is of."""
-        return np.asarray(self._ids.array(), dtype=np.int64)
+        """(rows,) the example that each row is of, not to be changed."""
+        ids = np.asarray(self._ids.array(), dtype=np.int64).view()
+        ids.flags.writeable = False
+        return ids
 
     @property
     def n_examples(self) -> int:
@@ -181,6 +187,10 @@ class SparseFeatures(Displayed):
             numbers of rows, or if layers or widths are not those of the first batch; and if the
             files of a folder cannot be written.
         """
+        if not isinstance(batch, Mapping):
+            raise SpanmatchError(
+                f"a batch of type {type(batch).__name__}: give {{layer: sparse matrix of rows x features}}"
+            )
         rows = {layer: _checked_rows(layer, array) for layer, array in batch.items()}
         widths = {layer: int(matrix.shape[1]) for layer, matrix in rows.items()}
         if not widths:
@@ -198,30 +208,50 @@ class SparseFeatures(Displayed):
 
     def _append(self, rows: Mapping[str, csr_array], ids: NDArray[np.int64]) -> None:
         if self._folder is not None:
-            self._check_nobody_else_writes(self._folder)
-        for number, (layer, matrix) in enumerate(rows.items()):
-            if layer not in self._stores:
-                self._stores[layer] = self._new_store(number, int(matrix.shape[1]))
-            self._stores[layer].append(matrix)
-        self._ids.append(ids)
-        self._rows += len(ids)
+            self._begin_folder(self._folder)
+        with self._all_or_nothing():
+            for number, (layer, matrix) in enumerate(rows.items()):
+                if layer not in self._stores:
+                    self._stores[layer] = self._new_store(number, int(matrix.shape[1]))
+                self._stores[layer].append(matrix)
+            self._ids.append(ids)
+            self._rows += len(ids)
+            if self._folder is not None:
+                self._write_state(self._folder)
         self._activity = {}
-        if self._folder is not None:
-            self._write_state(self._folder)
+
+    @contextlib.contextmanager
+    def _all_or_nothing(self) -> Iterator[None]:
+        """Take back what was appended if something is raised."""
+        rows, stores = self._rows, dict(self._stores)
+        columns = [self._ids, *(column for store in stores.values() for column in store.all_columns)]
+        marks = [column.mark() for column in columns]
+        try:
+            yield
+        except BaseException:
+            self._rows, self._stores = rows, stores
+            for column, mark in zip(columns, marks, strict=True):
+                column.back_to(mark)
+            raise
 
     def _new_store(self, number: int, features: int) -> RowStore:
         if self._folder is None:
             return RowStore.in_memory(features)
         return RowStore.in_files(self._folder, number, features, {})
 
-    def _check_nobody_else_writes(self, folder: Path) -> None:
-        """Make the folder.  Raises SpanmatchError if another process has added rows meanwhile."""
+    def _begin_folder(self, folder: Path) -> None:
+        """Make the folder, with a state from which a process that is stopped in the first batch can go on.
+
+        Raises SpanmatchError if another process has added rows meanwhile.
+        """
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise SpanmatchError(f"cannot write {folder}: {error.strerror or error}") from error
         there = 0
-        if (folder / STATE).exists():
+        if not self._rows and not (folder / STATE).exists():
+            self._write_state(folder)
+        elif (folder / STATE).exists():
             there = int(str(read_json(folder / STATE, KIND, VERSION, "a folder of sm.SparseFeatures").get("rows", 0)))
         if there != self._rows:
             raise SpanmatchError(f"{folder}: has {there:,} rows, not {self._rows:,}; another process adds to it")
@@ -360,10 +390,10 @@ def _checked_rows(layer: str, array: DeviceArray) -> csr_array:
     from scipy.sparse import csr_array
 
     engine, rows = checked(layer, array)
-    matrix = rows if is_sparse(rows) else csr_array(engine.host(rows))
+    matrix = rows if is_sparse(rows) else _sparse(engine.host(rows))
     with np.errstate(over="ignore", under="ignore"):
         values = matrix.data.astype(np.float32)
-    wrong = ~np.isfinite(values) | (values < 0)
+    wrong = ~np.isfinite(values) | (matrix.data < 0)
     if wrong.any():
         place = int(np.argmax(wrong))
         row = int(np.searchsorted(matrix.indptr, place, side="right")) - 1
@@ -376,3 +406,10 @@ def _checked_rows(layer: str, array: DeviceArray) -> csr_array:
         result = result.copy()
         result.eliminate_zeros()
     return result
+
+
+def _sparse(rows: NDArray[np.generic]) -> csr_array:
+    """Return a dense matrix as a sparse one; SciPy makes none of float16."""
+    from scipy.sparse import csr_array
+
+    return csr_array(rows.astype(np.float32) if rows.dtype == np.float16 else rows)

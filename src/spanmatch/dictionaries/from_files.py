@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
+from zipfile import BadZipFile, is_zipfile
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,6 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 from ..errors import BadArgument, SpanmatchError
 from .feature_rows import STATE, SparseFeatures
 
+UNREADABLE = (OSError, ValueError, KeyError, TypeError, EOFError, NotImplementedError, BadZipFile, zlib.error)
+"""What NumPy and SciPy raise for files of another kind, or damaged ones."""
 EXPECTED = "give a .npz of scipy.sparse.save_npz for each dictionary, or one folder of sm.SparseFeatures"
 NEEDED = (
     "two are needed: give the .npz of scipy.sparse.save_npz of each, as in `spanmatch features A.npz B.npz`, or one "
@@ -29,6 +33,8 @@ def features_of_files(paths: Sequence[Path], example_ids: ArrayLike | None = Non
     if missing:
         raise BadArgument(f"{missing[0]}: no such file or folder")
     if len(paths) == 1 and (paths[0] / STATE).exists():
+        if example_ids is not None:
+            raise BadArgument(f"{paths[0]}: its rows have ids of examples already; leave out --examples")
         features = SparseFeatures(paths[0])
         if len(features.layers) < 2:
             there = ", ".join(features.layers) or "no dictionary"
@@ -57,9 +63,11 @@ def _matrix(path: Path) -> object:
     """Return the sparse matrix of a file."""
     from scipy.sparse import load_npz
 
+    if path.is_file() and not is_zipfile(path):
+        raise SpanmatchError(f"{path}: not a sparse matrix (no .npz, or cut short); {EXPECTED}")
     try:
         return load_npz(path)
-    except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
+    except UNREADABLE as error:
         raise SpanmatchError(f"{path}: not a sparse matrix ({error}); {EXPECTED}") from error
 
 
@@ -68,7 +76,7 @@ def ids_of_file(path: Path) -> NDArray[np.generic]:
     expected = "give a .npy with one whole number a row"
     try:
         ids = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    except UNREADABLE as error:
         raise SpanmatchError(f"{path}: not an array of ids of examples ({error}); {expected}") from error
     if not isinstance(ids, np.ndarray):
         ids.close()

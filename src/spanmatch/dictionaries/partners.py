@@ -16,7 +16,7 @@ from .._values import Json, data_frame, plain
 from ..moments.folds import Plan, folds_of
 from ..moments.provenance import Result
 from .coactivation import Candidates
-from .decoders import Cosines, cosines
+from .decoders import Cosines, cosines, directions_of
 from .feature_layers import FeatureLayers, check_options, provenance_of
 from .feature_rows import Array, Index, SparseFeatures
 
@@ -51,7 +51,7 @@ class FeaturePartners(Result):
     y: Index
     """(m,) their partners."""
     strength: Array
-    """(m,) the correlation of their activations over all rows, above 0."""
+    """(m,) the correlation of their activations over all rows, above 0 (more than rounding)."""
     co_active: NDArray[np.int64]
     """(m,) rows in which both are active."""
     p_value: Array
@@ -70,7 +70,8 @@ class FeaturePartners(Result):
     """(m,) the next best candidate for y[i], or -1."""
     held_out: Array
     """(m,) the correlation of x[i] with the partner that one half of the examples gives it, over the
-    other half; the mean of both ways; nan where a half gives it none. Empty if it was not asked for.
+    other half; the mean of both ways; nan where a half gives it none, or one does not vary in the
+    other half. Empty if it was not asked for.
     """
     recovered: NDArray[np.int64]
     """(m,) in how many halves of the examples, 0 to 2, the partner of x[i] is y[i]. Empty likewise.
@@ -90,8 +91,8 @@ class FeaturePartners(Result):
     """Features of x that are active in no row."""
     y_dead: Index
     x_rare: Index
-    """Features of x that are active, but in fewer than `min_active_rows` rows, or that do not vary:
-    they are not given partners.
+    """Features of x that are active, but in fewer than `min_active_rows` rows, or whose standard
+    deviation is below 3e-5 of their root mean square: they are not given partners.
     """
     y_rare: Index
     x_firing_rate: Array = field(repr=False)
@@ -103,13 +104,15 @@ class FeaturePartners(Result):
     below.
     """
     x_cosine: Array = field(repr=False)
-    """(p,) the largest cosine of the direction of each feature of x with those of y."""
+    """(p,) the largest cosine of the direction of each feature of x with those of y; nan for a
+    direction of length 0.
+    """
     x_cosine_best: Index = field(repr=False)
-    """(p,) the feature of y that has it."""
+    """(p,) the feature of y that has it, or -1."""
     y_cosine: Array = field(repr=False)
     """(q,) the largest cosine of each feature of y."""
     y_cosine_best: Index = field(repr=False)
-    """(q,) the feature of x that has it."""
+    """(q,) the feature of x that has it, or -1."""
     bound: float
     """No one-to-one partnership of all features has a larger sum of positive correlations."""
     candidates: int
@@ -152,7 +155,7 @@ class FeaturePartners(Result):
         return self.x_cosine_best[self.x] == self.y if len(self.x_cosine) else np.empty(0, dtype=bool)
 
     def to_dict(self) -> dict[str, Json]:
-        """Return everything as plain Python values, nan as None.
+        """Return everything as plain Python values, nan and a threshold of inf as None.
 
         Returns
         -------
@@ -265,7 +268,8 @@ def feature_partners(
         How many features of the other dictionary each feature can choose from at first: those of
         the largest correlations. Features get more where that could matter.
     decoders : tuple of two arrays of shape (p, d), (q, d), optional
-        The direction of each feature in rows, of dictionaries of the same layer.
+        The direction of each feature in rows, of dictionaries of the same layer: arrays, or tensors
+        and parameters of PyTorch.
     null : bool
         Whether to match again with rows of y that are of other examples, for a threshold.
     held_out : bool
@@ -276,8 +280,8 @@ def feature_partners(
     tolerance : float
         The gap between the total and its bound, relative to the total, that is sought.
     max_memory_gb : float, optional
-        The most memory to take, in GB, beyond the rows of `features`; by default half of the
-        machine's. Where rows arranged by feature do not fit, they are taken in blocks of features,
+        The most memory to take, in GB, beyond the rows of `features` and decoders; by default half
+        of the machine's. Where rows arranged by feature do not fit, they are taken in blocks of features,
         each of which reads the rows again; results are the same, but the gap may be larger if more
         candidates do not fit.
 
@@ -290,7 +294,7 @@ def feature_partners(
     ------
     SpanmatchError
         If a layer is not there, an option makes no sense, decoders have other shapes, or the memory
-        does not suffice for the candidates.
+        does not suffice for candidates and rows.
 
     Notes
     -----
@@ -301,7 +305,11 @@ def feature_partners(
     Cost: n k l operations for k and l active features in a row, and p q more for comparisons; four
     times that with null and held-out values. Memory: 8 bytes for each active feature of a row of x
     and of y, in blocks of features if that is over the limit, and about 100 bytes for each candidate
-    pair. No matrix of p x q is made.
+    pair and each row. No matrix of p x q is made.
+
+    Matchings under the null and of halves have up to 8 candidates for each feature. The null is one
+    pairing: of dictionaries that have nothing in common, a few of the strongest partners may still be
+    above the threshold.
 
     The p-value is that of a binomial tail, which is at least that of Fisher's exact test. It assumes
     independent rows; the null's threshold does not.
@@ -325,6 +333,8 @@ def feature_partners(
     """
     check_options(features, candidates, min_active_rows, tolerance)
     layers = FeatureLayers.of(features, x, y, min_active_rows, candidates, max_memory_gb)
+    widths = features.layers[x], features.layers[y]
+    directions = None if decoders is None else directions_of(decoders, widths)  # refused before the long work
     matching = layers.matching(layers.all_rows, candidates, tolerance, "partners")
     order = np.argsort(-matching.weight, kind="stable")
     i, j, strength = matching.x[order], matching.y[order], matching.weight[order]
@@ -340,7 +350,7 @@ def feature_partners(
         on_halves, recovered = _held_out(layers, halves, candidates, i, j)
     next_y, margin = _next_best(matching.candidates, i, j, strength)
     next_x, back_margin = _next_best(_swapped(matching.candidates), j, i, strength)
-    cosine = None if decoders is None else cosines(decoders, (len(layers.x.mean), len(layers.y.mean)), i, j)
+    cosine = None if directions is None else cosines(directions, i, j)
     return FeaturePartners(
         x=i,
         y=j,
@@ -402,11 +412,12 @@ def _held_out(
         sums, _ = layers.products_of_pairs(chosen.x, chosen.y, halves)
         a, b = activity[other].x, activity[other].y
         on_other = np.full(p, np.nan)
-        with np.errstate(invalid="ignore", divide="ignore"):  # a feature may not vary in the other half
-            covariance = sums[:, other : other + 1].sum(axis=1) / a.rows - a.mean[chosen.x] * b.mean[chosen.y]
-            on_other[chosen.x] = np.clip(covariance / (a.deviation[chosen.x] * b.deviation[chosen.y]), -1, 1)
+        deviations = a.deviation[chosen.x] * b.deviation[chosen.y]
+        varies = deviations > 0  # a feature may not, in the other half
+        mean_product = sums[:, other : other + 1].sum(axis=1) / max(a.rows, 1)
+        covariance = mean_product - a.mean[chosen.x] * b.mean[chosen.y]
+        on_other[chosen.x[varies]] = np.clip(covariance[varies] / deviations[varies], -1, 1)
         total += on_other / 2
-    total[~np.isfinite(total)] = np.nan
     return total[i], recovered
 
 

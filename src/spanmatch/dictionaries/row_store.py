@@ -20,6 +20,9 @@ CHECKED_AT_ONCE = 1 << 24
 """Bytes of a file that are read at once for its checksum."""
 
 
+Mark = tuple[int, int]
+
+
 class Column(Protocol):
     """An array to which others are appended."""
 
@@ -28,6 +31,12 @@ class Column(Protocol):
 
     def array(self) -> NDArray[np.generic]:
         """Return all values, not to be changed."""
+
+    def mark(self) -> Mark:
+        """Return where the values end now."""
+
+    def back_to(self, mark: Mark) -> None:
+        """Forget what was appended after a mark; the values must not have been read since."""
 
 
 class ColumnInMemory:
@@ -45,6 +54,14 @@ class ColumnInMemory:
         if len(self._parts) > 1:
             self._parts = [np.concatenate(self._parts)]
         return self._parts[0]
+
+    def mark(self) -> Mark:
+        """Return the number of parts."""
+        return len(self._parts), 0
+
+    def back_to(self, mark: Mark) -> None:
+        """Leave out later parts."""
+        del self._parts[mark[0] :]
 
 
 @dataclass
@@ -64,6 +81,9 @@ class ColumnInFile:
         """Write behind the values; the state of the store says afterwards that they are there."""
         values = np.ascontiguousarray(part, dtype=self.dtype)
         try:
+            there = self.path.stat().st_size if self.path.exists() else 0
+            if there < self.length * values.itemsize:
+                raise SpanmatchError(f"{self.path}: missing or cut short, {there:,} bytes; start a new folder")
             with self.path.open("r+b" if self.path.exists() else "wb") as file:
                 file.truncate(self.length * values.itemsize)
                 file.seek(0, 2)
@@ -89,6 +109,14 @@ class ColumnInFile:
                 raise SpanmatchError(f"{self.path}: its checksum is wrong, it was changed or damaged")
             self._checked = True
         return values
+
+    def mark(self) -> Mark:
+        """Return the length and the checksum."""
+        return self.length, self.checksum
+
+    def back_to(self, mark: Mark) -> None:
+        """Have this length again; what is behind it is overwritten."""
+        self.length, self.checksum = mark
 
     def state(self) -> dict[str, int]:
         """Return what has to be known to open it again."""
@@ -117,6 +145,11 @@ class RowStore:
             for name, dtype in DTYPES.items()
         )
         return cls(features, *columns)
+
+    @property
+    def all_columns(self) -> tuple[Column, ...]:
+        """All arrays of the layer."""
+        return self.values, self.columns, self.lengths
 
     def append(self, rows: csr_array) -> None:
         """Append rows."""

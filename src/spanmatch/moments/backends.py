@@ -396,8 +396,10 @@ class TorchEngine:
         return torch.from_numpy(host).to(self.device)
 
     def host(self, array: torch.Tensor) -> Array:
-        """Copy to the host."""
-        return np.asarray(array.cpu().numpy())
+        """Copy to the host; bfloat16, which NumPy has not, as float32."""
+        import torch
+
+        return np.asarray((array.float() if array.dtype == torch.bfloat16 else array).cpu().numpy())
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+import numpy as np
+
 from .._progress import announce
 from ..errors import SpanmatchError
 
@@ -12,8 +14,13 @@ ANNOUNCED = 1e8
 
 
 def limit_in_bytes(max_memory_gb: float | None) -> float:
-    """Return the most bytes that moments may take, by default half of the machine's memory."""
+    """Return the most bytes that moments may take, by default half of the machine's memory.
+
+    Raises SpanmatchError for what is no number above 0.
+    """
     if max_memory_gb is not None:
+        if not isinstance(max_memory_gb, int | float | np.number) or not max_memory_gb > 0:
+            raise SpanmatchError(f"max_memory_gb={max_memory_gb!r}: give a number of GB, above 0")
         return 1e9 * float(max_memory_gb)
     try:
         return 0.5 * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -49,9 +49,9 @@ def checked_csr(name: str, array: object) -> csr_array:
             matrix.check_format(full_check=True)
         except ValueError as error:
             raise SpanmatchError(f"{name}: not a valid sparse matrix ({error})") from error
+    if matrix.dtype == np.float16:  # which SciPy neither converts nor multiplies
+        matrix = matrix.astype(np.float32)
     rows = csr_array(matrix.tocsr())
-    if rows.data.dtype == np.float16:  # of which SciPy takes no products
-        rows = csr_array((rows.data.astype(np.float32), rows.indices, rows.indptr), shape=rows.shape)
     if not rows.has_canonical_format:
         rows = rows.copy()
         rows.sum_duplicates()
@@ -72,7 +72,7 @@ def _scipy_matrix(name: str, tensor: torch.Tensor) -> Any:
     if not by_rows:
         tensor = (tensor if tensor.is_sparse else tensor.to_sparse_coo()).coalesce()  # type: ignore[no-untyped-call]
     values = tensor.values()
-    data = (values.float() if values.dtype == torch.bfloat16 else values).numpy()
+    data = (values.float() if values.dtype in (torch.bfloat16, torch.float16) else values).numpy()
     if by_rows:
         index = (tensor.col_indices().numpy(), tensor.crow_indices().numpy())
         return csr_array((data, *index), shape=tuple(tensor.shape))
