@@ -224,7 +224,7 @@ def test_simple_matches_from_the_command_line(run):
 BAD_USAGE = {
     ("compare", "a.npz"): "Missing argument",
     ("compare", "a.npz", "missing.npz"): "missing.npz: no such file",
-    ("compare", "a.npz", "nets.py"): "unknown file type '.py'",
+    ("compare", "a.npz", "nets.py"): "nets.py: name the function or class in it that makes the network, as nets.py:",
     ("compare", "a.npz", "b.npz", "--eps", "1.5"): "1.5 is not in [0, 1)",
     ("compare", "a.npz", "b.npz", "--eps", "some"): "give numbers in [0, 1)",
     ("compare", "a.npz", "b.npz", "--eps", ""): "give at least one",
@@ -235,6 +235,7 @@ BAD_USAGE = {
     ("compare", "gone.py:net", "nets.py:net", "--data", "nets.py:batches"): "gone.py: no such file",
     ("compare", "nets.py:net@w.h5", "nets.py:net", "--data", "nets.py:batches"): "unknown file type '.h5'",
     ("compare", "nets.py:net@w.pt", "nets.py:net", "--data", "nets.py:batches"): "w.pt: no such file",
+    ("compare", "nets.py:net@w.pt2", "nets.py:net", "--data", "nets.py:batches"): "export to ONNX, or load it yourself",
     ("compare", "nets.py:net", "nets.py:other", "--data", "gone.npy"): "gone.npy: no such file",
     ("compare", "a.npz", "b.npz", "--method", "svd"): "svd",
     ("compare", "a.npz", "b.npz", "--folds", "0"): "folds",
@@ -262,6 +263,7 @@ def test_what_fails_exits_with_1(run):
     Path("garbage.npz").write_bytes(b"PK garbage")
     Path("w.safetensors").write_bytes(b"garbage")
     save_file({"0.weight": torch.zeros(2, 2)}, "small.safetensors")
+    torch.save({"epoch": 3, "model_state_dict": {"0.weight": torch.zeros(2, 2)}}, "state.pt")
     torch.save(torch.nn.Linear(2, 2), "pickled.pt")
     data = ("--data", "nets.py:batches")
     for arguments, message in (
@@ -279,6 +281,11 @@ def test_what_fails_exits_with_1(run):
             "small.safetensors: these weights do not fit: 3 missing (",
         ),
         (("nets.py:net@pickled.pt", "nets.py:net", *data), "pickled.pt: not a file of weights alone"),
+        (("small.safetensors", "small.safetensors"), "holds weights (as '0.weight'), not activations"),
+        (
+            ("state.pt", "state.pt"),
+            "and give inputs: file.py:function@state.pt --data",
+        ),
     ):
         result = run("compare", *arguments)
         assert result.exit_code == 1, (arguments, result.stdout, result.stderr)

@@ -14,6 +14,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 import spanmatch as sm
+from spanmatch.activations import Layer, LayerList
 from spanmatch.cli import pairing_tables, tables
 from spanmatch.cli.commands import app
 
@@ -61,6 +62,21 @@ def test_tables_fit_80_columns_without_breaking_names(names, count, options):
         for share, chance in zip(pair.similarity(comparison.eps), pair.null_similarity(comparison.eps), strict=True):
             assert f"{share:.3f}" in text and f"{chance:.3f}" in text
         assert f"{pair.measure('procrustes').value:.2f}" in text
+
+
+def test_kinds_and_shapes_of_layers_stay_in_columns_where_long_names_stand_above():
+    layer_list = LayerList(
+        [
+            Layer(f"encoder.layers.{i}.self_attn", kind, (4, 64, 32), 32, is_compared=i == 0)
+            for i, kind in enumerate(("MultiheadAttention", "NonDynamicallyQuantizableLinear"))
+        ]
+    )
+    text = io.StringIO()
+    Console(file=text, width=80).print(tables.of_layers(layer_list))
+    _, _, _, _, name, attention, *rest = text.getvalue().splitlines()
+    assert name.split() == ["encoder.layers.0.self_attn"]
+    assert attention.split() == ["MultiheadAttention", "(4,", "64,", "32)", "32", "yes"]
+    assert rest[1].split() == ["NonDynamicallyQuantizableLinear", "(4,", "64,", "32)", "32"]
 
 
 def test_names_longer_than_a_line_lose_their_middle_and_wide_shows_them():

@@ -533,6 +533,11 @@ def test_only_requested_measures_are_computed_and_tested(evidence):
     for one, other in zip(some.measures, everything.measures, strict=True):
         assert repr(one) == repr(other) if one.name in requested else np.isnan([one.value, one.p_value]).all()
     assert "not among measures=" in some.measure("cka").reason and "cka" not in some.refusals
+    with pytest.raises(KeyError, match="no measure 'debiased ckaa'; there is 'debiased cka'"):
+        some.measure("debiased ckaa")
+    if evidence:
+        with pytest.raises(KeyError, match="no measure 'ckaa'; there is"):
+            some.evidence["ckaa"]
 
 
 def test_requested_measures_must_exist():

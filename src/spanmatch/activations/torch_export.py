@@ -23,7 +23,8 @@ CONTAINERS = ("Sequential", "ModuleList", "ModuleDict")
 """Classes of modules that only hold others."""
 WHY_FILES_ARE_REFUSED = (
     "reading a .pt2 file can run code that is in it (pickled constants, expressions and guards that are evaluated), "
-    "so spanmatch does not; export to ONNX, or load it yourself with torch.export.load and give the program"
+    "so spanmatch does not; export to ONNX, or load it yourself with torch.export.load and give the program (on the "
+    "command line, file.py:function, a function that returns it)"
 )
 
 

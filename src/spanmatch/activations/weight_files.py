@@ -11,6 +11,7 @@ from rich.markup import escape
 
 from .._progress import announce
 from ..errors import BadArgument, SpanmatchError
+from .torch_export import WHY_FILES_ARE_REFUSED
 from .wrappers import unwrapped
 
 if TYPE_CHECKING:
@@ -92,6 +93,8 @@ def _loaded(path: Path) -> object:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
+    if path.suffix == ".pt2":
+        raise BadArgument(f"{path}: {WHY_FILES_ARE_REFUSED}")
     if path.suffix not in WEIGHTS:
         raise BadArgument(f"{path}: unknown file type {path.suffix!r}; give one of {', '.join(WEIGHTS)}")
     if not path.is_file():

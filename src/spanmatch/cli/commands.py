@@ -644,6 +644,9 @@ def _check_sources(
     missing = [text for text in texts if not from_names.names_network(text) and not Path(text).exists()]
     if missing:
         raise BadArgument(f"{missing[0]}: no such file or folder")
+    for text in texts:
+        if Path(text).suffix == ".py" and not from_names.names_network(text):
+            raise BadArgument(f"{text}: name the function or class in it that makes the network, as {text}:NAME")
     are_run = [from_names.names_network(text) or runs(text) for text in texts]
     if are_run[0] != are_run[1]:
         raise BadArgument(f"{texts[0]} and {texts[1]}: give two networks or two of stored activations, not one of each")
@@ -654,7 +657,10 @@ def _check_sources(
             raise BadArgument(f"{option} is for stored activations; networks see the same inputs")
     else:
         for option in _given({"--data": data, **of_networks}):
-            raise BadArgument(f"{option} is for networks; files of activations are compared as they are")
+            raise BadArgument(
+                f"{option} is for networks, and {texts[0]} is read as stored activations, which are compared as they "
+                f"are; if it holds weights, name what makes their network: file.py:function@{texts[0]}"
+            )
     _check_data(data, of_data)
 
 

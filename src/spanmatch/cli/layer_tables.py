@@ -1,7 +1,8 @@
 """Tables of layers for the terminal: they fit its width without breaking a name or cutting a number.
 
-Names stand beside their numbers where there is room, else on a line of their own above them. Columns that do not fit
-even then follow below, in a table with the same rows.
+Names stand beside their numbers where there is room, else on a line of their own above them, and so do the names in
+other columns if there is no room for these. Columns of numbers that do not fit even then follow below, in a table with
+the same rows.
 """
 
 from __future__ import annotations
@@ -93,8 +94,10 @@ def _parts(table: LayerTable, width: int) -> list[tuple[list[int], bool]]:
     beside = _names_width(table)
     if _total(table, everything, beside) <= width:
         return [(everything, True)]
-    numbers = [i for i in everything if not table.columns[i].is_text]
     above = _labels_width(table)
+    if _total(table, everything, above) <= width:
+        return [(everything, False)]
+    numbers = [i for i in everything if not table.columns[i].is_text]
     if _total(table, numbers, above) <= width or beside > width // 3 or len(numbers) < len(everything):
         return [(part, False) for part in _split(table, numbers, above, width)]
     return [(part, True) for part in _split(table, everything, beside, width)]
@@ -156,7 +159,7 @@ def _lines(table: LayerTable, columns: Sequence[int], is_beside: bool, width: in
     yield Text(" " + "\N{BOX DRAWINGS LIGHT HORIZONTAL}" * (_total(table, columns, first) - 1), no_wrap=True)
     for name, lines in table.rows:
         if not is_beside:
-            yield from _name_lines(table, name, lines[0], width)
+            yield from _name_lines(table, name, lines[0], columns, width)
         for line in lines:
             label = MARGIN + line.label if line.label else name if is_beside else ""
             yield _line(table, columns, first, label, [line.cells[column] for column in columns], line.style)
@@ -178,12 +181,12 @@ def _padded(text: str, width: int, *, is_text: bool) -> str:
     return text + spaces if is_text else spaces + text
 
 
-def _name_lines(table: LayerTable, name: str, line: Line, width: int) -> Iterator[Text]:
-    """Yield the names of a row on lines of their own."""
+def _name_lines(table: LayerTable, name: str, line: Line, columns: Sequence[int], width: int) -> Iterator[Text]:
+    """Yield the names of a row on lines of their own, but for those that stand in columns."""
     for part in _in_two(name, width):
         yield Text(MARGIN + shortened(part, width - len(MARGIN)), no_wrap=True)
-    for column, cell in zip(table.columns, line.cells, strict=True):
-        if column.is_text:
+    for i, (column, cell) in enumerate(zip(table.columns, line.cells, strict=True)):
+        if column.is_text and i not in columns:
             yield from _text_lines(f"{2 * MARGIN}{column.head}:", cell, width)
 
 

@@ -12,6 +12,7 @@ from .._display import Displayed
 from .._plotting import NULL, X, label, legend
 from .._values import plain, short
 from ..alignment import LayerAlignment
+from ..errors import among
 from ..evidence import Evidence, MeasureEvidence
 from ..match import MatchProfile, SimpleMatches
 from ..moments.pairs import Pair
@@ -230,7 +231,10 @@ class PairResult(Result):
         KeyError
             If there is no such measure.
         """
-        return {measure.name: measure for measure in self.measures}[name]
+        by_name = {measure.name: measure for measure in self.measures}
+        if name not in by_name:
+            raise KeyError(f"no measure {name!r}{among(name, by_name)}")
+        return by_name[name]
 
     def _summary(self) -> str:
         share, null = self.similarity([0.3])[0], self.null_similarity([0.3])[0]

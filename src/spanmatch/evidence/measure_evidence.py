@@ -165,7 +165,10 @@ class Evidence(Result):
         KeyError
             If there is no such measure.
         """
-        return {measure.name: measure for measure in self.measures}[name]
+        by_name = {measure.name: measure for measure in self.measures}
+        if name not in by_name:
+            raise KeyError(f"no measure {name!r}{among(name, by_name)}")
+        return by_name[name]
 
     def plot(self, ax: Axes | None = None, *, kind: Kind = "similarity") -> Axes:
         """Draw every measure as a row: its value (filled), its interval, and its value under the null (open).

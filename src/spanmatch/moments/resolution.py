@@ -28,8 +28,8 @@ def warn_unless_resolved(layer: str, record: LayerRecord, sums: Sums, stacklevel
     if resolution > RESOLVED:
         warnings.warn(
             f"layer {layer!r}: neurons are so nearly combinations of others that method='gram' resolves "
-            f"distances to {resolution:.2g} only, going by the first {rows:,} rows; "
-            "make the moments with method='qr'",
+            f"distances to {resolution:.2g} only, going by the first {rows:,} rows: matches at larger eps are not "
+            "affected; for smaller ones give method='qr' (--method qr)",
             SpanmatchWarning,
             stacklevel=stacklevel + 1,
         )

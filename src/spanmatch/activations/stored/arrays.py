@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -148,6 +148,17 @@ def check_array(name: str, shape: tuple[int, ...], dtype: np.dtype[np.generic]) 
         raise SpanmatchError(f"array {name!r} holds {dtype.str}, of shape {shape}; store real numbers")
     if not shape or 0 in shape:
         raise SpanmatchError(f"array {name!r} has shape {shape}; store rows x neurons, at least one of each")
+
+
+def refuse_weights(path: Path, names: Iterable[str]) -> None:
+    """Raise SpanmatchError if names are those of weights, which have rows and columns too, but are no activations."""
+    weight = next((name for name in names if name.endswith(".weight")), None)
+    if weight is not None:
+        raise SpanmatchError(
+            f"{path}: holds weights (as {weight!r}), not activations; to compare networks, name the function or class "
+            f"that makes them, and give inputs: file.py:function@{path} --data inputs.npy; in Python, build the "
+            "network, call its load_state_dict, and give it with batches"
+        )
 
 
 def rows_of(array: Sliceable) -> ReadRows:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ...errors import BadArgument, SpanmatchError
-from .arrays import Format, StoredArray
+from .arrays import Format, StoredArray, refuse_weights
 from .csv_files import DELIMITERS, open_csv
 from .hdf5 import open_hdf5
 from .npy import open_npy
@@ -80,5 +80,6 @@ def open_arrays(path: Path, stack: contextlib.ExitStack, rows_by: str | None) ->
             raise SpanmatchError(f"{path}: cut short, or not {file_format.name} ({error})") from error
         if not arrays:
             raise SpanmatchError(f"{path}: holds no arrays")
+        refuse_weights(path, (array.name for array in arrays))
         stack.push(opened.pop_all())
     return arrays

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import SpanmatchError, missing_extra
-from .arrays import UNNAMED, StoredArray, ids_of_array, is_ids, with_ids
+from .arrays import UNNAMED, StoredArray, ids_of_array, is_ids, refuse_weights, with_ids
 
 if TYPE_CHECKING:
     import torch
@@ -25,7 +25,9 @@ def open_torch(path: Path, stack: contextlib.ExitStack, rows_by: str | None) -> 
     except ImportError as error:
         raise missing_extra("PyTorch", "torch", f"{path}") from error
     arrays, ids = [], None
-    for name, tensor in _named(_loaded(path), ""):
+    contents = _loaded(path)
+    refuse_weights(path, _names(contents))
+    for name, tensor in _named(contents, ""):
         values = tensor.detach()
         if values.is_complex() or values.layout != torch.strided or values.is_quantized:
             raise SpanmatchError(
@@ -71,6 +73,15 @@ def _loaded(path: Path) -> object:
             "with torch.save"
         ) from error
     return contents
+
+
+def _names(contents: object, name: str = "") -> Iterator[str]:
+    """Yield the names of everything in dicts inside dicts."""
+    if isinstance(contents, Mapping):
+        for key, value in contents.items():
+            yield from _names(value, f"{name}.{key}" if name else str(key))
+    else:
+        yield name
 
 
 def _named(contents: object, name: str) -> Iterator[tuple[str, torch.Tensor]]:
