@@ -75,7 +75,8 @@ def ids_of_file(path: Path) -> NDArray[np.generic]:
     """Return the ids of examples in a .npy file."""
     expected = "give a .npy with one whole number a row"
     try:
-        ids = np.load(path, allow_pickle=False)
+        with path.open("rb") as file:  # which NumPy leaves open if it is a damaged .npz
+            ids = np.load(file, allow_pickle=False)
     except UNREADABLE as error:
         raise SpanmatchError(f"{path}: not an array of ids of examples ({error}); {expected}") from error
     if not isinstance(ids, np.ndarray):
