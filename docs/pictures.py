@@ -47,10 +47,14 @@ def of_the_page(page: Page) -> None:
 def of_studies(page: Page, studies: Path) -> None:
     for name in ("digits-vgg", "cifar10-resnet", "cifar10-vgg"):
         shutil.copy(studies / name / "figures" / "seeds" / "depth.png", IMAGES / f"depth-{name}.png")
-    opened(page, studies / "digits-width-depth")
-    page.locator("#comparison").select_option("seeds-deep")
-    page.locator("#measure").select_option("debiased cka")
-    page.locator("#matrix svg.heat").first.screenshot(path=IMAGES / "blocks-deep.png")
+    for study, variant, picture in (
+        ("digits-width-depth", "deep", "blocks-deep"),
+        ("cifar10-width-depth", "depth-44", "blocks-cifar10"),
+    ):
+        opened(page, studies / study)
+        page.locator("#comparison").select_option(f"seeds-{variant}")
+        page.locator("#measure").select_option("debiased cka")
+        page.locator("#matrix svg.heat").first.screenshot(path=IMAGES / f"{picture}.png")
 
 
 def opened(page: Page, folder: Path) -> None:

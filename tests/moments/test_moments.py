@@ -185,3 +185,17 @@ def test_layers_side_by_side_give_the_bits_of_one_after_another(monkeypatch, pai
 def test_paired_layers_are_connected():
     assert connected_layers("abcdef", [("a", "c"), ("d", "e"), ("c", "e")]) == [["a", "c", "d", "e"], ["b"], ["f"]]
     assert connected_layers("ab", []) == [["a"], ["b"]]
+
+
+def test_masked_values_are_refused_where_they_would_be_read_as_numbers():
+    X = np.random.default_rng(0).standard_normal((200, 4))
+    masked, nothing_masked = np.ma.masked_array(X.copy()), np.ma.masked_array(X.copy())
+    masked[3] = np.ma.masked
+    said = "4 values are masked; leave out their rows in all layers, or fill them"
+    with pytest.raises(sm.SpanmatchError, match=f"layer 'x': {said}"):
+        sm.pair(masked, X)
+    with pytest.raises(sm.SpanmatchError, match=f"layer 'b': {said}"):
+        sm.Moments().update({"a": X, "b": masked})
+    with pytest.raises(sm.SpanmatchError, match=f"an array: {said}"):
+        sm.compare(X, masked)
+    assert np.array_equal(sm.pair(nothing_masked, X).x_mean, sm.pair(X, X).x_mean)

@@ -129,7 +129,17 @@ def _standard(layer: str, array: DeviceArray) -> ModuleType | None:
     return namespace
 
 
+def refuse_masked(where: str, array: object) -> None:
+    """Raise SpanmatchError for an array of NumPy in which values are masked: without the mask they would be numbers."""
+    if isinstance(array, np.ma.MaskedArray) and np.any(array.mask):
+        raise SpanmatchError(
+            f"{where}: {np.count_nonzero(array.mask):,} values are masked; leave out their rows in all layers, or fill "
+            "them (array.filled)"
+        )
+
+
 def _numpy(layer: str, array: DeviceArray) -> NDArray[np.generic]:
+    refuse_masked(f"layer {layer!r}", array)
     try:
         values: NDArray[np.generic] = np.asarray(array)
     except ValueError as error:

@@ -10,6 +10,7 @@ import numpy as np
 
 from ...errors import SpanmatchError
 from ...moments.backends import DeviceArray
+from ...moments.batches import refuse_masked
 from ...moments.sparse_rows import is_sparse
 from .arrays import UNNAMED, RowIds, StoredArray, ids_of_array, is_ids, rows_of, with_ids
 from .sparse import sparse_array
@@ -66,6 +67,7 @@ def _arrays_of(source: DeviceArray, rows_by: str | None) -> list[StoredArray]:
         return [sparse_array(UNNAMED, source)]
     if isinstance(source, np.ndarray) and source.dtype.kind not in "biuf":
         raise SpanmatchError(f"an array of {source.dtype}; give real numbers")
+    refuse_masked("an array", source)
     # The type of arrays of other libraries is checked where their rows are added.
     shape, read = tuple(np.shape(source)), rows_of(source)
     return [StoredArray(UNNAMED, shape, np.dtype(np.float64), read, take=source.__getitem__)]
