@@ -80,6 +80,7 @@ evidence = false
 clusters = false
 top = 2
 """
+UNIT = START.replace("160", "160\ndata.standardise = false")
 EVERYTHING = """
 matrix = true
 alignment = true
@@ -295,4 +296,18 @@ def test_a_dry_run_says_what_is_compared(folder):
     assert lines[0] == "main: 3 networks, on digits"
     assert "  c: models.py:build, 6,010 parameters, trained already" in lines
     assert "  layers: relu1 (80), fc2 (10)" in lines
+    assert "  inputs: mean 0 and variance 1 in every channel; from 0 to 1 with data.standardise = false" in lines
+    assert "  inputs: pixels from 0 to 1" in dry_run(written(folder, UNIT + A + B))
     assert not (folder / "given").exists()
+
+
+def test_networks_of_pixels_from_0_to_1_get_them(folder):
+    standard = read_data(DataSettings(max_examples=160))
+    unit = read_data(DataSettings(max_examples=160, standardise=False))
+    assert torch.equal(unit.prepared(unit.test), unit.test / 255) and unit.digest != standard.digest
+    for start, examples in ((UNIT, unit), (START, standard)):
+        study = sm.run_study(written(folder, start + A + C), folder / "out")
+        for record, seed in zip(study.results["runs"], (0, 2), strict=True):
+            with torch.no_grad():
+                right = independent(seed)(examples.prepared(examples.test)).argmax(1) == examples.test_labels
+            assert record["history"][-1]["test_accuracy"] == pytest.approx(right.double().mean().item())

@@ -72,6 +72,7 @@ from = 'm.py:f'
         ),
         ("name = 'x'\n[data]\nlabels = 'random'", ["line 3: data.labels: unknown key; there is random_labels"]),
         ("name = 'x'\ndata.shortcut = -0.1", ["line 2: data.shortcut", "greater than or equal to 0", "given: -0.1"]),
+        ("name = 'x'\n[data]\nname = 'text'\nstandardise = false", ["line 4: data.standardise: text has no pixels"]),
         ("name = 'x'\n[data]\nname = 'text'\nshortcut = 0", ["line 4: data.shortcut: text has no pixels"]),
         ("name = 'x'\ntraining.noise = -1", ["line 2: training.noise", "greater than or equal to 0", "given: -1"]),
         (

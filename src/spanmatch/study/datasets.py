@@ -37,6 +37,8 @@ class Data:
     test: Tensor
     test_labels: Tensor
     classes: tuple[str, ...]
+    standardise: bool = True
+    """Whether networks take images with mean 0 and variance 1 in every channel, or with pixels from 0 to 1."""
 
     @property
     def is_text(self) -> bool:
@@ -46,16 +48,19 @@ class Data:
     def to(self, device: torch.device) -> Data:
         """Return the data with all examples on a device."""
         train, train_labels = self.train.to(device), self.train_labels.to(device)
-        return Data(self.name, train, train_labels, self.test.to(device), self.test_labels.to(device), self.classes)
+        test, test_labels = self.test.to(device), self.test_labels.to(device)
+        return replace(self, train=train, train_labels=train_labels, test=test, test_labels=test_labels)
 
     def prepared(self, examples: Tensor) -> Tensor:
         """Return examples as networks take them.
 
-        Images are float32, with mean 0 and variance 1 in every channel over the training images; characters are as they
-        were.
+        Images are float32, with mean 0 and variance 1 in every channel over the training images, or from 0 to 1 without
+        `standardise`; characters are as they were.
         """
         if self.is_text:
             return examples
+        if not self.standardise:
+            return examples.float() / 255
         mean, deviation = self._scale
         return (examples.float() / 255 - mean) / deviation
 
@@ -69,10 +74,19 @@ class Data:
     @cached_property
     def digest(self) -> str:
         """A short name of what the examples and labels are."""
-        digest = hashlib.sha256()
+        digest = hashlib.sha256(b"" if self.standardise else b"pixels from 0 to 1")
         for tensor in (self.train, self.train_labels, self.test, self.test_labels):
             digest.update(tensor.contiguous().numpy().data)
         return digest.hexdigest()[:16]
+
+    @property
+    def words_of_inputs(self) -> str:
+        """What networks take, in a few words, with the setting that says so; nothing if it is text."""
+        if self.is_text:
+            return ""
+        if self.standardise:
+            return "mean 0 and variance 1 in every channel; from 0 to 1 with data.standardise = false"
+        return "pixels from 0 to 1"
 
     @property
     def words(self) -> str:
@@ -112,6 +126,7 @@ def read_data(settings: DataSettings, folder: Path = Path(), cache: Path | None 
         data = _cifar(_needed(path, f"the archive {', or '.join(PUBLISHED[settings.name])}"), settings, cache)
     if settings.max_examples is not None:
         data = _shortened(data, settings.max_examples)
+    data = replace(data, standardise=settings.standardise)
     if settings.shortcut is not None:
         data = _with_shortcuts(data, settings.shortcut)
     return _with_random_labels(data, settings.random_labels) if settings.random_labels > 0 else data
@@ -199,7 +214,7 @@ def _shortened(data: Data, max_examples: int) -> Data:
 
     train, train_labels = first(max_examples, data.train, data.train_labels)
     test, test_labels = first(-(-max_examples // 4), data.test, data.test_labels)
-    return Data(data.name, train, train_labels, test, test_labels, data.classes)
+    return replace(data, train=train, train_labels=train_labels, test=test, test_labels=test_labels)
 
 
 def _with_shortcuts(data: Data, share: float) -> Data:

@@ -121,6 +121,7 @@ def _lines_of_given(
     return [
         f"{variant.name}: {len(networks)} networks, on {variant.data.name}",
         f"  data: {data.words}",
+        *([f"  inputs: {data.words_of_inputs}"] if data.words_of_inputs else []),
         *lines,
         f"  layers: {', '.join(f'{name} ({width})' for name, width in widths.items())}",
         f"  moments of all pairs of networks: {gigabytes:.2f} GB",

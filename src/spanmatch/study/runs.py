@@ -110,7 +110,9 @@ def variants_of(settings: Settings, place: Path, folder: Path) -> dict[str, Trai
         data = read(variant.data)
         start = runs_of.get(variant.training.start or "")
         kept_epochs = tuple(sorted({*settings.compare.epochs, variant.training.epochs}))
-        settings_of_run = variant.model_dump(mode="json", exclude={"data": {"path", "md5"}})  # the digest says more
+        settings_of_run = variant.model_dump(
+            mode="json", exclude={"data": {"path", "md5", "standardise"}}
+        )  # the digest says more
         about = settings_of_run | {"digest": data.digest} | _code(variant, folder)
         runs = []
         for i, seed in enumerate(settings.seeds):

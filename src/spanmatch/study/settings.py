@@ -76,6 +76,8 @@ class DataSettings(_Section):
     """The checksum of an archive that is not the published one."""
     size: Positive | None = None
     """Pixels along each side that images are resized to."""
+    standardise: bool = True
+    """Whether images have mean 0 and variance 1 in every channel; otherwise their pixels are from 0 to 1."""
     held_out: Share = 0.2
     """The share of the examples kept for tests, if the data set has none for tests."""
     context: Positive = 64
@@ -94,6 +96,13 @@ class DataSettings(_Section):
         if options and name and not is_code(name):
             raise ValueError(f"{name} takes none; they are arguments of a file.py:function")
         return options
+
+    @field_validator("standardise")
+    @classmethod
+    def _check_standardise(cls, standardise: bool, info: ValidationInfo) -> bool:
+        if not standardise and info.data.get("name") == "text":
+            raise ValueError("text has no pixels; leave it out")
+        return standardise
 
     @field_validator("shortcut")
     @classmethod
