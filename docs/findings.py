@@ -253,6 +253,7 @@ def width_depth(study: sm.Study) -> None:
         cells = [interval(blocks[name]) for name in ("within", "between")]
         rows.append([step["variants"][0], *cells, f"{np.median(first):.2f}", f"{max(first):.2f}"])
     table(["variant", "two layers of one network", "the same of two networks", "first component", "largest"], rows)
+    table(["variant", "s(0.5)", "debiased CKA", "adjusted regression R^2"], between_seeds(study))
     for name, comparison in study.comparisons.items():
         if name.startswith("seeds-"):
             print(f"\n{name}")
@@ -260,6 +261,24 @@ def width_depth(study: sm.Study) -> None:
             matrix = next(m for m in comparison["matrices"] if m["name"] == "debiased cka")
             print("correlation over layers of the first component's share with the mean similarity to the others:")
             print("  ", spread(_dominance(matrix)))
+
+
+def between_seeds(study: sm.Study) -> Rows:
+    """Yield, for each variant, means over layers but the first and the last: of all pairs of seeds, and their range."""
+    for name, comparison in study.comparisons.items():
+        inner = list(dict.fromkeys(pair["layer"] for pair in comparison["pairs"]))[1:-1]
+        values: dict[tuple[str, tuple[str, ...]], list[float]] = {}
+        for pair in (pair for pair in comparison["pairs"] if pair["layer"] in inner):
+            measured = {measure["name"]: measure["value"] for measure in pair["measures"]}
+            measured["s(0.5)"] = pair["similarity"][comparison["eps"].index(0.5)]
+            networks = tuple(pair[f"{side}_layer"].partition(":")[0] for side in "xy")
+            for quantity in BETWEEN_SEEDS:
+                values.setdefault((quantity, networks), []).append(measured[quantity])
+        means = [[float(np.mean(v)) for key, v in values.items() if key[0] == quantity] for quantity in BETWEEN_SEEDS]
+        yield [name, *(spread(of_pairs) for of_pairs in means)]
+
+
+BETWEEN_SEEDS = ("s(0.5)", "debiased cka", "adjusted linear regression")
 
 
 def _dominance(matrix: dict[str, Any]) -> list[float]:
