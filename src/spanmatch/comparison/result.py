@@ -377,8 +377,9 @@ class Comparison(Displayed):
     def _summary(self) -> str:
         eps = self.eps[len(self.eps) // 2]
         shares = [float(pair.profile.similarity(eps)) for pair in self.pairs]
+        pairs = "1 pair" if len(self) == 1 else f"{len(self)} pairs"
         return (
-            f"of {len(self.networks)} networks ({', '.join(self.networks)}): {len(self)} pairs of layers, "
+            f"of {len(self.networks)} networks ({', '.join(self.networks)}): {pairs} of layers, "
             f"s({eps:g}) from {min(shares):.3f} to {max(shares):.3f}"
         )
 
