@@ -5,6 +5,7 @@ python docs/findings.py FOLDER
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -13,7 +14,13 @@ from typing import Any
 import numpy as np
 
 import spanmatch as sm
+from spanmatch.study.datasets import read_data
+from spanmatch.study.first_layers import first_layer, input_covariance
+from spanmatch.study.runs import DECODED
+from spanmatch.study.settings import Settings
 
+STUDIES = Path(__file__).parents[1] / "studies"
+"""The folder of the studies' files, where their data are."""
 Rows = Iterable[Iterable[object]]
 
 
@@ -214,6 +221,8 @@ def random_labels(study: sm.Study) -> None:
         print("\n", step["name"], step["neurons"], step["inputs"], "random", step["random"])
         rows = [[e["epoch"], interval(e), interval(e["change"], 3)] for e in step["epochs"]]
         table(["epoch", "misalignment", "change since the start"], rows)
+    for variant in ("true", "random"):
+        weight_changes(study, variant)
     for variant in study.results["variants"]:
         epochs = [e for e in variant["epochs"] if e["epoch"] in (0, 1, 2, 3, 5, 10, 15, 20, 60, 100)]
         print("\n", variant["name"])
@@ -234,6 +243,39 @@ def random_labels(study: sm.Study) -> None:
     for step in ("across-true-random", "seeds-true", "seeds-random"):
         print(f"\n{step}")
         layers(study, step, ["s(0.5)", "debiased cka"])
+
+
+def weight_changes(study: sm.Study, variant: str) -> None:
+    """Print how far the changes of the first layer's weights are from sharing directions with the inputs.
+
+    Beside them stand the misalignment with inputs that were rotated at random, how large the changes are, and how
+    much more the weights vary after training along the inputs' principal directions.
+    """
+    try:
+        networks = [list(study.networks(variant, epoch, STUDIES).values()) for epoch in (0, None)]
+        settings = Settings.model_validate_json(json.dumps(study.results["settings"]))
+        data = read_data(settings.variants[0].data, STUDIES, study.folder / DECODED)
+    except sm.SpanmatchError as error:
+        print(f"\n{variant}, changes of the weights: {error}")
+        return
+    before, after = (
+        [first_layer(network).weight.detach().flatten(1).double().numpy() for network in of] for of in networks
+    )
+    covariance = input_covariance(first_layer(networks[0][0]), data)
+    directions = np.linalg.eigh(covariance)[1][:, ::-1]
+    rotation = np.linalg.qr(np.random.default_rng(0).standard_normal(covariance.shape))[0]
+    changes = [(W, new - W) for W, new in zip(before, after, strict=True)]
+    aligned = [sm.misalignment(covariance, np.cov(change.T)) for _, change in changes]
+    rotated = [sm.misalignment(rotation @ covariance @ rotation.T, np.cov(change.T)) for _, change in changes]
+    sizes = [float(np.linalg.norm(change) / np.linalg.norm(W)) for W, change in changes]
+    gains = [
+        (new @ directions).var(axis=0) / (W @ directions).var(axis=0) for W, new in zip(before, after, strict=True)
+    ]
+    print(
+        f"\n{variant}, changes of the weights: misalignment {spread(aligned, '.0f')}, with rotated inputs "
+        f"{spread(rotated, '.0f')}, size {spread(sizes)}"
+    )
+    print("variance along the inputs' principal directions over that before:", np.mean(gains, axis=0).round(2)[:10])
 
 
 def gain(pairs: list[tuple[Any, Any]], epoch: int, kind: str) -> str:
