@@ -193,6 +193,14 @@ test("lines that end in one place share a label", () => {
     epsLabels(rows, "last").map((label) => label.text),
     ["0.1 … 0.3", "0.4, 0.5"],
   );
+  const close = [0.02, 0.03, 0.2, undefined].map((similarity, i) => ({ layer: "last", eps: (i + 1) / 10, similarity }));
+  assert.deepEqual(
+    epsLabels(close, "last").map((label) => [label.text, label.similarity]),
+    [
+      ["0.1, 0.2", 0.02],
+      ["0.3", 0.2],
+    ],
+  );
 });
 
 test("clusters follow each other in the order of neurons", () => {

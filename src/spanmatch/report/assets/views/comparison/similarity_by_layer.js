@@ -15,6 +15,8 @@ const LABELS = {
 };
 // Pixels below which the chart is lower, so that it stands on a phone's first screen.
 const NARROW = 480;
+// Lines that end closer to each other, as shares, share a label.
+const LABEL_HEIGHT = 0.06;
 // Pixels beside the layers.
 const MARGINS = 120;
 const xOf = (/** @type {Point} */ point) => point.x;
@@ -140,10 +142,21 @@ function legendItems({ networks, hasNull }, beside) {
  * @param {string} lastLayer
  */
 export function epsLabels(rows, lastLayer) {
-  const ends = rows.filter((row) => row.layer === lastLayer);
-  const groups = d3.groups(ends, (row) => Math.round(20 * (row.similarity ?? NaN)));
-  return groups.map(([, group]) => {
-    const eps = group.map((row) => row.eps);
+  const ends = rows.filter((row) => row.layer === lastLayer && row.similarity !== undefined);
+  /** @type {(typeof ends)[]} */
+  const groups = [];
+  for (const row of d3.sort(
+    ends,
+    (end) => end.similarity,
+    (end) => end.eps,
+  )) {
+    const group = groups[groups.length - 1];
+    const before = group?.[group.length - 1].similarity ?? -Infinity;
+    if ((row.similarity ?? 0) - before < LABEL_HEIGHT) group.push(row);
+    else groups.push([row]);
+  }
+  return groups.map((group) => {
+    const eps = d3.sort(group.map((row) => row.eps));
     const text = eps.length > 2 ? `${eps[0]} \u2026 ${eps[eps.length - 1]}` : eps.join(", ");
     return { layer: lastLayer, similarity: group[0].similarity, text };
   });
