@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from scipy.linalg.blas import daxpy
 from scipy.sparse import csr_array
 
 from .._progress import tracked
-from .._threads import run_side_by_side
+from .._threads import as_many_as_help
 from .by_feature import ByFeature, cuts
 from .feature_rows import Activity, Array, Index
 
@@ -139,12 +139,9 @@ class Coactivation:
                 shown, (rows, found) = block, self.by_feature.lookup(block)
                 places = np.full(p, -1)
                 places[block] = found
-            parts: list[_Part | None] = [None] * len(tasks)
             threshold = None if largest_of_y is None else largest_of_y.threshold
-            run_side_by_side(
-                [partial(self._find, parts, t, part, rows, places, k, threshold) for t, part in enumerate(tasks)]
-            )
-            done = [part for part in parts if part is not None]
+            with as_many_as_help(0):
+                done = [self._find(part, rows, places, k, threshold) for part in tasks]
             for part in done:
                 edges.append(part.of_x)
                 x_bound[part.features] = part.bounds
@@ -155,16 +152,7 @@ class Coactivation:
         y_bound = np.ones(q) if largest_of_y is None else largest_of_y.bounds()
         return Candidates(*_unique(_joined(edges), q), x_bound, y_bound)
 
-    def _find(
-        self,
-        parts: list[_Part | None],
-        task: int,
-        features: Index,
-        block: csr_array,
-        places: Index,
-        k: int,
-        threshold: Array | None,
-    ) -> None:
+    def _find(self, features: Index, block: csr_array, places: Index, k: int, threshold: Array | None) -> _Part:
         """Find the k largest of some features of x, and what is above the thresholds of features of y."""
         bounds, own, of_y = np.zeros(len(features)), [], []
         for n, (feature, place) in enumerate(zip(features.tolist(), places[features].tolist(), strict=True)):
@@ -174,7 +162,7 @@ class Coactivation:
             if threshold is not None:
                 above = np.flatnonzero(r > threshold)
                 of_y.append((np.full(len(above), feature), above, np.minimum(r[above], 1.0)))
-        parts[task] = _Part(features, np.minimum(bounds, 1.0), _joined(own), _joined(of_y))
+        return _Part(features, np.minimum(bounds, 1.0), _joined(own), _joined(of_y))
 
 
 @dataclass(frozen=True, eq=False)
