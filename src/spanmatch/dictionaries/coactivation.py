@@ -25,9 +25,8 @@ Edges = tuple[Index, Index, Array]
 """Features of x, features of y, correlations."""
 ROWS_AT_ONCE, VALUES_AT_ONCE = 1 << 15, 1 << 21
 """Rows of one feature, and about how many values of them, whose copies are multiplied at once."""
-FIRST_TASK, LARGEST_TASK = 16, 256
-"""Features of x in a task: few at first, as no correlation is known to be too small yet."""
-TASKS_AT_ONCE = 8
+FIRST_ROUND, LARGEST_ROUND = 128, 2048
+"""Features of x in a round: few at first, as no correlation is known to be too small yet."""
 NEW_AT_ONCE = 1 << 20
 """Correlations that features of y get before they are sorted."""
 MOST_VALUES, BYTES_OF_PRODUCTS = 1 << 23, 48
@@ -132,21 +131,20 @@ class Coactivation:
         looked_at = np.random.default_rng(0).permutation(looked_at)  # so that y's bounds rise soon
         largest_of_y = None if features is not None else _LargestOfY(k, q)
         x_bound, edges = np.zeros(p), []
-        rounds = [(block, tasks) for block in self.by_feature.blocks(looked_at) for tasks in _rounds(block)]
+        rounds = [(block, part) for block in self.by_feature.blocks(looked_at) for part in _rounds(block)]
         shown, rows, places = None, csr_array((0, 0)), np.empty(0, dtype=np.intp)
-        for block, tasks in tracked(rounds, told) if told else rounds:
+        for block, part in tracked(rounds, told) if told else rounds:
             if block is not shown:
                 shown, (rows, found) = block, self.by_feature.lookup(block)
                 places = np.full(p, -1)
                 places[block] = found
             threshold = None if largest_of_y is None else largest_of_y.threshold
             with as_many_as_help(0):
-                done = [self._find(part, rows, places, k, threshold) for part in tasks]
-            for part in done:
-                edges.append(part.of_x)
-                x_bound[part.features] = part.bounds
+                found_in_part = self._find(part, rows, places, k, threshold)
+            edges.append(found_in_part.of_x)
+            x_bound[part] = found_in_part.bounds
             if largest_of_y is not None:
-                largest_of_y.add([part.of_y for part in done])
+                largest_of_y.add(found_in_part.of_y)
         if largest_of_y is not None:
             edges.append(largest_of_y.edges())
         y_bound = np.ones(q) if largest_of_y is None else largest_of_y.bounds()
@@ -162,14 +160,13 @@ class Coactivation:
             if threshold is not None:
                 above = np.flatnonzero(r > threshold)
                 of_y.append((np.full(len(above), feature), above, np.minimum(r[above], 1.0)))
-        return _Part(features, np.minimum(bounds, 1.0), _joined(own), _joined(of_y))
+        return _Part(np.minimum(bounds, 1.0), _joined(own), _joined(of_y))
 
 
 @dataclass(frozen=True, eq=False)
 class _Part:
-    """What a task found."""
+    """What was found for some features of x."""
 
-    features: Index
     bounds: Array
     of_x: Edges
     of_y: Edges
@@ -183,9 +180,9 @@ class _LargestOfY:
         self._edges = _joined([])
         self._new: list[Edges] = []
 
-    def add(self, edges: Sequence[Edges]) -> None:
+    def add(self, edges: Edges) -> None:
         """Add correlations, and raise the thresholds now and then."""
-        self._new += edges
+        self._new.append(edges)
         if sum(len(r) for _, _, r in self._new) > max(NEW_AT_ONCE, len(self._edges[2])):
             self._keep_largest()
 
@@ -218,13 +215,12 @@ def _joined(edges: Sequence[Edges]) -> Edges:
     return np.concatenate(i), np.concatenate(j), np.concatenate(r)
 
 
-def _rounds(features: Index) -> Sequence[list[Index]]:
-    """Return tasks of features, some at a time; the first ones are small."""
-    rounds, start, size = [], 0, FIRST_TASK
+def _rounds(features: Index) -> list[Index]:
+    """Return the features in parts, of which the first ones are small."""
+    rounds, start, size = [], 0, FIRST_ROUND
     while start < len(features):
-        stop = min(len(features), start + size * TASKS_AT_ONCE)
-        rounds.append([part for part in np.array_split(features[start:stop], TASKS_AT_ONCE) if len(part)])
-        start, size = stop, min(2 * size, LARGEST_TASK)
+        rounds.append(features[start : start + size])
+        start, size = start + size, min(2 * size, LARGEST_ROUND)
     return rounds
 
 
