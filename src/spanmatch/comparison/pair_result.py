@@ -12,8 +12,8 @@ from .._display import Displayed
 from .._plotting import NULL, X, label, legend
 from .._values import plain, short
 from ..alignment import LayerAlignment
-from ..errors import among
 from ..evidence import Evidence, MeasureEvidence
+from ..evidence.measure_evidence import measure_of_name
 from ..match import MatchProfile, SimpleMatches
 from ..moments.pairs import Pair
 from ..moments.provenance import Result, name_of_pair
@@ -231,10 +231,7 @@ class PairResult(Result):
         KeyError
             If there is no such measure.
         """
-        by_name = {measure.name: measure for measure in self.measures}
-        if name not in by_name:
-            raise KeyError(f"no measure {name!r}{among(name, by_name)}")
-        return by_name[name]
+        return measure_of_name(self.measures, name)
 
     def _summary(self) -> str:
         share, null = self.similarity([0.3])[0], self.null_similarity([0.3])[0]

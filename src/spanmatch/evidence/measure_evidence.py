@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, SupportsFloat, TypeVar
 
@@ -116,6 +116,14 @@ class MeasureEvidence(Displayed):
         }
 
 
+def measure_of_name(measures: Iterable[MeasureEvidence], name: str) -> MeasureEvidence:
+    """Return the measure of that name.  Raises KeyError, with similar names, if there is none."""
+    by_name = {measure.name: measure for measure in measures}
+    if name not in by_name:
+        raise KeyError(f"no measure {name!r}{among(name, by_name)}")
+    return by_name[name]
+
+
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class Evidence(Result):
     """The evidence for a pair of layers: all measures, the match profile, and the rows needed.
@@ -165,10 +173,7 @@ class Evidence(Result):
         KeyError
             If there is no such measure.
         """
-        by_name = {measure.name: measure for measure in self.measures}
-        if name not in by_name:
-            raise KeyError(f"no measure {name!r}{among(name, by_name)}")
-        return by_name[name]
+        return measure_of_name(self.measures, name)
 
     def plot(self, ax: Axes | None = None, *, kind: Kind = "similarity") -> Axes:
         """Draw every measure as a row: its value (filled), its interval, and its value under the null (open).
